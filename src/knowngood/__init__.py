@@ -1,0 +1,52 @@
+"""Learn what a good part looks like; find what is not.
+
+Example::
+
+    import knowngood
+
+    inspector = knowngood.fit("widget/")                # learn from the good images
+    inspector.save("widget.inspector")                  # one file, to ship
+    for verdict in inspector.inspect(["new.png"]):      # judge
+        print(verdict.score, verdict.decision)
+    knowngood.evaluate(inspector, "widget/").metrics    # prove
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from knowngood.data.describe import describe
+    from knowngood.data.samples import load_samples
+    from knowngood.inspector.evaluation import Evaluation, evaluate
+    from knowngood.inspector.fit import fit
+    from knowngood.inspector.inspector import Inspector, Verdict
+    from knowngood.report.html import write_report
+
+__all__ = [
+    "Evaluation",
+    "Inspector",
+    "Verdict",
+    "describe",
+    "evaluate",
+    "fit",
+    "load_samples",
+    "write_report",
+]
+
+_HOMES = {
+    "Evaluation": "inspector.evaluation",
+    "Inspector": "inspector.inspector",
+    "Verdict": "inspector.inspector",
+    "describe": "data.describe",
+    "evaluate": "inspector.evaluation",
+    "fit": "inspector.fit",
+    "load_samples": "data.samples",
+    "write_report": "report.html",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: judging images must not wait for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,43 @@
+"""The `knowngood` program: its commands, and what a user sees when something goes wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+from knowngood.cli.describe import describe
+from knowngood.cli.detectors import detectors
+from knowngood.cli.evaluate import evaluate
+from knowngood.cli.fit import fit
+from knowngood.cli.info import info
+from knowngood.cli.score import score
+from knowngood.cli.threshold import threshold
+from knowngood.errors import KnowngoodError
+
+app = typer.Typer(
+    name="knowngood",
+    help="Learn what a good part looks like; find what is not.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (describe, fit, evaluate, score, threshold, info, detectors):
+    app.command(no_args_is_help=command is not detectors)(command)
+
+
+def main() -> NoReturn:
+    """Run the program and exit: 0 for a job done, 1 for one that was not, 2 for a wrong command line."""
+    try:
+        app()
+    except KnowngoodError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted; nothing half-written is left", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; Python must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)

@@ -1,0 +1,21 @@
+"""`knowngood detectors`."""
+
+from __future__ import annotations
+
+import typer
+
+
+def detectors() -> None:
+    """List the detectors, with what they learn and their settings.
+
+    Example: knowngood detectors
+    """
+    import dataclasses
+    import inspect
+
+    from knowngood.detectors import DETECTORS
+
+    for name, recipe in DETECTORS.items():
+        typer.echo(f"{name:12} {(inspect.getdoc(recipe) or '').partition(chr(10))[0]}")
+        settings = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(recipe))  # type: ignore[arg-type]
+        typer.echo(f"{'':12} {settings}")

@@ -1,0 +1,49 @@
+"""`knowngood fit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fit(
+    data: Annotated[Path, typer.Argument(help="A folder of images, or a .csv or .parquet table.")],
+    out: Annotated[Path, typer.Option(help="The inspector file to write.")],
+    detector: Annotated[
+        str | None, typer.Option(help="A name from `knowngood detectors`.", show_default="patchcore")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A YAML file of settings and `detector`.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One setting; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same inspector.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Go on without images that cannot be read.")
+    ] = False,
+) -> None:
+    """Learn an inspector from the good training images.
+
+    Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
+    """
+    from knowngood.cli.info import threshold_lines
+    from knowngood.cli.progress import progress_bars
+    from knowngood.output import check_target
+
+    check_target(out)
+    with progress_bars() as progress:
+        # Importing torch takes seconds; a wrong file name must not wait for it.
+        from knowngood.detectors.registry import choose_detector
+        from knowngood.inspector.fit import fit as learn
+
+        chosen = choose_detector(detector, recipe, setting or [])
+        inspector = learn(
+            data, chosen, seed=seed, device=device, skip_unreadable=skip_unreadable, progress=progress
+        )
+    inspector.save(out)
+    manifest = inspector.manifest
+    typer.echo(f"Learned {manifest.detector} from {len(manifest.training)} good images: {out}")
+    for line in threshold_lines(manifest.threshold):
+        typer.echo(line)

@@ -1,0 +1,51 @@
+"""`knowngood info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from knowngood.metrics.thresholds import Threshold
+
+
+def info(inspector: Annotated[Path, typer.Argument(help="An inspector file.")]) -> None:
+    """Say where an inspector comes from, and its threshold with its bound.
+
+    Example: knowngood info widget.inspector
+    """
+    from knowngood.inspector.inspector import Inspector
+
+    manifest = Inspector.load(inspector).manifest
+    height, width = manifest.input_shape
+    facts = {
+        "detector": manifest.detector,
+        "recipe": ", ".join(f"{name}={value}" for name, value in manifest.recipe.items()),
+        "backbone": ", ".join(manifest.backbone.values()) or "none",
+        "input": f"{height} x {width} (height x width), {manifest.resize}",
+        "16-bit pixels": f"{manifest.bits} bits used",
+        "learned from": f"{len(manifest.training)} good images",
+        "seed": manifest.seed,
+        "fitted": f"{manifest.created} on {manifest.device}",
+        "versions": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
+        "graph": f"sha256 {manifest.graph_hash}, within {manifest.graph_difference:.1e} of torch",
+    }
+    for name, value in facts.items():
+        typer.echo(f"{name:14} {value}")
+    for line in threshold_lines(manifest.threshold):
+        typer.echo(line)
+
+
+def threshold_lines(threshold: Threshold) -> list[str]:
+    """A threshold in words: its value, how it was chosen and what it promises."""
+    lines = [f"{'threshold':14} {threshold.value:.6g}, {threshold.rule}"]
+    if threshold.upper_bound is not None:
+        lines.append(
+            f"{'':14} {threshold.above} of {threshold.held_out} held-out good images lie above it:"
+            f" at 95 % confidence at most {threshold.upper_bound:.1%} of good parts are rejected"
+        )
+    if threshold.note:
+        lines.append(f"{'':14} {threshold.note}")
+    return lines

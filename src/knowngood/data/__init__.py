@@ -1,0 +1,1 @@
+"""Reading the world: images, tables of samples, folder layouts, splits and batches."""

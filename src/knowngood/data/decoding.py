@@ -1,0 +1,226 @@
+"""One image file, or array, to pixels as they are stored: every type understood, every bad file named."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from knowngood.errors import DataError, UnreadableImage
+
+Source = str | Path | NDArray[Any]
+"""One image: a file or an array of pixels."""
+
+SMALLEST_SIDE = 8
+"""An image with fewer pixels on a side shows nothing that could be inspected."""
+
+THREADS = min(8, os.cpu_count() or 1)
+"""Files that are read at once."""
+
+FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+
+# Both libraries warn of odd metadata, and Pillow of large images, without naming the file: what matters is
+# judged below.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
+
+class Header(NamedTuple):
+    """What an image file says of itself before it is decoded.
+
+    Args:
+        height: Rows, once the image is turned upright.
+        width: Columns, once the image is turned upright.
+        mode: The pixel type in Pillow's words, such as ``L``, ``RGB``, ``P`` or ``CMYK``.
+        deep: Whether a channel holds 16 bits.
+        orientation: The EXIF orientation that is still to be applied, 1 to 8.
+    """
+
+    height: int
+    width: int
+    mode: str
+    deep: bool
+    orientation: int
+
+
+def read_header(path: str | Path) -> Header:
+    """Read the header of an image file, without decoding its pixels.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        Its size once upright, and its pixel type.
+
+    Raises:
+        UnreadableImage: The file is missing or is no image that `read_image` would accept.
+    """
+    with _naming(path), Image.open(path, formats=FORMATS) as image:
+        return _header(image)
+
+
+def decode(source: Source) -> NDArray[Any]:
+    """Decode an image to upright pixels, as deep as it stores them.
+
+    Args:
+        source: A file or an array.
+
+    Returns:
+        Pixels, uint8 or uint16, (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order.
+
+    Raises:
+        UnreadableImage: The file cannot be decoded, wholly and safely.
+        DataError: The array has another shape or type.
+
+    Example:
+        >>> decode(np.zeros((8, 9, 1), np.uint16)).shape
+        (8, 9)
+    """
+    if isinstance(source, np.ndarray):
+        return _checked(source)
+    with _naming(source):
+        data = Path(source).read_bytes()
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            header = _header(image)
+            return _upright(_decode(data, image, header), header.orientation)
+
+
+@contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into an error that names the file."""
+    try:
+        yield
+    except Exception as error:
+        raise UnreadableImage(path, _reason(path, error)) from error
+
+
+def _reason(path: str | Path, error: Exception) -> str:
+    """Say in a few words why a file could not be read."""
+    match error:
+        case FileNotFoundError():
+            return "there is no such file"
+        case IsADirectoryError():
+            return "this is a folder, not an image"
+        case PermissionError():
+            return "no permission to read it"
+        case UnidentifiedImageError() if Path(path).stat().st_size == 0:
+            return "the file is empty (0 bytes)"
+        case UnidentifiedImageError():
+            return f"not an image of a known type ({', '.join(FORMATS)})"
+        case Image.DecompressionBombError():
+            return "more than 179 million pixels; cut it into smaller images"
+        case OSError() | ValueError() | SyntaxError() if str(error):
+            return str(error)
+        case _:
+            return f"the file is damaged ({type(error).__name__}: {error})"
+
+
+def _header(image: ImageFile.ImageFile) -> Header:
+    """Judge an opened image by its header; a ValueError says why it is refused."""
+    width, height = image.size
+    _check_side(height, width)
+    if image.mode in ("F", "I"):
+        kind = "floating-point" if image.mode == "F" else "32-bit or signed"
+        raise ValueError(f"{kind} pixels have no fixed white; save the image with 8 or 16 bits")
+    # The first tile says how pixels are stored, such as "RGB;16B" or ("I;16", 0, 1).
+    deep = image.format in ("PNG", "TIFF") and ";16" in image.mode + str(image.tile[0].args)
+    # getexif() on a PNG without this entry would decode all of it; a TIFF is turned by whoever decodes it.
+    tagged = "exif" in image.info and image.format != "TIFF"
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1) if tagged else 1
+    if orientation in (5, 6, 7, 8):
+        height, width = width, height
+    return Header(height, width, image.mode, deep, orientation)
+
+
+def _check_side(height: int, width: int) -> None:
+    """Raise a ValueError for an image too small to be inspected."""
+    if min(height, width) < SMALLEST_SIDE:
+        raise ValueError(f"only {height} x {width} pixels; at least {SMALLEST_SIDE} a side are needed")
+
+
+def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Check an array given in place of a file."""
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    channels_fit = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if not channels_fit or pixels.dtype not in (np.uint8, np.uint16):
+        raise DataError(
+            f"an image array of shape {pixels.shape} and type {pixels.dtype} came; "
+            "expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16"
+        )
+    try:
+        _check_side(*pixels.shape[:2])
+    except ValueError as error:
+        raise DataError(f"an image array has {error}") from error
+    return pixels
+
+
+def _decode(data: bytes, image: ImageFile.ImageFile, header: Header) -> NDArray[Any]:
+    """Decode by OpenCV where it is faster or keeps more bits, else by Pillow, strict about broken files."""
+    see_through = "transparency" in image.info
+    if image.format == "PNG":
+        pixel_chunks = _pixel_chunks(data)
+        if header.deep or (header.mode not in ("1", "P") and not see_through):
+            return _opencv(pixel_chunks)
+    if header.deep and header.mode in ("RGB", "RGBA"):
+        image.load()  # Pillow keeps only 8 bits of deep colour, but it notices when the file is not whole.
+        return _opencv(data)
+    if see_through or header.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
+        return np.array(image.convert("RGBA"))
+    if header.mode in ("L", "RGB") or header.mode.startswith("I;16"):
+        return np.array(image)
+    return np.array(image.convert("RGB"))
+
+
+def _opencv(data: bytes) -> NDArray[Any]:
+    """Decode by OpenCV, keeping the bit depth, with the channels in RGB(A) order."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError("the file is damaged")
+    if pixels.ndim == 2:
+        return pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+
+
+def _pixel_chunks(data: bytes) -> bytes:
+    """Check that every chunk of a PNG is whole, and keep those that hold pixels.
+
+    The decoder prints its complaints about the others (a colour profile it dislikes) to the terminal.
+    """
+    view = memoryview(data)
+    kept = [view[:8]]
+    start = 8
+    while True:
+        length = int.from_bytes(view[start : start + 4])
+        kind = data[start + 4 : start + 8]
+        end = start + 12 + length
+        if end > len(data):
+            raise ValueError("the file is truncated")
+        if zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
+            raise ValueError("the file is damaged (a checksum is wrong)")
+        if kind in (b"IHDR", b"IDAT", b"IEND"):
+            kept.append(view[start:end])
+        if kind == b"IEND":
+            return b"".join(kept)
+        start = end
+
+
+def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Undo the camera's rotation that an EXIF orientation (1 to 8) states."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)

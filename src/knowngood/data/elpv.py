@@ -1,0 +1,56 @@
+"""The ELPV solar cells, real images that install with `pip install elpv-dataset`.
+
+Buerhop-Lutz et al., "A Benchmark for Visual Identification of Defective Solar Cells in Electroluminescence
+Imagery", doi 10.4229/35thEUPVSEC20182018-5CV.3.15; images under CC BY-NC-SA 4.0.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from knowngood.data.samples import check_samples
+from knowngood.data.splits import assign_split
+from knowngood.errors import DataError
+
+
+def load_elpv(kind: str | None = "mono", *, seed: int = 0) -> pd.DataFrame:
+    """List the solar cells that are surely good (defect probability 0) or surely defective (1).
+
+    Args:
+        kind: `mono` or `poly` crystalline, or None for both.
+        seed: Another seed puts other good cells into the train split, always 70 % of them.
+
+    Returns:
+        The samples, as `check_samples` states them; the defect type is the kind of cell.
+
+    Raises:
+        DataError: The package is not installed.
+
+    Example:
+        >>> load_elpv("mono").groupby(["split", "label"]).size().to_dict()
+        {('test', 'defect'): 313, ('test', 'good'): 176, ('train', 'good'): 412}
+    """
+    spec = importlib.util.find_spec("elpv_dataset")
+    if spec is None or spec.origin is None:
+        raise DataError("the solar cells are not installed; `pip install elpv-dataset`")
+    folder = Path(spec.origin).parent / "data"
+    cells = pd.read_csv(folder / "labels.csv", sep=r"\s+", header=None, names=["path", "probability", "kind"])
+    sure = cells["probability"].isin([0, 1])
+    cells = cells[sure if kind is None else sure & (cells["kind"] == kind)]
+    defective = cells["probability"] == 1
+    table = pd.DataFrame(
+        {
+            "path": [str(folder / path) for path in cells["path"]],
+            "label": defective.map({True: "defect", False: "good"}),
+            "defect": cells["kind"].where(defective, ""),
+        }
+    )
+    return check_samples(assign_split(table.reset_index(drop=True), seed=seed))
+
+
+if __name__ == "__main__":
+    load_elpv().to_csv(sys.argv[1], index=False)

@@ -1,0 +1,66 @@
+"""Image files on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from knowngood.data.images import IMAGE_SUFFIXES
+from knowngood.errors import DataError
+
+
+def search(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Find the images below a folder, through links but round no loop.
+
+    Hidden files and folders are passed over.
+
+    Args:
+        folder: Where to look.
+
+    Returns:
+        The images and the other files, each sorted.
+
+    Raises:
+        DataError: A folder cannot be listed.
+    """
+    images: list[Path] = []
+    others: list[Path] = []
+
+    def walk(here: Path, trail: frozenset[str]) -> None:
+        real = os.path.realpath(here)
+        if real in trail:
+            return
+        try:
+            children = [(child, child.is_dir()) for child in here.iterdir() if child.name[0] != "."]
+        except OSError as error:
+            raise DataError(
+                f"folder {str(here)!r} cannot be listed ({error.strerror}); change its permissions or move it"
+            ) from error
+        for child, is_folder in children:
+            if is_folder:
+                walk(child, trail | {real})
+            else:
+                (images if child.suffix.lower() in IMAGE_SUFFIXES else others).append(child)
+
+    walk(folder, frozenset())
+    return sorted(images), sorted(others)
+
+
+def find_images(paths: Sequence[str | Path]) -> list[str]:
+    """List images: files as they are named, folders by all images below them.
+
+    Raises:
+        DataError: A path is not there, a folder cannot be listed, or there is no image at all.
+    """
+    found: list[str] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found += map(str, search(path)[0])
+        elif path.exists():
+            found.append(str(path))
+        else:
+            raise DataError(f"{str(path)!r} does not exist")
+    if not found:
+        raise DataError(f"there is no image in {', '.join(repr(str(path)) for path in paths)}")
+    return found

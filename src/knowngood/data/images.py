@@ -1,0 +1,152 @@
+"""Images as the models and the metrics see them: upright 8-bit RGB, and masks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from knowngood.data.decoding import Source, decode, read_header
+from knowngood.errors import DataError, UnreadableImage
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""File endings, in small letters, that are taken for images when a folder is searched."""
+
+BIT_DEPTHS = (8, 10, 12, 14, 16)
+FILES_TO_MEASURE = 32
+
+
+def read_image(source: Source, *, bits: int = 16) -> NDArray[np.uint8]:
+    """Read one image as upright 8-bit RGB.
+
+    Grey becomes three equal channels; palette and CMYK are converted; transparent pixels are laid over black;
+    EXIF orientation is applied; of several pages the first is read. Colour profiles are not applied.
+
+    Args:
+        source: A file, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16, in RGB(A)
+            order.
+        bits: Bits that 16-bit pixels really use: a value ``v`` becomes ``v * 255 / (2**bits - 1)``, and what
+            lies above 255 saturates. See `significant_bits`.
+
+    Returns:
+        Pixels, uint8 (H, W, 3); an array that already is that is returned itself, not a copy.
+
+    Raises:
+        UnreadableImage: The file is missing, truncated, damaged, not an image, has fewer than 8 pixels on a
+            side, has more than about 179 million pixels (Pillow's guard against decompression bombs), or
+            holds floating-point or 32-bit pixels, which have no fixed white.
+        DataError: The array has another shape or type.
+
+    Example:
+        >>> read_image(np.full((8, 9), 4095, np.uint16), bits=12)[0, 0].tolist()
+        [255, 255, 255]
+    """
+    return _rgb8(decode(source), bits)
+
+
+def significant_bits(sources: Sequence[Source]) -> int:
+    """Measure how many bits the 16-bit images among these really use: cameras store 12 bits in 16-bit files.
+
+    At most 32 images, evenly spread over the list, are looked at; those that cannot be read are passed over.
+
+    Args:
+        sources: Files or arrays.
+
+    Returns:
+        The smallest of 8, 10, 12, 14 and 16 that holds the largest value seen; 16 where no image has 16 bits.
+
+    Example:
+        >>> significant_bits([np.full((8, 8), 4000, np.uint16)])
+        12
+    """
+    largest = None
+    for source in sources[:: max(1, math.ceil(len(sources) / FILES_TO_MEASURE))]:
+        try:
+            if isinstance(source, np.ndarray) or read_header(source).deep:
+                pixels = decode(source)
+                if pixels.dtype == np.uint16:
+                    largest = max(largest or 0, int(pixels.max()))
+        except UnreadableImage:
+            continue
+    return 16 if largest is None else next(bits for bits in BIT_DEPTHS if largest < 2**bits)
+
+
+def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize by area averaging when the image shrinks on both sides, else by linear interpolation.
+
+    Args:
+        image: Pixels, uint8 (H, W, 3).
+        shape: Height and width to reach; the aspect ratio is not kept.
+
+    Returns:
+        Pixels, uint8 (height, width, 3).
+
+    Example:
+        >>> resize(np.zeros((8, 8, 3), np.uint8), (4, 6)).shape
+        (4, 6, 3)
+    """
+    height, width = shape
+    if image.shape[:2] == shape:
+        return image
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    resized = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return resized.astype(np.uint8, copy=False)
+
+
+def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Read a ground-truth mask: a pixel that is not black is defect.
+
+    Args:
+        path: The mask's file.
+        shape: Height and width of the image it belongs to.
+
+    Returns:
+        Where the defect is, bool (H, W).
+
+    Raises:
+        UnreadableImage: The file cannot be read as an image.
+        DataError: The mask has another size than its image.
+    """
+    pixels = decode(path)
+    if pixels.shape[:2] != shape:
+        height, width = pixels.shape[:2]
+        raise DataError(
+            f"mask {str(path)!r} is {height} x {width} but its image is {shape[0]} x {shape[1]} "
+            "(height x width); save the mask at the size of the image"
+        )
+    colours = pixels[..., None] if pixels.ndim == 2 else pixels[..., :3]
+    return np.asarray(colours.any(axis=-1), dtype=np.bool_)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Read the size of an image from its header alone.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        Height and width, once the image is turned upright.
+
+    Raises:
+        UnreadableImage: The file is missing or is no image that `read_image` would accept.
+    """
+    header = read_header(path)
+    return header.height, header.width
+
+
+def _rgb8(pixels: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """Bring decoded pixels to uint8 (H, W, 3)."""
+    if pixels.dtype == np.uint16:
+        pixels = cv2.convertScaleAbs(pixels, alpha=255 / (2**bits - 1))
+    if pixels.ndim == 2:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+    elif pixels.shape[2] == 4:
+        pixels = (pixels[..., :3].astype(np.uint16) * pixels[..., 3:] + 127) // 255
+    return pixels.astype(np.uint8, copy=False)

@@ -1,0 +1,157 @@
+"""Folder layouts: which image is good, which is a defect, and which mask belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from knowngood.data.files import search
+from knowngood.data.images import IMAGE_SUFFIXES
+from knowngood.data.splits import assign_split
+from knowngood.errors import DataError
+
+GOOD_NAMES = frozenset({"good", "nominal", "normal", "ok", "pass"})
+"""Folder names, in small letters, that mean good parts; any other name is a defect type."""
+
+MASK_FOLDER = "ground_truth"
+
+
+def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
+    """Recognise how a folder is laid out, and list its samples.
+
+    Args:
+        folder: A folder in one of the layouts of `LAYOUTS`.
+
+    Returns:
+        The layout's name, and a table of samples (see `knowngood.data.samples`).
+
+    Raises:
+        DataError: A folder cannot be listed, there is no image in it, or no layout fits.
+    """
+    folder = Path(folder)
+    images, _ = search(folder)
+    if not images:
+        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise DataError(f"folder {str(folder)!r} holds no images ({kinds}); name a folder that does")
+    files = [PurePosixPath(image.relative_to(folder).as_posix()) for image in images]
+    for name, layout in LAYOUTS.items():
+        table = layout(files)
+        if table is not None:
+            here = table[["path", "mask"]].map(lambda file: str(folder / file) if file else "")
+            return name, table.assign(path=here["path"], mask=here["mask"])
+    raise DataError(_advice(folder, files))
+
+
+def train_and_test(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
+    """Recognise ``train/good``, ``test/good``, ``test/<type>`` and masks in ``ground_truth/<type>``.
+
+    This is the layout of MVTec AD (a mask is called ``<stem>_mask.png``) and of BTAD (``ok`` and ``ko`` in
+    place of ``good`` and defect types, and a mask is called as its image). Any of `GOOD_NAMES` will do.
+
+    Args:
+        files: The images, relative to the folder.
+
+    Returns:
+        The samples, with paths relative to the folder; None where the layout is another one.
+
+    References:
+        "MVTec AD - A Comprehensive Real-World Dataset for Unsupervised Anomaly Detection",
+        doi:10.1109/CVPR.2019.00982; "VT-ADL: A Vision Transformer Network for Image Anomaly Detection and
+        Localization", arXiv:2104.10036.
+
+    Example:
+        >>> names = ["train/good/0.png", "test/dent/1.png", "ground_truth/dent/1_mask.png"]
+        >>> table = train_and_test([PurePosixPath(name) for name in names])
+        >>> table[["split", "label", "mask"]].values.tolist()
+        [['train', 'good', ''], ['test', 'defect', 'ground_truth/dent/1_mask.png']]
+    """
+    samples = [file for file in files if len(file.parts) > 2 and file.parts[0] in ("train", "test")]
+    if not any(file.parts[0] == "train" and _is_good(file.parts[1]) for file in samples):
+        return None
+    return _table(samples, files, level=1).assign(split=[file.parts[0] for file in samples])
+
+
+def class_folders(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
+    """Recognise one folder a class, one of them good: ``good`` and ``bad``, or ``ok``, ``dent`` and
+    ``scratch``.
+
+    Masks may lie in ``ground_truth/<class>``. The split is made by `knowngood.data.splits.assign_split`.
+
+    Args:
+        files: The images, relative to the folder.
+
+    Returns:
+        The samples, with paths relative to the folder; None where the layout is another one.
+
+    Example:
+        >>> files = [PurePosixPath("ok/0.png"), PurePosixPath("dent/1.png")]
+        >>> class_folders(files)[["split", "label", "defect"]].values.tolist()
+        [['train', 'good', ''], ['test', 'defect', 'dent']]
+    """
+    samples = [file for file in files if len(file.parts) > 1 and file.parts[0] != MASK_FOLDER]
+    if not any(_is_good(file.parts[0]) for file in samples):
+        return None
+    return assign_split(_table(samples, files, level=0))
+
+
+def only_good(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
+    """Recognise images without any folder among them: all good, all to train on.
+
+    Args:
+        files: The images, relative to the folder.
+
+    Returns:
+        The samples, with paths relative to the folder; None where the layout is another one.
+
+    Example:
+        >>> only_good([PurePosixPath("0.png")])[["split", "label"]].values.tolist()
+        [['train', 'good']]
+    """
+    if any(len(file.parts) > 1 for file in files):
+        return None
+    paths = [str(file) for file in files]
+    return pd.DataFrame({"path": paths, "split": "train", "label": "good", "defect": "", "mask": ""})
+
+
+LAYOUTS: dict[str, Callable[[Sequence[PurePosixPath]], pd.DataFrame | None]] = {
+    "train and test folders, as in MVTec AD and BTAD": train_and_test,
+    "one folder a class": class_folders,
+    "one folder of good images": only_good,
+}
+"""Every layout under the name that is shown to the user; the first that fits is taken."""
+
+
+def _is_good(name: str) -> bool:
+    """Say whether a folder's name means good parts."""
+    return name.lower() in GOOD_NAMES
+
+
+def _table(samples: Iterable[PurePosixPath], files: Sequence[PurePosixPath], level: int) -> pd.DataFrame:
+    """List samples whose class is the name of their folder at the given level, with their masks."""
+    masks = {
+        str(mask.relative_to(MASK_FOLDER).with_suffix("")): str(mask)
+        for mask in files
+        if mask.parts[0] == MASK_FOLDER
+    }
+    rows = []
+    for file in samples:
+        name = file.parts[level]
+        stem = str(PurePosixPath(*file.parts[level:]).with_suffix(""))
+        mask = "" if _is_good(name) else masks.get(f"{stem}_mask", masks.get(stem, ""))
+        label, defect = ("good", "") if _is_good(name) else ("defect", name)
+        rows.append((str(file), "", label, defect, mask))
+    return pd.DataFrame(rows, columns=["path", "split", "label", "defect", "mask"])
+
+
+def _advice(folder: Path, files: Sequence[PurePosixPath]) -> str:
+    """Say what to do about a folder that has no known layout."""
+    inside = sorted({file.parts[0] for file in files if len(file.parts) > 1})
+    sets = sorted({file.parts[0] for file in files if len(file.parts) > 3 and file.parts[1] == "train"})
+    if sets:
+        return f"folder {str(folder)!r} holds several data sets ({', '.join(sets)}); name one of them"
+    return (
+        f"folder {str(folder)!r} has no layout that is known, and no good images are found: its folders are "
+        f"{', '.join(map(repr, inside))}. Put the good images into a folder named 'good', or write a table"
+    )

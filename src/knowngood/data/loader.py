@@ -1,0 +1,144 @@
+"""Images in batches: threads decode ahead, order and memory are kept."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knowngood.data.decoding import THREADS, Source
+from knowngood.data.images import read_image, resize
+from knowngood.errors import DataError, UnreadableImage
+
+__all__ = ["Batch", "Batches", "Source"]
+
+AHEAD = 2 * THREADS
+"""Images that are decoded, or being decoded, beyond the batch at hand."""
+
+NAMED = 10
+"""Unreadable files that an error names before it only counts them."""
+
+_Outcome = tuple[NDArray[np.uint8], tuple[int, int]] | UnreadableImage
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some images, ready for a model.
+
+    Args:
+        index: Position of each image in the sources, int (n,).
+        images: Pixels, RGB, uint8 (n, H, W, 3).
+        sizes: Height and width of each image before it was resized, int (n, 2).
+        failures: Images met on the way that could not be read.
+    """
+
+    index: NDArray[np.int64]
+    images: NDArray[np.uint8]
+    sizes: NDArray[np.int64]
+    failures: tuple[UnreadableImage, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """Images to be read in batches, as often as one likes.
+
+    Iteration raises a DataError at its end that names every unreadable image; from the first of them on
+    nothing more is yielded, though all are tried. With ``skip_unreadable`` they are left out and named in the
+    batches, and only a set without any readable image is an error.
+
+    Args:
+        sources: Files or arrays.
+        shape: Height and width of the images handed out.
+        size: Images in a batch; the last batch may be smaller, none is empty.
+        bits: Bits that 16-bit pixels really use.
+        groups: One value an image; the same value marks the same part photographed twice.
+        skip_unreadable: Whether to go on without the images that cannot be read.
+
+    Example:
+        >>> photos = [np.full((16, 16), grey, np.uint8) for grey in (0, 50, 100)]
+        >>> [batch.images.shape for batch in Batches(photos, shape=(8, 8), size=2)]
+        [(2, 8, 8, 3), (1, 8, 8, 3)]
+    """
+
+    sources: Sequence[Source]
+    shape: tuple[int, int]
+    size: int = 8
+    bits: int = 16
+    groups: Sequence[object] | None = None
+    skip_unreadable: bool = False
+
+    def __len__(self) -> int:
+        """Count the images, unreadable ones included."""
+        return len(self.sources)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Read the images in order."""
+        failures: list[UnreadableImage] = []
+        told = 0
+        index: list[int] = []
+        images: list[NDArray[np.uint8]] = []
+        sizes: list[tuple[int, int]] = []
+        with closing(self._read()) as outcomes:
+            for position, outcome in enumerate(outcomes):
+                if isinstance(outcome, UnreadableImage):
+                    failures.append(outcome)
+                    continue
+                if failures and not self.skip_unreadable:
+                    continue
+                if len(index) == self.size:
+                    yield _batch(index, images, sizes, failures[told:])
+                    told = len(failures)
+                    index, images, sizes = [], [], []
+                image, size = outcome
+                index.append(position)
+                images.append(image)
+                sizes.append(size)
+        if failures and not (self.skip_unreadable and index):
+            raise DataError(self._complaint(failures))
+        if index:
+            yield _batch(index, images, sizes, failures[told:])
+
+    def _read(self) -> Generator[_Outcome]:
+        """Read and resize each source in order, a few ahead of the one handed out."""
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="knowngood-read")
+        try:
+            pending: deque[Future[_Outcome]] = deque()
+            waiting = iter(self.sources)
+            pending.extend(pool.submit(self._read_one, source) for source in islice(waiting, AHEAD))
+            while pending:
+                yield pending.popleft().result()
+                pending.extend(pool.submit(self._read_one, source) for source in islice(waiting, 1))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _read_one(self, source: Source) -> _Outcome:
+        """Read one source; an unreadable one is handed back, not raised."""
+        try:
+            image = read_image(source, bits=self.bits)
+        except UnreadableImage as failure:
+            return failure
+        height, width = image.shape[:2]
+        return resize(image, self.shape), (height, width)
+
+    def _complaint(self, failures: list[UnreadableImage]) -> str:
+        """Name the unreadable images and say what to do."""
+        named = "".join(f"\n  {failure}" for failure in failures[:NAMED])
+        more = f"\n  and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
+        remedy = "replace them" if self.skip_unreadable else "remove them, or pass --skip-unreadable"
+        return f"{len(failures)} of {len(self)} images cannot be read; {remedy}:{named}{more}"
+
+
+def _batch(
+    index: list[int],
+    images: list[NDArray[np.uint8]],
+    sizes: list[tuple[int, int]],
+    failures: list[UnreadableImage],
+) -> Batch:
+    """Stack what was collected."""
+    return Batch(np.array(index), np.stack(images), np.array(sizes), tuple(failures))

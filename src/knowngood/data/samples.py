@@ -1,0 +1,200 @@
+"""The table of samples: one row an image, with its split, label, defect type and mask."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from difflib import get_close_matches
+from pathlib import Path
+
+import pandas as pd
+
+from knowngood.data.decoding import THREADS
+from knowngood.data.layouts import recognise
+from knowngood.data.splits import assign_split
+from knowngood.errors import DataError, UnreadableImage
+
+SPLITS = ("train", "test")
+LABELS = ("good", "defect")
+TABLE_SUFFIXES = (".csv", ".parquet")
+
+
+def load_samples(path: str | Path) -> pd.DataFrame:
+    """List the samples of a folder or a table.
+
+    Args:
+        path: A folder in a known layout (see `knowngood.data.layouts`), or a CSV or Parquet table with the
+            columns ``path`` and ``label`` and, where they are known, ``split``, ``defect``, ``mask`` and
+            ``group``. Relative paths in a table start from the table's folder; a missing split is made by
+            `knowngood.data.splits.assign_split`.
+
+    Returns:
+        The samples, as `check_samples` states them.
+
+    Raises:
+        DataError: The path is not there, or is neither such a folder nor such a table.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return recognise(path)[1]
+        if not path.exists():
+            raise DataError(f"{str(path)!r} does not exist{_suggestion(path)}")
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be reached: {error.strerror}") from error
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise DataError(f"{str(path)!r} is a file; name a folder of images, or a .csv or .parquet table")
+    return _read_table(path)
+
+
+def check_samples(table: pd.DataFrame) -> pd.DataFrame:
+    """Check a table of samples and fill in what may be left out.
+
+    Args:
+        table: One row an image, with the columns ``path``, ``label`` (``good`` or ``defect``) and maybe
+            ``split`` (``train`` or ``test``; made by `knowngood.data.splits.assign_split` where the column is
+            missing), ``defect`` (the defect type), ``mask`` (a file), ``group`` (the same part photographed
+            twice has the same value; blank for a part by itself) and others, which are kept.
+
+    Returns:
+        A copy with ``path``, ``split``, ``label``, ``defect`` and ``mask`` as text; a defect type or mask
+        that is not known is empty, and so is the defect type of a good image.
+
+    Raises:
+        DataError: A column is missing, a value is not allowed, or an image stands in the table twice.
+
+    Example:
+        >>> table = check_samples(pd.DataFrame({"path": ["a.png"], "split": ["train"], "label": ["good"]}))
+        >>> table.iloc[0].tolist()
+        ['a.png', 'train', 'good', '', '']
+    """
+    for column in ("path", "label"):
+        if column not in table:
+            raise DataError(
+                f"the table of samples has no column {column!r}, only "
+                f"{', '.join(map(repr, table.columns))}; add it"
+            )
+    table = table.reset_index(drop=True)
+    for column in ("path", "split", "label", "defect", "mask"):
+        if column in table:
+            table[column] = table[column].fillna("").astype(str)
+        elif column != "split":
+            table[column] = ""
+    if (table["path"] == "").any():
+        raise DataError(f"the table of samples has no path in row {1 + int((table['path'] == '').argmax())}")
+    if "group" in table:
+        groups = table["group"].fillna("").astype(str)
+        table["group"] = groups.where(groups != "", table["path"])
+    _check_values(table, "label", LABELS)
+    if "split" in table:
+        _check_values(table, "split", SPLITS)
+    else:
+        table = assign_split(table)
+    twice = table["path"][table["path"].duplicated()]
+    if len(twice):
+        raise DataError(
+            f"the table of samples names {len(twice)} image(s) more than once, such as {twice.iloc[0]!r}; "
+            "keep one row for each"
+        )
+    mixed = table["path"][(table["label"] == "good") & (table["defect"] != "")]
+    if len(mixed):
+        raise DataError(f"{mixed.iloc[0]!r} is labelled good but has a defect type; correct one of the two")
+    columns = ["path", "split", "label", "defect", "mask"]
+    return table[columns + [column for column in table.columns if column not in columns]]
+
+
+def good_train(table: pd.DataFrame, *, least: int = 2) -> pd.DataFrame:
+    """Select the good images of the train split.
+
+    Args:
+        table: Samples.
+        least: The fewest good images that will do: one to learn from and one to hold out.
+
+    Returns:
+        The rows that are good and to train on.
+
+    Raises:
+        DataError: There are fewer good images than that.
+
+    Example:
+        >>> table = pd.DataFrame({"path": ["a", "b"], "label": "good", "split": ["train", "test"]})
+        >>> good_train(table, least=1)["path"].tolist()
+        ['a']
+    """
+    good = table[(table["split"] == "train") & (table["label"] == "good")]
+    if good.empty:
+        raise DataError("there are no good images to train on; an inspector learns from good parts alone")
+    if len(good) < least:
+        have = "one good image is" if len(good) == 1 else f"{len(good)} good images are"
+        raise DataError(
+            f"{have} too few to train on; at least {least} are needed, and some dozens are better"
+        )
+    return good
+
+
+def fingerprint(paths: Sequence[str | Path]) -> list[str]:
+    """Name each file by its content, whatever it is called and wherever it lies.
+
+    Args:
+        paths: The files.
+
+    Returns:
+        The first 16 hexadecimal digits of the SHA-256 of each file's bytes.
+
+    Raises:
+        UnreadableImage: A file cannot be opened.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as empty:
+        ...     fingerprint([empty.name])
+        ['e3b0c44298fc1c14']
+    """
+
+    def digest(path: str | Path) -> str:
+        try:
+            with Path(path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        except OSError as error:
+            raise UnreadableImage(path, error.strerror or str(error)) from error
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(digest, paths))
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV or Parquet table, and let its paths start from its folder."""
+    try:
+        if path.suffix.lower() == ".csv":
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        else:
+            table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"table {str(path)!r} cannot be read: {str(error).splitlines()[0]}") from error
+    try:
+        table = check_samples(table)
+    except DataError as error:
+        raise DataError(f"{str(path)!r}: {error}") from error
+    for column in ("path", "mask"):
+        table[column] = [str(path.parent / file) if file else "" for file in table[column]]
+    return table
+
+
+def _check_values(table: pd.DataFrame, column: str, allowed: tuple[str, ...]) -> None:
+    """Refuse values of a column that are not allowed, by name."""
+    unknown = sorted(set(table[column]) - set(allowed))
+    if unknown:
+        raise DataError(
+            f"column {column!r} of the table of samples holds {', '.join(map(repr, unknown[:5]))}; "
+            f"only {' and '.join(map(repr, allowed))} are allowed"
+        )
+
+
+def _suggestion(path: Path) -> str:
+    """Suggest names like a missing one from the folder where it would be."""
+    missing = next(part for part in [path, *path.parents] if part.parent.exists())
+    if not missing.parent.is_dir():
+        return f"; {str(missing.parent)!r} is a file"
+    near = get_close_matches(missing.name, [child.name for child in missing.parent.iterdir()], n=3)
+    return f"; did you mean {' or '.join(repr(str(missing.parent / name)) for name in near)}?" if near else ""

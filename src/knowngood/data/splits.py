@@ -1,0 +1,91 @@
+"""Seeded splits: which images are learned from, and which are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from knowngood.errors import DataError
+
+
+def assign_split(
+    table: pd.DataFrame, train_share: float = 0.7, *, defect_share: float = 0.0, seed: int = 0
+) -> pd.DataFrame:
+    """Divide the samples into train and test, each defect type by itself, keeping each group on one side.
+
+    Args:
+        table: Samples with the columns ``label`` and ``defect``, and where parts were photographed more than
+            once a ``group``. A group with a defect in it counts as that defect.
+        train_share: Share of the good images to train on, 0 to 1.
+        defect_share: Share of each defect type to train on: 0 to detect anomalies, more to train a
+            classifier.
+        seed: Another seed gives another split.
+
+    Returns:
+        A copy of the table with the column ``split`` set to ``train`` or ``test``.
+
+    Example:
+        >>> table = pd.DataFrame({"label": ["good"] * 10 + ["defect"], "defect": [""] * 10 + ["dent"]})
+        >>> assign_split(table).groupby(["label", "split"]).size().to_dict()
+        {('defect', 'test'): 1, ('good', 'test'): 3, ('good', 'train'): 7}
+    """
+    rng = np.random.default_rng(seed)
+    groups = _numbered(table["group"] if "group" in table else range(len(table)))
+    kinds = np.where(table["label"] == "good", 0, 1 + _numbered(table["defect"]))
+    n_groups = groups.max(initial=-1) + 1
+    group_kinds = np.zeros(n_groups, dtype=np.int64)
+    np.maximum.at(group_kinds, groups, kinds)
+    group_sizes = np.bincount(groups, minlength=n_groups)
+
+    trained = np.zeros(n_groups, dtype=np.bool_)
+    for kind in np.unique(group_kinds):
+        members = rng.permutation(np.flatnonzero(group_kinds == kind))
+        sizes = group_sizes[members]
+        share = train_share if kind == 0 else defect_share
+        trained[members] = np.cumsum(sizes) - sizes / 2 < share * sizes.sum()
+    return table.assign(split=np.where(trained[groups], "train", "test"))
+
+
+def folds(n: int, k: int, seed: int, groups: Sequence[Any] | None = None) -> NDArray[np.int64]:
+    """Number the folds of a cross-validation, as equal in size as the groups allow.
+
+    Args:
+        n: Number of images.
+        k: Number of folds; fewer are made where there are fewer images or groups.
+        seed: Another seed gives other folds.
+        groups: One value an image; images of one group (the same part photographed twice) share a fold.
+
+    Returns:
+        The fold of each image, int (n,), from 0 on.
+
+    Raises:
+        DataError: There are not two images or groups, so nothing can be held out.
+
+    Example:
+        >>> np.bincount(folds(10, 3, seed=0)).tolist()
+        [4, 3, 3]
+    """
+    numbers = _numbered(range(n) if groups is None else groups)
+    sizes = np.bincount(numbers)
+    if len(sizes) < 2:
+        raise DataError(
+            f"{len(sizes)} image(s) or group(s) of images: at least 2 are needed to hold some out of training"
+        )
+    shuffled = np.random.default_rng(seed).permutation(len(sizes))
+    largest_first = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    filled = np.zeros(min(k, len(sizes)), dtype=np.int64)
+    fold_of_group = np.empty(len(sizes), dtype=np.int64)
+    for group in largest_first:
+        fold = int(filled.argmin())
+        fold_of_group[group] = fold
+        filled[fold] += sizes[group]
+    return fold_of_group[numbers]
+
+
+def _numbered(values: Any) -> NDArray[np.int64]:
+    """Replace each value by a number, counted in the order in which the values first appear."""
+    return pd.factorize(pd.Series(values))[0].astype(np.int64)

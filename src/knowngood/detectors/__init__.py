@@ -1,0 +1,6 @@
+"""Anomaly detectors, one file a method, and the registry that names them."""
+
+from knowngood.detectors.base import Detector, Fit, FittedDetector
+from knowngood.detectors.registry import DETECTORS, make_detector
+
+__all__ = ["DETECTORS", "Detector", "Fit", "FittedDetector", "make_detector"]

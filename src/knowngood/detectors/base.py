@@ -1,0 +1,61 @@
+"""What every detector is: a recipe that learns from good images, and what it has learned."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from knowngood.data.loader import Batches
+from knowngood.types import Progress, Scores, silent
+
+
+class FittedDetector(nn.Module, ABC):
+    """What a detector has learned: tensors, and how an image is scored with them."""
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Scores:
+        """Score images.
+
+        Args:
+            images: uint8 `(N, H, W, 3)` RGB at the input shape; the score of each depends on it alone.
+        """
+
+
+class Fit(NamedTuple):
+    """The result of learning.
+
+    Attributes:
+        detector: Scores new images.
+        held_out: Scores of good images, `(M,)` float64, each by a detector that did not learn from that
+            image. A threshold is set from these.
+    """
+
+    detector: FittedDetector
+    held_out: NDArray[np.float64]
+
+
+class Detector(ABC):
+    """A recipe. Subclasses are frozen dataclasses of hyper-parameters and nothing else.
+
+    Every recipe has an `input_size`: images are resized to about that many pixels squared.
+    """
+
+    input_size: int
+
+    @abstractmethod
+    def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
+        """Learn from good images.
+
+        Args:
+            good: Images of good parts, read as often as needed and never held all at once.
+            seed: The same seed on the same images gives the same result.
+            device: A torch device, such as `cpu` or `cuda`.
+            progress: Called with the stage in words, how much of it is done, and its total.
+
+        Raises:
+            DataError: An image cannot be read, or there are too few.
+        """

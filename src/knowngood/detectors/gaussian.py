@@ -1,0 +1,126 @@
+"""Gaussian: one normal distribution for the whole image at each level of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from knowngood.data.loader import Batches
+from knowngood.data.splits import folds
+from knowngood.detectors.base import Detector, Fit, FittedDetector
+from knowngood.detectors.recipe import check_range
+from knowngood.errors import DataError
+from knowngood.features.backbones import DEFAULT as DEFAULT_BACKBONE
+from knowngood.features.backbones import Backbone, load_backbone
+from knowngood.features.covariance import ledoit_wolf, whitening
+from knowngood.features.extract import extract
+from knowngood.types import Progress, Scores, silent
+
+LEAST_VARIANCE = 1e-6
+"""Added to the variances, so that a feature that is constant over all images does not divide by zero."""
+
+
+@dataclass(frozen=True)
+class Gaussian(Detector):
+    """Mahalanobis distance of image-level features, summed over the network's levels. It gives no map.
+
+    Rippel, Mertens and Merhof, "Modeling the Distribution of Normal Data in Pre-Trained Deep Features for
+    Anomaly Detection", arXiv:2005.14140. Levels are averaged over the image; each has a Gaussian whose
+    covariance is shrunk after Ledoit and Wolf.
+
+    Args:
+        backbone: timm's name of the network.
+        weights: A local checkpoint of the network; None for the installed or downloaded one.
+        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
+        folds: Parts into which the good images are divided to score each by the others.
+
+    Raises:
+        RecipeError: A value is out of range.
+
+    Example:
+        >>> Gaussian(input_size=256).input_size
+        256
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    weights: str | None = None
+    input_size: int = 512
+    folds: int = 5
+
+    def __post_init__(self) -> None:
+        check_range(self, input_size=(64, 4096), folds=(2, 100))
+
+    def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
+        """Learn the Gaussians; see `Detector.fit`."""
+        features = ImageFeatures(load_backbone(self.backbone, weights=self.weights))
+        fold_of = folds(len(good), self.folds, seed, good.groups)
+        rows: dict[int, list[Tensor]] = {}
+        stream = extract(features, good, outputs=features.levels, device=device)
+        for done, (index, levels) in enumerate(stream, 1):
+            rows[index] = levels
+            progress("looking at good images", done, len(good))
+        read = np.array(sorted(rows))
+        if len(np.unique(fold_of[read])) < 2:
+            raise DataError("only one fold of good images could be read; at least 2 good images are needed")
+        points = [torch.stack(level) for level in zip(*(rows[index] for index in read), strict=True)]
+
+        held_out = torch.empty(len(read), dtype=torch.float64)
+        for fold in np.unique(fold_of[read]):
+            inside = torch.from_numpy(fold_of[read] == fold)
+            fitted = FittedGaussian(features, [level[~inside] for level in points])
+            held_out[inside] = fitted.judge([level[inside] for level in points]).image.double()
+        return Fit(FittedGaussian(features, points).to(device), held_out.numpy())
+
+
+class ImageFeatures(nn.Module):
+    """The mean over the image of each feature map.
+
+    Args:
+        backbone: Gives the feature maps.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.levels = len(backbone.strides)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Features `(N, C)` of uint8 images `(N, H, W, 3)`, for each level."""
+        return tuple(level.mean(dim=(2, 3)) for level in self.backbone(self.backbone.normalise(images)))
+
+
+class FittedGaussian(FittedDetector):
+    """A Gaussian for each level.
+
+    Args:
+        features: Gives the image-level features.
+        points: Features of good images `(N, C)`, for each level.
+    """
+
+    def __init__(self, features: ImageFeatures, points: list[Tensor]) -> None:
+        super().__init__()
+        self.features = features
+        self.means = nn.ParameterList(
+            [nn.Parameter(level.mean(dim=0), requires_grad=False) for level in points]
+        )
+        self.whiten = nn.ParameterList(
+            [
+                nn.Parameter(whitening(ledoit_wolf(level), floor=LEAST_VARIANCE), requires_grad=False)
+                for level in points
+            ]
+        )
+
+    def forward(self, images: Tensor) -> Scores:
+        """Score images; see `FittedDetector.forward`."""
+        return self.judge(list(self.features(images)))
+
+    def judge(self, levels: list[Tensor]) -> Scores:
+        """From features `(N, C)` of each level to scores."""
+        distances = [
+            ((level - mean) @ whiten).pow(2).sum(dim=1).sqrt()
+            for level, mean, whiten in zip(levels, self.means, self.whiten, strict=True)
+        ]
+        return Scores(torch.stack(distances).sum(dim=0), None)

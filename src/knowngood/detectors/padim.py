@@ -1,0 +1,184 @@
+"""PaDiM: one Gaussian for each position of the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from knowngood.data.loader import Batches
+from knowngood.data.splits import folds
+from knowngood.detectors.base import Detector, Fit, FittedDetector
+from knowngood.detectors.recipe import check_range, check_strides
+from knowngood.errors import DataError
+from knowngood.features.backbones import DEFAULT as DEFAULT_BACKBONE
+from knowngood.features.backbones import load_backbone
+from knowngood.features.covariance import whitening
+from knowngood.features.extract import extract
+from knowngood.features.patches import PatchFeatures, smooth
+from knowngood.types import Progress, Scores, silent
+
+REGULARISATION = 0.01
+"""Added to the variances, as in the paper's equation 1."""
+
+
+@dataclass(frozen=True)
+class Padim(Detector):
+    """A Gaussian of patch features at each position, for parts that always lie the same way.
+
+    Defard et al., "PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization",
+    arXiv:2011.08785.
+
+    Args:
+        backbone: timm's name of the network.
+        weights: A local checkpoint of the network; None for the installed or downloaded one.
+        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
+        strides: Feature maps to use, by their stride in pixels, finest first.
+        dimensions: Features drawn at random from all, the same at each position.
+        smoothing: Standard deviation of the Gaussian that blurs the map, in patches.
+        folds: Parts into which the good images are divided to score each by the others.
+        held_out: The most good images to score out of fold.
+
+    Raises:
+        RecipeError: A value is out of range.
+
+    Example:
+        >>> Padim(dimensions=50).dimensions
+        50
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    weights: str | None = None
+    input_size: int = 256
+    strides: tuple[int, ...] = (8, 16)
+    dimensions: int = 100
+    smoothing: float = 1.0
+    folds: int = 5
+    held_out: int = 400
+
+    def __post_init__(self) -> None:
+        check_range(
+            self,
+            input_size=(64, 1024),
+            dimensions=(1, 2000),
+            smoothing=(0, 10),
+            folds=(2, 100),
+            held_out=(2, 10_000),
+        )
+        check_strides(self, self.strides)
+
+    def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
+        """Learn a Gaussian at each position; see `Detector.fit`."""
+        backbone = load_backbone(self.backbone, strides=self.strides, weights=self.weights)
+        features = PatchFeatures(backbone, scales=1, neighbourhood=1)
+        available = sum(backbone.channels)
+        drawn = torch.randperm(available, generator=torch.Generator().manual_seed(seed))
+        drawn = drawn[: min(self.dimensions, available)].sort().values
+        fold_of = folds(len(good), self.folds, seed, good.groups)
+        chosen = np.random.default_rng(seed).permutation(len(good))[: self.held_out]
+        to_score = set(chosen.tolist())
+
+        moments: dict[int, _Moments] = {}
+        kept: dict[int, Tensor] = {}
+        stream = extract(features, good, outputs=1, device=device)
+        shape = (0, 0)
+        for done, (index, (maps,)) in enumerate(stream, 1):
+            shape = (maps.shape[1], maps.shape[2])
+            points = maps[drawn].flatten(1).T.contiguous()  # (P, D): a row a position
+            moments.setdefault(int(fold_of[index]), _Moments(points)).add(points)
+            if index in to_score:
+                kept[index] = points
+            progress("looking at good images", done, len(good))
+        if len(moments) < 2:
+            raise DataError("only one fold of good images could be read; at least 2 good images are needed")
+
+        held_out = []
+        for step, fold in enumerate(sorted(moments), 1):
+            others = [moments[other] for other in sorted(moments) if other != fold]
+            fitted = FittedPadim(features, drawn, *_gaussians(others), shape, self.smoothing)
+            held_out += [
+                fitted.judge(kept[index][None]).image for index in sorted(kept) if fold_of[index] == fold
+            ]
+            progress("scoring good images out of fold", step, len(moments))
+        everything = [moments[fold] for fold in sorted(moments)]
+        detector = FittedPadim(features, drawn, *_gaussians(everything), shape, self.smoothing).to(device)
+        return Fit(detector, torch.cat(held_out).double().numpy())
+
+
+class FittedPadim(FittedDetector):
+    """The Gaussians at all positions.
+
+    Args:
+        features: Gives the patch features.
+        drawn: `(D,)` which of the features are used.
+        mean: `(P, D)` for each of the P positions.
+        whiten: `(P, D, D)` turns deviations into Mahalanobis distances.
+        shape: Height and width of the map; P in all.
+        smoothing: Standard deviation of the blur, in patches.
+    """
+
+    drawn: Tensor
+    mean: Tensor
+    whiten: Tensor
+
+    def __init__(
+        self,
+        features: PatchFeatures,
+        drawn: Tensor,
+        mean: Tensor,
+        whiten: Tensor,
+        shape: tuple[int, int],
+        smoothing: float,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.shape = shape
+        self.smoothing = smoothing
+        self.register_buffer("drawn", drawn)
+        self.register_buffer("mean", mean)
+        self.register_buffer("whiten", whiten)
+
+    def forward(self, images: Tensor) -> Scores:
+        """Score images; see `FittedDetector.forward`."""
+        (maps,) = self.features(images)
+        return self.judge(maps[:, self.drawn].flatten(2).transpose(1, 2))
+
+    def judge(self, points: Tensor) -> Scores:
+        """From patch features `(N, P, D)` to scores."""
+        deviations = (points - self.mean).transpose(0, 1)  # (P, N, D): one matrix product a position
+        distances = (deviations @ self.whiten).pow(2).sum(dim=2).sqrt().T
+        maps = smooth(distances.reshape(-1, *self.shape), self.smoothing)
+        return Scores(maps.amax(dim=(1, 2)), maps)
+
+
+class _Moments:
+    """Count, sum and sum of products of points `(P, D)`, about an origin that keeps them small."""
+
+    def __init__(self, origin: Tensor) -> None:
+        self.origin = origin
+        self.count = 0
+        self.total = torch.zeros_like(origin)
+        self.products = torch.zeros(*origin.shape, origin.shape[1])
+
+    def add(self, points: Tensor) -> None:
+        """Take one image's points."""
+        shifted = points - self.origin
+        self.count += 1
+        self.total += shifted
+        self.products.baddbmm_(shifted[:, :, None], shifted[:, None, :])
+
+
+def _gaussians(parts: list[_Moments]) -> tuple[Tensor, Tensor]:
+    """Mean `(P, D)` and whitening `(P, D, D)` of all images of some folds."""
+    count = sum(part.count for part in parts)
+    mean = torch.stack([part.total + part.count * part.origin for part in parts]).sum(dim=0) / count
+    scatter = torch.zeros_like(parts[0].products)
+    for part in parts:
+        # Scatter about the common mean, from moments about the part's own origin.
+        offset = part.origin - mean
+        cross = part.total[:, :, None] * offset[:, None, :]
+        scatter += part.products + cross + cross.mT
+        scatter += part.count * offset[:, :, None] * offset[:, None, :]
+    return mean, whitening(scatter / max(count - 1, 1), floor=REGULARISATION)

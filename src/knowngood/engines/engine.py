@@ -1,0 +1,143 @@
+"""The engines that run an ONNX graph. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knowngood.errors import RecipeError
+
+T = TypeVar("T")
+Outputs = tuple[NDArray[np.float32], ...]
+
+
+class Engine(Protocol):
+    """A compiled graph: uint8 images `(N, H, W, 3)` in, float arrays out."""
+
+    def __call__(self, images: NDArray[np.uint8]) -> Outputs:
+        """Run the graph on a batch of images."""
+        ...
+
+    def stream(self, images: Iterable[tuple[T, NDArray[np.uint8]]]) -> Iterator[tuple[T, Outputs]]:
+        """Run the graph over `(tag, image)` pairs, images `(1, H, W, 3)`; give `(tag, outputs)` in order."""
+        ...
+
+
+class OpenVino:
+    """Runs a graph on the CPU with OpenVINO, in full float32, several images at once.
+
+    The graph is compiled for single images: its intermediate maps then stay in the cache, constants fold into
+    the convolutions, and a score cannot depend on other images.
+
+    Args:
+        graph: A serialised ONNX graph.
+
+    Raises:
+        ValueError: The graph is not one that OpenVINO can read.
+    """
+
+    def __init__(self, graph: bytes) -> None:
+        import openvino
+
+        core = openvino.Core()
+        try:
+            model = core.read_model(graph)
+            model.reshape([1, *list(model.inputs[0].partial_shape)[1:]])
+            self._model = core.compile_model(
+                model,
+                "CPU",
+                # On newer CPUs OpenVINO would choose bfloat16, and scores would depend on the machine.
+                {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"},
+            )
+        except RuntimeError as error:
+            raise ValueError(f"OpenVINO cannot read the graph: {_first_line(error)}") from error
+        self._at_once = int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+
+    def __call__(self, images: NDArray[np.uint8]) -> Outputs:
+        """Run the graph on a batch of images."""
+        results = [outputs for _, outputs in self.stream((None, image[None]) for image in images)]
+        return tuple(np.concatenate(column) for column in zip(*results, strict=True))
+
+    def stream(self, images: Iterable[tuple[T, NDArray[np.uint8]]]) -> Iterator[tuple[T, Outputs]]:
+        """Run the graph over `(tag, image)` pairs; the next pairs are read while some are computed."""
+        idle = [self._model.create_infer_request() for _ in range(self._at_once + 1)]
+        running: deque[tuple[T, Any]] = deque()
+        try:
+            for tag, image in images:
+                if not idle:
+                    done, request = running.popleft()
+                    yield done, _results(request)
+                    idle.append(request)
+                request = idle.pop()
+                request.start_async([image])
+                running.append((tag, request))
+            while running:
+                done, request = running.popleft()
+                yield done, _results(request)
+        finally:
+            for _, request in running:
+                request.cancel()
+
+
+class OnnxRuntime:
+    """Runs a graph with ONNX Runtime, on CUDA where its build has it, else on the CPU.
+
+    Args:
+        graph: A serialised ONNX graph.
+
+    Raises:
+        ValueError: The graph is not one that ONNX Runtime can read.
+    """
+
+    def __init__(self, graph: bytes) -> None:
+        import onnxruntime
+
+        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+        providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+        try:
+            self._session = onnxruntime.InferenceSession(graph, providers=providers)
+        except Exception as error:
+            # ONNX Runtime's exceptions share no base but Exception.
+            raise ValueError(f"ONNX Runtime cannot read the graph: {_first_line(error)}") from error
+
+    def __call__(self, images: NDArray[np.uint8]) -> Outputs:
+        """Run the graph on a batch of images."""
+        return tuple(self._session.run(None, {"images": images}))
+
+    def stream(self, images: Iterable[tuple[T, NDArray[np.uint8]]]) -> Iterator[tuple[T, Outputs]]:
+        """Run the graph over `(tag, image)` pairs, one after another."""
+        for tag, image in images:
+            yield tag, self(image)
+
+
+ENGINES: dict[str, Callable[[bytes], Engine]] = {"openvino": OpenVino, "onnxruntime": OnnxRuntime}
+
+
+def compile_graph(graph: bytes, engine: str = "openvino") -> Engine:
+    """Compile a serialised ONNX graph.
+
+    Args:
+        graph: The bytes of the ONNX file.
+        engine: A name in `ENGINES`.
+
+    Raises:
+        RecipeError: There is no engine of this name.
+        ValueError: The engine cannot read the graph.
+    """
+    if engine not in ENGINES:
+        raise RecipeError(f"engine={engine!r} is not known; choose one of {', '.join(ENGINES)}")
+    return ENGINES[engine](graph)
+
+
+def _results(request: Any) -> Outputs:
+    """Wait for a request and copy its results, so that the request can be used again."""
+    request.wait()
+    return tuple(np.array(tensor.data) for tensor in request.output_tensors)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]

@@ -1,0 +1,1 @@
+"""Frozen features: backbones, patch features made from them, and the coreset that thins them out."""

@@ -1,0 +1,113 @@
+"""Coresets: few points that cover many."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def k_center(points: Tensor, size: int, *, generator: torch.Generator, batch: int = 64) -> Tensor:
+    """Choose points so that every point is near a chosen one.
+
+    Greedy k-center (Gonzalez, "Clustering to minimize the maximum intercluster distance",
+    doi 10.1016/0304-3975(85)90224-5) takes the point that is farthest from those chosen so far. Here each
+    step takes a batch of such points: from the farthest candidates the greedy choice is made among
+    themselves, for as long as the next one is no nearer than the candidates left out; then one matrix
+    product updates all distances. The result is the exact greedy choice up to ties.
+
+    Args:
+        points: `(N, C)`.
+        size: Number of points to choose; fewer are chosen where there are not so many different ones.
+        generator: Draws the first point.
+        batch: The most points to choose between two updates.
+
+    Returns:
+        Indices of the chosen points, at most `size`, in the order of choice.
+
+    Example:
+        >>> line = torch.tensor([[0.0], [1.0], [2.0], [10.0], [11.0]])
+        >>> chosen = k_center(line, 2, generator=torch.Generator().manual_seed(0))
+        >>> sorted(line[chosen].flatten().tolist()) in ([0.0, 11.0], [1.0, 11.0], [0.0, 10.0], [2.0, 11.0])
+        True
+    """
+    count = len(points)
+    if size >= count:
+        return torch.arange(count, device=points.device)
+    points = points - points.mean(dim=0)
+    norms = (points**2).sum(dim=1)
+    first = torch.randint(count, (1,), generator=generator).to(points.device)
+    chosen = [first]
+    taken = 1
+    nearest = _squared_distances(points, norms, first).squeeze(1)
+    while taken < size:
+        farthest, indices = nearest.topk(min(count, 4 * batch))
+        if farthest[0] == 0:
+            break  # what is left repeats a chosen point
+        floor = 0.0 if len(indices) == count else float(farthest[-1])
+        picked = _greedy(points[indices], farthest, most=min(batch, size - taken), floor=floor)
+        new = indices[picked]
+        chosen.append(new)
+        taken += len(new)
+        nearest = torch.minimum(nearest, _squared_distances(points, norms, new).amin(dim=1))
+    return torch.cat(chosen)
+
+
+def _squared_distances(points: Tensor, norms: Tensor, chosen: Tensor) -> Tensor:
+    """Squared distances `(N, K)` from all points to the chosen ones."""
+    return torch.addmm(norms[:, None] + norms[chosen], points, points[chosen].T, alpha=-2).clamp(min=0)
+
+
+def _greedy(candidates: Tensor, nearest: Tensor, *, most: int, floor: float) -> Tensor:
+    """The greedy choice among candidates, for as long as it is no nearer than `floor`."""
+    between = _squared_distances(candidates, (candidates**2).sum(dim=1), torch.arange(len(candidates)))
+    remaining = nearest.clone()
+    picked: list[int] = []
+    while len(picked) < most:
+        index = int(remaining.argmax())
+        if picked and (remaining[index] < floor or remaining[index] == 0):
+            break
+        picked.append(index)
+        remaining = torch.minimum(remaining, between[index])
+    return torch.tensor(picked, device=candidates.device)
+
+
+class StreamingCoreset:
+    """A coreset of points that arrive in pieces, in bounded memory.
+
+    Points gather in a buffer; a full buffer is thinned to `size` points (merge and reduce, as in
+    Har-Peled and Mazumdar, "On coresets for k-means and k-median clustering", doi 10.1145/1007352.1007400).
+
+    Args:
+        size: Number of points to keep.
+        buffer: Number of points that may gather before they are thinned; more than `size`.
+        generator: Draws the first point of each thinning.
+
+    Example:
+        >>> coreset = StreamingCoreset(10, buffer=100, generator=torch.Generator().manual_seed(0))
+        >>> for _ in range(5):
+        ...     coreset.add(torch.rand(60, 2))
+        >>> tuple(coreset.points().shape)
+        (10, 2)
+    """
+
+    def __init__(self, size: int, *, buffer: int, generator: torch.Generator) -> None:
+        self.size = size
+        self.buffer = buffer
+        self.generator = generator
+        self._pieces: list[Tensor] = []
+
+    def add(self, points: Tensor) -> None:
+        """Take `(N, C)` more points."""
+        self._pieces.append(points)
+        if sum(len(piece) for piece in self._pieces) > self.buffer:
+            self._pieces = [self.points()]
+
+    @property
+    def empty(self) -> bool:
+        """Whether no point has arrived."""
+        return not self._pieces
+
+    def points(self) -> Tensor:
+        """The coreset of all points so far, `(at most size, C)`."""
+        points = torch.cat(self._pieces)
+        return points[k_center(points, self.size, generator=self.generator)]

@@ -1,0 +1,58 @@
+"""Gaussians over features: a covariance that can be inverted, and the Mahalanobis distance."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def ledoit_wolf(points: Tensor) -> Tensor:
+    """Estimate a covariance from few points by shrinking it towards a multiple of the identity.
+
+    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
+    doi 10.1016/S0047-259X(03)00096-4.
+
+    Args:
+        points: `(N, C)`, N at least 2.
+
+    Returns:
+        The covariance `(C, C)`.
+
+    Example:
+        >>> ledoit_wolf(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
+        tensor([[1., 0.],
+                [0., 0.]])
+    """
+    count, dimensions = points.shape
+    centred = points - points.mean(dim=0)
+    empirical = centred.T @ centred / count
+    variance = empirical.trace() / dimensions
+    squares = (empirical**2).sum()
+    # Both are per dimension: how far the estimate is from the target, and how much of that is noise.
+    distance = squares / dimensions - variance**2
+    fourth = ((centred**2).sum(dim=1) ** 2).sum() / count
+    noise = (fourth - squares) / (count * dimensions)
+    shrinkage = (noise.clamp(min=0) / distance).clamp(max=1) if distance > 0 else torch.ones(())
+    target = variance * torch.eye(dimensions, dtype=points.dtype)
+    return (1 - shrinkage) * empirical + shrinkage * target
+
+
+def whitening(covariance: Tensor, *, floor: float) -> Tensor:
+    """The matrix that turns a deviation into one whose length is its Mahalanobis distance.
+
+    Args:
+        covariance: `(..., C, C)`, symmetric and positive semi-definite.
+        floor: Added to the diagonal, so that a feature that never varies does not divide by zero.
+
+    Returns:
+        `(..., C, C)`; a row vector is multiplied from the left: `deviation @ whitening`.
+
+    Example:
+        >>> whitening(torch.diag(torch.tensor([4.0, 16.0])), floor=0.0)
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.2500]])
+    """
+    identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype)
+    lower = torch.linalg.cholesky(covariance + floor * identity)
+    inverse: Tensor = torch.linalg.solve_triangular(lower, identity.expand_as(lower), upper=False)
+    return inverse.mT.contiguous()

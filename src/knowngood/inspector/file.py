@@ -1,0 +1,76 @@
+"""The inspector file: an uncompressed zip of `manifest.json` and `model.onnx`, sealed by a checksum.
+
+Any zip tool opens it, and `model.onnx` runs in any ONNX runtime. The zip comment, which ends the file, is the
+SHA-256 of all bytes before it: a file that was cut off or altered is told before anything in it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from pathlib import Path
+
+from knowngood.errors import InspectorError
+from knowngood.output import replacing
+
+MANIFEST = "manifest.json"
+GRAPH = "model.onnx"
+LARGEST = 2 << 30
+"""A larger file is not read, in bytes."""
+
+_SEAL = 64
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def write_inspector(path: str | os.PathLike[str], manifest: bytes, graph: bytes) -> None:
+    """Write an inspector file; one that was there before is replaced whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        # A fixed time, so that the same content makes the same file.
+        archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), manifest)
+        archive.writestr(zipfile.ZipInfo(GRAPH, _EPOCH), graph)
+        archive.comment = b"0" * _SEAL
+    body = buffer.getvalue()[:-_SEAL]
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
+        file.write(body)
+        file.write(hashlib.sha256(body).hexdigest().encode())
+
+
+def read_inspector(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
+    """Read the manifest and the graph of an inspector file, which may come from a stranger.
+
+    Raises:
+        InspectorError: The file cannot be opened, is no inspector, or was cut off or altered.
+    """
+    name = os.fspath(path)
+    try:
+        size = Path(path).stat().st_size
+        if size > LARGEST:
+            raise InspectorError(f"{name!r} is too large for an inspector ({size >> 20} MiB)")
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InspectorError(f"{name!r} cannot be opened: {error.strerror}") from error
+    if not content.startswith(b"PK\x03\x04"):
+        raise InspectorError(f"{name!r} is not an inspector; `knowngood fit` makes one")
+    broken = f"{name!r} was cut off or altered; copy it again from where it was made, or fit it anew"
+    body, seal = content[:-_SEAL], content[-_SEAL:]
+    sealed = hashlib.sha256(body).hexdigest().encode() == seal
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            if sorted(member.filename for member in members) != [MANIFEST, GRAPH]:
+                raise InspectorError(f"{name!r} is a zip file but not an inspector")
+            if not sealed:
+                raise InspectorError(broken)
+            if any(m.compress_type != zipfile.ZIP_STORED or m.file_size > size for m in members):
+                raise InspectorError(f"{name!r} holds compressed or oversized parts; an inspector never does")
+            return archive.read(MANIFEST), archive.read(GRAPH)
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        # zipfile has no common base for what a damaged directory makes it raise.
+        raise InspectorError(broken) from error

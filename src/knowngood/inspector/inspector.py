@@ -1,0 +1,178 @@
+"""The inspector: judges images. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from knowngood.data.loader import Batch, Batches, Source
+from knowngood.engines.engine import Engine, compile_graph
+from knowngood.errors import InspectorError, UnreadableImage
+from knowngood.inspector.file import read_inspector, write_inspector
+from knowngood.inspector.manifest import Manifest
+from knowngood.metrics.calibration import p_values
+from knowngood.metrics.thresholds import Threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What an inspector says of one image.
+
+    Args:
+        source: The image as it was given: a path or an array.
+        index: Its position among the images given.
+        score: Raw and unbounded; higher is more anomalous.
+        p_value: Share of good parts that score at least as high; small means unlike any good part.
+        decision: `accept` or `reject`.
+        size: Height and width of the image.
+        patch_map: Anomaly map at patch resolution, float32 `(h, w)`; None for image-only detectors.
+    """
+
+    source: Source
+    index: int
+    score: float
+    p_value: float
+    decision: str
+    size: tuple[int, int]
+    patch_map: NDArray[np.float32] | None
+
+    def row(self) -> dict[str, Any]:
+        """The verdict as a row of a table; an array is named by its position."""
+        path = f"[{self.index}]" if isinstance(self.source, np.ndarray) else os.fspath(self.source)
+        return {"path": path, "score": self.score, "p_value": self.p_value, "decision": self.decision}
+
+    @property
+    def map(self) -> NDArray[np.float32] | None:
+        """The anomaly map in the image's own pixels, float32 `(H, W)`; None for image-only detectors."""
+        if self.patch_map is None:
+            return None
+        height, width = self.size
+        upscaled = cv2.resize(self.patch_map, (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(upscaled, dtype=np.float32)
+
+
+class Inspector:
+    """Judges images with one exported graph and one threshold.
+
+    Args:
+        manifest: Where it comes from and how it decides.
+        graph: The serialised ONNX graph.
+        engine: What runs the graph, a name in `knowngood.engines.engine.ENGINES`.
+
+    Example::
+
+        inspector = Inspector.load("widget.inspector")
+        for verdict in inspector.inspect(["new/001.png", "new/002.png"]):
+            print(verdict.source, verdict.score, verdict.decision)
+    """
+
+    def __init__(self, manifest: Manifest, graph: bytes, *, engine: str = "openvino") -> None:
+        self.manifest = manifest
+        self.graph = graph
+        self.engine = engine
+        self._held_out = np.array(manifest.held_out)
+        self._compiled: Engine | None = None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, engine: str = "openvino") -> Inspector:
+        """Load an inspector file; it may come from a stranger, nothing in it is run but arithmetic.
+
+        Raises:
+            InspectorError: The file is no inspector, was altered or cut off, or is of a newer format.
+        """
+        name = os.fspath(path)
+        content, graph = read_inspector(path)
+        manifest = Manifest.from_json(content, name=name)
+        if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
+            raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
+        # A tensor kept outside an ONNX file is found by its `location`, which could name any file here.
+        if b"location" in graph:
+            raise InspectorError(f"{name!r}: its graph refers to other files; an inspector never does")
+        return cls(manifest, graph, engine=engine)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the inspector to one file, whole or not at all.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        write_inspector(path, self.manifest.to_json(), self.graph)
+
+    def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
+        """The same inspector with another threshold, and the fingerprint of the images that it was set on."""
+        manifest = dataclasses.replace(self.manifest, threshold=threshold, validation=validation)
+        return Inspector(manifest, self.graph, engine=self.engine)
+
+    def inspect(self, images: Sequence[Source] | str | Path) -> list[Verdict]:
+        """Judge images.
+
+        Args:
+            images: Paths, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order.
+
+        Returns:
+            A verdict for each, in order.
+
+        Raises:
+            DataError: Images cannot be read; all of them are named.
+        """
+        return list(self.stream([images] if isinstance(images, str | Path) else images))
+
+    def stream(
+        self, images: Sequence[Source], *, on_unreadable: Callable[[UnreadableImage], None] | None = None
+    ) -> Iterator[Verdict]:
+        """Judge any number of images in bounded memory, in order.
+
+        Args:
+            images: Paths or arrays.
+            on_unreadable: Called with each image that cannot be read, which is then left out; without it
+                such images are an error.
+
+        Raises:
+            DataError: Images cannot be read.
+        """
+        if self._compiled is None:
+            self._compiled = self._compile()
+        batches = Batches(
+            images,
+            self.manifest.input_shape,
+            size=1,
+            bits=self.manifest.bits,
+            skip_unreadable=on_unreadable is not None,
+        )
+
+        def pairs() -> Iterator[tuple[Batch, NDArray[np.uint8]]]:
+            for batch in batches:
+                for failure in batch.failures:
+                    if on_unreadable is not None:
+                        on_unreadable(failure)
+                yield batch, batch.images
+
+        for batch, (scores, *maps) in self._compiled.stream(pairs()):
+            p_of_batch = p_values(scores, self._held_out)
+            for row, index in enumerate(batch.index):
+                score = float(scores[row])
+                yield Verdict(
+                    source=images[index],
+                    index=int(index),
+                    score=score,
+                    p_value=float(p_of_batch[row]),
+                    decision="reject" if score > self.manifest.threshold.value else "accept",
+                    size=(int(batch.sizes[row, 0]), int(batch.sizes[row, 1])),
+                    patch_map=maps[0][row] if maps else None,
+                )
+
+    def _compile(self) -> Engine:
+        """Compile the graph, which is only worth its time once there is something to judge."""
+        try:
+            return compile_graph(self.graph, self.engine)
+        except ValueError as error:
+            raise InspectorError(f"the inspector's graph does not run here: {error}") from error

@@ -1,0 +1,151 @@
+"""The manifest of an inspector: where it comes from and how it decides, as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from knowngood.errors import InspectorError
+from knowngood.metrics.thresholds import Threshold
+
+FORMAT = 1
+"""Counts up when an older knowngood could no longer read a new inspector rightly."""
+
+RESIZE = "stretched to the input shape: area averages when shrinking, linear when growing"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything about an inspector but its graph.
+
+    Args:
+        detector: The detector's name in the registry.
+        recipe: Its hyper-parameters.
+        backbone: Name, source and hash of the frozen network's weights; empty if there is none.
+        input_shape: Height and width that images are resized to.
+        resize: How they are resized, in words.
+        bits: Bits that 16-bit pixels really use; larger values saturate.
+        seed: The seed of the fit.
+        device: The device of the fit.
+        created: When it was fitted, in ISO 8601, UTC.
+        versions: Versions of the software that made it.
+        training: Fingerprint of each training image.
+        held_out: Scores of good images that the model did not learn from, ascending.
+        validation: Fingerprint of each image that the threshold was set on, beyond the held-out scores.
+        threshold: The line between accept and reject, and how it was chosen.
+        graph_hash: SHA-256 of the graph, hexadecimal.
+        graph_difference: Largest difference between torch's scores and the graph's, relative.
+    """
+
+    detector: str
+    recipe: dict[str, Any]
+    backbone: dict[str, str]
+    input_shape: tuple[int, int]
+    resize: str
+    bits: int
+    seed: int
+    device: str
+    created: str
+    versions: dict[str, str]
+    training: list[str]
+    held_out: list[float]
+    validation: list[str]
+    threshold: Threshold
+    graph_hash: str
+    graph_difference: float
+
+    def to_json(self) -> bytes:
+        """Serialise, with the format's number first."""
+        content = {"format": FORMAT, **dataclasses.asdict(self)}
+        return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes, *, name: str) -> Manifest:
+        """Parse and check a manifest that may come from a stranger.
+
+        Args:
+            content: UTF-8 JSON.
+            name: The inspector's file name, for messages.
+
+        Raises:
+            InspectorError: It is of a newer format, or a key is missing, unknown or of the wrong type.
+        """
+        try:
+            values = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise InspectorError(f"{name!r}: its manifest is not JSON") from error
+        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+            raise InspectorError(f"{name!r}: its manifest names no format")
+        made = values.pop("format")
+        if made > FORMAT:
+            raise InspectorError(
+                f"{name!r} has format {made}; this knowngood reads format {FORMAT}. Upgrade knowngood"
+            )
+        values = _checked(values, _MANIFEST, name)
+        values["threshold"] = Threshold(**_checked(values["threshold"], _THRESHOLD, name))
+        height, width = values["input_shape"] = tuple(values["input_shape"])
+        if not (8 <= height <= 16384 and 8 <= width <= 16384):
+            raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
+        if not values["held_out"]:
+            raise InspectorError(f"{name!r}: its manifest has no held-out scores")
+        return cls(**values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+_THRESHOLD = {
+    "value": _is_number,
+    "rule": _is_text,
+    "requested": lambda value: value is None or _is_number(value),
+    "held_out": _is_count,
+    "above": _is_count,
+    "upper_bound": lambda value: value is None or _is_number(value),
+    "note": _is_text,
+}
+_MANIFEST = {
+    "detector": _is_text,
+    "recipe": lambda value: isinstance(value, dict),
+    "backbone": _is_texts_by_name,
+    "input_shape": lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_count, value)),
+    "resize": _is_text,
+    "bits": lambda value: _is_count(value) and 1 <= value <= 16,
+    "seed": lambda value: isinstance(value, int),
+    "device": _is_text,
+    "created": _is_text,
+    "versions": _is_texts_by_name,
+    "training": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "held_out": lambda value: isinstance(value, list) and all(map(_is_number, value)),
+    "validation": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "threshold": lambda value: isinstance(value, dict),
+    "graph_hash": _is_text,
+    "graph_difference": _is_number,
+}
+
+
+def _checked(values: dict[str, Any], rules: dict[str, Any], name: str) -> dict[str, Any]:
+    """The values, if they have exactly the keys of the rules and each follows its rule."""
+    for key in values.keys() - rules.keys():
+        raise InspectorError(f"{name!r}: its manifest has an unknown key {key!r}")
+    for key, rule in rules.items():
+        if key not in values:
+            raise InspectorError(f"{name!r}: its manifest lacks {key!r}")
+        if not rule(values[key]):
+            raise InspectorError(f"{name!r}: its manifest has a wrong value for {key!r}")
+    return dict(values)

@@ -1,0 +1,59 @@
+"""What every metric asks of its input."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
+    """Return scores as float64, if every one can be ordered and rejected.
+
+    +inf is a legal score; -inf is not, because no threshold lies below it.
+
+    Args:
+        scores: Image scores (N,), higher = more anomalous.
+
+    Returns:
+        The same scores (N,).
+
+    Raises:
+        ValueError: The scores are not one-dimensional, or one is NaN or -inf.
+
+    Example:
+        >>> checked_scores([1, 2.5])
+        array([1. , 2.5])
+    """
+    checked = np.asarray(scores, dtype=np.float64)
+    if checked.ndim != 1:
+        raise ValueError(f"scores must have the shape (N,); got {checked.shape}")
+    if bad := np.count_nonzero(~(checked > -np.inf)):
+        raise ValueError(f"scores must not be NaN or -inf; {bad} of {checked.size} are")
+    return checked
+
+
+def checked_pairs(defect: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return labels and scores as arrays, if they belong together.
+
+    Args:
+        defect: Labels (N,), bool, True = defect.
+        scores: Image scores (N,), higher = more anomalous.
+
+    Returns:
+        The labels (N,) and the scores (N,).
+
+    Raises:
+        ValueError: The labels are not bool, the lengths differ, or a score is NaN or -inf.
+
+    Example:
+        >>> checked_pairs([False, True], [1.0, 2.0])
+        (array([False,  True]), array([1., 2.]))
+    """
+    labels, values = np.asarray(defect), checked_scores(scores)
+    if labels.dtype != np.bool_ and labels.size:
+        raise ValueError(f"defect must be bool (True = defect); got {labels.dtype}")
+    if labels.shape != values.shape:
+        raise ValueError(
+            f"defect and scores must have the same length; got {labels.shape} and {values.shape}"
+        )
+    return labels.astype(np.bool_), values

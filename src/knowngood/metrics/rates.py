@@ -1,0 +1,188 @@
+"""How often the decision is wrong: false rejects and escapes, each with its confidence interval.
+
+Reference: Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+binomial", Biometrika 1934, doi:10.1093/biomet/26.4.404.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from knowngood.metrics.checks import checked_pairs
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of cases, with its two-sided Clopper-Pearson interval.
+
+    Args:
+        value: The share found, 0 to 1.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+        count: Cases that were found.
+        total: Cases that were looked at.
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+    total: int
+
+
+class Confusion(NamedTuple):
+    """How many samples fell where at a threshold.
+
+    Args:
+        true_accept: Good samples accepted.
+        false_reject: Good samples rejected (overkill).
+        escape: Defects accepted (underkill).
+        true_reject: Defects rejected.
+    """
+
+    true_accept: int
+    false_reject: int
+    escape: int
+    true_reject: int
+
+    def false_reject_rate(self) -> Rate:
+        """Return the share of the good that is rejected.
+
+        Returns:
+            The rate with its 95 % interval.
+
+        Raises:
+            ValueError: There are no good samples.
+
+        Example:
+            >>> Confusion(true_accept=57, false_reject=3, escape=1, true_reject=9).false_reject_rate().value
+            0.05
+        """
+        return rate(self.false_reject, self.true_accept + self.false_reject)
+
+    def escape_rate(self) -> Rate:
+        """Return the share of the defects that is accepted.
+
+        Returns:
+            The rate with its 95 % interval.
+
+        Raises:
+            ValueError: There are no defects.
+
+        Example:
+            >>> Confusion(true_accept=57, false_reject=3, escape=1, true_reject=9).escape_rate().value
+            0.1
+        """
+        return rate(self.escape, self.escape + self.true_reject)
+
+
+def confusion(defect: ArrayLike, scores: ArrayLike, threshold: float) -> Confusion:
+    """Count right and wrong decisions; a sample is rejected when its score is strictly above the threshold.
+
+    Args:
+        defect: Labels (N,), bool, True = defect.
+        scores: Image scores (N,), higher = more anomalous.
+        threshold: The line, in units of the scores.
+
+    Returns:
+        The four counts.
+
+    Raises:
+        ValueError: Labels and scores do not belong together, or a score is NaN or -inf.
+
+    Example:
+        >>> confusion([False, False, True, True], [1.0, 3.0, 2.0, 4.0], threshold=2.0)
+        Confusion(true_accept=1, false_reject=1, escape=1, true_reject=1)
+    """
+    defect, scores = checked_pairs(defect, scores)
+    rejected = scores > threshold
+    counts = np.bincount(2 * defect + rejected, minlength=4)
+    return Confusion(*counts.tolist())
+
+
+def rate(k: int, n: int) -> Rate:
+    """Return k of n as a rate with its 95 % interval.
+
+    Args:
+        k: Cases that were found.
+        n: Cases that were looked at.
+
+    Returns:
+        The rate.
+
+    Raises:
+        ValueError: n is 0, or k is not between 0 and n.
+
+    Example:
+        >>> found = rate(3, 60)
+        >>> print(f"{found.value:.1%}, {found.low:.1%} to {found.high:.1%}")
+        5.0%, 1.0% to 13.9%
+    """
+    low, high = clopper_pearson(k, n)
+    return Rate(k / n, low, high, k, n)
+
+
+def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the exact two-sided confidence interval of a share.
+
+    Args:
+        k: Cases that were found.
+        n: Cases that were looked at.
+        confidence: Probability that the interval covers the true share, at least.
+
+    Returns:
+        Lower and upper end, 0 to 1.
+
+    Raises:
+        ValueError: n is 0, k is not between 0 and n, or the confidence is not between 0 and 1.
+
+    Example:
+        >>> low, high = clopper_pearson(0, 60)
+        >>> low, round(high, 4)
+        (0.0, 0.0596)
+    """
+    _check(k, n, confidence)
+    quantile = (1 + confidence) / 2
+    # accepting k of n is rejecting n - k of n, which turns one end into the other
+    return 1 - _upper(n - k, n, quantile), _upper(k, n, quantile)
+
+
+def clopper_pearson_upper(k: int, n: int, confidence: float = 0.95) -> float:
+    """Return the exact one-sided upper confidence bound of a share.
+
+    Args:
+        k: Cases that were found.
+        n: Cases that were looked at.
+        confidence: Probability that the true share is below the bound, at least.
+
+    Returns:
+        The bound, 0 to 1.
+
+    Raises:
+        ValueError: n is 0, k is not between 0 and n, or the confidence is not between 0 and 1.
+
+    Example:
+        >>> round(clopper_pearson_upper(0, 60), 3)
+        0.049
+    """
+    _check(k, n, confidence)
+    return _upper(k, n, confidence)
+
+
+def _check(k: int, n: int, confidence: float) -> None:
+    """Raise ValueError for counts or a confidence that make no rate."""
+    if n < 1 or not 0 <= k <= n:
+        raise ValueError(f"a rate needs 0 <= k <= n and n >= 1; got k = {k} and n = {n}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1; got {confidence}")
+
+
+def _upper(k: int, n: int, quantile: float) -> float:
+    """Return the share at which k or fewer of n come with probability 1 - quantile."""
+    from scipy.special import betaincinv  # half a second to import, and judging a part needs none of it
+
+    return 1.0 if k == n else float(betaincinv(k + 1, n - k, quantile))

@@ -1,0 +1,231 @@
+"""The rules that choose a threshold; a part is rejected when its score is strictly greater.
+
+From good parts alone: `conformal`. From labelled validation data: `f1_max`, `youden`, `lowest_cost` and
+`recall`. These put the threshold midway between two neighbouring scores, and where several places are equally
+good they take the highest: the fewest false rejects. None of them may see the test set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, inf
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from knowngood.errors import DataError, RecipeError
+from knowngood.metrics.checks import checked_pairs, checked_scores
+from knowngood.metrics.ranking import Cuts, cut
+from knowngood.metrics.rates import clopper_pearson_upper
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold, how it was chosen, and how many good parts it will reject.
+
+    Args:
+        value: The line; a part is rejected when its score is strictly greater.
+        rule: The rule that chose it, in words.
+        requested: The false-reject rate asked for; None if the rule asks for none.
+        held_out: Number of good scores that it was chosen from.
+        above: How many of these lie above it.
+        upper_bound: One-sided 95 % Clopper-Pearson bound of the true false-reject rate, from `above` of
+            `held_out`; None if unknown. For `conformal` it is exact when no scores tie. The rules on labelled
+            data pick the best of many lines on the same scores, which makes it lean low.
+        note: What the user should know besides, or empty.
+    """
+
+    value: float
+    rule: str
+    requested: float | None
+    held_out: int
+    above: int
+    upper_bound: float | None
+    note: str = ""
+
+
+def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
+    """Choose the lowest line that rejects at most a given share of good parts.
+
+    With n scores and the rate a it is the k-th smallest score, k = ceil((n + 1) (1 - a)): over the draw of
+    held-out and new parts together, a good part is rejected with probability at most a. It is rejected
+    exactly when its p-value (`calibration.p_values`) is at most a. If n is too small for that, the line
+    is the highest score instead, and the note says how many good images are needed.
+
+    Reference: Bates et al., "Testing for Outliers with Conformal p-values", arXiv:2104.08279.
+
+    Args:
+        held_out: Scores (n,) of good images that the model did not learn from.
+        max_false_reject: The false-reject rate a, between 0 and 1.
+
+    Returns:
+        The threshold.
+
+    Raises:
+        RecipeError: The rate is not between 0 and 1.
+        DataError: There are no held-out scores.
+        ValueError: A score is NaN or -inf.
+
+    Example:
+        >>> chosen = conformal(np.arange(1.0, 100.0), max_false_reject=0.05)
+        >>> chosen.value, chosen.above, round(chosen.upper_bound, 3)
+        (95.0, 4, 0.09)
+        >>> print(conformal(np.arange(60.0), max_false_reject=0.01).note)
+        Too few good images for 0.01: 60 held out, 99 needed; with none above the line the bound is 4.9 %.
+    """
+    if not 0 < max_false_reject < 1:
+        raise RecipeError(
+            "max_false_reject must be between 0 and 1, such as 0.01 for one good part in a hundred; "
+            f"got {max_false_reject}"
+        )
+    ordered = np.sort(checked_scores(held_out))
+    n = ordered.size
+    if n == 0:
+        raise DataError("a threshold needs scores of held-out good images; got none")
+    # the decimal number that was asked for: binary rounding would move k by one (100 * 0.29 is below 29)
+    rate = Fraction(str(max_false_reject))
+    k = ceil((n + 1) * (1 - rate))
+    note = "" if k <= n else _too_few(n, rate)
+    rule = f"false rejects at most {max_false_reject:g}"
+    return _threshold(ordered[min(k, n) - 1], rule, ordered, max_false_reject, note)
+
+
+def f1_max(defect: ArrayLike, scores: ArrayLike) -> Threshold:
+    """Choose the line with the best F1, the harmonic mean of precision and recall.
+
+    Args:
+        defect: Labels (N,) of validation data, bool, True = defect.
+        scores: Image scores (N,), higher = more anomalous.
+
+    Returns:
+        The threshold.
+
+    Raises:
+        DataError: There are no good samples or no defects.
+        ValueError: Labels and scores do not belong together, or a score is NaN or -inf.
+
+    Example:
+        >>> f1_max([False, False, True, True], [1.0, 2.0, 4.0, 5.0]).value
+        3.0
+    """
+    cuts, good = _validation(defect, scores)
+    return _threshold(cuts.threshold[np.argmax(cuts.f1)], "F1-max", good)
+
+
+def youden(defect: ArrayLike, scores: ArrayLike) -> Threshold:
+    """Choose the line with the largest difference between recall and false-reject rate.
+
+    Reference: Youden, "Index for rating diagnostic tests", Cancer 1950,
+    doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3.
+
+    Args:
+        defect: Labels (N,) of validation data, bool, True = defect.
+        scores: Image scores (N,), higher = more anomalous.
+
+    Returns:
+        The threshold.
+
+    Raises:
+        DataError: There are no good samples or no defects.
+        ValueError: Labels and scores do not belong together, or a score is NaN or -inf.
+
+    Example:
+        >>> youden([False, False, True, True], [1.0, 3.0, 2.0, 4.0]).value
+        3.5
+    """
+    cuts, good = _validation(defect, scores)
+    # in whole numbers, so that equally good lines are equal
+    index = cuts.true_reject * cuts.good - cuts.false_reject * cuts.defects
+    return _threshold(cuts.threshold[np.argmax(index)], "Youden", good)
+
+
+def lowest_cost(
+    defect: ArrayLike, scores: ArrayLike, false_reject_cost: float, escape_cost: float
+) -> Threshold:
+    """Choose the line with the lowest total cost at the mix of good and defect in the data.
+
+    Args:
+        defect: Labels (N,) of validation data, bool, True = defect.
+        scores: Image scores (N,), higher = more anomalous.
+        false_reject_cost: Cost of rejecting one good part, in any unit.
+        escape_cost: Cost of accepting one defect, in the same unit.
+
+    Returns:
+        The threshold.
+
+    Raises:
+        RecipeError: A cost is not a positive number.
+        DataError: There are no good samples or no defects.
+        ValueError: Labels and scores do not belong together, or a score is NaN or -inf.
+
+    Example:
+        >>> defect, scores = [False, False, True, True], [1.0, 3.0, 2.0, 4.0]
+        >>> lowest_cost(defect, scores, false_reject_cost=1, escape_cost=10).value
+        1.5
+    """
+    for name, cost in [("false_reject_cost", false_reject_cost), ("escape_cost", escape_cost)]:
+        if not 0 < cost < inf:
+            raise RecipeError(f"{name} must be a positive number; got {cost}")
+    cuts, good = _validation(defect, scores)
+    escapes = cuts.defects - cuts.true_reject
+    cost_at = false_reject_cost * cuts.false_reject + escape_cost * escapes
+    rule = f"lowest cost: {false_reject_cost:g} a false reject, {escape_cost:g} an escape"
+    return _threshold(cuts.threshold[np.argmin(cost_at)], rule, good)
+
+
+def recall(defect: ArrayLike, scores: ArrayLike, at_least: float) -> Threshold:
+    """Choose the highest line that rejects at least a given share of the defects.
+
+    Args:
+        defect: Labels (N,) of validation data, bool, True = defect.
+        scores: Image scores (N,), higher = more anomalous.
+        at_least: The share of defects to reject, in (0, 1].
+
+    Returns:
+        The threshold.
+
+    Raises:
+        RecipeError: The share is out of range.
+        DataError: There are no good samples or no defects.
+        ValueError: Labels and scores do not belong together, or a score is NaN or -inf.
+
+    Example:
+        >>> recall([False, False, True, True], [1.0, 3.0, 2.0, 4.0], at_least=0.5).value
+        3.5
+    """
+    if not 0 < at_least <= 1:
+        raise RecipeError(f"at_least must be above 0 and at most 1, such as 0.95; got {at_least}")
+    cuts, good = _validation(defect, scores)
+    return _threshold(
+        cuts.threshold[np.argmax(cuts.recall >= at_least)], f"recall at least {at_least:g}", good
+    )
+
+
+def _threshold(
+    value: float, rule: str, good: NDArray[np.float64], requested: float | None = None, note: str = ""
+) -> Threshold:
+    """Describe a line by the good scores (n,) that it was chosen from."""
+    above = int(np.count_nonzero(good > value))
+    return Threshold(
+        float(value), rule, requested, good.size, above, clopper_pearson_upper(above, good.size), note
+    )
+
+
+def _too_few(n: int, rate: Fraction) -> str:
+    """Say how many good images a false-reject rate needs, and what n of them can show."""
+    return (
+        f"Too few good images for {float(rate):g}: {n} held out, {ceil(1 / rate - 1)} needed; "
+        f"with none above the line the bound is {100 * clopper_pearson_upper(0, n):.1f} %."
+    )
+
+
+def _validation(defect: ArrayLike, scores: ArrayLike) -> tuple[Cuts, NDArray[np.float64]]:
+    """Return the cuts of labelled scores and the good scores (n,) among them."""
+    defect, scores = checked_pairs(defect, scores)
+    if defect.all() or not defect.any():
+        raise DataError(
+            "this threshold needs validation data with good and defect images; "
+            f"got {np.count_nonzero(~defect)} good and {np.count_nonzero(defect)} defects"
+        )
+    return cut(defect, scores), scores[~defect]

@@ -1,0 +1,36 @@
+"""An evaluation as files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from knowngood.inspector.evaluation import Evaluation
+from knowngood.output import make_folder, replacing
+from knowngood.report.html import write_report
+
+
+def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> Path:
+    """Write `metrics.json`, `scores.csv` and `report.html`.
+
+    Args:
+        evaluation: What the inspector said of the test images.
+        folder: Where to; it is made if need be.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        OutputError: A file or the folder cannot be written.
+    """
+    folder = Path(folder)
+    make_folder(folder)
+    with replacing(folder / "metrics.json") as unfinished:
+        text = json.dumps(evaluation.metrics, indent=1, allow_nan=False, ensure_ascii=False)
+        unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
+    with replacing(folder / "scores.csv") as unfinished:
+        evaluation.scores.to_csv(unfinished, index=False, errors="backslashreplace")
+    report = folder / "report.html"
+    write_report(evaluation, report)
+    return report

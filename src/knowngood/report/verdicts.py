@@ -1,0 +1,102 @@
+"""Verdicts as files: a table of scores, and a heatmap of each image. Nothing here imports pandas."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from knowngood.data.images import read_image
+from knowngood.errors import OutputError, RecipeError
+from knowngood.inspector.inspector import Inspector, Verdict
+from knowngood.output import make_folder, replacing
+from knowngood.report.panels import overlay
+
+SUFFIXES = (".csv", ".parquet", ".jsonl")
+COLUMNS = ("path", "score", "p_value", "decision")
+
+
+def check_suffix(path: Path) -> None:
+    """Make sure that a table's file name says how to write it.
+
+    Raises:
+        OutputError: It does not.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(f"{str(path)!r} must end in {', '.join(SUFFIXES)}")
+
+
+def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:
+    """Write a table of verdicts, as CSV, Parquet or JSON lines after the file's suffix.
+
+    Args:
+        rows: From `Verdict.row`.
+        path: The file to write or replace.
+
+    Raises:
+        OutputError: The suffix is not known, or the file cannot be written.
+    """
+    path = Path(path)
+    check_suffix(path)
+    with replacing(path) as unfinished:
+        if path.suffix.lower() == ".parquet":
+            import pyarrow
+            import pyarrow.parquet
+
+            columns = {name: [_as_text(row[name]) for row in rows] for name in COLUMNS}
+            pyarrow.parquet.write_table(pyarrow.table(columns), unfinished)
+            return
+        with unfinished.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            if path.suffix.lower() == ".csv":
+                writer = csv.DictWriter(file, COLUMNS)
+                writer.writeheader()
+                writer.writerows(rows)
+            else:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+class HeatmapWriter:
+    """Writes a heatmap over each judged image, under the image's own name.
+
+    Heat begins at the score of a typical good part and is full as far above the threshold as that lies below:
+    the scale is the same for all images, whenever they are judged.
+
+    Args:
+        folder: Where to; it is made if need be. Images from several folders keep them as sub-folders.
+        inspector: Whose threshold and good scores set the scale.
+        images: All images that will be written.
+
+    Raises:
+        RecipeError: The inspector's detector gives no maps (raised with the first verdict).
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], inspector: Inspector, images: Sequence[str]) -> None:
+        self.folder = Path(folder)
+        self.root = os.path.commonpath([Path(image).absolute().parent for image in images])
+        self.bits = inspector.manifest.bits
+        self.low = float(np.median(inspector.manifest.held_out))
+        self.span = max(2 * (inspector.manifest.threshold.value - self.low), 1e-6)
+
+    def __call__(self, verdict: Verdict) -> None:
+        """Write one heatmap."""
+        if verdict.patch_map is None:
+            raise RecipeError("this inspector's detector gives no maps; leave out the heatmaps")
+        source = Path(str(verdict.source)).absolute()
+        target = self.folder / source.relative_to(self.root)
+        target = target if target.suffix == ".png" else target.with_name(f"{target.name}.png")
+        heat = np.clip((verdict.patch_map - self.low) / self.span, 0, 1).astype(np.float32)
+        picture = overlay(read_image(source, bits=self.bits), heat)
+        make_folder(target.parent)
+        with replacing(target) as unfinished:
+            unfinished.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+
+
+def _as_text(value: Any) -> Any:
+    """Spell out bytes of a file name that are no text; numbers stay as they are."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

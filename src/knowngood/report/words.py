@@ -1,0 +1,180 @@
+"""Numbers and verdicts as a quality engineer would say them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MISSING = "–"
+
+
+def percent(share: float | None) -> str:
+    """Write a share as a percentage.
+
+    Args:
+        share: A share in [0, 1], or None when it is not known.
+
+    Returns:
+        The percentage with one decimal, or with its first digit when one decimal would show zero.
+
+    Example:
+        >>> percent(0.05), percent(0.0002), percent(None)
+        ('5.0 %', '0.02 %', '–')
+    """
+    if share is None:
+        return MISSING
+    return f"{100 * share:.1f} %" if share == 0 or share >= 0.0005 else f"{100 * share:.1g} %"
+
+
+def decimal(value: float | None) -> str:
+    """Write a quality measure such as an AUROC.
+
+    Args:
+        value: A value in [0, 1], or None when it is not known.
+
+    Returns:
+        The value with four decimals.
+
+    Example:
+        >>> decimal(0.98765), decimal(None)
+        ('0.9877', '–')
+    """
+    return MISSING if value is None else f"{value:.4f}"
+
+
+def score(value: float | None) -> str:
+    """Write a number of any size, such as an image score.
+
+    Args:
+        value: A raw, unbounded value, or None when it is not known.
+
+    Returns:
+        Four significant digits, or the whole number where that is longer.
+
+    Example:
+        >>> score(3.21456), score(123456.7)
+        ('3.215', '123,457')
+    """
+    if value is None:
+        return MISSING
+    return f"{value:.4g}" if abs(value) < 9999.5 else f"{value:,.0f}"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    Args:
+        number: How many, 0 or more.
+        noun: What is counted, in the singular; its plural ends in s.
+
+    Returns:
+        The number and the noun in singular or plural.
+
+    Example:
+        >>> count(1, "defect"), count(40, "defect")
+        ('1 defect', '40 defects')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def interval(metrics: Mapping[str, Any], rate: str) -> str:
+    """Write the 95 % interval of a rate.
+
+    Args:
+        metrics: The metrics of an evaluation.
+        rate: ``"false_reject_rate"`` or ``"escape_rate"``.
+
+    Returns:
+        The interval in percent.
+
+    Example:
+        >>> interval({"escape_rate_low": 0.0006, "escape_rate_high": 0.1316}, "escape_rate")
+        '0.1–13.2 %'
+    """
+    low, high = percent(metrics[f"{rate}_low"]), percent(metrics[f"{rate}_high"])
+    return f"{low.removesuffix(' %')}–{high}"
+
+
+def verdict(metrics: Mapping[str, Any]) -> str:
+    """Say what happened to the good parts and to the defects.
+
+    Args:
+        metrics: The metrics of an evaluation.
+
+    Returns:
+        One or a few sentences.
+
+    Example:
+        >>> print(verdict({
+        ...     "confusion": {"true_accept": 57, "false_reject": 3, "escape": 0, "true_reject": 0},
+        ...     "counts": {"good": 60, "defect": 0, "unreadable": 1},
+        ...     "false_reject_rate": 0.05,
+        ...     "false_reject_rate_low": 0.0104,
+        ...     "false_reject_rate_high": 0.1392,
+        ... }))  # doctest: +NORMALIZE_WHITESPACE
+        Of 60 good parts 3 were rejected (5.0 %, 95 % interval 1.0–13.9 %). There were no defects to judge.
+        1 image could not be read and was not judged.
+    """
+    good, defect, unreadable = (metrics["counts"][kind] for kind in ("good", "defect", "unreadable"))
+    rejected, escaped = (metrics["confusion"][error] for error in ("false_reject", "escape"))
+    sentences = []
+    if good:
+        extent = _extent(metrics, "false_reject_rate")
+        sentences.append(
+            f"Of {count(good, 'good part')} {rejected or 'none'} {_were(rejected)} rejected {extent}."
+        )
+    else:
+        sentences.append("There were no good parts to judge.")
+    if defect:
+        extent = _extent(metrics, "escape_rate")
+        sentences.append(f"Of {count(defect, 'defect')} {escaped or 'none'} escaped {extent}.")
+    else:
+        sentences.append("There were no defects to judge.")
+    if unreadable:
+        sentences.append(
+            f"{count(unreadable, 'image')} could not be read and {_were(unreadable)} not judged."
+        )
+    return " ".join(sentences)
+
+
+def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
+    """Say where the threshold comes from, what it promises, and whether the test agrees.
+
+    Args:
+        metrics: The metrics of an evaluation.
+        threshold: ``value``, ``rule``, ``held_out``, ``upper_bound`` and ``note`` of the threshold in use.
+
+    Returns:
+        One or a few sentences.
+
+    Example:
+        >>> threshold = {"value": 3.21, "rule": "false rejects at most 0.05", "held_out": 213}
+        >>> threshold |= {"upper_bound": 0.0731, "note": ""}
+        >>> print(basis({"false_reject_rate_low": 0.01}, threshold))  # doctest: +NORMALIZE_WHITESPACE
+        The threshold 3.21 was set from 213 held-out good images by the rule “false rejects at most 0.05”;
+        with 95 % confidence it rejects at most 7.3 % of good parts.
+    """
+    value, bound, low = score(threshold["value"]), threshold["upper_bound"], metrics["false_reject_rate_low"]
+    source = f" from {count(threshold['held_out'], 'held-out good image')}" if threshold["held_out"] else ""
+    promise = (
+        "" if bound is None else f"; with 95 % confidence it rejects at most {percent(bound)} of good parts"
+    )
+    sentences = [f"The threshold {value} was set{source} by the rule “{threshold['rule']}”{promise}."]
+    if threshold["note"]:
+        sentences.append(threshold["note"])
+    if bound is not None and low is not None and low > bound:
+        sentences.append(
+            "More good parts were rejected here than this allows: "
+            "the judged parts or their lighting probably differ from those the inspector learned from."
+        )
+    return " ".join(sentences)
+
+
+def _extent(metrics: Mapping[str, Any], rate: str) -> str:
+    """Write a known rate with its interval, in brackets."""
+    return f"({percent(metrics[rate])}, 95 % interval {interval(metrics, rate)})"
+
+
+def _were(number: int) -> str:
+    """Choose the verb that goes with a number."""
+    return "was" if number == 1 else "were"

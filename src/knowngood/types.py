@@ -1,0 +1,29 @@
+"""The few types that every room shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Scores(NamedTuple):
+    """What a fitted detector says of a batch of images.
+
+    Attributes:
+        image: `(N,)` raw and unbounded; higher is more anomalous.
+        map: `(N, h, w)` at patch resolution, covering the whole image; None for image-only methods.
+    """
+
+    image: Tensor
+    map: Tensor | None
+
+
+Progress = Callable[[str, int, int], None]
+"""Called during long work with its stage in words, how much of it is done, and its total."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """A `Progress` that tells nobody."""

@@ -1,0 +1,126 @@
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from knowngood.data.describe import describe
+from knowngood.errors import DataError
+
+
+@pytest.fixture
+def data(widget, tmp_path):
+    """A copy of the widget to spoil."""
+    return shutil.copytree(widget, tmp_path / "data")
+
+
+def test_a_sound_data_set(widget):
+    found = describe(widget)
+    assert "MVTec" in found.layout
+    assert found.counts == {("train", "good"): 24, ("test", "good"): 8, ("test", "scratch"): 6}
+    assert found.sizes == {(96, 96): 38}
+    assert found.modes == {"RGB": 38}
+    assert found.suffixes == {".png": 38}
+    assert found.bits is None
+    problems = (found.broken, found.mask_problems, found.without_mask, found.duplicates, found.leaks)
+    assert problems == ((),) * 5
+    assert found.ignored == ()
+    assert found.lines() == [
+        "38 images, laid out as: train and test folders, as in MVTec AD and BTAD",
+        "train, good: 24",
+        "test, good: 8",
+        "test, scratch: 6",
+        "sizes (height x width): 96 x 96 (38)",
+        "pixels: RGB (38)",
+        "files: .png (38)",
+    ]
+
+
+def test_a_real_data_set(shared_data):
+    found = describe(shared_data / "mvtec" / "transistor")
+    assert sum(found.counts.values()) == 313
+    assert found.broken == found.mask_problems == found.without_mask == found.leaks == ()
+
+
+def test_broken_images_and_masks(data):
+    (data / "test/good/001.png").write_bytes(b"")
+    (data / "train/good/001.png").write_text("not an image")
+    Image.new("L", (50, 60)).save(data / "ground_truth/scratch/000_mask.png")
+    (data / "ground_truth/scratch/001_mask.png").write_text("not an image")
+    (data / "ground_truth/scratch/002_mask.png").unlink()
+    found = describe(data)
+    assert [failure.path for failure in found.broken] == [
+        str(data / "test/good/001.png"),
+        str(data / "train/good/001.png"),
+    ]
+    assert "60 x 50 but its image is 96 x 96" in found.mask_problems[0]
+    assert "001_mask.png" in found.mask_problems[1]
+    assert found.without_mask == (str(data / "test/scratch/002.png"),)
+    lines = found.lines()
+    assert lines[lines.index("images that cannot be read: 2") + 1].endswith("the file is empty (0 bytes)")
+    assert "masks that cannot be used: 2" in lines
+    assert "defect images without a mask: 1" in lines
+
+
+def test_copies_and_leaks(data):
+    train, test = data / "train/good", data / "test/good"
+    shutil.copy(train / "000.png", train / "copy.png")
+    shutil.copy(train / "001.png", test / "leak.png")
+    found = describe(data)
+    assert found.duplicates == ((str(train / "000.png"), str(train / "copy.png")),)
+    assert found.leaks == ((str(test / "leak.png"), str(train / "001.png")),)
+    assert "images with the same bytes as another, in train and test (a leak): 1" in found.lines()
+
+
+def test_kinds_of_files(data):
+    deep = np.full((16, 20), 4000, np.uint16)
+    Image.fromarray(deep).save(data / "train/good/deep.tif")
+    Image.new("L", (20, 16)).save(data / "test/good/grey.JPG")
+    (data / "notes.txt").touch()
+    (data / "stray.png").touch()
+    found = describe(data)
+    assert found.sizes == {(96, 96): 38, (16, 20): 2}
+    assert found.modes == {"RGB": 38, "L": 1, "I;16, 16 bit": 1}
+    assert found.suffixes == {".png": 38, ".jpg": 1, ".tif": 1}
+    assert found.bits == 12
+    assert sorted(found.ignored) == [str(data / "notes.txt"), str(data / "stray.png")]
+    assert "the 16-bit images use 12 bits" in found.lines()
+
+
+def test_a_data_set_without_masks(data):
+    shutil.rmtree(data / "ground_truth")
+    found = describe(data)
+    assert len(found.without_mask) == 6
+    assert "no masks: where a defect lies cannot be checked" in found.lines()
+    assert not any("without a mask" in line for line in found.lines())
+
+
+def test_many_problems_are_counted_after_the_first_ten(data):
+    for image in (data / "train/good").iterdir():
+        image.write_bytes(b"")
+    lines = describe(data).lines()
+    start = lines.index("images that cannot be read: 24")
+    assert lines[start + 11] == "  and 14 more"
+
+
+def test_a_table(widget, tmp_path):
+    images = sorted((widget / "test").glob("*/*.png"))
+    labels = ["defect" if image.parent.name == "scratch" else "good" for image in images]
+    pd.DataFrame({"path": images, "label": labels}).to_csv(tmp_path / "parts.csv", index=False)
+    found = describe(tmp_path / "parts.csv")
+    assert found.layout == "table"
+    assert found.counts == {("train", "good"): 6, ("test", "good"): 2, ("test", "defect"): 6}
+
+
+def test_progress_is_told_to_the_end(widget):
+    told = []
+    describe(widget, progress=lambda stage, done, total: told.append((done, total)))
+    assert told == [(done, 38) for done in range(1, 39)]
+
+
+def test_what_is_no_data_set(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        describe(tmp_path / "none")
+    with pytest.raises(DataError, match="holds no images"):
+        describe(tmp_path)

@@ -1,0 +1,144 @@
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from knowngood.data.samples import check_samples, fingerprint, good_train, load_samples
+from knowngood.errors import DataError, UnreadableImage
+
+ROWS = {
+    "path": ["a.png", "sub/b c.png", "ü.png"],
+    "split": ["train", "test", "test"],
+    "label": ["good", "good", "defect"],
+    "defect": ["", "", "dent"],
+    "mask": ["", "", "ü_mask.png"],
+}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_is_read_and_its_paths_start_from_its_folder(tmp_path, suffix):
+    written = pd.DataFrame(ROWS).assign(camera=["left", "right", "left"])
+    path = tmp_path / f"parts.{suffix}"
+    if suffix == "csv":
+        written.to_csv(path, index=False)
+    else:
+        written.to_parquet(path)
+    table = load_samples(path)
+    assert list(table.columns) == [*ROWS, "camera"]
+    assert table["path"].tolist() == [str(tmp_path / file) for file in ROWS["path"]]
+    assert table["mask"].tolist() == ["", "", str(tmp_path / "ü_mask.png")]
+    assert table["defect"].tolist() == ROWS["defect"]
+
+
+def test_an_absolute_path_in_a_table_stays(tmp_path):
+    elsewhere = str(tmp_path / "elsewhere" / "a.png")
+    pd.DataFrame({"path": [elsewhere], "label": ["good"]}).to_csv(tmp_path / "t.csv")
+    assert load_samples(tmp_path / "t.csv")["path"].tolist() == [elsewhere]
+
+
+def test_a_folder_is_recognised(widget):
+    table = load_samples(widget)
+    assert table.groupby(["split", "label"]).size().to_dict() == {
+        ("test", "defect"): 6,
+        ("test", "good"): 8,
+        ("train", "good"): 24,
+    }
+    pd.testing.assert_frame_equal(table, check_samples(table))
+
+
+def test_what_may_be_missing_is_filled_in():
+    table = check_samples(pd.DataFrame({"label": ["good"] * 9 + ["defect"], "path": list("abcdefghij")}))
+    assert list(table.columns) == list(ROWS)
+    assert (table["defect"] == "").all()
+    assert (table["mask"] == "").all()
+    assert (table["split"] == "train").sum() == 6
+    assert table["split"].iloc[9] == "test"
+
+
+def test_missing_values_are_empty_and_a_part_without_group_is_by_itself():
+    table = pd.DataFrame(ROWS | {"defect": [None, None, "dent"], "group": ["x", None, "x"]}, index=[4, 4, 4])
+    checked = check_samples(table)
+    assert checked["defect"].tolist() == ["", "", "dent"]
+    assert checked["group"].tolist() == ["x", "sub/b c.png", "x"]
+    assert table["group"].isna().sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"path": None}, r"no column 'path', only 'split', 'label'"),
+        ({"label": None}, r"no column 'label'"),
+        ({"split": ["train", "val", "test"]}, r"'split' .* 'val'; only 'train' and 'test'"),
+        ({"label": ["good", "good", "broken"]}, r"'label' .* 'broken'; only 'good' and 'defect'"),
+        ({"path": ["a.png", "a.png", "b.png"]}, r"1 image\(s\) more than once, such as 'a.png'"),
+        ({"path": ["a.png", "", "b.png"]}, r"no path in row 2"),
+        ({"defect": ["", "dent", "dent"]}, r"'sub/b c.png' is labelled good but has a defect type"),
+    ],
+)
+def test_a_wrong_table_is_refused_by_name(tmp_path, change, message):
+    table = pd.DataFrame({name: values for name, values in (ROWS | change).items() if values is not None})
+    with pytest.raises(DataError, match=message):
+        check_samples(table)
+    table.to_csv(tmp_path / "wrong.csv", index=False)
+    with pytest.raises(DataError, match=rf"wrong\.csv.*{message}"):
+        load_samples(tmp_path / "wrong.csv")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x80 no table", b'path,label\n"a'])
+def test_a_file_that_is_no_table_is_named(tmp_path, suffix, content):
+    path = tmp_path / f"bad.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"bad\.{suffix}"):
+        load_samples(path)
+
+
+def test_another_kind_of_file_is_refused(widget):
+    with pytest.raises(DataError, match="is a file; name a folder"):
+        load_samples(widget / "train" / "good" / "000.png")
+
+
+def test_a_path_that_is_not_there_suggests_near_names(tmp_path):
+    (tmp_path / "screws").mkdir()
+    with pytest.raises(DataError, match=r"does not exist; did you mean '.*/screws'\?"):
+        load_samples(tmp_path / "screw")
+    with pytest.raises(DataError, match=r"did you mean '.*/screws'\?"):
+        load_samples(tmp_path / "screw" / "train")
+    with pytest.raises(DataError, match=r"does not exist$"):
+        load_samples(tmp_path / "xyz")
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"file' is a file"):
+        load_samples(tmp_path / "file" / "below")
+
+
+def test_a_path_that_may_not_be_reached_is_named(tmp_path, monkeypatch):
+    def refuse(self, **_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(DataError, match=r"locked' cannot be reached: Permission denied"):
+        load_samples(tmp_path / "locked")
+
+
+def test_good_train_selects_and_counts(widget):
+    table = load_samples(widget)
+    good = good_train(table)
+    assert len(good) == 24
+    assert set(good["label"] + good["split"]) == {"goodtrain"}
+    with pytest.raises(DataError, match="no good images"):
+        good_train(table[table["label"] == "defect"])
+    with pytest.raises(DataError, match="one good image is too few"):
+        good_train(good[:1])
+    with pytest.raises(DataError, match="24 good images are too few to train on; at least 25"):
+        good_train(table, least=25)
+
+
+def test_fingerprint_is_of_the_content(tmp_path):
+    for name, content in {"a": b"same", "b": b"same", "c": b"other"}.items():
+        (tmp_path / name).write_bytes(content)
+    same = hashlib.sha256(b"same").hexdigest()[:16]
+    other = hashlib.sha256(b"other").hexdigest()[:16]
+    assert fingerprint([tmp_path / "a", str(tmp_path / "c"), tmp_path / "b"]) == [same, other, same]
+    with pytest.raises(UnreadableImage, match="none"):
+        fingerprint([tmp_path / "none"])

@@ -1,0 +1,142 @@
+"""A stand-in for an evaluation of the synthetic widget parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+NO_DEFECTS = "There are no defects among the judged images."
+NO_GOOD = "There are no good parts among the judged images."
+NO_MAPS = "The detector makes no anomaly maps."
+THRESHOLD = 3.21
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The fields of an evaluation that a report reads."""
+
+    metrics: dict[str, Any]
+    scores: pd.DataFrame
+    maps: np.ndarray | None
+    provenance: dict[str, Any]
+    held_out: np.ndarray
+
+    def rows(self, kept: pd.Series) -> Judged:
+        """Keep some of the judged images; the metrics stay as they are."""
+        maps = None if self.maps is None else self.maps[kept.to_numpy()]
+        return replace(self, scores=self.scores[kept], maps=maps)
+
+    def measuring(self, **changes: Any) -> Judged:
+        """Change some metrics."""
+        return replace(self, metrics=self.metrics | changes)
+
+
+@pytest.fixture
+def judged(widget: Path) -> Judged:
+    """Eight good parts, one of them rejected, and six scratched ones, two of them accepted."""
+    good = sorted((widget / "test" / "good").iterdir())
+    scratched = sorted((widget / "test" / "scratch").iterdir())
+    masks = [widget / "ground_truth" / "scratch" / f"{path.stem}_mask.png" for path in scratched]
+    scores = np.array([1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 4.5, 2.5, 5.0, 6.0, 7.0, 1.1, 8.0])
+    table = pd.DataFrame(
+        {
+            "path": [str(path) for path in good + scratched],
+            "label": ["good"] * 8 + ["defect"] * 6,
+            "defect": [""] * 8 + ["scratch"] * 3 + ["dent"] + ["scratch"] * 2,
+            "mask": [""] * 8 + [str(path) for path in masks],
+            "score": scores,
+            "p_value": np.linspace(1, 0.01, 14),
+            "decision": np.where(scores > THRESHOLD, "reject", "accept"),
+        }
+    )
+    maps = np.random.default_rng(0).uniform(0, 1, size=(14, 12, 12)).astype(np.float32)
+    maps[:, 3, 8] = scores
+    metrics = {
+        "image_auroc": 0.90625,
+        "image_ap": 0.9123,
+        "image_f1_max": 0.8,
+        "pixel_auroc": 0.9731,
+        "pixel_ap": 0.6123,
+        "pixel_aupro": 0.9312,
+        "threshold": THRESHOLD,
+        "false_reject_rate": 0.125,
+        "false_reject_rate_low": 0.0032,
+        "false_reject_rate_high": 0.5265,
+        "escape_rate": 2 / 6,
+        "escape_rate_low": 0.0433,
+        "escape_rate_high": 0.7772,
+        "confusion": {"true_accept": 7, "false_reject": 1, "escape": 2, "true_reject": 4},
+        "per_defect": {
+            "dent": {"count": 1, "image_auroc": 1.0, "escape_rate": 0.0},
+            "scratch": {"count": 5, "image_auroc": 0.8875, "escape_rate": 0.4},
+        },
+        "counts": {"good": 8, "defect": 6, "unreadable": 0},
+        "images_per_second": 41.2,
+        "notes": {},
+        "warnings": [],
+    }
+    provenance = {
+        "detector": "patchcore",
+        "recipe": {"neighbours": 1, "scales": [1, 2]},
+        "backbone": "tf_efficientnet_lite0",
+        "weights_hash": "3f9c2d5b7e1a4c60",
+        "input_shape": [96, 96],
+        "seed": 7,
+        "versions": {"knowngood": "0.1.0"},
+        "bits": 16,
+        "created": "2026-01-31 12:00 UTC",
+        "training_images": 24,
+        "fingerprint": [f"{number:016x}" for number in range(24)],
+        "threshold": {
+            "value": THRESHOLD,
+            "rule": "false rejects at most 0.05",
+            "requested": 0.05,
+            "held_out": 24,
+            "above": 1,
+            "upper_bound": 0.1829,
+            "note": "",
+        },
+    }
+    return Judged(metrics, table, maps, provenance, held_out=np.linspace(0.8, 3.5, 24))
+
+
+@pytest.fixture
+def only_good(judged: Judged) -> Judged:
+    """The same evaluation without any defects."""
+    missing = ["image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "pixel_aupro"]
+    missing += ["escape_rate", "escape_rate_low", "escape_rate_high"]
+    return judged.rows(judged.scores["label"] == "good").measuring(
+        **dict.fromkeys(missing),
+        notes=dict.fromkeys(missing, NO_DEFECTS),
+        confusion={"true_accept": 7, "false_reject": 1, "escape": 0, "true_reject": 0},
+        counts={"good": 8, "defect": 0, "unreadable": 0},
+        per_defect={},
+    )
+
+
+@pytest.fixture
+def only_defects(judged: Judged) -> Judged:
+    """The same evaluation without any good parts."""
+    missing = ["image_auroc", "image_ap", "image_f1_max"]
+    missing += ["false_reject_rate", "false_reject_rate_low", "false_reject_rate_high"]
+    return judged.rows(judged.scores["label"] == "defect").measuring(
+        **dict.fromkeys(missing),
+        notes=dict.fromkeys(missing, NO_GOOD),
+        confusion={"true_accept": 0, "false_reject": 0, "escape": 2, "true_reject": 4},
+        counts={"good": 0, "defect": 6, "unreadable": 0},
+        per_defect={"scratch": {"count": 6, "image_auroc": None, "escape_rate": 2 / 6}},
+    )
+
+
+@pytest.fixture
+def without_maps(judged: Judged) -> Judged:
+    """The same evaluation of a detector that makes no anomaly maps."""
+    missing = ["pixel_auroc", "pixel_ap", "pixel_aupro"]
+    return replace(judged, maps=None).measuring(
+        **dict.fromkeys(missing), notes=dict.fromkeys(missing, NO_MAPS)
+    )

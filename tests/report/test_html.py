@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import knowngood.report
+from knowngood.errors import OutputError, RecipeError
+from knowngood.report import write_report
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+class Page(HTMLParser):
+    """The tags and the visible text of a page; fails on tags that do not nest."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.pieces: list[str] = []
+        self.open: list[str] = []
+        self.feed(source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.pieces).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Any:
+    def read(evaluation: Any, **options: Any) -> Page:
+        path = tmp_path / "report.html"
+        write_report(evaluation, path, **options)
+        return Page(path.read_text(encoding="utf-8"))
+
+    return read
+
+
+def between(text: str, start: str, end: str) -> str:
+    """Cut out the part of a text between two headings."""
+    return text[text.index(start) : text.index(end, text.index(start))]
+
+
+def test_the_public_names() -> None:
+    assert knowngood.report.__all__ == ["write_report"]
+
+
+def test_the_page_tells_in_order_what_an_engineer_asks(judged: Any, report: Any) -> None:
+    text = report(judged.measuring(warnings=["2 images were also in training."])).text
+    headings = [
+        "Inspection report · patchcore",
+        "Of 8 good parts 1 was rejected (12.5 %",
+        "The threshold 3.21 was set from 24 held-out good images",
+        "2 images were also in training.",
+        "False rejects 12.5 % 95 % interval 0.3–52.6 %",
+        "Escapes 33.3 %",
+        "Image AUROC 0.9062 AP 0.9123 F1-max 0.8000",
+        "Pixel AUROC 0.9731 AP 0.6123",
+        "AUPRO 0.9312",
+        "Speed 41.2",
+        "Image scores",
+        "ROC",
+        "Decisions Truth Accepted Rejected good 7 1 false rejects defect 2 escapes 4",
+        "Defect types Type Parts Escape rate Image AUROC scratch 5 40.0 % 0.8875 dent 1 0.0 % 1.0000",
+        "Heatmaps",
+        "Worst misses",
+        "False alarms",
+        "Closest calls",
+        "Provenance",
+    ]
+    place = 0
+    for heading in headings:
+        place = text.index(heading, place) + len(heading)
+
+
+def test_the_worst_errors_come_first(judged: Any, report: Any) -> None:
+    text = report(judged).text
+    misses = between(text, "Worst misses", "False alarms")
+    assert "2 defects, lowest score first." in misses
+    assert misses.index("scratch · 004.png · score 1.1") < misses.index("scratch · 000.png · score 2.5")
+    alarms = between(text, "False alarms", "Closest calls")
+    assert "good · 007.png · score 4.5" in alarms
+    assert alarms.count("score ") == 2  # the remark and the one false alarm
+
+
+def test_each_defect_type_is_pictured(judged: Any, report: Any) -> None:
+    closest = between(report(judged).text, "Closest calls", "Provenance")
+    assert "good · 006.png · score 2.2" in closest
+    assert "dent · 003.png · score 7" in closest
+    assert "scratch ·" not in closest
+
+
+def test_each_picture_belongs_to_its_row(judged: Any, tmp_path: Path) -> None:
+    """Shuffled rows with their maps give the same page."""
+    order = np.random.default_rng(0).permutation(len(judged.scores))
+    shuffled = replace(judged, scores=judged.scores.iloc[order], maps=judged.maps[order])
+    write_report(judged, tmp_path / "a.html")
+    write_report(shuffled, tmp_path / "b.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_examples_limit_each_section(judged: Any, report: Any) -> None:
+    text = report(judged, examples=1).text
+    assert "2 defects, the 1 with the lowest scores." in text
+    assert "scratch · 004.png" in text
+    assert "scratch · 000.png" not in text
+
+
+def test_no_examples_no_pictures(judged: Any, report: Any) -> None:
+    page = report(judged, examples=0)
+    assert len(page.all("img")) == 2  # the figures
+    assert "Worst misses" not in page.text
+
+
+def test_fewer_than_no_examples_is_refused(judged: Any, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="examples must be 0 or more; got -1"):
+        write_report(judged, tmp_path / "report.html", examples=-1)
+
+
+def test_the_page_needs_nothing_else(judged: Any, report: Any) -> None:
+    page = report(judged)
+    assert not page.all("script")
+    assert not page.all("link")
+    for tag, attributes in page.tags:
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name == "src":
+                assert str(value).startswith("data:image/")
+            elif name == "href":
+                assert str(value).startswith("#")
+            else:
+                assert "//" not in str(value), (tag, name)
+    assert any("default-src 'none'" in str(meta.get("content")) for meta in page.all("meta"))
+
+
+def test_every_picture_has_a_text_and_every_heading_cell_a_scope(judged: Any, report: Any) -> None:
+    page = report(judged)
+    assert len(page.all("img")) == 2 + 2 * 3 + 2 + 2 + 3
+    assert all(image["alt"] for image in page.all("img"))
+    assert {cell.get("scope") for cell in page.all("th")} == {"col", "row"}
+
+
+def test_what_the_data_cannot_give_has_a_reason(only_good: Any, report: Any) -> None:
+    page = report(only_good)
+    assert "Escapes – 1" in page.text
+    assert "Image AUROC – 1" in page.text
+    assert page.text.count("There are no defects among the judged images.") == 1
+    assert {"id": "note-1"} in page.all("li")
+    assert "#note-1" in [link["href"] for link in page.all("a")]
+    assert "None" not in page.text
+    for absent in ("ROC curve", "Worst misses", "Defect types"):
+        assert absent not in page.text
+    assert len(page.all("img")) == 1 + 2 + 2
+
+
+def test_a_page_without_good_parts(only_defects: Any, report: Any) -> None:
+    text = report(only_defects).text
+    assert "False rejects – 1" in text
+    assert "scratch 6 33.3 % – 1" in text
+    assert "False alarms" not in text
+    assert "None" not in text
+
+
+def test_a_page_without_maps(without_maps: Any, report: Any) -> None:
+    page = report(without_maps)
+    assert "AUPRO – 1" in page.text
+    assert "The detector makes no anomaly maps." in page.text
+    assert "it makes no heatmaps" in page.text
+    assert not any("heatmap" in str(image["alt"]) for image in page.all("img"))
+
+
+def test_a_page_without_errors(judged: Any, report: Any) -> None:
+    right = judged.scores.assign(decision=np.where(judged.scores["label"] == "good", "accept", "reject"))
+    text = report(replace(judged, scores=right)).text
+    assert "No defect escaped." in text
+    assert "No good part was rejected." in text
+    closest = between(text, "Closest calls", "Provenance")
+    assert closest.count("· score") == 3  # one good part and two types
+
+
+def test_a_page_when_no_image_could_be_judged(only_good: Any, report: Any) -> None:
+    nothing = only_good.rows(only_good.scores["label"] == "").measuring(
+        **dict.fromkeys(["false_reject_rate", "false_reject_rate_low", "false_reject_rate_high"]),
+        confusion={"true_accept": 0, "false_reject": 0, "escape": 0, "true_reject": 0},
+        counts={"good": 0, "defect": 0, "unreadable": 3},
+    )
+    page = report(nothing)
+    assert "There were no defects to judge. 3 images could not be read and were not judged." in page.text
+    assert "Closest calls" not in page.text
+    assert len(page.all("img")) == 1
+
+
+def test_file_names_are_not_trusted(judged: Any, report: Any, tmp_path: Path) -> None:
+    name = tmp_path / "<script>alert('x')<" / '"><img src=x onerror=alert(1)>\n.png'
+    hostile = judged.scores.assign(path=str(name), defect="<b>dent</b>")
+    page = report(replace(judged, scores=hostile))
+    assert not page.all("script")
+    assert not page.all("b")
+    assert all("onerror" not in image for image in page.all("img"))
+    assert '"><img src=x onerror=alert(1)> .png' in page.text
+
+
+def test_file_names_that_are_no_text_are_spelled_out(judged: Any, report: Any, tmp_path: Path) -> None:
+    path = str(tmp_path / "part\udcff.png")
+    odd = judged.scores.assign(path=pd.Series([path] * len(judged.scores), dtype=object))
+    assert "part\\udcff.png" in report(replace(judged, scores=odd)).text
+
+
+def test_a_missing_image_is_said_and_the_rest_is_shown(judged: Any, report: Any, tmp_path: Path) -> None:
+    scores = judged.scores.copy()
+    scores.loc[12, "path"] = str(tmp_path / "gone.png")
+    page = report(replace(judged, scores=scores))
+    assert page.text.count("The image could not be read") == 1
+    assert len(page.all("img")) == 2 + 1 * 3 + 2 + 2 + 3
+
+
+def test_the_provenance_is_complete(judged: Any, report: Any) -> None:
+    text = between(report(judged).text + " END", "Provenance", " END")
+    for fact in (
+        "weights hash 3f9c2d5b7e1a4c60",
+        "recipe: neighbours 1",
+        "recipe: scales 1, 2",
+        "input shape 96, 96",
+        "seed 7",
+        "versions: knowngood 0.1.0",
+        "threshold: upper bound 0.1829",
+        "threshold: note –",
+        judged.provenance["fingerprint"][-1],
+    ):
+        assert fact in text
+
+
+def test_an_evaluation_without_defect_types(judged: Any, report: Any) -> None:
+    page = report(replace(judged, scores=judged.scores.assign(defect="")).measuring(per_defect={}))
+    assert "defect · 004.png" in page.text
+
+
+def test_an_existing_report_is_replaced_and_nothing_else_is_left(judged: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    write_report(judged, str(path))
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_write_keeps_the_old_report(
+    judged: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def full(self: Path, data: bytes) -> int:
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"report\.html.*No space left on device"):
+        write_report(judged, path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_report_that_cannot_be_written_names_the_path(judged: Any, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"no/such/report\.html.*make the folder"):
+        write_report(judged, tmp_path / "no/such/report.html")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match="folder"):
+        write_report(judged, tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_the_inputs_are_left_alone(judged: Any, report: Any) -> None:
+    scores, maps = judged.scores.copy(), judged.maps.copy()
+    report(judged)
+    pd.testing.assert_frame_equal(judged.scores, scores)
+    assert (judged.maps == maps).all()
+
+
+def test_a_report_of_real_images_is_small(
+    judged: Any, report: Any, shared_data: Path, tmp_path: Path
+) -> None:
+    """Twelve misses and twelve false alarms of photographs with texture."""
+    root = shared_data / "mvtec" / "screw"
+    good = [str(path) for path in sorted((root / "test" / "good").iterdir())[:12]]
+    defects = sorted((root / "test" / "thread_top").iterdir())[:12]
+    masks = [str(root / "ground_truth" / "thread_top" / f"{path.stem}_mask.png") for path in defects]
+    scores = pd.DataFrame(
+        {
+            "path": good + [str(path) for path in defects],
+            "label": ["good"] * 12 + ["defect"] * 12,
+            "defect": [""] * 12 + ["thread_top"] * 12,
+            "mask": [""] * 12 + masks,
+            "score": np.arange(24.0),
+            "p_value": 0.5,
+            "decision": ["reject"] * 12 + ["accept"] * 12,
+        }
+    )
+    maps = np.random.default_rng(0).uniform(size=(24, 32, 32)).astype(np.float32)
+    page = report(replace(judged, scores=scores, maps=maps))
+    assert len(page.all("img")) == 2 + 12 * 3 + 12 * 2
+    assert (tmp_path / "report.html").stat().st_size < 2e6
+    assert "could not" not in page.text

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from base64 import b64decode
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from knowngood.report.panels import SIDE, data_uri, heat, outline, overlay, panel
+
+
+def decode(uri: str) -> np.ndarray:
+    """Decode a data URI to RGB, int (H, W, 3)."""
+    kind, content = uri.split(",")
+    assert kind == "data:image/jpeg;base64"
+    return cv2.imdecode(np.frombuffer(b64decode(content), np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+
+
+def colourfulness(image: np.ndarray) -> np.ndarray:
+    """Measure how far each pixel is from grey."""
+    return np.ptp(image.astype(int), axis=2)
+
+
+def image_file(folder: Path, shape: tuple[int, int]) -> Path:
+    """Write a plain grey image."""
+    path = folder / "part.png"
+    cv2.imwrite(str(path), np.full((*shape, 3), 120, np.uint8))
+    return path
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 7), (5, 3)])
+def test_the_hot_spot_lies_where_the_map_has_it(tmp_path: Path, row: int, column: int) -> None:
+    height, width, rows, columns = 600, 900, 6, 9
+    spot = np.zeros((rows, columns), np.float32)
+    spot[row, column] = 1
+    shown = decode(panel(str(image_file(tmp_path, (height, width))), spot, "")[1].uri)
+    weight = colourfulness(shown) > 60
+    y, x = (np.average(axis, weights=weight) for axis in np.indices(weight.shape))
+    scale = shown.shape[0] / height
+    assert y / scale == pytest.approx((row + 0.5) * height / rows, abs=20)
+    assert x / scale == pytest.approx((column + 0.5) * width / columns, abs=20)
+
+
+def test_heat_is_calm_on_good_parts_and_full_on_defects() -> None:
+    maps = np.random.default_rng(0).uniform(1.0, 2.0, size=(40, 8, 8)).astype(np.float32)
+    defect = np.arange(40) >= 30
+    maps[defect, 4, 4] = 6.0
+    warm = heat(maps, defect)
+    assert warm.dtype == np.float32
+    assert (warm[defect, 4, 4] == 1).all()
+    assert warm[~defect].max() < 0.01
+    assert warm.min() == 0
+
+
+def test_all_parts_share_one_scale() -> None:
+    maps = np.zeros((4, 2, 2), np.float32)
+    maps[:, 0, 0] = [1.0, 1.0, 2.0, 3.0]
+    warm = heat(maps, np.array([False, False, True, True]))
+    assert warm[:, 0, 0].tolist() == pytest.approx([0, 0, 2 / 3, 1])
+
+
+def test_heat_among_good_parts_only_keeps_noise_from_glaring() -> None:
+    maps = np.linspace(1.0, 2.0, 21, dtype=np.float32).reshape(21, 1, 1)
+    warm = heat(maps, np.zeros(21, bool)).ravel()
+    assert (warm[:11] == 0).all()
+    assert warm[19] == pytest.approx(0.5, abs=1e-5)
+
+
+def test_heat_without_good_parts_still_shows_the_peaks() -> None:
+    maps = np.zeros((3, 4, 4), np.float32)
+    maps[:, 1, 1] = 5
+    assert heat(maps, np.ones(3, bool))[:, 1, 1].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("defect", [[False, False], [True, True], [True, False]])
+def test_constant_maps_have_no_heat(defect: list[bool]) -> None:
+    assert not heat(np.full((2, 3, 3), 4.0, np.float32), np.array(defect)).any()
+
+
+def test_an_overlay_is_grey_without_heat_and_does_not_touch_the_image() -> None:
+    image = np.random.default_rng(0).integers(0, 256, size=(20, 30, 3), dtype=np.uint8)
+    before = image.copy()
+    assert not colourfulness(overlay(image, np.zeros((4, 6), np.float32))).any()
+    assert colourfulness(overlay(image, np.ones((4, 6), np.float32))).min() > 60
+    assert (image == before).all()
+
+
+def test_a_hair_thin_mask_survives_the_shrinking() -> None:
+    mask = np.zeros((2000, 2000), bool)
+    mask[1001, 200:1800] = True
+    assert outline(np.zeros((200, 200, 3), np.uint8), mask)[98:104, 25:175].any(axis=(0, 2)).all()
+
+
+def test_a_panel_of_a_defect(widget: Path) -> None:
+    mask = widget / "ground_truth" / "scratch" / "000_mask.png"
+    pictures = panel(str(widget / "test" / "scratch" / "000.png"), np.zeros((4, 4), np.float32), str(mask))
+    assert [picture.caption for picture in pictures] == ["image", "heatmap", "true defect"]
+    assert all("000.png" in picture.text for picture in pictures)
+    image, _, outlined = (decode(picture.uri) for picture in pictures)
+    changed = np.abs(outlined - image).max(axis=2) > 60
+    defect = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) > 0
+    near = cv2.dilate(defect.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
+    assert changed.any()
+    assert not changed[~near].any()
+
+
+def test_a_panel_without_map_and_mask(widget: Path) -> None:
+    assert [picture.caption for picture in panel(str(widget / "test/good/000.png"), None, "")] == ["image"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((100, 80), (100, 80)), ((640, 1280), (160, 320)), ((20, 9000), (1, 320))]
+)
+def test_pictures_are_limited_in_size(
+    tmp_path: Path, shape: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    for picture in panel(str(image_file(tmp_path, shape)), np.ones((3, 3), np.float32), ""):
+        assert decode(picture.uri).shape[:2] == expected
+        assert max(expected) <= SIDE
+
+
+def test_a_missing_image_is_said(tmp_path: Path) -> None:
+    (picture,) = panel(str(tmp_path / "gone.png"), np.ones((3, 3), np.float32), "")
+    assert picture.uri == ""
+    assert picture.text.startswith("The image could not be read: ")
+
+
+def test_an_unusable_mask_is_said(tmp_path: Path, widget: Path) -> None:
+    path = str(image_file(tmp_path, (50, 40)))
+    for mask in (tmp_path / "gone.png", widget / "ground_truth" / "scratch" / "000_mask.png"):
+        image, reason = panel(path, None, str(mask))
+        assert image.uri
+        assert reason.uri == ""
+        assert reason.text.startswith("The mask could not be used: ")
+        assert mask.name in reason.text
+
+
+def test_a_picture_keeps_its_colours() -> None:
+    red = np.full((16, 16, 3), (200, 30, 40), np.uint8)
+    assert np.abs(decode(data_uri(red)) - red).max() < 6
