@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from knowngood.errors import OutputError
@@ -35,7 +35,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         'score'
     """
     target = Path(path)
-    unfinished = target.with_name(f".{os.getpid()}.{target.name}")
+    unfinished = target.parent / f".{os.getpid()}.{target.name}"
     try:
         try:
             yield unfinished
@@ -78,8 +78,9 @@ def make_folder(path: str | os.PathLike[str]) -> None:
 
 def _remedy(target: Path) -> str:
     """What to do about it, where that can be told from here."""
-    if target.is_dir():
-        return "; name a file in it"
-    if not target.parent.is_dir():
-        return f"; make the folder {str(target.parent)!r} first"
+    with suppress(OSError):  # nothing can be told of a folder that may not be entered
+        if target.is_dir():
+            return "; name a file in it"
+        if not target.parent.is_dir():
+            return f"; make the folder {str(target.parent)!r} first"
     return "; what was there before is unchanged"

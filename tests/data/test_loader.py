@@ -51,7 +51,7 @@ def test_every_image_once_in_order_resized(files, reads, good_images):
         np.concatenate([batch.images for batch in read]),
         np.stack([resize(image, (32, 48)) for image in good_images]),
     )
-    assert all((batch.sizes == 96).all() and batch.failures == () for batch in read)
+    assert all((batch.sizes == 96).all() for batch in read)
     assert reading_threads() == []
 
 
@@ -86,7 +86,7 @@ def test_no_thread_is_left_when_the_consumer_stops(reads, how):
     batches = iter(Batches([np.zeros((8, 8), np.uint8)] * 200, shape=(8, 8), size=2))
     if how == "error":
         with pytest.raises(ZeroDivisionError):
-            next(1 / len(batch.failures) for batch in batches)
+            next(1 / (len(batch.index) - 2) for batch in batches)
     else:
         next(batches)
     batches.close()
@@ -112,20 +112,19 @@ def test_what_comes_before_the_first_broken_image_is_yielded(with_broken):
 
 
 def test_broken_images_are_skipped_and_named(with_broken):
-    read = list(Batches(with_broken, shape=(8, 8), size=5, skip_unreadable=True))
+    failures = []
+    read = list(Batches(with_broken, shape=(8, 8), size=5, on_unreadable=failures.append))
     assert np.concatenate([batch.index for batch in read]).tolist() == [
         position for position in range(27) if position not in (0, 5, 26)
     ]
     assert [len(batch.index) for batch in read] == [5, 5, 5, 5, 4]
-    assert [failure.path for batch in read for failure in batch.failures] == [
-        str(with_broken[position]) for position in (0, 5, 26)
-    ]
+    assert [failure.path for failure in failures] == [str(with_broken[position]) for position in (0, 5, 26)]
 
 
 def test_only_broken_images_are_an_error_even_when_skipping(tmp_path):
     missing = [tmp_path / f"{number:02}.png" for number in range(13)]
     with pytest.raises(DataError) as caught:
-        list(Batches(missing, shape=(8, 8), skip_unreadable=True))
+        list(Batches(missing, shape=(8, 8), on_unreadable=[].append))
     message = str(caught.value)
     assert "13 of 13 images cannot be read; replace them" in message
     assert "09.png" in message
@@ -135,5 +134,5 @@ def test_only_broken_images_are_an_error_even_when_skipping(tmp_path):
 
 def test_an_array_that_is_no_image_is_an_error_at_once():
     with pytest.raises(DataError, match="shape"):
-        list(Batches([np.zeros((8, 8, 2), np.uint8)], shape=(8, 8), skip_unreadable=True))
+        list(Batches([np.zeros((8, 8, 2), np.uint8)], shape=(8, 8), on_unreadable=[].append))
     assert reading_threads() == []

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from knowngood.errors import UnreadableImage
 
 
 def fit(
@@ -33,6 +36,7 @@ def fit(
     from knowngood.output import check_target
 
     check_target(out)
+    unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.detectors.registry import choose_detector
@@ -40,10 +44,17 @@ def fit(
 
         chosen = choose_detector(detector, recipe, setting or [])
         inspector = learn(
-            data, chosen, seed=seed, device=device, skip_unreadable=skip_unreadable, progress=progress
+            data,
+            chosen,
+            seed=seed,
+            device=device,
+            on_unreadable=unreadable.append if skip_unreadable else None,
+            progress=progress,
         )
     inspector.save(out)
     manifest = inspector.manifest
     typer.echo(f"Learned {manifest.detector} from {len(manifest.training)} good images: {out}")
     for line in threshold_lines(manifest.threshold):
         typer.echo(line)
+    for failure in unreadable:
+        typer.echo(f"left out: {failure}", err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,13 +35,11 @@ class Batch:
         index: Position of each image in the sources, int (n,).
         images: Pixels, RGB, uint8 (n, H, W, 3).
         sizes: Height and width of each image before it was resized, int (n, 2).
-        failures: Images met on the way that could not be read.
     """
 
     index: NDArray[np.int64]
     images: NDArray[np.uint8]
     sizes: NDArray[np.int64]
-    failures: tuple[UnreadableImage, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +47,8 @@ class Batches:
     """Images to be read in batches, as often as one likes.
 
     Iteration raises a DataError at its end that names every unreadable image; from the first of them on
-    nothing more is yielded, though all are tried. With ``skip_unreadable`` they are left out and named in the
-    batches, and only a set without any readable image is an error.
+    nothing more is yielded, though all are tried. With ``on_unreadable`` they are left out and told to it,
+    and only a set without any readable image is an error.
 
     Args:
         sources: Files or arrays.
@@ -58,7 +56,7 @@ class Batches:
         size: Images in a batch; the last batch may be smaller, none is empty.
         bits: Bits that 16-bit pixels really use.
         groups: One value an image; the same value marks the same part photographed twice.
-        skip_unreadable: Whether to go on without the images that cannot be read.
+        on_unreadable: Called with each image that cannot be read, at every iteration.
 
     Example:
         >>> photos = [np.full((16, 16), grey, np.uint8) for grey in (0, 50, 100)]
@@ -71,7 +69,7 @@ class Batches:
     size: int = 8
     bits: int = 16
     groups: Sequence[object] | None = None
-    skip_unreadable: bool = False
+    on_unreadable: Callable[[UnreadableImage], None] | None = None
 
     def __len__(self) -> int:
         """Count the images, unreadable ones included."""
@@ -80,7 +78,6 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         """Read the images in order."""
         failures: list[UnreadableImage] = []
-        told = 0
         index: list[int] = []
         images: list[NDArray[np.uint8]] = []
         sizes: list[tuple[int, int]] = []
@@ -88,21 +85,22 @@ class Batches:
             for position, outcome in enumerate(outcomes):
                 if isinstance(outcome, UnreadableImage):
                     failures.append(outcome)
+                    if self.on_unreadable:
+                        self.on_unreadable(outcome)
                     continue
-                if failures and not self.skip_unreadable:
+                if failures and not self.on_unreadable:
                     continue
                 if len(index) == self.size:
-                    yield _batch(index, images, sizes, failures[told:])
-                    told = len(failures)
+                    yield Batch(np.array(index), np.stack(images), np.array(sizes))
                     index, images, sizes = [], [], []
                 image, size = outcome
                 index.append(position)
                 images.append(image)
                 sizes.append(size)
-        if failures and not (self.skip_unreadable and index):
+        if failures and not (self.on_unreadable and index):
             raise DataError(self._complaint(failures))
         if index:
-            yield _batch(index, images, sizes, failures[told:])
+            yield Batch(np.array(index), np.stack(images), np.array(sizes))
 
     def _read(self) -> Generator[_Outcome]:
         """Read and resize each source in order, a few ahead of the one handed out."""
@@ -130,15 +128,5 @@ class Batches:
         """Name the unreadable images and say what to do."""
         named = "".join(f"\n  {failure}" for failure in failures[:NAMED])
         more = f"\n  and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
-        remedy = "replace them" if self.skip_unreadable else "remove them, or pass --skip-unreadable"
+        remedy = "replace them" if self.on_unreadable else "remove them, or pass --skip-unreadable"
         return f"{len(failures)} of {len(self)} images cannot be read; {remedy}:{named}{more}"
-
-
-def _batch(
-    index: list[int],
-    images: list[NDArray[np.uint8]],
-    sizes: list[tuple[int, int]],
-    failures: list[UnreadableImage],
-) -> Batch:
-    """Stack what was collected."""
-    return Batch(np.array(index), np.stack(images), np.array(sizes), tuple(failures))

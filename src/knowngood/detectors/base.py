@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knowngood.data.loader import Batches
+from knowngood.errors import DataError
 from knowngood.types import Progress, Scores, silent
 
 
@@ -36,6 +37,19 @@ class Fit(NamedTuple):
 
     detector: FittedDetector
     held_out: NDArray[np.float64]
+
+
+def check_folds(present: int) -> None:
+    """Make sure that there is something to learn from and something to hold out.
+
+    Args:
+        present: Number of folds of which at least one image could be read.
+
+    Raises:
+        DataError: There are not two.
+    """
+    if present < 2:
+        raise DataError("one good image is too few to train on; at least 2 that can be read are needed")
 
 
 class Detector(ABC):

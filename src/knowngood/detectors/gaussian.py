@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from knowngood.data.loader import Batches
 from knowngood.data.splits import folds
-from knowngood.detectors.base import Detector, Fit, FittedDetector
+from knowngood.detectors.base import Detector, Fit, FittedDetector, check_folds
 from knowngood.detectors.recipe import check_range
-from knowngood.errors import DataError
 from knowngood.features.backbones import DEFAULT as DEFAULT_BACKBONE
 from knowngood.features.backbones import Backbone, load_backbone
 from knowngood.features.covariance import ledoit_wolf, whitening
@@ -63,8 +62,7 @@ class Gaussian(Detector):
             rows[index] = levels
             progress("looking at good images", done, len(good))
         read = np.array(sorted(rows))
-        if len(np.unique(fold_of[read])) < 2:
-            raise DataError("only one fold of good images could be read; at least 2 good images are needed")
+        check_folds(len(np.unique(fold_of[read])))
         points = [torch.stack(level) for level in zip(*(rows[index] for index in read), strict=True)]
 
         held_out = torch.empty(len(read), dtype=torch.float64)

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from knowngood.data.loader import Batches
 from knowngood.data.splits import folds
-from knowngood.detectors.base import Detector, Fit, FittedDetector
+from knowngood.detectors.base import Detector, Fit, FittedDetector, check_folds
 from knowngood.detectors.recipe import check_range, check_strides
-from knowngood.errors import DataError
 from knowngood.features.backbones import DEFAULT as DEFAULT_BACKBONE
 from knowngood.features.backbones import load_backbone
 from knowngood.features.covariance import whitening
@@ -91,8 +90,7 @@ class Padim(Detector):
             if index in to_score:
                 kept[index] = points
             progress("looking at good images", done, len(good))
-        if len(moments) < 2:
-            raise DataError("only one fold of good images could be read; at least 2 good images are needed")
+        check_folds(len(moments))
 
         held_out = []
         for step, fold in enumerate(sorted(moments), 1):

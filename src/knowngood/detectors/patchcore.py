@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from knowngood.data.loader import Batches
 from knowngood.data.splits import folds
-from knowngood.detectors.base import Detector, Fit, FittedDetector
+from knowngood.detectors.base import Detector, Fit, FittedDetector, check_folds
 from knowngood.detectors.recipe import check_range, check_strides
-from knowngood.errors import DataError, RecipeError
+from knowngood.errors import RecipeError
 from knowngood.features.backbones import DEFAULT as DEFAULT_BACKBONE
 from knowngood.features.backbones import load_backbone
 from knowngood.features.coreset import StreamingCoreset, k_center
@@ -115,8 +115,7 @@ class PatchCore(Detector):
             progress("looking at good images", done, len(good))
 
         present = [fold for fold in range(len(fold_sizes)) if not coresets[0][fold].empty]
-        if len(present) < 2:
-            raise DataError("only one fold of good images could be read; at least 2 good images are needed")
+        check_folds(len(present))
         banks: list[MemoryBank] = []
         distances: list[dict[int, Tensor]] = [{} for _ in range(self.scales)]
         for scale in range(self.scales):

@@ -54,7 +54,7 @@ class OpenVino:
                 {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"},
             )
         except RuntimeError as error:
-            raise ValueError(f"OpenVINO cannot read the graph: {_first_line(error)}") from error
+            raise ValueError(f"OpenVINO cannot read the graph: {_reason(error)}") from error
         self._at_once = int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
@@ -102,7 +102,7 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(graph, providers=providers)
         except Exception as error:
             # ONNX Runtime's exceptions share no base but Exception.
-            raise ValueError(f"ONNX Runtime cannot read the graph: {_first_line(error)}") from error
+            raise ValueError(f"ONNX Runtime cannot read the graph: {_reason(error)}") from error
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
         """Run the graph on a batch of images."""
@@ -139,5 +139,7 @@ def _results(request: Any) -> Outputs:
     return tuple(np.array(tensor.data) for tensor in request.output_tensors)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]
+def _reason(error: Exception) -> str:
+    """The first line of a message that is not about the engine's own source files."""
+    lines = str(error).strip().splitlines()
+    return next((line for line in lines if not line.startswith("Exception from")), type(error).__name__)[:200]

@@ -34,7 +34,7 @@ def to_onnx(module: nn.Module, shape: tuple[int, int], outputs: Sequence[str]) -
         >>> len(to_onnx(Mean(), (8, 8), ["mean"])) > 0
         True
     """
-    example: Tensor = torch.zeros((2, *shape, 3), dtype=torch.uint8)
+    example: Tensor = torch.zeros((1, *shape, 3), dtype=torch.uint8)
     axes = {name: {0: "n"} for name in ("images", *outputs)}
     buffer: Any = io.BytesIO()  # the exporter writes to it, though its signature asks for a path
     with torch.inference_mode(), warnings.catch_warnings():

@@ -48,7 +48,7 @@ DEFAULT = "tf_efficientnet_lite0"
 
 
 class Backbone(nn.Module):
-    """The first layers of a pretrained network, frozen, with its normalisation inside.
+    """A pretrained network that gives feature maps, frozen, with its normalisation inside.
 
     Args:
         name: timm's name of the architecture.
@@ -58,7 +58,7 @@ class Backbone(nn.Module):
         strides: Pixels between neighbouring features, for each returned map.
         channels: Number of features in each returned map.
         weights: Where the weights came from, for the manifest.
-        weights_hash: SHA-256 of the tensors that are used.
+        weights_hash: SHA-256 of the network's tensors.
     """
 
     mean: Tensor
@@ -104,10 +104,12 @@ def load_backbone(
     Args:
         name: Any architecture that timm knows by this name and that gives feature maps.
         strides: The feature maps wanted, by their stride in pixels; None for all that the network has.
+            They are given finest first, each once.
         weights: A local checkpoint, `.safetensors` or `.pth`; None for the installed or downloaded one.
 
     Returns:
-        The backbone in evaluation mode, cut after the last layer that is needed.
+        The backbone in evaluation mode. Some networks keep layers beyond the last map that is wanted; an
+        exported graph leaves them out.
 
     Raises:
         RecipeError: timm does not know the name, or the network has no such stride.
@@ -119,14 +121,15 @@ def load_backbone(
     """
     import timm
 
-    if not timm.is_model(name):
-        close = timm.list_models(f"*{name}*")[:5]
+    tagged = "." in name  # an architecture, and which of its trainings
+    if not timm.is_model(name) or (tagged and name not in timm.list_models(pretrained=True)):
+        close = timm.list_models(f"*{name.partition('.')[0]}*", pretrained=tagged)[:5]
         hint = f"did you mean {', '.join(close)}?" if close else "timm.list_models() names all"
         raise RecipeError(f"backbone={name!r} is not a timm model; {hint}")
     blank = _create(name)
     available = tuple(blank.feature_info.reduction())
-    wanted = available if strides is None else tuple(strides)
-    if not set(wanted) <= set(available):
+    wanted = tuple(sorted(set(available if strides is None else strides)))
+    if not wanted or not set(wanted) <= set(available):
         raise RecipeError(f"strides={wanted} asks for a stride that {name} does not have; it has {available}")
     # Networks of constant resolution repeat a stride: the deepest map of each is meant.
     levels = [len(available) - 1 - available[::-1].index(stride) for stride in wanted]
@@ -184,7 +187,8 @@ def _weights(name: str, weights: str | None) -> tuple[dict[str, Any], str]:
     tensors = list(torch.load(file, map_location="cpu", weights_only=True).values())
     import timm
 
-    keys = list(timm.create_model(name).state_dict())
+    with torch.random.fork_rng(devices=[]):
+        keys = list(timm.create_model(name).state_dict())
     if len(keys) != len(tensors):
         raise WeightsError(
             f"{EMBEDDED[name].requirement} has {len(tensors)} tensors; {name} needs {len(keys)}"
@@ -200,8 +204,9 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+            content: Any = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # Both readers raise whatever their parser met; the user needs the file's name, not its innards.
         reason = str(error).partition("\n")[0][:160]
@@ -211,7 +216,11 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(value, Tensor) for value in content.values())
+    ):
         raise WeightsError(f"weights={str(path)!r} holds no dictionary of tensors")
     return {key.removeprefix("module."): value for key, value in content.items()}
 

@@ -35,15 +35,17 @@ def k_center(points: Tensor, size: int, *, generator: torch.Generator, batch: in
         return torch.arange(count, device=points.device)
     points = points - points.mean(dim=0)
     norms = (points**2).sum(dim=1)
+    # Distances below this are rounding: such points cannot be told apart.
+    noise = 2 * points.shape[1] ** 0.5 * torch.finfo(norms.dtype).eps * float(norms.max())
     first = torch.randint(count, (1,), generator=generator).to(points.device)
     chosen = [first]
     taken = 1
     nearest = _squared_distances(points, norms, first).squeeze(1)
     while taken < size:
         farthest, indices = nearest.topk(min(count, 4 * batch))
-        if farthest[0] == 0:
+        if farthest[0] <= noise:
             break  # what is left repeats a chosen point
-        floor = 0.0 if len(indices) == count else float(farthest[-1])
+        floor = noise if len(indices) == count else max(noise, float(farthest[-1]))
         picked = _greedy(points[indices], farthest, most=min(batch, size - taken), floor=floor)
         new = indices[picked]
         chosen.append(new)
@@ -64,7 +66,7 @@ def _greedy(candidates: Tensor, nearest: Tensor, *, most: int, floor: float) -> 
     picked: list[int] = []
     while len(picked) < most:
         index = int(remaining.argmax())
-        if picked and (remaining[index] < floor or remaining[index] == 0):
+        if picked and remaining[index] < floor:
             break
         picked.append(index)
         remaining = torch.minimum(remaining, between[index])

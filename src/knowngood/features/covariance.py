@@ -52,7 +52,8 @@ def whitening(covariance: Tensor, *, floor: float) -> Tensor:
         tensor([[0.5000, 0.0000],
                 [0.0000, 0.2500]])
     """
-    identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype)
+    # In single precision a covariance of few points with large values would not factorise.
+    identity = torch.eye(covariance.shape[-1], dtype=torch.float64)
     lower = torch.linalg.cholesky(covariance + floor * identity)
     inverse: Tensor = torch.linalg.solve_triangular(lower, identity.expand_as(lower), upper=False)
-    return inverse.mT.contiguous()
+    return inverse.mT.to(covariance.dtype).contiguous()

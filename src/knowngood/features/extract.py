@@ -36,8 +36,14 @@ def extract(
     if torch.device(device).type == "cpu":
         engine = compile_graph(to_onnx(module, images.shape, [f"output{i}" for i in range(outputs)]))
         pairs = ((int(batch.index[0]), batch.images) for batch in replace(images, size=1))
-        for index, arrays in engine.stream(pairs):
-            yield index, [torch.from_numpy(array[0]) for array in arrays]
+        threads = torch.get_num_threads()
+        # The engine has every core busy: torch's own threads would wait for each other, not help.
+        torch.set_num_threads(1)
+        try:
+            for index, arrays in engine.stream(pairs):
+                yield index, [torch.from_numpy(array[0]) for array in arrays]
+        finally:
+            torch.set_num_threads(threads)
     else:
         module = module.eval().to(device)
         with torch.inference_mode():

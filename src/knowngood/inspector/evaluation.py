@@ -206,8 +206,10 @@ def pixel_metrics(
             assert anomaly_map is not None
             histogram.update(anomaly_map, mask)
             progress("comparing maps with masks", done, len(rows))
-    if not histogram.cuts().defects:
-        notes |= dict.fromkeys(names, "no mask marks a defect")
+    try:
+        histogram.cuts()
+    except ValueError:
+        notes |= dict.fromkeys(names, "the masks mark no pixel at all, or every one")
         return dict.fromkeys(names)
     return {
         "pixel_auroc": histogram.auroc(),

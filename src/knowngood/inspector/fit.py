@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knowngood.data.images import image_size, significant_bits
@@ -22,7 +23,7 @@ from knowngood.data.samples import check_samples, fingerprint, good_train, load_
 from knowngood.detectors import DETECTORS, Detector, FittedDetector, make_detector
 from knowngood.engines.engine import compile_graph
 from knowngood.engines.export import to_onnx
-from knowngood.errors import DataError, InspectorError, UnreadableImage
+from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
 from knowngood.features.backbones import Backbone
 from knowngood.features.extract import resolve_device
 from knowngood.inspector.inspector import Inspector
@@ -48,7 +49,7 @@ def fit(
     *,
     seed: int = 0,
     device: str = "auto",
-    skip_unreadable: bool = False,
+    on_unreadable: Callable[[UnreadableImage], None] | None = None,
     progress: Progress = silent,
 ) -> Inspector:
     """Learn an inspector from the good training images of a folder or table.
@@ -59,15 +60,16 @@ def fit(
         detector: A name in `knowngood.detectors.DETECTORS`, or a recipe.
         seed: The same seed on the same images gives the same inspector.
         device: `auto`, `cpu` or `cuda`.
-        skip_unreadable: Whether to go on without the images that cannot be read.
+        on_unreadable: Called with each image that cannot be read, which is then left out; without it such
+            images are an error.
         progress: Called during long work.
 
     Returns:
         The inspector, its threshold set for 5 % false rejects on held-out good images.
 
     Raises:
-        DataError: There are too few good images, or some cannot be read.
-        RecipeError: The detector or the device is not known.
+        DataError: There are too few good images, all are the same, or some cannot be read.
+        RecipeError: The detector or the device is not known, or the seed is out of range.
         WeightsError: The backbone's weights are not on this machine.
 
     Example::
@@ -77,35 +79,47 @@ def fit(
     """
     recipe = make_detector(detector) if isinstance(detector, str) else detector
     device = resolve_device(device)
+    if not 0 <= seed < 2**63:
+        raise RecipeError(f"seed={seed} must be a whole number from 0 to 2**63 - 1")
     good = good_train(check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data))
     paths = [str(path) for path in good["path"]]
-    if skip_unreadable:
-        readable = [not isinstance(_size(path), UnreadableImage) for path in paths]
-        good = good_train(good[readable])
-        paths = [str(path) for path in good["path"]]
     shape = input_shape(paths, recipe.input_size)
+    unreadable: list[UnreadableImage] = []
     images = Batches(
         paths,
         shape,
         bits=significant_bits(paths),
         groups=list(good["group"]) if "group" in good else None,
-        skip_unreadable=skip_unreadable,
+        on_unreadable=unreadable.append if on_unreadable else None,
     )
     fitted, held_out = recipe.fit(images, seed=seed, device=device, progress=progress)
     if not np.isfinite(held_out).all():
         raise DataError("scores of good images are not finite numbers; are all images constant?")
+    # A detector may read the images more than once.
+    left_out = {failure.path: failure for failure in unreadable}
+    for failure in left_out.values():
+        if on_unreadable:
+            on_unreadable(failure)
+    paths = [path for path in paths if path not in left_out]
+    training = fingerprint(paths)
+    if len(set(training)) == 1:
+        raise DataError(
+            f"all {len(paths)} good images are copies of one file; take photographs of several parts"
+        )
 
-    graph = export(fitted, shape)
-    few = next(iter(dataclasses.replace(images, size=_CHECKED)))
-    difference = graph_difference(fitted, graph, few.images, typical=float(np.median(np.abs(held_out))))
-    if difference > LARGEST_DIFFERENCE:
+    # Upside down, since a patch that was remembered as it is has a distance of zero, which is all rounding.
+    few = np.flip(next(iter(dataclasses.replace(images, sources=paths, size=_CHECKED))).images, axis=1).copy()
+    graph, difference = export(fitted, few, typical=float(np.median(np.abs(held_out))))
+    if not difference <= LARGEST_DIFFERENCE:
         raise InspectorError(
             f"the exported graph's scores differ from torch's by {difference:.1e}, relative; "
             "this is a defect of the exporter or the engine: try other versions of torch and openvino"
         )
     backbone = next((part for part in fitted.modules() if isinstance(part, Backbone)), None)
     manifest = Manifest(
-        detector=next(name for name, kind in DETECTORS.items() if kind is type(recipe)),
+        detector=next(
+            (name for name, kind in DETECTORS.items() if kind is type(recipe)), type(recipe).__name__
+        ),
         recipe=_recipe_values(recipe),
         backbone={}
         if backbone is None
@@ -118,7 +132,7 @@ def fit(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"python": platform.python_version()}
         | {name: version(name) for name in ("knowngood", "torch", "timm", "onnx", "openvino")},
-        training=fingerprint(paths),
+        training=training,
         held_out=np.sort(held_out).tolist(),
         validation=[],
         threshold=conformal(held_out, MAX_FALSE_REJECT),
@@ -146,27 +160,25 @@ def input_shape(paths: Sequence[str], size: int) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def export(fitted: FittedDetector, shape: tuple[int, int]) -> bytes:
-    """Export a fitted detector to an ONNX graph that gives `score` and, where the method has one, `map`."""
-    with torch.inference_mode():
-        blank = torch.zeros((1, *shape, 3), dtype=torch.uint8)
-        has_map = fitted.eval().cpu()(blank).map is not None
-    return to_onnx(_Outputs(fitted), shape, ["score", "map"] if has_map else ["score"])
-
-
-def graph_difference(fitted: FittedDetector, graph: bytes, images: Any, *, typical: float) -> float:
-    """Largest difference between torch's image scores and the graph's, relative to the score.
+def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float) -> tuple[bytes, float]:
+    """Export a fitted detector to a graph, and measure how far its image scores are from torch's.
 
     Args:
-        fitted: The detector, on the CPU.
-        graph: What was exported from it.
-        images: uint8 `(N, H, W, 3)`.
+        fitted: It is moved to the CPU.
+        images: `(N, H, W, 3)`, at the shape that the graph will take.
         typical: A usual score; smaller ones are measured against it, since raw scores may pass through zero.
+
+    Returns:
+        The ONNX graph, with the outputs `score` and, where the method has one, `map`; and the largest
+        difference, relative.
     """
+    fitted = fitted.eval().cpu()
     with torch.inference_mode():
-        ours = fitted(torch.from_numpy(images)).image.numpy()
+        ours = fitted(torch.from_numpy(images))
+    graph = to_onnx(_Outputs(fitted), images.shape[1:3], ["score"] if ours.map is None else ["score", "map"])
     theirs = compile_graph(graph)(images)[0]
-    return float(np.max(np.abs(ours - theirs) / np.maximum(np.abs(ours), max(typical, 1e-12))))
+    scale = np.maximum(np.abs(ours.image.numpy()), max(typical, 1e-12))
+    return graph, float(np.max(np.abs(ours.image.numpy() - theirs) / scale))
 
 
 class _Outputs(nn.Module):

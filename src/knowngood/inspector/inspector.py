@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.loader import Batch, Batches, Source
+from knowngood.data.loader import Batches, Source
 from knowngood.engines.engine import Engine, compile_graph
-from knowngood.errors import InspectorError, UnreadableImage
+from knowngood.errors import InspectorError, KnowngoodError, UnreadableImage
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.metrics.calibration import p_values
@@ -79,7 +79,7 @@ class Inspector:
         self.manifest = manifest
         self.graph = graph
         self.engine = engine
-        self._held_out = np.array(manifest.held_out)
+        self._held_out = np.array(manifest.held_out, dtype=np.float64)
         self._compiled: Engine | None = None
 
     @classmethod
@@ -123,6 +123,7 @@ class Inspector:
 
         Raises:
             DataError: Images cannot be read; all of them are named.
+            InspectorError: The graph does not run, or not as the manifest says.
         """
         return list(self.stream([images] if isinstance(images, str | Path) else images))
 
@@ -138,25 +139,17 @@ class Inspector:
 
         Raises:
             DataError: Images cannot be read.
+            InspectorError: The graph does not run, or not as the manifest says.
         """
         if self._compiled is None:
             self._compiled = self._compile()
         batches = Batches(
-            images,
-            self.manifest.input_shape,
-            size=1,
-            bits=self.manifest.bits,
-            skip_unreadable=on_unreadable is not None,
+            images, self.manifest.input_shape, size=1, bits=self.manifest.bits, on_unreadable=on_unreadable
         )
-
-        def pairs() -> Iterator[tuple[Batch, NDArray[np.uint8]]]:
-            for batch in batches:
-                for failure in batch.failures:
-                    if on_unreadable is not None:
-                        on_unreadable(failure)
-                yield batch, batch.images
-
-        for batch, (scores, *maps) in self._compiled.stream(pairs()):
+        pairs = ((batch, batch.images) for batch in batches)
+        for batch, (scores, *maps) in self._compiled.stream(pairs):
+            if not np.isfinite(scores).all():
+                raise InspectorError("the inspector's graph gives a score that is not a finite number")
             p_of_batch = p_values(scores, self._held_out)
             for row, index in enumerate(batch.index):
                 score = float(scores[row])
@@ -171,8 +164,17 @@ class Inspector:
                 )
 
     def _compile(self) -> Engine:
-        """Compile the graph, which is only worth its time once there is something to judge."""
+        """Compile the graph, which is only worth its time once there is something to judge, and try it."""
+        blank = np.zeros((1, *self.manifest.input_shape, 3), dtype=np.uint8)
         try:
-            return compile_graph(self.graph, self.engine)
-        except ValueError as error:
-            raise InspectorError(f"the inspector's graph does not run here: {error}") from error
+            engine = compile_graph(self.graph, self.engine)
+            scores, *maps = engine(blank)
+        except KnowngoodError:
+            raise
+        except Exception as error:
+            # What the engines raise at a graph that does not suit them shares no base but Exception.
+            reason = " ".join(str(error).split())[:300]
+            raise InspectorError(f"the inspector's graph does not run here: {reason}") from error
+        if scores.shape != (1,) or [array.ndim for array in maps] not in ([], [3]):
+            raise InspectorError("the inspector's graph does not give a score and at most one map an image")
+        return engine

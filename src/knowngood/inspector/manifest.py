@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ class Manifest:
     def to_json(self) -> bytes:
         """Serialise, with the format's number first."""
         content = {"format": FORMAT, **dataclasses.asdict(self)}
-        return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False).encode()
+        return json.dumps(content, indent=1, allow_nan=False).encode()
 
     @classmethod
     def from_json(cls, content: bytes, *, name: str) -> Manifest:
@@ -77,7 +77,7 @@ class Manifest:
             values = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise InspectorError(f"{name!r}: its manifest is not JSON") from error
-        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        if not isinstance(values, dict) or not _is_count(values.get("format")):
             raise InspectorError(f"{name!r}: its manifest names no format")
         made = values.pop("format")
         if made > FORMAT:
@@ -95,7 +95,8 @@ class Manifest:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # The bound also tells infinity and NaN, and whole numbers that no float can hold.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_count(value: Any) -> bool:
@@ -104,6 +105,11 @@ def _is_count(value: Any) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_setting(value: Any) -> bool:
+    items = value if isinstance(value, list) else [value]
+    return all(item is None or isinstance(item, bool | str) or _is_number(item) for item in items)
 
 
 def _is_texts_by_name(value: Any) -> bool:
@@ -121,12 +127,12 @@ _THRESHOLD = {
 }
 _MANIFEST = {
     "detector": _is_text,
-    "recipe": lambda value: isinstance(value, dict),
+    "recipe": lambda value: isinstance(value, dict) and all(map(_is_setting, value.values())),
     "backbone": _is_texts_by_name,
     "input_shape": lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_count, value)),
     "resize": _is_text,
     "bits": lambda value: _is_count(value) and 1 <= value <= 16,
-    "seed": lambda value: isinstance(value, int),
+    "seed": _is_count,
     "device": _is_text,
     "created": _is_text,
     "versions": _is_texts_by_name,

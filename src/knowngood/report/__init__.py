@@ -1,5 +1,1 @@
-"""One self-contained HTML page that tells a quality engineer how an inspector judges."""
-
-from knowngood.report.html import write_report
-
-__all__ = ["write_report"]
+"""What people read: the report page of an evaluation, and verdicts as tables and heatmaps."""

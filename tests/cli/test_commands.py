@@ -1,0 +1,151 @@
+"""Each command does its job, and says the same as the Python API."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+import knowngood
+from knowngood.cli.app import app
+
+COMMANDS = ("describe", "fit", "evaluate", "score", "threshold", "info", "detectors")
+SMALL = ("--set", "input_size=128", "--set", "coreset=200")
+
+
+def test_the_commands_are_these():
+    assert tuple(command.callback.__name__ for command in app.registered_commands) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example(run, command):
+    status, out, _ = run(command, "--help")
+    assert status == 0
+    assert f"Example: knowngood {command}" in " ".join(out.split())
+
+
+def test_fit_evaluate_and_score_are_one_story(run, widget, tmp_path):
+    path = tmp_path / "out.inspector"
+    status, out, _ = run("fit", widget, "--out", path, *SMALL)
+    assert status == 0
+    assert "from 24 good images" in out
+    assert "held-out good images lie above it" in out
+
+    status, out, _ = run("evaluate", path, widget, "--out", tmp_path / "report")
+    assert status == 0
+    metrics = json.loads((tmp_path / "report/metrics.json").read_text())
+    assert metrics["counts"] == {"good": 8, "defect": 6, "unreadable": 0}
+    assert f"{metrics['image_auroc']:.4f}" in out
+    assert metrics["image_auroc"] > 0.9
+    assert (tmp_path / "report/report.html").stat().st_size > 10_000
+
+    status, out, _ = run("score", path, widget / "test", "--out", tmp_path / "scores.csv")
+    assert status == 0
+    with (tmp_path / "scores.csv").open() as file:
+        scored = {row["path"]: float(row["score"]) for row in csv.DictReader(file)}
+    evaluated = pd.read_csv(tmp_path / "report/scores.csv").set_index("path")["score"].to_dict()
+    assert scored == evaluated
+    assert scored == {
+        str(verdict.source): verdict.score
+        for verdict in knowngood.Inspector.load(path).inspect(sorted(map(str, scored)))
+    }
+
+
+def test_describe(run, widget):
+    status, out, _ = run("describe", widget)
+    assert status == 0
+    assert "train, good: 24" in out
+    assert "test, scratch: 6" in out
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_score_writes_each_kind_of_table(run, inspector, widget, tmp_path, suffix):
+    out = tmp_path / f"scores.{suffix}"
+    assert run("score", inspector, widget / "test/scratch", "--out", out).status == 0
+    readers = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True)}
+    table = readers.get(suffix, pd.read_parquet)(out)
+    assert list(table.columns) == ["path", "score", "p_value", "decision"]
+    assert len(table) == 6
+    assert (table["decision"] == "reject").sum() >= 5
+
+
+def test_score_names_a_file_by_any_name(run, inspector, widget, tmp_path):
+    odd = tmp_path / "größe 1\n2.png"
+    odd.write_bytes((widget / "test/good/000.png").read_bytes())
+    assert run("score", inspector, odd, "--out", tmp_path / "s.jsonl").status == 0
+    assert json.loads((tmp_path / "s.jsonl").read_text())["path"] == str(odd)
+
+
+def test_heatmaps_are_as_large_as_their_images_and_keep_their_names(run, inspector, widget, tmp_path):
+    assert run("score", inspector, widget / "test", "--heatmaps", tmp_path / "heat").status == 0
+    made = sorted(path.relative_to(tmp_path / "heat") for path in (tmp_path / "heat").rglob("*.png"))
+    assert made == sorted(path.relative_to(widget / "test") for path in (widget / "test").rglob("*.png"))
+    with Image.open(tmp_path / "heat/scratch/000.png") as picture:
+        assert picture.size == (96, 96)
+
+
+def test_the_threshold_moves_and_the_scores_stay(run, inspector, widget):
+    before = knowngood.Inspector.load(inspector)
+    status, out, _ = run("threshold", inspector, "--max-false-reject", 0.2)
+    assert status == 0
+    assert "before" in out
+    after = knowngood.Inspector.load(inspector)
+    assert after.manifest.threshold.value < before.manifest.threshold.value
+    assert after.manifest.threshold.requested == 0.2
+    assert after.graph == before.graph
+    assert "false rejects at most 0.2" in run("info", inspector).out
+
+
+@pytest.mark.parametrize("rule", ["f1-max", "youden", "recall=0.9", "cost=1:20"])
+def test_a_rule_uses_the_labelled_images_that_were_not_learned_from(run, inspector, widget, rule):
+    status, out, _ = run("threshold", inspector, "--rule", rule, "--validation", widget)
+    assert status == 0
+    assert "on 8 good and 6 defective validation images" in out
+    report = inspector.parent / "report"
+    err = run("evaluate", inspector, widget, "--out", report).err
+    assert "14 of the 14 test images were used for the threshold" in err
+
+
+def test_info_tells_the_provenance(run, inspector):
+    _, out, _ = run("info", inspector)
+    for text in ("patchcore", "coreset=200", "24 good images", "tf_efficientnet_lite0", "128 x 128"):
+        assert text in out
+
+
+def test_detectors_are_listed_a_line_each_with_their_settings(run):
+    _, out, _ = run("detectors")
+    for name in ("patchcore", "padim", "gaussian", "coreset=3000"):
+        assert name in out
+
+
+def test_a_recipe_file_and_settings(run, widget, tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("detector: gaussian\ninput_size: 512\n")
+    path = tmp_path / "g.inspector"
+    assert run("fit", widget, "--out", path, "--recipe", recipe, "--set", "input_size=128").status == 0
+    manifest = knowngood.Inspector.load(path).manifest
+    assert (manifest.detector, manifest.recipe["input_size"]) == ("gaussian", 128)
+
+
+def test_score_imports_no_torch_and_no_pandas(inspector, widget):
+    code = (
+        "import sys; from knowngood.cli.app import app; "
+        f"app(['score', {str(inspector)!r}, {str(widget / 'test/good')!r}], standalone_mode=False); "
+        "print(sorted({'torch', 'timm', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from knowngood.cli.app import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'cv2', 'pandas', 'openvino'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

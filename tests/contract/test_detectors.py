@@ -1,0 +1,268 @@
+"""What every detector in the registry must do. A new one is tested here without a line being added."""
+
+import dataclasses
+import inspect
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from knowngood.data.loader import Batches
+from knowngood.detectors import DETECTORS, Detector, make_detector
+from knowngood.engines.engine import ENGINES, compile_graph
+from knowngood.errors import DataError, RecipeError
+from knowngood.inspector.fit import export
+
+SHAPE = (96, 96)
+DEFECT = (slice(28, 44), slice(52, 68))
+
+
+def learn(name, images, *, seed=0, shape=SHAPE, **options):
+    return make_detector(name).fit(Batches(list(images), shape, **options), seed=seed, device="cpu")
+
+
+def judge(detector, images):
+    """Image scores and maps as arrays; maps are None for image-only methods."""
+    with torch.inference_mode():
+        image, maps = detector(torch.from_numpy(np.ascontiguousarray(images)))
+    return image.numpy(), None if maps is None else maps.numpy()
+
+
+@pytest.fixture(scope="module")
+def train(good_images):
+    return good_images[:16]
+
+
+@pytest.fixture(scope="module")
+def fresh(good_images):
+    return good_images[16:]
+
+
+@pytest.fixture(scope="module")
+def defective(fresh):
+    """The fresh good parts, each with a bright patch at `DEFECT`."""
+    images = fresh.copy()
+    images[:, *DEFECT] = 235
+    return images
+
+
+@pytest.fixture(scope="module", params=list(DETECTORS))
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def fitted(name, train):
+    return learn(name, train)
+
+
+@pytest.fixture(scope="module")
+def typical(fitted):
+    """A usual score; differences are measured against it, since raw scores may pass through zero."""
+    return float(np.median(np.abs(fitted.held_out)))
+
+
+@pytest.fixture
+def recipe(name):
+    return make_detector(name)
+
+
+class TestScores:
+    def test_one_score_and_one_map_an_image(self, fitted, fresh):
+        with torch.inference_mode():
+            scores = fitted.detector(torch.from_numpy(fresh))
+        assert scores.image.shape == (len(fresh),)
+        assert scores.image.dtype == torch.float32
+        assert torch.isfinite(scores.image).all()
+        if scores.map is not None:
+            assert scores.map.shape[0] == len(fresh)
+            assert scores.map.ndim == 3
+            assert scores.map.dtype == torch.float32
+            assert torch.isfinite(scores.map).all()
+
+    def test_differ_between_images(self, fitted, fresh):
+        assert len(np.unique(judge(fitted.detector, fresh)[0])) == len(fresh)
+
+    def test_depend_on_the_image_alone(self, fitted, fresh, typical):
+        together, maps = judge(fitted.detector, fresh)
+        backwards, maps_backwards = judge(fitted.detector, fresh[::-1])
+        alone = [judge(fitted.detector, image[None]) for image in fresh]
+        close = {"rtol": 1e-4, "atol": 1e-4 * typical}
+        np.testing.assert_allclose(backwards[::-1], together, **close)
+        np.testing.assert_allclose(np.concatenate([image for image, _ in alone]), together, **close)
+        if maps is not None:
+            np.testing.assert_allclose(maps_backwards[::-1], maps, **close)
+            np.testing.assert_allclose(np.concatenate([one for _, one in alone]), maps, **close)
+
+    def test_leave_the_images_as_they_are(self, fitted, fresh):
+        images = torch.from_numpy(fresh.copy())
+        with torch.inference_mode():
+            fitted.detector(images)
+        np.testing.assert_array_equal(images.numpy(), fresh)
+
+    def test_a_planted_defect_outscores_every_good_image(self, fitted, fresh, defective):
+        assert judge(fitted.detector, defective)[0].min() > judge(fitted.detector, fresh)[0].max()
+
+    def test_the_map_peaks_on_the_planted_defect(self, fitted, defective):
+        _, maps = judge(fitted.detector, defective)
+        if maps is None:
+            return
+        for one in maps:
+            row, column = np.unravel_index(one.argmax(), one.shape)
+            centre = (np.array([row, column]) + 0.5) / one.shape * SHAPE
+            assert DEFECT[0].start <= centre[0] <= DEFECT[0].stop
+            assert DEFECT[1].start <= centre[1] <= DEFECT[1].stop
+
+    @pytest.mark.parametrize("engine", ENGINES)
+    def test_the_graph_gives_what_torch_gives(self, fitted, fresh, defective, typical, engine):
+        images = np.concatenate([fresh[:3], defective[:2]])
+        expected = [part for part in judge(fitted.detector, images) if part is not None]
+        given = compile_graph(export(fitted.detector, images[:1], typical=1.0)[0], engine)(images)
+        for ours, theirs in zip(expected, given, strict=True):
+            np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4 * typical)
+
+
+class TestFit:
+    def test_the_same_seed_gives_the_same_result(self, name, fitted, train, defective):
+        again = learn(name, train)
+        np.testing.assert_array_equal(again.held_out, fitted.held_out)
+        for one, other in zip(
+            judge(again.detector, defective), judge(fitted.detector, defective), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+    def test_another_seed_works(self, name, train, fresh, defective):
+        other = learn(name, train, seed=1)
+        assert judge(other.detector, defective)[0].min() > judge(other.detector, fresh)[0].max()
+
+    def test_a_second_fit_leaves_the_first_detector_as_it_was(self, recipe, train, fresh):
+        before = dataclasses.asdict(recipe)
+        first = recipe.fit(Batches(list(train), SHAPE), seed=0, device="cpu").detector
+        scores, maps = judge(first, fresh)
+        second = recipe.fit(Batches(list(255 - train[:6]), SHAPE), seed=0, device="cpu").detector
+        assert not np.array_equal(judge(second, fresh)[0], scores)
+        np.testing.assert_array_equal(judge(first, fresh)[0], scores)
+        np.testing.assert_array_equal(judge(first, fresh)[1], maps)
+        assert dataclasses.asdict(recipe) == before
+
+    def test_progress_is_told_to_its_end_in_each_stage(self, recipe, train):
+        told = {}
+
+        def progress(stage, done, total):
+            assert told.get(stage, 0) < done <= total
+            told[stage] = done
+            totals[stage] = total
+
+        totals = {}
+        recipe.fit(Batches(list(train[:4]), (64, 64)), seed=0, device="cpu", progress=progress)
+        assert told
+        assert told == totals
+
+    def test_two_images_of_any_aspect_ratio_are_enough(self, name, train):
+        fit = learn(name, train[:2], shape=(64, 128))
+        scores, maps = judge(fit.detector, np.zeros((1, 64, 128, 3), np.uint8))
+        assert fit.held_out.shape == (2,)
+        assert np.isfinite(fit.held_out).all()
+        assert np.isfinite(scores).all()
+        if maps is not None:
+            assert 2 * maps.shape[1] == maps.shape[2]
+
+    def test_one_image_is_too_few(self, name, train):
+        with pytest.raises(DataError, match="at least 2"):
+            learn(name, train[:1])
+
+    def test_constant_images_give_finite_scores(self, name, fresh):
+        fit = learn(name, np.full((6, *SHAPE, 3), 128, np.uint8))
+        assert np.isfinite(fit.held_out).all()
+        scores, maps = judge(fit.detector, fresh)
+        assert np.isfinite(scores).all()
+        assert maps is None or np.isfinite(maps).all()
+
+    def test_an_unreadable_image_stops_the_fit_and_is_named(self, name, train, tmp_path):
+        (tmp_path / "broken.png").write_text("not an image")
+        with pytest.raises(DataError, match=r"broken\.png"):
+            learn(name, [train[0], tmp_path / "broken.png", train[1]])
+
+    def test_unreadable_images_can_be_skipped(self, name, train, fresh, defective, tmp_path):
+        (tmp_path / "broken.png").write_text("not an image")
+        sources = [*train[:5], tmp_path / "broken.png", *train[5:]]
+        fit = learn(name, sources, on_unreadable=[].append)
+        assert fit.held_out.shape == (len(train),)
+        assert np.isfinite(fit.held_out).all()
+        assert judge(fit.detector, defective)[0].min() > judge(fit.detector, fresh)[0].max()
+
+
+class TestHeldOut:
+    """Thresholds are set from these scores: they must be what fresh good images would get."""
+
+    def test_one_finite_score_an_image(self, fitted, train):
+        assert fitted.held_out.shape == (len(train),)
+        assert fitted.held_out.dtype == np.float64
+        assert np.isfinite(fitted.held_out).all()
+        assert len(np.unique(fitted.held_out)) == len(train)
+
+    def test_lie_where_fresh_good_images_lie(self, fitted, train, fresh):
+        in_sample = judge(fitted.detector, train)[0]
+        of_fresh = judge(fitted.detector, fresh)[0]
+        assert fitted.held_out.mean() > in_sample.mean()
+        # Nearer to the fresh ones than those are to what the detector has learned by heart.
+        apart = np.median(of_fresh) - np.median(in_sample)
+        assert abs(np.median(fitted.held_out) - np.median(of_fresh)) < apart / 2
+
+    def test_the_same_part_photographed_twice_is_held_out_together(self, name, train):
+        twice = np.concatenate([train[:8], train[:8]])
+        apart = learn(name, twice).held_out
+        together = learn(name, twice, groups=[*range(8), *range(8)]).held_out
+        assert together.mean() > apart.mean()
+        assert together.min() > apart.min()
+
+
+class TestRecipe:
+    def test_is_frozen_and_hashable(self, recipe, name):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            recipe.input_size = 64
+        assert hash(recipe) == hash(make_detector(name))
+        assert recipe == make_detector(name)
+        assert recipe != make_detector(name, {"input_size": 128})
+
+    def test_survives_being_written_down(self, name):
+        recipe = make_detector(name, {"input_size": 128})
+        values = dataclasses.asdict(recipe)
+        assert make_detector(name, values) == recipe
+        assert make_detector(name, json.loads(json.dumps(values))) == recipe
+        assert hash(make_detector(name, json.loads(json.dumps(values)))) == hash(recipe)
+        as_text = {
+            key: ",".join(map(str, value)) if isinstance(value, tuple) else str(value).replace("None", "none")
+            for key, value in values.items()
+        }
+        assert make_detector(name, as_text) == recipe
+
+    def test_names_an_unknown_setting(self, name):
+        with pytest.raises(RecipeError, match="no_such_setting"):
+            make_detector(name, {"no_such_setting": 1})
+        with pytest.raises(RecipeError, match="did you mean input_size"):
+            make_detector(name, {"input_sise": 128})
+
+    def test_names_a_setting_that_is_out_of_range(self, recipe, name):
+        numbers = [key for key, value in dataclasses.asdict(recipe).items() if isinstance(value, int | float)]
+        assert "input_size" in numbers
+        for key in numbers:
+            for value in (-1, 10**9):
+                with pytest.raises(RecipeError, match=rf"\b{key}={value}\b"):
+                    make_detector(name, {key: value})
+
+    def test_names_a_setting_of_the_wrong_type(self, recipe, name):
+        for key in dataclasses.asdict(recipe):
+            with pytest.raises(RecipeError, match=rf"\b{key}="):
+                make_detector(name, {key: object()})
+
+    def test_is_documented(self, name):
+        kind = DETECTORS[name]
+        text = inspect.getdoc(kind)
+        assert text != inspect.getdoc(Detector)
+        assert re.search(r"arXiv:\d{4}\.\d{4,5}|doi 10\.\d{4,}/\S+", text)
+        arguments = re.search(r"^Args:\n((?:    .*\n)+)", text, re.MULTILINE).group(1)
+        documented = re.findall(r"^    (\w+):", arguments, re.MULTILINE)
+        assert documented == [field.name for field in dataclasses.fields(kind)]

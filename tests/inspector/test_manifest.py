@@ -1,0 +1,203 @@
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from knowngood.errors import InspectorError
+from knowngood.inspector.manifest import FORMAT, Manifest
+from knowngood.metrics.thresholds import Threshold
+
+MANIFEST = Manifest(
+    detector="patchcore",
+    recipe={"backbone": "net", "weights": None, "strides": [8, 16], "smoothing": 1.5},
+    backbone={"name": "net", "weights": "package", "weights_hash": "ab"},
+    input_shape=(384, 640),
+    resize="stretched",
+    bits=12,
+    seed=0,
+    device="cpu",
+    created="2025-01-01T00:00:00+00:00",
+    versions={"python": "3.11"},
+    training=["00ff", "11ee"],
+    held_out=[-1.0, 0.1, 2.5],
+    validation=["22dd"],
+    threshold=Threshold(2.5, "false rejects at most 0.05", 0.05, 3, 0, 0.63, "Too few good images"),
+    graph_hash="cd",
+    graph_difference=1e-6,
+)
+KEYS = [field.name for field in dataclasses.fields(Manifest)]
+THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]
+HUGE = 10**400
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def parsed(values):
+    return Manifest.from_json(json.dumps(values).encode(), name="part.inspector")
+
+
+@pytest.fixture
+def values():
+    return json.loads(MANIFEST.to_json())
+
+
+def test_the_format_stands_first(values):
+    assert list(values) == ["format", *KEYS]
+    assert values["format"] == FORMAT
+
+
+def test_round_trip(values):
+    assert parsed(values) == MANIFEST
+
+
+@settings(deadline=None)
+@given(
+    held_out=st.lists(numbers, min_size=1),
+    value=numbers,
+    bound=st.none() | numbers,
+    text=st.text(st.characters()),
+    setting=st.none() | st.booleans() | st.integers() | numbers | st.lists(st.integers()),
+)
+def test_round_trip_of_any_values(held_out, value, bound, text, setting):
+    manifest = dataclasses.replace(
+        MANIFEST,
+        recipe={"weights": text, "setting": setting},
+        held_out=held_out,
+        threshold=Threshold(value, text, None, 3, 0, bound, text),
+    )
+    assert Manifest.from_json(manifest.to_json(), name="x") == manifest
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_missing_key_is_named(values, key):
+    del values[key]
+    with pytest.raises(InspectorError, match=rf"'part\.inspector': its manifest lacks '{key}'"):
+        parsed(values)
+
+
+@pytest.mark.parametrize("key", THRESHOLD_KEYS)
+def test_a_missing_key_of_the_threshold_is_named(values, key):
+    del values["threshold"][key]
+    with pytest.raises(InspectorError, match=rf"lacks '{key}'"):
+        parsed(values)
+
+
+def test_an_unknown_key_is_named(values):
+    with pytest.raises(InspectorError, match="has an unknown key 'colour'"):
+        parsed(values | {"colour": 1})
+    values["threshold"]["hue"] = 1
+    with pytest.raises(InspectorError, match="has an unknown key 'hue'"):
+        parsed(values)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_null_is_wrong_for_every_key(values, key):
+    with pytest.raises(InspectorError, match=f"has a wrong value for '{key}'"):
+        parsed(values | {key: None})
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("detector", 1),
+        ("recipe", []),
+        ("recipe", {"smoothing": math.nan}),
+        ("recipe", {"smoothing": {"of": "map"}}),
+        ("recipe", {"strides": [8, math.inf]}),
+        ("backbone", {"name": 1}),
+        ("input_shape", "ab"),
+        ("input_shape", [64]),
+        ("input_shape", [64, 64, 3]),
+        ("input_shape", [64.0, 64.0]),
+        ("input_shape", [64, -64]),
+        ("input_shape", [True, True]),
+        ("bits", 0),
+        ("bits", 17),
+        ("bits", 8.0),
+        ("seed", "0"),
+        ("seed", -1),
+        ("seed", True),
+        ("versions", {"python": 3.11}),
+        ("training", "00ff"),
+        ("training", [1]),
+        ("held_out", 1.0),
+        ("held_out", ["1.0"]),
+        ("held_out", [True]),
+        ("held_out", [math.nan]),
+        ("held_out", [-math.inf]),
+        ("held_out", [HUGE]),
+        ("validation", [None]),
+        ("threshold", 2.5),
+        ("graph_difference", math.nan),
+        ("graph_difference", "small"),
+        ("graph_hash", 205),
+    ],
+)
+def test_a_wrong_value_is_named(values, key, wrong):
+    with pytest.raises(InspectorError, match=f"has a wrong value for '{key}'"):
+        parsed(values | {key: wrong})
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("value", math.nan),
+        ("value", math.inf),
+        ("value", HUGE),
+        ("value", False),
+        ("value", None),
+        ("rule", None),
+        ("requested", "0.05"),
+        ("held_out", -1),
+        ("above", 0.5),
+        ("upper_bound", math.nan),
+        ("note", None),
+    ],
+)
+def test_a_wrong_value_of_the_threshold_is_named(values, key, wrong):
+    values["threshold"][key] = wrong
+    with pytest.raises(InspectorError, match=f"has a wrong value for '{key}'"):
+        parsed(values)
+
+
+@pytest.mark.parametrize("shape", [[7, 64], [64, 16385], [0, 0], [10**30, 64]])
+def test_an_absurd_input_shape(values, shape):
+    with pytest.raises(InspectorError, match=f"impossible input shape, {shape[0]} x {shape[1]}"):
+        parsed(values | {"input_shape": shape})
+
+
+def test_no_held_out_scores(values):
+    with pytest.raises(InspectorError, match="has no held-out scores"):
+        parsed(values | {"held_out": []})
+
+
+def test_a_newer_format_advises_to_upgrade(values):
+    newer = values | {"format": FORMAT + 1, "unheard_of": True}
+    with pytest.raises(InspectorError, match=rf"has format {FORMAT + 1}.*reads format {FORMAT}\. Upgrade"):
+        parsed(newer)
+
+
+@pytest.mark.parametrize("made", [None, "1", 1.0, True, -1])
+def test_no_format(values, made):
+    with pytest.raises(InspectorError, match="names no format"):
+        parsed(values | {"format": made})
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"\x00", b"[" * 100_000, b"1" * 5000])
+def test_not_json(content):
+    with pytest.raises(InspectorError, match=r"'part\.inspector': its manifest is not JSON"):
+        Manifest.from_json(content, name="part.inspector")
+
+
+@pytest.mark.parametrize("content", [b"[]", b"1", b"null", b'"format"', b"{}"])
+def test_json_of_another_kind(content):
+    with pytest.raises(InspectorError, match="names no format"):
+        Manifest.from_json(content, name="part.inspector")
+
+
+def test_nan_is_not_written():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dataclasses.replace(MANIFEST, graph_difference=math.nan).to_json()

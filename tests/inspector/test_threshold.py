@@ -1,0 +1,94 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from knowngood.data.samples import fingerprint
+from knowngood.errors import DataError, RecipeError
+from knowngood.inspector.evaluation import evaluate
+from knowngood.inspector.threshold import threshold_at, threshold_by_rule
+from knowngood.metrics import thresholds
+
+
+@pytest.fixture
+def labelled(test_images):
+    """Eight good and six scratched images, as a table without splits."""
+    label = ["good"] * 8 + ["defect"] * 6
+    return pd.DataFrame({"path": list(map(str, test_images)), "label": label})
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.2])
+def test_for_a_false_reject_rate(inspector, rate):
+    moved = threshold_at(inspector, rate)
+    assert moved.manifest.threshold == thresholds.conformal(inspector.manifest.held_out, rate)
+    assert moved.manifest.threshold.requested == rate
+    assert moved.graph == inspector.graph
+    assert inspector.manifest.threshold.requested == 0.05
+
+
+def test_a_false_reject_rate_out_of_range(inspector):
+    with pytest.raises(RecipeError, match="max_false_reject must be between 0 and 1"):
+        threshold_at(inspector, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "function"),
+    [
+        ("f1-max", thresholds.f1_max),
+        ("youden", thresholds.youden),
+        ("recall=0.5", lambda defect, scores: thresholds.recall(defect, scores, 0.5)),
+        ("cost=1:20", lambda defect, scores: thresholds.lowest_cost(defect, scores, 1, 20)),
+    ],
+)
+def test_by_a_rule_on_labelled_images(inspector, labelled, rule, function):
+    defect = (labelled["label"] == "defect").to_numpy()
+    scores = [verdict.score for verdict in inspector.inspect(list(labelled["path"]))]
+    moved = threshold_by_rule(inspector, rule, labelled).manifest
+    expected = function(defect, scores)
+    assert moved.threshold.value == expected.value
+    assert moved.threshold.rule == f"{expected.rule}, on 8 good and 6 defective validation images"
+    assert moved.validation == fingerprint(list(labelled["path"]))
+
+
+def test_training_images_do_not_count(inspector, labelled, widget):
+    learned = [str(path) for path in sorted((widget / "train/good").iterdir())]
+    with_learned = pd.concat([pd.DataFrame({"path": learned, "label": "good"}), labelled])
+    moved, expected = (threshold_by_rule(inspector, "f1-max", table) for table in (with_learned, labelled))
+    assert moved.manifest == expected.manifest
+
+
+def test_evaluating_on_the_same_images_is_warned_of(inspector, labelled):
+    moved = threshold_by_rule(inspector, "f1-max", labelled)
+    [warning] = evaluate(moved, labelled.assign(split="test")).metrics["warnings"]
+    assert warning.startswith("14 of the 14 test images were used for the threshold")
+    reset = threshold_at(moved, 0.05)
+    assert evaluate(reset, labelled.assign(split="test")).metrics["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    "rule", ["", "f1", "f1-max=1", "recall", "recall=high", "recall=0.9:1", "cost=1", "cost=1:", "cost=a:b"]
+)
+def test_an_unknown_rule(inspector, labelled, rule):
+    with pytest.raises(RecipeError, match="is not known; take f1-max, youden, recall="):
+        threshold_by_rule(inspector, rule, labelled)
+
+
+@pytest.mark.parametrize(("rule", "name"), [("recall=0", "at_least"), ("cost=-1:1", "false_reject_cost")])
+def test_a_number_out_of_range(inspector, labelled, rule, name):
+    with pytest.raises(RecipeError, match=name):
+        threshold_by_rule(inspector, rule, labelled)
+
+
+def test_defects_and_good_images_are_needed(inspector, labelled, widget):
+    with pytest.raises(DataError, match="got 8 good and 0 defects"):
+        threshold_by_rule(inspector, "youden", labelled[:8])
+    learned = sorted((widget / "train/good").iterdir())
+    table = pd.DataFrame({"path": list(map(str, learned)), "label": "good"})
+    with pytest.raises(DataError, match="got 0 good and 0 defects"):
+        threshold_by_rule(inspector, "youden", table)
+
+
+def test_progress_reaches_its_end(inspector, labelled):
+    told = []
+    threshold_by_rule(inspector, "youden", labelled, progress=lambda *told_now: told.append(told_now))
+    assert told[-1] == ("judging validation images", 14, 14)
+    assert np.array_equal([done for _, done, _ in told], range(1, 15))

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+
+import pytest
+
+import knowngood
+
+PUBLIC = {
+    "Evaluation",
+    "Inspector",
+    "Verdict",
+    "describe",
+    "evaluate",
+    "fit",
+    "load_samples",
+    "write_report",
+}
+
+
+def run(program):
+    """Run a program in a fresh interpreter, and give what it prints."""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stderr == ""
+    return ran.stdout.strip()
+
+
+def test_the_public_names_are_exact():
+    assert set(knowngood.__all__) == PUBLIC
+    assert len(knowngood.__all__) == len(PUBLIC)
+    assert knowngood.__all__ == sorted(knowngood.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_each_name_is_what_it_says_and_explains_itself(name):
+    member = getattr(knowngood, name)
+    assert member.__name__ == name
+    assert member.__module__.startswith("knowngood.")
+    assert member.__doc__
+    assert getattr(knowngood, name) is member
+
+
+def test_all_of_them_at_once():
+    names = {}
+    exec("from knowngood import *", names)
+    assert names.keys() >= PUBLIC
+
+
+def test_an_unknown_name():
+    with pytest.raises(AttributeError, match="module 'knowngood' has no attribute 'train'"):
+        knowngood.train  # noqa: B018 - looking it up is the test
+    with pytest.raises(ImportError, match="cannot import name 'train'"):
+        exec("from knowngood import train")
+
+
+def test_importing_knowngood_imports_next_to_nothing():
+    heavy = "{'torch', 'timm', 'pandas', 'numpy', 'cv2', 'PIL', 'openvino', 'scipy', 'matplotlib'}"
+    assert run(f"import sys, knowngood; print({heavy} & sys.modules.keys())") == "set()"
+    rooms = "[name for name in sys.modules if name.startswith('knowngood.')]"
+    assert run(f"import sys, knowngood; print({rooms})") == "[]"
+
+
+@pytest.mark.parametrize("name", ["Inspector", "Verdict"])
+def test_the_judging_side_needs_no_torch(name):
+    heavy = "{'torch', 'timm', 'pandas', 'scipy', 'matplotlib'}"
+    assert run(f"import sys; from knowngood import {name}; print({heavy} & sys.modules.keys())") == "set()"

@@ -1,0 +1,39 @@
+"""The README's figures are the committed ones."""
+
+import importlib.util
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def load_readme_maker():
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks" / "readme.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_in_the_readme_is_made_from_the_results():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    maker = load_readme_maker()
+    assert maker.BEGIN in text
+    assert maker.with_table(text) == text
+
+
+def test_every_result_names_its_command_and_spread():
+    figures = pd.read_csv(ROOT / "benchmarks" / "results" / "main_job.csv")
+    assert list(figures.columns) == ["case", "metric", "mean", "sd", "n", "command"]
+    assert not figures.duplicated(["case", "metric"]).any()
+    assert (figures["n"] >= 3).all()
+    assert (figures["command"] == "python benchmarks/main_job.py " + figures["case"]).all()
+
+
+def test_the_files_that_the_readme_points_to_are_there():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = [part.partition(")")[0] for part in text.split("](")[1:]]
+    local = [target for target in targets if not target.startswith("http")]
+    assert local
+    for target in local:
+        assert (ROOT / target).exists(), target
