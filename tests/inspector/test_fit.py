@@ -152,7 +152,10 @@ def test_broken_images_are_named(with_broken):
 
 
 def test_broken_images_are_left_out_on_request(with_broken, test_images):
-    inspector = fit(with_broken, TINY, on_unreadable=[].append)
+    failures = []
+    inspector = fit(with_broken, TINY, on_unreadable=failures.append)
+    assert [failure.path[-7:] for failure in failures] == ["003.png", "007.png"]
+    assert len(inspector.manifest.training) == 22
     assert len(inspector.manifest.held_out) == 22
     assert len(inspector.inspect(test_images)) == 14
 

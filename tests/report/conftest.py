@@ -83,7 +83,7 @@ def judged(widget: Path) -> Judged:
     provenance = {
         "detector": "patchcore",
         "recipe": {"neighbours": 1, "scales": [1, 2]},
-        "backbone": "tf_efficientnet_lite0",
+        "backbone": {"name": "tf_efficientnet_lite0", "weights": "package"},
         "weights_hash": "3f9c2d5b7e1a4c60",
         "input_shape": [96, 96],
         "seed": 7,

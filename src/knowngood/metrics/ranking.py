@@ -82,7 +82,8 @@ class Cuts:
 
     def auroc(self) -> float:
         """Area under recall over the false-reject rate."""
-        return float(np.trapezoid(self.recall, self.false_reject_rate))
+        # Counts first: they add up exactly, so that a perfect ranking is 1 and not nearly 1.
+        return float(np.trapezoid(self.true_reject, self.false_reject) / (self.good * self.defects))
 
     def average_precision(self) -> float:
         """Mean precision over the steps of recall, without interpolation."""
