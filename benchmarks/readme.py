@@ -1,6 +1,6 @@
 """Make the README's table of results from the committed figures.
 
-    python benchmarks/readme.py
+python benchmarks/readme.py
 """
 
 from __future__ import annotations

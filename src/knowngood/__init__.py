@@ -45,6 +45,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """Show the public names, imported yet or not."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: judging images must not wait for torch."""
     if name not in _HOMES:

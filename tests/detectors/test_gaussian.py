@@ -55,3 +55,10 @@ def test_held_out_scores_are_in_order_and_by_the_other_folds(fit, images):
         inside = fold_of == fold_of[index]
         expected = distances([level[~inside] for level in levels], [level[[index]] for level in levels])
         assert fit.held_out[index] == pytest.approx(expected[0], rel=5e-3)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_very_few_images_still_give_a_gaussian(good_images, count):
+    fit = Gaussian().fit(Batches(list(good_images[:count]), SHAPE), seed=0, device="cpu")
+    assert fit.held_out.shape == (count,)
+    assert np.isfinite(fit.held_out).all()

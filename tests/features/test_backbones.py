@@ -143,6 +143,20 @@ class TestNames:
         with pytest.raises(RecipeError, match=r"strides=.*it has \(2, 4, 8, 16, 32\)"):
             load_backbone(LITE0, strides=strides)
 
+    def test_without_a_network_the_answer_comes_at_once(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr(backbones, "getproxies", dict)
+
+        def refuse(*_, **__):
+            raise OSError("no network")
+
+        monkeypatch.setattr(backbones.socket, "create_connection", refuse)
+        start = time.perf_counter()
+        with pytest.raises(WeightsError, match="could not be downloaded"):
+            load_backbone(SMALL)
+        assert time.perf_counter() - start < 10
+        assert huggingface_hub.constants.HF_HUB_OFFLINE is False
+
     def test_offline_the_backbones_that_are_ready_are_named(self, offline):
         with pytest.raises(WeightsError, match=f"{SMALL} are not on this machine") as raised:
             load_backbone(SMALL)

@@ -223,6 +223,11 @@ def test_one_path(inspector, test_images):
     assert (verdict.source, same.source) == (str(test_images[0]), test_images[0])
 
 
+def test_one_array_or_a_stack_of_them(inspector, good_images):
+    (alone,) = inspector.inspect(good_images[0])
+    assert [verdict.score for verdict in inspector.inspect(good_images[:2])][0] == alone.score
+
+
 def test_nothing_to_judge(inspector):
     assert inspector.inspect([]) == []
 

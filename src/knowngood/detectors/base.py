@@ -31,24 +31,25 @@ class Fit(NamedTuple):
 
     Attributes:
         detector: Scores new images.
-        held_out: Scores of good images, `(M,)` float64, each by a detector that did not learn from that
-            image. A threshold is set from these.
+        held_out: Scores of good images, `(M,)` float64, in no particular order, each by a detector that did
+            not learn from that image. A threshold is set from these.
     """
 
     detector: FittedDetector
     held_out: NDArray[np.float64]
 
 
-def check_folds(present: int) -> None:
+def check_folds(present: int, scored: int) -> None:
     """Make sure that there is something to learn from and something to hold out.
 
     Args:
         present: Number of folds of which at least one image could be read.
+        scored: Number of images that will be scored out of fold.
 
     Raises:
-        DataError: There are not two.
+        DataError: There are not two folds, or nothing to score.
     """
-    if present < 2:
+    if present < 2 or not scored:
         raise DataError("one good image is too few to train on; at least 2 that can be read are needed")
 
 

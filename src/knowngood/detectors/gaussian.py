@@ -62,7 +62,7 @@ class Gaussian(Detector):
             rows[index] = levels
             progress("looking at good images", done, len(good))
         read = np.array(sorted(rows))
-        check_folds(len(np.unique(fold_of[read])))
+        check_folds(len(np.unique(fold_of[read])), len(read))
         points = [torch.stack(level) for level in zip(*(rows[index] for index in read), strict=True)]
 
         held_out = torch.empty(len(read), dtype=torch.float64)
@@ -106,7 +106,10 @@ class FittedGaussian(FittedDetector):
         )
         self.whiten = nn.ParameterList(
             [
-                nn.Parameter(whitening(ledoit_wolf(level), floor=LEAST_VARIANCE), requires_grad=False)
+                # In double precision: from two or three images little but the least variance is left.
+                nn.Parameter(
+                    whitening(ledoit_wolf(level.double()), floor=LEAST_VARIANCE).float(), requires_grad=False
+                )
                 for level in points
             ]
         )

@@ -90,7 +90,7 @@ class Padim(Detector):
             if index in to_score:
                 kept[index] = points
             progress("looking at good images", done, len(good))
-        check_folds(len(moments))
+        check_folds(len(moments), len(kept))
 
         held_out = []
         for step, fold in enumerate(sorted(moments), 1):

@@ -115,7 +115,7 @@ class PatchCore(Detector):
             progress("looking at good images", done, len(good))
 
         present = [fold for fold in range(len(fold_sizes)) if not coresets[0][fold].empty]
-        check_folds(len(present))
+        check_folds(len(present), len(kept))
         banks: list[MemoryBank] = []
         distances: list[dict[int, Tensor]] = [{} for _ in range(self.scales)]
         for scale in range(self.scales):

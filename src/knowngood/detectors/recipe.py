@@ -50,13 +50,13 @@ def check_range(recipe: object, **bounds: tuple[float, float]) -> None:
         ...     coreset = 0
         >>> check_range(Recipe(), coreset=(1, 100))
         Traceback (most recent call last):
-        knowngood.errors.RecipeError: Recipe: coreset=0 must lie between 1 and 100
+        knowngood.errors.RecipeError: Recipe: coreset=0 must be a number between 1 and 100
     """
     for name, (low, high) in bounds.items():
         value = getattr(recipe, name)
-        if not low <= value <= high:
+        if not isinstance(value, int | float) or not low <= value <= high:
             owner = type(recipe).__name__
-            raise RecipeError(f"{owner}: {name}={value!r} must lie between {low} and {high}")
+            raise RecipeError(f"{owner}: {name}={value!r} must be a number between {low} and {high}")
 
 
 def check_strides(recipe: object, strides: tuple[int, ...]) -> None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from torch import Tensor, nn
@@ -230,7 +234,10 @@ def _pretrained(name: str, levels: list[int], overlay: dict[str, Any], source: s
     # timm lists the layers that were cut off as unexpected; what matters is checked below.
     logging.getLogger("timm.models._builder").setLevel(logging.ERROR)
     try:
-        network = _create(name, out_indices=levels, pretrained=True, pretrained_cfg_overlay=overlay or None)
+        with nullcontext() if overlay else _hub_told_whether_there_is_a_network():
+            network = _create(
+                name, out_indices=levels, pretrained=True, pretrained_cfg_overlay=overlay or None
+            )
     except RecipeError:
         raise
     except Exception as error:
@@ -254,6 +261,27 @@ def _pretrained(name: str, levels: list[int], overlay: dict[str, Any], source: s
             f"they have nothing for {unloaded[0]!r} and {len(unloaded) - 1} other tensors"
         )
     return network
+
+
+@contextmanager
+def _hub_told_whether_there_is_a_network() -> Iterator[None]:
+    """Without a network the hub's client would try again for most of a minute; now it fails at once.
+
+    What was downloaded before still loads.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    host = urlsplit(constants.ENDPOINT)
+    if not before and not getproxies():
+        try:
+            socket.create_connection((host.hostname, host.port or 443), timeout=3).close()
+        except OSError:
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _installed() -> str:

@@ -50,6 +50,8 @@ def read_inspector(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
     """
     name = os.fspath(path)
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise InspectorError(f"{name!r} is not a file; name an inspector file")
         size = Path(path).stat().st_size
         if size > LARGEST:
             raise InspectorError(f"{name!r} is too large for an inspector ({size >> 20} MiB)")

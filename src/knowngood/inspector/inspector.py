@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,6 @@ class Inspector:
         self.graph = graph
         self.engine = engine
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
-        self._compiled: Engine | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, engine: str = "openvino") -> Inspector:
@@ -112,11 +112,12 @@ class Inspector:
         manifest = dataclasses.replace(self.manifest, threshold=threshold, validation=validation)
         return Inspector(manifest, self.graph, engine=self.engine)
 
-    def inspect(self, images: Sequence[Source] | str | Path) -> list[Verdict]:
+    def inspect(self, images: Sequence[Source] | Source) -> list[Verdict]:
         """Judge images.
 
         Args:
-            images: Paths, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order.
+            images: Paths, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order; or
+                only one of these.
 
         Returns:
             A verdict for each, in order.
@@ -125,7 +126,11 @@ class Inspector:
             DataError: Images cannot be read; all of them are named.
             InspectorError: The graph does not run, or not as the manifest says.
         """
-        return list(self.stream([images] if isinstance(images, str | Path) else images))
+        if isinstance(images, str | Path):
+            images = [images]
+        elif isinstance(images, np.ndarray):
+            images = [images] if images.ndim < 4 else list(images)
+        return list(self.stream(images))
 
     def stream(
         self, images: Sequence[Source], *, on_unreadable: Callable[[UnreadableImage], None] | None = None
@@ -141,13 +146,11 @@ class Inspector:
             DataError: Images cannot be read.
             InspectorError: The graph does not run, or not as the manifest says.
         """
-        if self._compiled is None:
-            self._compiled = self._compile()
         batches = Batches(
             images, self.manifest.input_shape, size=1, bits=self.manifest.bits, on_unreadable=on_unreadable
         )
         pairs = ((batch, batch.images) for batch in batches)
-        for batch, (scores, *maps) in self._compiled.stream(pairs):
+        for batch, (scores, *maps) in self.compiled.stream(pairs):
             if not np.isfinite(scores).all():
                 raise InspectorError("the inspector's graph gives a score that is not a finite number")
             p_of_batch = p_values(scores, self._held_out)
@@ -163,8 +166,13 @@ class Inspector:
                     patch_map=maps[0][row] if maps else None,
                 )
 
-    def _compile(self) -> Engine:
-        """Compile the graph, which is only worth its time once there is something to judge, and try it."""
+    @cached_property
+    def compiled(self) -> Engine:
+        """The graph, compiled and tried out when it is first used.
+
+        Raises:
+            InspectorError: The graph does not run, or not as the manifest says.
+        """
         blank = np.zeros((1, *self.manifest.input_shape, 3), dtype=np.uint8)
         try:
             engine = compile_graph(self.graph, self.engine)

@@ -1,0 +1,58 @@
+"""Accuracy on real images: quick forms of the measurements in `benchmarks/`, and the whole of them as slow tests."""
+
+import importlib.util
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import knowngood
+from knowngood.data.elpv import load_elpv
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def every(table: pd.DataFrame, step: dict[tuple[str, str], int]) -> pd.DataFrame:
+    """Each n-th row of each split and label."""
+    parts = [
+        table[(table["split"] == split) & (table["label"] == label)].iloc[::n]
+        for (split, label), n in step.items()
+    ]
+    return pd.concat(parts)
+
+
+def test_transistor_in_small(shared_data):
+    samples = knowngood.load_samples(shared_data / "mvtec" / "transistor")
+    few = every(samples, {("train", "good"): 4, ("test", "good"): 4, ("test", "defect"): 2})
+    metrics = knowngood.evaluate(knowngood.fit(few), few).metrics
+    assert metrics["counts"] == {"good": 15, "defect": 20, "unreadable": 0}
+    assert metrics["image_auroc"] > 0.97
+    assert metrics["pixel_auroc"] > 0.95
+
+
+def test_solar_cells_in_small():
+    few = every(load_elpv("mono"), {("train", "good"): 8, ("test", "good"): 6, ("test", "defect"): 10})
+    metrics = knowngood.evaluate(knowngood.fit(few), few).metrics
+    assert metrics["image_auroc"] > 0.88
+    assert metrics["pixel_auroc"] is None
+    assert metrics["notes"]["pixel_auroc"] == "no defect has a mask"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("data", "least"),
+    [
+        ("transistor", {"image_auroc": 0.997, "pixel_auroc": 0.975, "misplaced_above_every_good": 10}),
+        ("screw", {"image_auroc": 0.978, "pixel_auroc": 0.99}),
+        ("elpv", {"image_auroc": 0.96}),
+    ],
+)
+def test_what_must_be_reached(data, least, shared_data):
+    spec = importlib.util.spec_from_file_location("main_job", ROOT / "benchmarks" / "main_job.py")
+    main_job = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(main_job)
+    runs = pd.DataFrame([main_job.measure(data, "patchcore", seed) for seed in main_job.SEEDS])
+    means = runs.mean()
+    assert not {name: means[name] for name, value in least.items() if means[name] < value}
+    assert means["false_reject_rate"] <= means["false_reject_bound"]
+    assert runs["graph_difference"].max() < 1e-4
