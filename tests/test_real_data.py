@@ -1,4 +1,4 @@
-"""Accuracy on real images: quick forms of the measurements in `benchmarks/`, and the whole of them as slow tests."""
+"""Accuracy on real images: quick forms of the measurements in `benchmarks/`, and the whole as slow tests."""
 
 import importlib.util
 from pathlib import Path

@@ -67,7 +67,8 @@ class TestStream:
     def test_order_and_tags_are_kept(self, engine, photos):
         scores, maps = engine(photos)
         tags = [f"part {index}" for index in range(len(photos))]
-        streamed = list(engine.stream(zip(tags, photos[:, None], strict=True)))
+        pairs = zip(tags, photos[:, None], strict=True)
+        streamed = [(tag, [output.copy() for output in outputs]) for tag, outputs in engine.stream(pairs)]
         assert [tag for tag, _ in streamed] == tags
         np.testing.assert_allclose(np.concatenate([one for _, (one, _) in streamed]), scores, rtol=1e-6)
         np.testing.assert_allclose(np.concatenate([one for _, (_, one) in streamed]), maps, atol=1e-6)
@@ -101,7 +102,7 @@ class TestStream:
                 buffer[0] = photo
                 yield None, buffer
 
-        streamed = np.concatenate([scores for _, (scores, _) in engine.stream(reused())])
+        streamed = np.concatenate([scores.copy() for _, (scores, _) in engine.stream(reused())])
         np.testing.assert_allclose(streamed, engine(photos)[0], rtol=1e-6)
 
     def test_leaving_early_leaves_the_engine_usable(self, engine, photos):

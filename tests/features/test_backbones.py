@@ -1,4 +1,5 @@
 import pickle
+import time
 from pathlib import Path
 
 import huggingface_hub.constants

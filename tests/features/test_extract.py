@@ -22,7 +22,8 @@ def photos():
 
 
 def test_each_image_in_order_without_the_batch_dimension(photos):
-    found = list(extract(Two(), Batches(photos, (8, 12), size=4), outputs=2, device="cpu"))
+    stream = extract(Two(), Batches(photos, (8, 12), size=4), outputs=2, device="cpu")
+    found = [(index, [tensor.clone() for tensor in tensors]) for index, tensors in stream]
     assert [index for index, _ in found] == list(range(11))
     for photo, (_, (mean, red)) in zip(photos, found, strict=True):
         np.testing.assert_allclose(mean, photo.mean(axis=(0, 1)), rtol=1e-5)

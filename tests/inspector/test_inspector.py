@@ -225,7 +225,7 @@ def test_one_path(inspector, test_images):
 
 def test_one_array_or_a_stack_of_them(inspector, good_images):
     (alone,) = inspector.inspect(good_images[0])
-    assert [verdict.score for verdict in inspector.inspect(good_images[:2])][0] == alone.score
+    assert inspector.inspect(good_images[:2])[0].score == alone.score
 
 
 def test_nothing_to_judge(inspector):

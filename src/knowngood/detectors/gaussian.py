@@ -59,7 +59,7 @@ class Gaussian(Detector):
         rows: dict[int, list[Tensor]] = {}
         stream = extract(features, good, outputs=features.levels, device=device)
         for done, (index, levels) in enumerate(stream, 1):
-            rows[index] = levels
+            rows[index] = [level.clone() for level in levels]
             progress("looking at good images", done, len(good))
         read = np.array(sorted(rows))
         check_folds(len(np.unique(fold_of[read])), len(read))

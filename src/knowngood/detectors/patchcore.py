@@ -116,34 +116,26 @@ class PatchCore(Detector):
 
         present = [fold for fold in range(len(fold_sizes)) if not coresets[0][fold].empty]
         check_folds(len(present), len(kept))
+        by_fold = {fold: [index for index in sorted(kept) if fold_of[index] == fold] for fold in present}
         banks: list[MemoryBank] = []
-        distances: list[dict[int, Tensor]] = [{} for _ in range(self.scales)]
+        distances: list[Tensor] = []  # of held-out images, (M, h, w) at each scale
         for scale in range(self.scales):
             parts = {fold: coresets[scale][fold].points() for fold in present}
-            for step, fold in enumerate(present):
-                others = torch.cat([parts[other] for other in present if other != fold])
-                bank = MemoryBank(others[k_center(others, size, generator=generator)])
-                for index in (index for index in kept if fold_of[index] == fold):
-                    distances[scale][index] = _distances_in_parts(bank, kept[index][scale].to(device))
-                progress(
-                    "scoring good images out of fold",
-                    scale * len(present) + step + 1,
-                    self.scales * len(present),
-                )
-            everything = torch.cat(list(parts.values()))
-            banks.append(MemoryBank(everything[k_center(everything, size, generator=generator)]))
+            out_of_fold: list[Tensor] = []
+            for fold, indices in by_fold.items():
+                bank = _thinned([parts[other] for other in present if other != fold], size, generator)
+                for index in indices:
+                    out_of_fold.append(_distances_in_parts(bank, kept[index][scale].to(device)))
+                    done = scale * len(kept) + len(out_of_fold)
+                    progress("scoring good images out of fold", done, self.scales * len(kept))
+            distances.append(torch.stack(out_of_fold))
+            banks.append(_thinned(list(parts.values()), size, generator))
 
-        held_out = [torch.cat([of_scale[index] for index in sorted(kept)]) for of_scale in distances]
-        standards = [(float(of_scale.mean()), float(of_scale.std())) for of_scale in held_out]
+        standards = [(float(of_scale.mean()), float(of_scale.std())) for of_scale in distances]
         detector = FittedPatchCore(features, banks, standards, self.smoothing).to(device)
         with torch.inference_mode():
-            scores = torch.cat(
-                [
-                    detector.combine(one).image
-                    for one in zip(*(torch.split(of_scale, 16) for of_scale in held_out), strict=True)
-                ]
-            )
-        return Fit(detector, scores.double().cpu().numpy())
+            held_out = detector.combine(distances).image
+        return Fit(detector, held_out.double().cpu().numpy())
 
 
 class FittedPatchCore(FittedDetector):
@@ -197,6 +189,11 @@ def _distances(bank: nn.Module, patches: Tensor) -> Tensor:
 
 def _distances_in_parts(bank: MemoryBank, patches: Tensor) -> Tensor:
     """As `_distances` for one image `(C, h, w)`, in parts that stay in the cache: half the time."""
-    _, height, width = patches.shape
     rows = torch.split(as_points(patches[None].float()), 1024)
-    return torch.cat([bank(part) for part in rows]).view(1, height, width)
+    return torch.cat([bank(part) for part in rows]).view(patches.shape[1:])
+
+
+def _thinned(parts: list[Tensor], size: int, generator: torch.Generator) -> MemoryBank:
+    """A memory bank of the coreset of all points."""
+    points = torch.cat(parts)
+    return MemoryBank(points[k_center(points, size, generator=generator)])

@@ -23,7 +23,10 @@ class Engine(Protocol):
         ...
 
     def stream(self, images: Iterable[tuple[T, NDArray[np.uint8]]]) -> Iterator[tuple[T, Outputs]]:
-        """Run the graph over `(tag, image)` pairs, images `(1, H, W, 3)`; give `(tag, outputs)` in order."""
+        """Run the graph over `(tag, image)` pairs, images `(1, H, W, 3)`; give `(tag, outputs)` in order.
+
+        The outputs may be overwritten once the next are asked for: copy what is to be kept.
+        """
         ...
 
 
@@ -59,7 +62,8 @@ class OpenVino:
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
         """Run the graph on a batch of images."""
-        results = [outputs for _, outputs in self.stream((None, image[None]) for image in images)]
+        stream = self.stream((None, image[None]) for image in images)
+        results = [tuple(map(np.copy, outputs)) for _, outputs in stream]
         return tuple(np.concatenate(column) for column in zip(*results, strict=True))
 
     def stream(self, images: Iterable[tuple[T, NDArray[np.uint8]]]) -> Iterator[tuple[T, Outputs]]:
@@ -134,9 +138,12 @@ def compile_graph(graph: bytes, engine: str = "openvino") -> Engine:
 
 
 def _results(request: Any) -> Outputs:
-    """Wait for a request and copy its results, so that the request can be used again."""
+    """Wait for a request and show its results, which last until the request is started again.
+
+    Copying them would cost a tenth of a fit: megabytes of features for each image, mostly not kept.
+    """
     request.wait()
-    return tuple(np.array(tensor.data) for tensor in request.output_tensors)
+    return tuple(tensor.data for tensor in request.output_tensors)
 
 
 def _reason(error: Exception) -> str:

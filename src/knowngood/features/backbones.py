@@ -112,8 +112,7 @@ def load_backbone(
         weights: A local checkpoint, `.safetensors` or `.pth`; None for the installed or downloaded one.
 
     Returns:
-        The backbone in evaluation mode. Some networks keep layers beyond the last map that is wanted; an
-        exported graph leaves them out.
+        The backbone in evaluation mode, cut after the last layer that is needed.
 
     Raises:
         RecipeError: timm does not know the name, or the network has no such stride.
@@ -139,7 +138,7 @@ def load_backbone(
     levels = [len(available) - 1 - available[::-1].index(stride) for stride in wanted]
 
     overlay, source = _weights(name, weights)
-    network = _pretrained(name, levels, overlay, source, blank)
+    network = _without_unused_blocks(_pretrained(name, levels, overlay, source, blank))
     config = network.pretrained_cfg if hasattr(network, "pretrained_cfg") else blank.pretrained_cfg
     embedded = EMBEDDED.get(name) if weights is None else None
     mean, std = ([embedded.mean] * 3, [embedded.std] * 3) if embedded else (config["mean"], config["std"])
@@ -260,6 +259,16 @@ def _pretrained(name: str, levels: list[int], overlay: dict[str, Any], source: s
             f"the weights ({source}) do not fit {name}: "
             f"they have nothing for {unloaded[0]!r} and {len(unloaded) - 1} other tensors"
         )
+    return network
+
+
+def _without_unused_blocks(network: Any) -> Any:
+    """Cut an EfficientNet after the last map that is wanted; timm would compute the rest and drop it."""
+    from timm.models.efficientnet import EfficientNetFeatures
+
+    last = network.feature_info.module_name()[-1].split(".")
+    if isinstance(network, EfficientNetFeatures) and last[0] == "blocks":
+        network.blocks = network.blocks[: int(last[1]) + 1]
     return network
 
 

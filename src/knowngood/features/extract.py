@@ -31,7 +31,8 @@ def extract(
         device: A torch device.
 
     Yields:
-        The image's position in the sources, and its tensors without the batch dimension, on the CPU.
+        The image's position in the sources, and its tensors without the batch dimension, on the CPU. They
+        may be overwritten once the next are asked for: copy what is to be kept.
     """
     if torch.device(device).type == "cpu":
         engine = compile_graph(to_onnx(module, images.shape, [f"output{i}" for i in range(outputs)]))

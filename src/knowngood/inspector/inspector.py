@@ -163,7 +163,7 @@ class Inspector:
                     p_value=float(p_of_batch[row]),
                     decision="reject" if score > self.manifest.threshold.value else "accept",
                     size=(int(batch.sizes[row, 0]), int(batch.sizes[row, 1])),
-                    patch_map=maps[0][row] if maps else None,
+                    patch_map=maps[0][row].copy() if maps else None,
                 )
 
     @cached_property
