@@ -24,7 +24,7 @@ endif
 	$(BIN)/knowngood describe "$(or $(DATA),$(OUT)/solar-cells.csv)"
 	$(BIN)/knowngood fit "$(or $(DATA),$(OUT)/solar-cells.csv)" --out $(OUT)/demo.inspector
 	$(BIN)/knowngood evaluate $(OUT)/demo.inspector "$(or $(DATA),$(OUT)/solar-cells.csv)" --out $(OUT)
-	@echo "Open the report: $(CURDIR)/$(OUT)/report.html"
+	@echo "Open the report: $(abspath $(OUT))/report.html"
 
 test: .venv/installed
 	$(BIN)/ruff check

@@ -13,6 +13,10 @@ PUBLIC = {
     "evaluate",
     "fit",
     "load_samples",
+    "make_detector",
+    "threshold_at",
+    "threshold_by_rule",
+    "write_evaluation",
     "write_report",
 }
 

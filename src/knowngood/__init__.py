@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from knowngood.data.describe import describe
     from knowngood.data.samples import load_samples
+    from knowngood.detectors import make_detector
     from knowngood.inspector.evaluation import Evaluation, evaluate
     from knowngood.inspector.fit import fit
     from knowngood.inspector.inspector import Inspector, Verdict
+    from knowngood.inspector.threshold import threshold_at, threshold_by_rule
+    from knowngood.report.folder import write_evaluation
     from knowngood.report.html import write_report
 
 __all__ = [
@@ -30,6 +33,10 @@ __all__ = [
     "evaluate",
     "fit",
     "load_samples",
+    "make_detector",
+    "threshold_at",
+    "threshold_by_rule",
+    "write_evaluation",
     "write_report",
 ]
 
@@ -41,13 +48,17 @@ _HOMES = {
     "evaluate": "inspector.evaluation",
     "fit": "inspector.fit",
     "load_samples": "data.samples",
+    "make_detector": "detectors",
+    "threshold_at": "inspector.threshold",
+    "threshold_by_rule": "inspector.threshold",
+    "write_evaluation": "report.folder",
     "write_report": "report.html",
 }
 
 
 def __dir__() -> list[str]:
     """Show the public names, imported yet or not."""
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -59,8 +59,10 @@ def check_target(path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.is_dir():
         raise OutputError(f"{str(target)!r} is a folder{_remedy(target)}")
-    if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+    if not target.parent.is_dir():
         raise OutputError(f"{str(target)!r} cannot be written{_remedy(target)}")
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(f"{str(target)!r} cannot be written: no permission in its folder; name another")
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:

@@ -58,8 +58,17 @@ def test_significant_bits_hold_the_largest_value(tmp_path, largest, bits):
 
 def test_significant_bits_without_16_bit_images(tmp_path):
     Image.new("L", (8, 8), 3).save(tmp_path / "a.png")
-    assert significant_bits([tmp_path / "a.png", tmp_path / "none.png"]) == 16
-    assert significant_bits([]) == 16
+    assert significant_bits([tmp_path / "a.png", tmp_path / "none.png"]) is None
+    assert significant_bits([]) is None
+
+
+def test_16_bits_are_refused_where_only_8_are_expected(tmp_path):
+    deep = np.full((8, 8), 4000, np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    for source in (deep, tmp_path / "deep.png"):
+        with pytest.raises(UnreadableImage, match="16-bit pixels, but the inspector learned from 8-bit"):
+            read_image(source, bits=None)
+    assert read_image(np.full((8, 8), 7, np.uint8), bits=None).max() == 7
 
 
 def test_significant_bits_looks_at_few_of_many(monkeypatch):

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from knowngood.data.layouts import recognise, search
 from knowngood.errors import DataError
@@ -160,3 +161,12 @@ def test_a_folder_that_may_not_be_listed_is_named(folder, monkeypatch):
 def test_any_file_name(folder):
     names = ["good/a b.png", "good/größe.png", "good/new\nline.png", "good/部品.png"]
     assert sorted(path for path, *_ in rows(folder(*names))) == sorted(names)
+
+
+@pytest.mark.parametrize("name", ["bad", "NG", "defect"])
+def test_a_folder_named_for_defects_is_not_learned_from(tmp_path, name):
+    (tmp_path / name).mkdir()
+    Image.new("RGB", (16, 16)).save(tmp_path / name / "0.png")
+    layout, table = recognise(tmp_path / name)
+    assert layout == "one folder of defects"
+    assert table[["split", "label"]].values.tolist() == [["test", "defect"]]

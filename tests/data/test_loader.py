@@ -99,7 +99,7 @@ def test_broken_images_stop_the_run_at_its_end(with_broken, reads):
     with pytest.raises(DataError) as caught:
         next(batches)
     message = str(caught.value)
-    assert message.startswith("3 of 27 images cannot be read; remove them, or pass --skip-unreadable:")
+    assert message.startswith("3 of 27 images cannot be read; remove them or skip them (--skip-unreadable")
     assert all(name in message for name in ("x.png", "y.png", "z.png"))
     assert len(reads) == 27
 

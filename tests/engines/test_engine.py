@@ -87,14 +87,6 @@ class TestStream:
         assert [tag for tag, _ in islice(engine.stream(endless()), 5)] == [0, 1, 2, 3, 4]
         assert len(taken) < 5 + 64
 
-    def test_results_are_not_overwritten_by_later_ones(self, engine, photos):
-        stream = engine.stream((None, photo[None]) for photo in photos)
-        _, first = next(stream)
-        before = [output.copy() for output in first]
-        list(stream)
-        for output, copy in zip(first, before, strict=True):
-            np.testing.assert_array_equal(output, copy)
-
     def test_the_images_may_be_overwritten_once_they_are_taken(self, engine, photos):
         def reused():
             buffer = np.empty((1, 16, 24, 3), np.uint8)

@@ -223,7 +223,7 @@ def test_a_mask_that_is_not_there(inspector, table):
 
 
 def test_no_test_image(inspector, table, tmp_path):
-    with pytest.raises(DataError, match="there is no test image to evaluate on"):
+    with pytest.raises(DataError, match="there is no test image"):
         evaluate(inspector, table.assign(split="train"))
 
 
@@ -278,3 +278,30 @@ def test_progress_reaches_its_end(inspector, table):
         stage: [(done, 14) for done in range(1, 15)]
         for stage in ("judging test images", "comparing maps with masks")
     }
+
+
+@pytest.fixture
+def good_and_bad(tmp_path, good_images, defect_images):
+    """Folders of good and bad parts that the inspector never saw, without a split."""
+    for name, images in {"good": 255 - good_images[:5], "bad": defect_images[:3]}.items():
+        for number, image in enumerate(images):
+            path = tmp_path / "lot" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+    return tmp_path / "lot"
+
+
+def test_without_a_split_all_that_was_not_learned_from_is_judged(inspector, good_and_bad, widget):
+    assert evaluate(inspector, good_and_bad).metrics["counts"] == {"good": 5, "defect": 3, "unreadable": 0}
+    learned = widget / "train/good/000.png"
+    (good_and_bad / "good" / "learned.png").write_bytes(learned.read_bytes())
+    evaluation = evaluate(inspector, good_and_bad)
+    assert evaluation.metrics["counts"]["good"] == 5
+    assert evaluation.metrics["warnings"] == []
+
+
+def test_good_parts_alone_or_defects_alone_can_be_judged(inspector, good_and_bad):
+    good = evaluate(inspector, good_and_bad / "good").metrics
+    assert (good["counts"]["good"], good["counts"]["defect"], good["escape_rate"]) == (5, 0, None)
+    bad = evaluate(inspector, good_and_bad / "bad").metrics
+    assert (bad["counts"]["good"], bad["counts"]["defect"], bad["false_reject_rate"]) == (0, 3, None)

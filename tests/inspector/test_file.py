@@ -132,7 +132,7 @@ def test_a_directory_with_a_right_seal_may_lie(small, tmp_path):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(InspectorError, match=r"none\.inspector' cannot be opened: No such file"):
         Inspector.load(tmp_path / "none.inspector")
-    with pytest.raises(InspectorError, match="cannot be opened: Is a directory"):
+    with pytest.raises(InspectorError, match="is not a file"):
         Inspector.load(tmp_path)
 
 

@@ -210,7 +210,10 @@ def test_a_16_bit_array_is_judged_as_its_file(inspector, test_images, tmp_path, 
     image = read_image(test_images[9]).astype(np.uint16) * 257
     image = image[..., 0] if channels == 1 else image
     cv2.imwrite(str(tmp_path / "image.png"), image if channels == 1 else image[..., ::-1])
-    from_file, from_array = inspector.inspect([tmp_path / "image.png", image])
+    with pytest.raises(DataError, match="16-bit pixels, but the inspector learned from 8-bit images"):
+        inspector.inspect([tmp_path / "image.png", image])
+    deep = Inspector(dataclasses.replace(inspector.manifest, bits=16), inspector.graph)
+    from_file, from_array = deep.inspect([tmp_path / "image.png", image])
     assert_equal(from_file, from_array)
     if channels == 3:
         assert_equal(from_array, inspector.inspect(test_images[9])[0])

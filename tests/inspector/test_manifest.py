@@ -93,8 +93,8 @@ def test_an_unknown_key_is_named(values):
         parsed(values)
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_null_is_wrong_for_every_key(values, key):
+@pytest.mark.parametrize("key", [key for key in KEYS if key != "bits"])
+def test_null_is_wrong_for_every_other_key(values, key):
     with pytest.raises(InspectorError, match=f"has a wrong value for '{key}'"):
         parsed(values | {key: None})
 

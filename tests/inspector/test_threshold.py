@@ -72,7 +72,7 @@ def test_an_unknown_rule(inspector, labelled, rule):
         threshold_by_rule(inspector, rule, labelled)
 
 
-@pytest.mark.parametrize(("rule", "name"), [("recall=0", "at_least"), ("cost=-1:1", "false_reject_cost")])
+@pytest.mark.parametrize(("rule", "name"), [("recall=0", "out of range"), ("cost=-1:1", "out of range")])
 def test_a_number_out_of_range(inspector, labelled, rule, name):
     with pytest.raises(RecipeError, match=name):
         threshold_by_rule(inspector, rule, labelled)

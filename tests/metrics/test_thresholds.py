@@ -38,7 +38,7 @@ def test_conformal_rejects_exactly_the_scores_with_a_p_value_within_the_rate(hel
     chosen = thresholds.conformal(held_out, percent / 100)
     scores = np.concatenate([held_out, np.nextafter(held_out, np.inf), np.nextafter(held_out, -np.inf)])
     within = p_values(scores, held_out) <= percent / 100
-    if chosen.note:
+    if "Too few" in chosen.note:
         assert chosen.value == max(held_out)
         assert not within.any()
     else:
@@ -52,15 +52,23 @@ def test_conformal_keeps_its_promise_on_exchangeable_parts(scores, percent):
         chosen = thresholds.conformal(scores[:i] + scores[i + 1 :], percent / 100)
         rejected += score > chosen.value
     promise = percent * len(scores) // 100
-    assert rejected <= max(promise, 1 if chosen.note else 0)
+    assert rejected <= max(promise, 1 if "Too few" in chosen.note else 0)
 
 
 @given(GOOD, PERCENT)
 def test_conformal_says_when_there_are_too_few(held_out, percent):
     chosen = thresholds.conformal(held_out, percent / 100)
     needed = -(-100 // percent) - 1  # 1 / a - 1, rounded up
-    assert bool(chosen.note) == (len(held_out) < needed)
-    assert f"{len(held_out)} held out, {needed} needed" in chosen.note or not chosen.note
+    assert ("Too few" in chosen.note) == (len(held_out) < needed)
+    assert f"{len(held_out)} held out, {needed} needed" in chosen.note or "Too few" not in chosen.note
+
+
+def test_conformal_says_when_the_line_rests_on_one_score():
+    chosen = thresholds.conformal(np.arange(21.0), 0.05)
+    assert chosen.value == 20
+    assert "single highest of 21 held-out scores" in chosen.note
+    assert "(100 would do)" in chosen.note
+    assert thresholds.conformal(np.arange(100.0), 0.05).note == ""
 
 
 @pytest.mark.parametrize(
@@ -181,7 +189,7 @@ def test_costs_out_of_range_are_refused_by_name(cost):
 
 @pytest.mark.parametrize("at_least", [0.0, 1.01, np.nan])
 def test_recall_out_of_range_is_refused(at_least):
-    with pytest.raises(RecipeError, match="at_least must be above 0 and at most 1"):
+    with pytest.raises(RecipeError, match="recall must be above 0 and at most 1"):
         thresholds.recall([False, True], [1.0, 2.0], at_least)
 
 

@@ -74,7 +74,7 @@ def test_the_page_tells_in_order_what_an_engineer_asks(judged: Any, report: Any)
         "Image AUROC 0.9062 AP 0.9123 F1-max 0.8000",
         "Pixel AUROC 0.9731 AP 0.6123",
         "AUPRO 0.9312",
-        "Speed 41.2",
+        "Speed 41 images a second",
         "Image scores",
         "ROC",
         "Decisions Truth Accepted Rejected good 7 1 false rejects defect 2 escapes 4",
@@ -180,7 +180,7 @@ def test_a_page_without_good_parts(only_defects: Any, report: Any) -> None:
 
 def test_a_page_without_maps(without_maps: Any, report: Any) -> None:
     page = report(without_maps)
-    assert "AUPRO – 1" in page.text
+    assert "AUPRO" not in page.text
     assert "The detector makes no anomaly maps." in page.text
     assert "it makes no heatmaps" in page.text
     assert not any("heatmap" in str(image["alt"]) for image in page.all("img"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -19,11 +19,30 @@ from knowngood.errors import KnowngoodError
 
 app = typer.Typer(
     name="knowngood",
-    help="Learn what a good part looks like; find what is not.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("knowngood"))
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Learn what a good part looks like; find what is not."""
+
+
 for command in (describe, fit, evaluate, score, threshold, info, detectors):
     app.command(no_args_is_help=command is not detectors)(command)
 
@@ -32,11 +51,12 @@ def main() -> NoReturn:
     """Run the program and exit: 0 for a job done, 1 for one that was not, 2 for a wrong command line."""
     try:
         app()
+    except SystemExit as done:
+        if done.code == 130:
+            print("interrupted; nothing half-written is left", file=sys.stderr)
+        raise
     except KnowngoodError as error:
         print(f"error: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("interrupted; nothing half-written is left", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,6 +18,7 @@ def evaluate(
 
     Example: knowngood evaluate widget.inspector widget/ --out report/
     """
+    from knowngood.cli.info import threshold_lines
     from knowngood.cli.progress import progress_bars
     from knowngood.inspector.evaluation import evaluate as prove
     from knowngood.inspector.inspector import Inspector
@@ -27,7 +28,8 @@ def evaluate(
 
     make_folder(out)
     with progress_bars() as progress:
-        evaluation = prove(Inspector.load(inspector, engine=engine), data, progress=progress)
+        judge = Inspector.load(inspector, engine=engine)
+        evaluation = prove(judge, data, progress=progress)
         report = write_evaluation(evaluation, out)
     typer.echo(verdict(evaluation.metrics))
     for name in ("image_auroc", "pixel_auroc", "pixel_aupro"):
@@ -35,6 +37,8 @@ def evaluate(
         note = evaluation.metrics["notes"].get(name)
         figure = "-" if value is None else f"{value:.4f}"
         typer.echo(f"{name:12} {figure}" + (f" ({note})" if note else ""))
+    for line in threshold_lines(judge.threshold):
+        typer.echo(line)
     for warning in evaluation.metrics["warnings"]:
         typer.echo(f"warning: {warning}", err=True)
     for failure in evaluation.unreadable:

@@ -25,7 +25,7 @@ def info(inspector: Annotated[Path, typer.Argument(help="An inspector file.")]) 
         "recipe": ", ".join(f"{name}={value}" for name, value in manifest.recipe.items()),
         "backbone": ", ".join(manifest.backbone.values()) or "none",
         "input": f"{height} x {width} (height x width), {manifest.resize}",
-        "16-bit pixels": f"{manifest.bits} bits used",
+        "16-bit pixels": f"{manifest.bits} bits used" if manifest.bits else "none seen, none accepted",
         "learned from": f"{len(manifest.training)} good images",
         "seed": manifest.seed,
         "fitted": f"{manifest.created} on {manifest.device}",
@@ -43,7 +43,7 @@ def threshold_lines(threshold: Threshold) -> list[str]:
     lines = [f"{'threshold':14} {threshold.value:.6g}, {threshold.rule}"]
     if threshold.upper_bound is not None:
         lines.append(
-            f"{'':14} {threshold.above} of {threshold.held_out} held-out good images lie above it:"
+            f"{'':14} {threshold.above} of {threshold.held_out} good images it was set from lie above it:"
             f" at 95 % confidence at most {threshold.upper_bound:.1%} of good parts are rejected"
         )
     if threshold.note:

@@ -38,6 +38,8 @@ def score(
     unreadable: list[UnreadableImage] = []
     draw = HeatmapWriter(heatmaps, judge, images) if heatmaps is not None else None
     rows = []
+    line = judge.threshold
+    typer.echo(f"threshold {line.value:.4f}, {line.rule}", err=True)
     with progress_bars() as progress:
         for done, verdict in enumerate(judge.stream(images, on_unreadable=unreadable.append), 1):
             rows.append(verdict.row())
@@ -49,8 +51,8 @@ def score(
             progress("judging images", done, len(images))
     if out is not None:
         write_verdicts(rows, out)
-        rejected = sum(row["decision"] == "reject" for row in rows)
-        typer.echo(f"Judged {len(rows)} images, rejected {rejected}: {out}")
+    rejected = sum(row["decision"] == "reject" for row in rows)
+    typer.echo(f"Judged {len(rows)} images, rejected {rejected}" + (f": {out}" if out else ""), err=True)
     for failure in unreadable:
         typer.echo(f"unreadable: {failure}", err=True)
     if unreadable:

@@ -30,8 +30,10 @@ def threshold(
     from knowngood.inspector.inspector import Inspector
     from knowngood.inspector.threshold import threshold_at, threshold_by_rule
 
-    if (max_false_reject is None) == (rule is None) or (rule is None) != (validation is None):
-        raise typer.BadParameter("give either --max-false-reject, or --rule together with --validation")
+    if (max_false_reject is None) == (rule is None):
+        raise typer.BadParameter("give --max-false-reject or --rule, one of the two")
+    if (rule is None) != (validation is None):
+        raise typer.BadParameter("--rule and --validation (the labelled images for it) go together")
     before = Inspector.load(inspector)
     if max_false_reject is not None:
         after = threshold_at(before, max_false_reject)

@@ -21,7 +21,7 @@ BIT_DEPTHS = (8, 10, 12, 14, 16)
 FILES_TO_MEASURE = 32
 
 
-def read_image(source: Source, *, bits: int = 16) -> NDArray[np.uint8]:
+def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
     """Read one image as upright 8-bit RGB.
 
     Grey becomes three equal channels; palette and CMYK are converted; transparent pixels are laid over black;
@@ -46,10 +46,14 @@ def read_image(source: Source, *, bits: int = 16) -> NDArray[np.uint8]:
         >>> read_image(np.full((8, 9), 4095, np.uint16), bits=12)[0, 0].tolist()
         [255, 255, 255]
     """
-    return _rgb8(decode(source), bits)
+    pixels = decode(source)
+    if bits is None and pixels.dtype == np.uint16:
+        name = "array" if isinstance(source, np.ndarray) else source
+        raise UnreadableImage(name, "it has 16-bit pixels, but the inspector learned from 8-bit images")
+    return _rgb8(pixels, bits or 16)
 
 
-def significant_bits(sources: Sequence[Source]) -> int:
+def significant_bits(sources: Sequence[Source]) -> int | None:
     """Measure how many bits the 16-bit images among these really use: cameras store 12 bits in 16-bit files.
 
     At most 32 images, evenly spread over the list, are looked at; those that cannot be read are passed over.
@@ -58,7 +62,7 @@ def significant_bits(sources: Sequence[Source]) -> int:
         sources: Files or arrays.
 
     Returns:
-        The smallest of 8, 10, 12, 14 and 16 that holds the largest value seen; 16 where no image has 16 bits.
+        The smallest of 8, 10, 12, 14 and 16 that holds the largest value seen; None without 16-bit images.
 
     Example:
         >>> significant_bits([np.full((8, 8), 4000, np.uint16)])
@@ -73,7 +77,7 @@ def significant_bits(sources: Sequence[Source]) -> int:
                     largest = max(largest or 0, int(pixels.max()))
         except UnreadableImage:
             continue
-    return 16 if largest is None else next(bits for bits in BIT_DEPTHS if largest < 2**bits)
+    return None if largest is None else next(bits for bits in BIT_DEPTHS if largest < 2**bits)
 
 
 def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:

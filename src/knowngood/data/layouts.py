@@ -9,11 +9,16 @@ import pandas as pd
 
 from knowngood.data.files import search
 from knowngood.data.images import IMAGE_SUFFIXES
-from knowngood.data.splits import assign_split
+from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError
 
 GOOD_NAMES = frozenset({"good", "nominal", "normal", "ok", "pass"})
 """Folder names, in small letters, that mean good parts; any other name is a defect type."""
+
+BAD_NAMES = frozenset(
+    {"abnormal", "anomaly", "bad", "defect", "defective", "defects", "fail", "ko", "ng", "nok"}
+)
+"""Folder names, in small letters, that cannot mean good parts, even when there is no other folder."""
 
 MASK_FOLDER = "ground_truth"
 
@@ -40,7 +45,10 @@ def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
         table = layout(files)
         if table is not None:
             here = table[["path", "mask"]].map(lambda file: str(folder / file) if file else "")
-            return name, table.assign(path=here["path"], mask=here["mask"])
+            table = table.assign(path=here["path"], mask=here["mask"])
+            if layout is only_good and folder.absolute().name.lower() in BAD_NAMES:
+                return "one folder of defects", table.assign(label="defect", split="test")
+            return name, table
     raise DataError(_advice(folder, files))
 
 
@@ -112,7 +120,9 @@ def only_good(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
     if any(len(file.parts) > 1 for file in files):
         return None
     paths = [str(file) for file in files]
-    return pd.DataFrame({"path": paths, "split": "train", "label": "good", "defect": "", "mask": ""})
+    table = pd.DataFrame({"path": paths, "split": "train", "label": "good", "defect": "", "mask": ""})
+    table.attrs[SPLIT_MADE] = True
+    return table
 
 
 LAYOUTS: dict[str, Callable[[Sequence[PurePosixPath]], pd.DataFrame | None]] = {

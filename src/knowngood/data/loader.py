@@ -54,7 +54,7 @@ class Batches:
         sources: Files or arrays.
         shape: Height and width of the images handed out.
         size: Images in a batch; the last batch may be smaller, none is empty.
-        bits: Bits that 16-bit pixels really use.
+        bits: Bits that 16-bit pixels really use; None to refuse images that have any.
         groups: One value an image; the same value marks the same part photographed twice.
         on_unreadable: Called with each image that cannot be read, at every iteration.
 
@@ -67,7 +67,7 @@ class Batches:
     sources: Sequence[Source]
     shape: tuple[int, int]
     size: int = 8
-    bits: int = 16
+    bits: int | None = 16
     groups: Sequence[object] | None = None
     on_unreadable: Callable[[UnreadableImage], None] | None = None
 
@@ -128,5 +128,9 @@ class Batches:
         """Name the unreadable images and say what to do."""
         named = "".join(f"\n  {failure}" for failure in failures[:NAMED])
         more = f"\n  and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
-        remedy = "replace them" if self.on_unreadable else "remove them, or pass --skip-unreadable"
+        remedy = (
+            "replace them"
+            if self.on_unreadable
+            else "remove them or skip them (--skip-unreadable, in Python on_unreadable)"
+        )
         return f"{len(failures)} of {len(self)} images cannot be read; {remedy}:{named}{more}"

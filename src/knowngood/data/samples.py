@@ -13,7 +13,7 @@ import pandas as pd
 from knowngood.data.decoding import THREADS
 from knowngood.data.layouts import recognise
 from knowngood.data.splits import assign_split
-from knowngood.errors import DataError, UnreadableImage
+from knowngood.errors import DataError
 
 SPLITS = ("train", "test")
 LABELS = ("good", "defect")
@@ -140,10 +140,8 @@ def fingerprint(paths: Sequence[str | Path]) -> list[str]:
         paths: The files.
 
     Returns:
-        The first 16 hexadecimal digits of the SHA-256 of each file's bytes.
-
-    Raises:
-        UnreadableImage: A file cannot be opened.
+        The first 16 hexadecimal digits of the SHA-256 of each file's bytes; empty for a file that cannot be
+        opened.
 
     Example:
         >>> import tempfile
@@ -156,8 +154,8 @@ def fingerprint(paths: Sequence[str | Path]) -> list[str]:
         try:
             with Path(path).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        except OSError as error:
-            raise UnreadableImage(path, error.strerror or str(error)) from error
+        except OSError:
+            return ""
 
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(digest, paths))

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from knowngood.errors import DataError
 
+SPLIT_MADE = "split made"
+"""Attribute of a table whose split was not given: any image that was not learned from may serve as a test."""
+
 
 def assign_split(
     table: pd.DataFrame, train_share: float = 0.7, *, defect_share: float = 0.0, seed: int = 0
@@ -26,7 +29,8 @@ def assign_split(
         seed: Another seed gives another split.
 
     Returns:
-        A copy of the table with the column ``split`` set to ``train`` or ``test``.
+        A copy of the table with the column ``split`` set to ``train`` or ``test``, and `SPLIT_MADE` among its
+        attributes.
 
     Example:
         >>> table = pd.DataFrame({"label": ["good"] * 10 + ["defect"], "defect": [""] * 10 + ["dent"]})
@@ -47,7 +51,9 @@ def assign_split(
         sizes = group_sizes[members]
         share = train_share if kind == 0 else defect_share
         trained[members] = np.cumsum(sizes) - sizes / 2 < share * sizes.sum()
-    return table.assign(split=np.where(trained[groups], "train", "test"))
+    divided = table.assign(split=np.where(trained[groups], "train", "test"))
+    divided.attrs[SPLIT_MADE] = True
+    return divided
 
 
 def folds(n: int, k: int, seed: int, groups: Sequence[Any] | None = None) -> NDArray[np.int64]:

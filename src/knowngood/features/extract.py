@@ -70,4 +70,6 @@ def resolve_device(device: str) -> str:
     kind = device.partition(":")[0]
     if kind == "cpu" or (kind == "cuda" and torch.cuda.is_available()):
         return device
-    raise RecipeError(f"device={device!r} is not usable on this machine; take auto, cpu or cuda")
+    if kind == "cuda":
+        raise RecipeError(f"device={device!r} is not usable: torch finds no CUDA on this machine; take cpu")
+    raise RecipeError(f"device={device!r} is not known; take auto, cpu or cuda")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.images import read_mask
 from knowngood.data.samples import check_samples, fingerprint, load_samples
+from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.inspector import Inspector, Verdict
 from knowngood.inspector.manifest import Manifest
@@ -62,7 +63,8 @@ def evaluate(
 
     Args:
         inspector: What to evaluate.
-        data: A folder, a CSV or Parquet table, or the table itself; its test split is used.
+        data: A folder, a CSV or Parquet table, or the table itself. Its test split is used; where it has none
+            of its own, all images that the inspector did not learn from.
         progress: Called during long work.
 
     Raises:
@@ -74,9 +76,12 @@ def evaluate(
         print(evaluation.metrics["image_auroc"])
     """
     table = check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data)
-    test = table[table["split"] == "test"].reset_index(drop=True)
+    test = _test_images(table, inspector.manifest)
     if test.empty:
-        raise DataError("there is no test image to evaluate on; a folder needs labelled images besides train")
+        raise DataError(
+            "there is no test image: the inspector learned from all of these, or none is of the test split;"
+            " put images into test/good and test/<defect type>, or name a folder of others"
+        )
 
     unreadable: list[UnreadableImage] = []
     verdicts: list[Verdict] = []
@@ -217,6 +222,15 @@ def pixel_metrics(
         "pixel_ap": histogram.average_precision(),
         "pixel_aupro": histogram.aupro(),
     }
+
+
+def _test_images(table: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:
+    """The test split; where the user did not make one, all images that the inspector did not learn from."""
+    if not table.attrs.get(SPLIT_MADE):
+        return table[table["split"] == "test"].reset_index(drop=True)
+    learned = set(manifest.training)
+    unseen = [digest not in learned for digest in fingerprint(list(table["path"]))]
+    return table[unseen].reset_index(drop=True)
 
 
 def _provenance(manifest: Manifest) -> dict[str, Any]:

@@ -82,6 +82,18 @@ class Inspector:
         self.engine = engine
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
 
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        return (
+            f"Inspector({manifest.detector}, learned from {len(manifest.training)} good images, "
+            f"threshold {manifest.threshold.value:.4g})"
+        )
+
+    @property
+    def threshold(self) -> Threshold:
+        """The line between accept and reject, and how it was chosen."""
+        return self.manifest.threshold
+
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, engine: str = "openvino") -> Inspector:
         """Load an inspector file; it may come from a stranger, nothing in it is run but arithmetic.
@@ -161,7 +173,7 @@ class Inspector:
                     index=int(index),
                     score=score,
                     p_value=float(p_of_batch[row]),
-                    decision="reject" if score > self.manifest.threshold.value else "accept",
+                    decision="reject" if score > self.threshold.value else "accept",
                     size=(int(batch.sizes[row, 0]), int(batch.sizes[row, 1])),
                     patch_map=maps[0][row].copy() if maps else None,
                 )

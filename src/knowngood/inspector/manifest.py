@@ -27,7 +27,7 @@ class Manifest:
         backbone: Name, source and hash of the frozen network's weights; empty if there is none.
         input_shape: Height and width that images are resized to.
         resize: How they are resized, in words.
-        bits: Bits that 16-bit pixels really use; larger values saturate.
+        bits: Bits that 16-bit pixels really use, larger values saturate; None if no image had 16 bits.
         seed: The seed of the fit.
         device: The device of the fit.
         created: When it was fitted, in ISO 8601, UTC.
@@ -45,7 +45,7 @@ class Manifest:
     backbone: dict[str, str]
     input_shape: tuple[int, int]
     resize: str
-    bits: int
+    bits: int | None
     seed: int
     device: str
     created: str
@@ -131,7 +131,7 @@ _MANIFEST = {
     "backbone": _is_texts_by_name,
     "input_shape": lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_count, value)),
     "resize": _is_text,
-    "bits": lambda value: _is_count(value) and 1 <= value <= 16,
+    "bits": lambda value: value is None or (_is_count(value) and 1 <= value <= 16),
     "seed": _is_count,
     "device": _is_text,
     "created": _is_text,

@@ -62,6 +62,8 @@ def threshold_by_rule(
         numbers = []
     if (name, len(numbers)) not in {("f1-max", 0), ("youden", 0), ("recall", 1), ("cost", 2)}:
         raise RecipeError(f"rule {rule!r} is not known; take {RULES}")
+    if (name == "recall" and not 0 < numbers[0] <= 1) or (name == "cost" and min(numbers) <= 0):
+        raise RecipeError(f"rule {rule!r} is out of range; a recall lies above 0 and up to 1, costs above 0")
     table = check_samples(validation) if isinstance(validation, pd.DataFrame) else load_samples(validation)
     digests = pd.Series(fingerprint(list(table["path"])), index=table.index)
     unseen = ~digests.isin(inspector.manifest.training)

@@ -86,7 +86,7 @@ def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
     # the decimal number that was asked for: binary rounding would move k by one (100 * 0.29 is below 29)
     rate = Fraction(str(max_false_reject))
     k = ceil((n + 1) * (1 - rate))
-    note = "" if k <= n else _too_few(n, rate)
+    note = _too_few(n, rate) if k > n else _one_image(n, rate) if k == n else ""
     rule = f"false rejects at most {max_false_reject:g}"
     return _threshold(ordered[min(k, n) - 1], rule, ordered, max_false_reject, note)
 
@@ -195,7 +195,7 @@ def recall(defect: ArrayLike, scores: ArrayLike, at_least: float) -> Threshold:
         3.5
     """
     if not 0 < at_least <= 1:
-        raise RecipeError(f"at_least must be above 0 and at most 1, such as 0.95; got {at_least}")
+        raise RecipeError(f"recall must be above 0 and at most 1, such as 0.95; got {at_least}")
     cuts, good = _validation(defect, scores)
     return _threshold(
         cuts.threshold[np.argmax(cuts.recall >= at_least)], f"recall at least {at_least:g}", good
@@ -217,6 +217,14 @@ def _too_few(n: int, rate: Fraction) -> str:
     return (
         f"Too few good images for {float(rate):g}: {n} held out, {ceil(1 / rate - 1)} needed; "
         f"with none above the line the bound is {100 * clopper_pearson_upper(0, n):.1f} %."
+    )
+
+
+def _one_image(n: int, rate: Fraction) -> str:
+    """Say that the line is the highest held-out score, and how many images would make it firm."""
+    return (
+        f"It rests on the single highest of {n} held-out scores; "
+        f"learn from more good images ({ceil(5 / rate)} would do), or allow more false rejects."
     )
 
 

@@ -138,7 +138,7 @@ def _sections(evaluation: Evaluation, examples: int) -> list[Section]:
     scores = evaluation.scores.reset_index(drop=True).sort_values("score", kind="stable")
     defect, accepted = scores["label"] == "defect", scores["decision"] == "accept"
     maps = evaluation.maps
-    heat_maps = None if maps is None else heat(maps, defect.sort_index().to_numpy())
+    heat_maps = None if maps is None else heat(maps, evaluation.held_out, evaluation.metrics["threshold"])
     misses, found = scores[defect & accepted], scores[defect & ~accepted]
     alarms, passed = scores[~defect & ~accepted][::-1], scores[~defect & accepted]
     unseen = found[~found["defect"].isin(misses["defect"][:examples])].drop_duplicates("defect")
@@ -158,7 +158,7 @@ def _sections(evaluation: Evaluation, examples: int) -> list[Section]:
     ]
 
 
-def _parts(rows: pd.DataFrame, heat_maps: NDArray[np.float32] | None, bits: int) -> list[Part]:
+def _parts(rows: pd.DataFrame, heat_maps: NDArray[np.float32] | None, bits: int | None) -> list[Part]:
     """Make the pictures of some rows; the index of a row is the position of its map."""
     return [
         Part(

@@ -35,37 +35,27 @@ class Picture(NamedTuple):
     text: str
 
 
-def heat(maps: NDArray[np.float32], defect: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Bring anomaly maps to one colour scale, so that panels can be compared and a good part looks calm.
+def heat(maps: NDArray[np.float32], held_out: NDArray[np.float64], threshold: float) -> NDArray[np.float32]:
+    """Bring anomaly maps to an inspector's own colour scale, so that all its heatmaps can be compared.
 
-    Heat begins at the peak of a typical good part's map and is full at the peak of a typical defect's; where
-    defects are few or faint, only at twice the way to the highest good peaks, so that noise does not glare.
-    Without good parts it begins at the typical value of all maps.
+    Heat begins at the score of a typical good part and is full as far above the threshold as that lies below.
 
     Args:
-        maps: Anomaly maps of all judged parts, unbounded (N, h, w).
-        defect: Whether each part is a defect, bool (N,).
+        maps: Anomaly maps, unbounded, of any shape.
+        held_out: Scores of good images from which the threshold was set (n,).
+        threshold: The threshold.
 
     Returns:
         The same maps as float32 in [0, 1].
 
     Example:
-        >>> maps = np.array([[[1.0, 0.0]], [[2.0, 0.0]], [[9.0, 1.5]]])
-        >>> heat(maps, np.array([False, False, True]))[2].tolist()
-        [[1.0, 0.0]]
+        >>> heat(np.array([[1.0, 2.0, 3.0, 9.0]], np.float32), np.array([1.0]), 2.0).tolist()
+        [[0.0, 0.5, 1.0, 1.0]]
     """
-    if not len(maps):
-        return maps.astype(np.float32)
-    peaks = maps.max(axis=(1, 2))
-    if defect.all():
-        low, high = np.median(maps), np.median(peaks)
-    else:
-        low, highest_good = np.quantile(peaks[~defect], [0.5, 0.95])
-        high = 2 * highest_good - low
-        if defect.any():
-            high = max(high, np.median(peaks[defect]))
-    span = high - low if high > low else 1.0
-    return np.clip((maps - low) / span, 0, 1).astype(np.float32)
+    low = float(np.median(held_out))
+    span = max(2 * (threshold - low), 1e-6)
+    warm: NDArray[np.float32] = np.clip((maps - low) / span, 0, 1).astype(np.float32)
+    return warm
 
 
 def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -138,7 +128,7 @@ def data_uri(image: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + b64encode(jpeg.tobytes()).decode("ascii")
 
 
-def panel(path: str, heat: NDArray[np.float32] | None, mask: str, *, bits: int = 16) -> list[Picture]:
+def panel(path: str, heat: NDArray[np.float32] | None, mask: str, *, bits: int | None = 16) -> list[Picture]:
     """Make the pictures of one judged part; one that cannot be made says why.
 
     Args:

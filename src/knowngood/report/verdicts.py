@@ -16,7 +16,7 @@ from knowngood.data.images import read_image
 from knowngood.errors import OutputError, RecipeError
 from knowngood.inspector.inspector import Inspector, Verdict
 from knowngood.output import make_folder, replacing
-from knowngood.report.panels import overlay
+from knowngood.report.panels import heat, overlay
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 COLUMNS = ("path", "score", "p_value", "decision")
@@ -29,7 +29,7 @@ def check_suffix(path: Path) -> None:
         OutputError: It does not.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{str(path)!r} must end in {', '.join(SUFFIXES)}")
+        raise OutputError(f"{str(path)!r} must end in .csv, .parquet or .jsonl")
 
 
 def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:
@@ -64,8 +64,8 @@ def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str])
 class HeatmapWriter:
     """Writes a heatmap over each judged image, under the image's own name.
 
-    Heat begins at the score of a typical good part and is full as far above the threshold as that lies below:
-    the scale is the same for all images, whenever they are judged.
+    The colour scale is the inspector's (`knowngood.report.panels.heat`): the same as in its report, and for
+    all images, whenever they are judged.
 
     Args:
         folder: Where to; it is made if need be. Images from several folders keep them as sub-folders.
@@ -79,9 +79,7 @@ class HeatmapWriter:
     def __init__(self, folder: str | os.PathLike[str], inspector: Inspector, images: Sequence[str]) -> None:
         self.folder = Path(folder)
         self.root = os.path.commonpath([Path(image).absolute().parent for image in images])
-        self.bits = inspector.manifest.bits
-        self.low = float(np.median(inspector.manifest.held_out))
-        self.span = max(2 * (inspector.manifest.threshold.value - self.low), 1e-6)
+        self.manifest = inspector.manifest
 
     def __call__(self, verdict: Verdict) -> None:
         """Write one heatmap."""
@@ -90,8 +88,9 @@ class HeatmapWriter:
         source = Path(str(verdict.source)).absolute()
         target = self.folder / source.relative_to(self.root)
         target = target if target.suffix == ".png" else target.with_name(f"{target.name}.png")
-        heat = np.clip((verdict.patch_map - self.low) / self.span, 0, 1).astype(np.float32)
-        picture = overlay(read_image(source, bits=self.bits), heat)
+        held_out, threshold = np.array(self.manifest.held_out), self.manifest.threshold.value
+        image = read_image(source, bits=self.manifest.bits)
+        picture = overlay(image, heat(verdict.patch_map, held_out, threshold))
         make_folder(target.parent)
         with replacing(target) as unfinished:
             unfinished.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
