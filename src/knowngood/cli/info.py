@@ -42,8 +42,9 @@ def threshold_lines(threshold: Threshold) -> list[str]:
     """A threshold in words: its value, how it was chosen and what it promises."""
     lines = [f"{'threshold':14} {threshold.value:.6g}, {threshold.rule}"]
     if threshold.upper_bound is not None:
+        kind = "held-out" if threshold.requested is not None else "validation"
         lines.append(
-            f"{'':14} {threshold.above} of {threshold.held_out} good images it was set from lie above it:"
+            f"{'':14} {threshold.above} of {threshold.held_out} {kind} good images lie above it:"
             f" at 95 % confidence at most {threshold.upper_bound:.1%} of good parts are rejected"
         )
     if threshold.note:

@@ -71,7 +71,13 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str], *, exampl
 def _render(evaluation: Evaluation, examples: int) -> str:
     """Fill the template."""
     metrics = evaluation.metrics
-    reasons = list(dict.fromkeys(metrics["notes"].values()))
+    general = {reason for name, reason in metrics["notes"].items() if not name.startswith("pixel_")}
+    notes = {
+        # The pixel figures have no place on a page without masks: their reason must say what it is about.
+        name: reason if metrics[name] is not None or reason in general else f"No pixel figures: {reason}."
+        for name, reason in metrics["notes"].items()
+    }
+    reasons = list(dict.fromkeys(notes.values()))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("knowngood.report", "."),
         autoescape=True,
@@ -86,7 +92,7 @@ def _render(evaluation: Evaluation, examples: int) -> str:
         metrics=metrics,
         interval=words.interval,
         reasons=reasons,
-        footnotes={name: reasons.index(reason) + 1 for name, reason in metrics["notes"].items()},
+        footnotes={name: reasons.index(reason) + 1 for name, reason in notes.items()},
         figures=_figures(evaluation),
         defect_types=_worst_first(metrics["per_defect"]),
         has_maps=evaluation.maps is not None,
