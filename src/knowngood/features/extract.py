@@ -71,5 +71,5 @@ def resolve_device(device: str) -> str:
     if kind == "cpu" or (kind == "cuda" and torch.cuda.is_available()):
         return device
     if kind == "cuda":
-        raise RecipeError(f"device={device!r} is not usable: torch finds no CUDA on this machine; take cpu")
+        raise RecipeError(f"device={device!r} is not usable on this machine: torch finds no CUDA; take cpu")
     raise RecipeError(f"device={device!r} is not known; take auto, cpu or cuda")
