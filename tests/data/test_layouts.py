@@ -169,4 +169,4 @@ def test_a_folder_named_for_defects_is_not_learned_from(tmp_path, name):
     Image.new("RGB", (16, 16)).save(tmp_path / name / "0.png")
     layout, table = recognise(tmp_path / name)
     assert layout == "one folder of defects"
-    assert table[["split", "label"]].values.tolist() == [["test", "defect"]]
+    assert table[["split", "label", "defect"]].values.tolist() == [["test", "defect", name]]

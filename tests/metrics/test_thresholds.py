@@ -189,7 +189,7 @@ def test_costs_out_of_range_are_refused_by_name(cost):
 
 @pytest.mark.parametrize("at_least", [0.0, 1.01, np.nan])
 def test_recall_out_of_range_is_refused(at_least):
-    with pytest.raises(RecipeError, match="recall must be above 0 and at most 1"):
+    with pytest.raises(RecipeError, match="at_least must be above 0 and at most 1"):
         thresholds.recall([False, True], [1.0, 2.0], at_least)
 
 

@@ -17,5 +17,6 @@ def detectors() -> None:
 
     for name, recipe in DETECTORS.items():
         typer.echo(f"{name:12} {(inspect.getdoc(recipe) or '').partition(chr(10))[0]}")
+        # Every recipe is a dataclass, which the type of their abstract base cannot say.
         settings = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(recipe))  # type: ignore[arg-type]
         typer.echo(f"{'':12} {settings}")

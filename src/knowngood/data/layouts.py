@@ -47,7 +47,8 @@ def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
             here = table[["path", "mask"]].map(lambda file: str(folder / file) if file else "")
             table = table.assign(path=here["path"], mask=here["mask"])
             if layout is only_good and folder.absolute().name.lower() in BAD_NAMES:
-                return "one folder of defects", table.assign(label="defect", split="test")
+                defect = folder.absolute().name
+                return "one folder of defects", table.assign(label="defect", defect=defect, split="test")
             return name, table
     raise DataError(_advice(folder, files))
 

@@ -30,6 +30,7 @@ def make_recipe(cls: type[R], settings: Mapping[str, Any]) -> R:
         500
     """
     hints = typing.get_type_hints(cls)
+    # Every recipe is a dataclass, which the type of their abstract base cannot say.
     fields = {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in settings:
         if name not in fields:

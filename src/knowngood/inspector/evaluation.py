@@ -109,7 +109,7 @@ def evaluate(
         },
         "images_per_second": len(verdicts) / seconds,
         "notes": notes,
-        "warnings": _warnings(list(judged["path"]), inspector.manifest, unreadable),
+        "warnings": _warnings(list(judged["digest"]), inspector.manifest, unreadable),
     }
     has_maps = verdicts[0].patch_map is not None
     return Evaluation(
@@ -225,12 +225,17 @@ def pixel_metrics(
 
 
 def _test_images(table: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:
-    """The test split; where the user did not make one, all images that the inspector did not learn from."""
-    if not table.attrs.get(SPLIT_MADE):
-        return table[table["split"] == "test"].reset_index(drop=True)
-    learned = set(manifest.training)
-    unseen = [digest not in learned for digest in fingerprint(list(table["path"]))]
-    return table[unseen].reset_index(drop=True)
+    """The test split; where the user did not make one, all images that the inspector did not learn from.
+
+    A column `digest` is added, the fingerprint of each file.
+    """
+    split_made = table.attrs.get(SPLIT_MADE)
+    if not split_made:
+        table = table[table["split"] == "test"]
+    test = table.assign(digest=fingerprint(list(table["path"])))
+    if split_made:
+        test = test[~test["digest"].isin(manifest.training)]
+    return test.reset_index(drop=True)
 
 
 def _provenance(manifest: Manifest) -> dict[str, Any]:
@@ -243,15 +248,14 @@ def _provenance(manifest: Manifest) -> dict[str, Any]:
     return values
 
 
-def _warnings(paths: list[str], manifest: Manifest, unreadable: list[UnreadableImage]) -> list[str]:
+def _warnings(digests: list[str], manifest: Manifest, unreadable: list[UnreadableImage]) -> list[str]:
     """What a reader must know before believing the figures."""
     warnings = []
-    digests = fingerprint(paths)
     for known, use in ((manifest.training, "learned from"), (manifest.validation, "used for the threshold")):
         count = sum(map(set(known).__contains__, digests))
         if count:
             warnings.append(
-                f"{count} of the {len(paths)} test images were {use}: the figures flatter the inspector."
+                f"{count} of the {len(digests)} test images were {use}: the figures flatter the inspector."
             )
     if unreadable:
         warnings.append(f"{len(unreadable)} test images could not be read and are not counted.")

@@ -196,6 +196,7 @@ class _Outputs(nn.Module):
 
 def _recipe_values(recipe: Detector) -> dict[str, Any]:
     """The recipe as JSON has it."""
+    # Every recipe is a dataclass, which the type of their abstract base cannot say.
     values = dataclasses.asdict(recipe)  # type: ignore[call-overload]
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 

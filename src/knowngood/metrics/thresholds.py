@@ -195,7 +195,7 @@ def recall(defect: ArrayLike, scores: ArrayLike, at_least: float) -> Threshold:
         3.5
     """
     if not 0 < at_least <= 1:
-        raise RecipeError(f"recall must be above 0 and at most 1, such as 0.95; got {at_least}")
+        raise RecipeError(f"at_least must be above 0 and at most 1, such as 0.95; got {at_least}")
     cuts, good = _validation(defect, scores)
     return _threshold(
         cuts.threshold[np.argmax(cuts.recall >= at_least)], f"recall at least {at_least:g}", good

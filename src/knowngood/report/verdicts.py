@@ -80,6 +80,7 @@ class HeatmapWriter:
         self.folder = Path(folder)
         self.root = os.path.commonpath([Path(image).absolute().parent for image in images])
         self.manifest = inspector.manifest
+        self.held_out = np.array(inspector.manifest.held_out)
 
     def __call__(self, verdict: Verdict) -> None:
         """Write one heatmap."""
@@ -88,9 +89,9 @@ class HeatmapWriter:
         source = Path(str(verdict.source)).absolute()
         target = self.folder / source.relative_to(self.root)
         target = target if target.suffix == ".png" else target.with_name(f"{target.name}.png")
-        held_out, threshold = np.array(self.manifest.held_out), self.manifest.threshold.value
         image = read_image(source, bits=self.manifest.bits)
-        picture = overlay(image, heat(verdict.patch_map, held_out, threshold))
+        warm = heat(verdict.patch_map, self.held_out, self.manifest.threshold.value)
+        picture = overlay(image, warm)
         make_folder(target.parent)
         with replacing(target) as unfinished:
             unfinished.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
