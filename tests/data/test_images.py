@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from knowngood.data.images import IMAGE_SUFFIXES, image_size, read_image, read_mask, resize, significant_bits
+from knowngood.data.images import (
+    IMAGE_SUFFIXES,
+    image_size,
+    read_image,
+    read_mask,
+    read_resized,
+    resize,
+    significant_bits,
+)
 from knowngood.errors import DataError, UnreadableImage
 
 
@@ -85,12 +93,37 @@ def test_resize_averages_when_it_shrinks():
     assert (resize(stripes, (16, 32)) == 100).all()
 
 
+@pytest.mark.parametrize("side", [96, 100, 91])
+def test_resize_leaves_no_pixel_out_when_it_shrinks_to_less_than_half(side):
+    # A pattern as fine as the pixels has nothing left of it in a mean over areas.
+    pattern = np.indices((side, side)).sum(axis=0) % 2 * 200
+    assert np.abs(resize(pattern.astype(np.uint8), (32, 32)).astype(int) - 100).max() <= 26
+
+
 def test_resize_interpolates_when_it_grows():
     edge = np.zeros((8, 8, 3), np.uint8)
     edge[:, 4:] = 200
     row = resize(edge, (8, 32))[0, :, 0].astype(int)
     assert (np.diff(row) >= 0).all()
     assert len(np.unique(row)) > 2
+
+
+@given(
+    arrays(
+        st.sampled_from([np.uint8, np.uint16]),
+        st.tuples(st.integers(8, 40), st.integers(8, 40), st.sampled_from([1, 3, 4])),
+    ),
+    st.tuples(st.integers(8, 40), st.integers(8, 40)),
+)
+def test_read_resized_is_both_in_one(pixels, shape):
+    image, size = read_resized(pixels, shape, bits=12)
+    assert size == pixels.shape[:2]
+    np.testing.assert_array_equal(image, resize(read_image(pixels, bits=12), shape))
+
+
+def test_read_resized_refuses_16_bits_too():
+    with pytest.raises(UnreadableImage, match="16-bit pixels"):
+        read_resized(np.zeros((8, 8), np.uint16), (8, 8), bits=None)
 
 
 def test_resize_to_the_same_size_changes_nothing(good_images):

@@ -3,9 +3,10 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from knowngood.data import loader
-from knowngood.data.images import read_image, resize
+from knowngood.data.images import read_resized, resize
 from knowngood.data.loader import Batches
 from knowngood.errors import DataError
 
@@ -28,12 +29,12 @@ def reads(monkeypatch):
     """Record which sources are read; the earlier ones take longer, so that threads finish out of order."""
     seen = []
 
-    def slow_read(source, bits):
+    def slow_read(source, shape, bits):
         seen.append(source)
         time.sleep(0.002 * (3 - len(seen) % 4))
-        return read_image(source, bits=bits)
+        return read_resized(source, shape, bits=bits)
 
-    monkeypatch.setattr(loader, "read_image", slow_read)
+    monkeypatch.setattr(loader, "read_resized", slow_read)
     return seen
 
 
@@ -66,6 +67,16 @@ def test_arrays_and_files_together(files):
     (batch,) = Batches([grey, files[0]], shape=(8, 8), bits=12)
     assert batch.sizes.tolist() == [[20, 10], [96, 96]]
     assert (batch.images[0] == 255).all()
+
+
+def test_sizes_are_those_of_the_files_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (200, 97), "red").save(tmp_path / "a.jpg", exif=exif)
+    (batch,) = Batches([tmp_path / "a.jpg"], shape=(20, 10))
+    assert batch.sizes.tolist() == [[200, 97]]
+    assert batch.images.shape == (1, 20, 10, 3)
+    assert np.abs(batch.images.astype(int) - (255, 0, 0)).max() < 4
 
 
 def test_nothing_to_read():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from knowngood.data.jpeg import decode_jpeg
+from knowngood.data.png import decode_png, pixel_chunks
 from knowngood.errors import DataError, UnreadableImage
 
 Source = str | Path | NDArray[Any]
@@ -29,10 +31,16 @@ THREADS = min(8, os.cpu_count() or 1)
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 
+TRANSPOSED = (5, 6, 7, 8)
+"""The EXIF orientations that exchange height and width."""
+
 # Both libraries warn of odd metadata, and Pillow of large images, without naming the file: what matters is
 # judged below.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
+
+_memory = threading.local()
 
 
 class Header(NamedTuple):
@@ -86,13 +94,36 @@ def decode(source: Source) -> NDArray[Any]:
         >>> decode(np.zeros((8, 9, 1), np.uint16)).shape
         (8, 9)
     """
+    return decode_at_least(source, None)[0]
+
+
+def decode_at_least(source: Source, shape: tuple[int, int] | None) -> tuple[NDArray[Any], tuple[int, int]]:
+    """Decode an image like `decode`, a JPEG smaller than it is where that saves time.
+
+    Args:
+        source: A file or an array.
+        shape: Height and width that are enough; None for the full size.
+
+    Returns:
+        The pixels, at full size or, from a JPEG, at 1/2, 1/4 or 1/8 of it but no smaller than ``shape``;
+        and the full height and width, once upright. Given a shape, the pixels last until this thread decodes
+        the next image: they lie in memory that is used again.
+
+    Raises:
+        UnreadableImage: The file cannot be decoded, wholly and safely.
+        DataError: The array has another shape or type.
+    """
     if isinstance(source, np.ndarray):
-        return _checked(source)
+        pixels = _checked(source)
+        return pixels, pixels.shape[:2]
     with _naming(source):
         data = Path(source).read_bytes()
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             header = _header(image)
-            return _upright(_decode(data, image, header), header.orientation)
+            if shape and header.orientation in TRANSPOSED:
+                shape = shape[::-1]
+            pixels = _upright(_decode(data, image, header, shape), header.orientation)
+            return pixels, (header.height, header.width)
 
 
 @contextmanager
@@ -137,7 +168,7 @@ def _header(image: ImageFile.ImageFile) -> Header:
     # getexif() on a PNG without this entry would decode all of it; a TIFF is turned by whoever decodes it.
     tagged = "exif" in image.info and image.format != "TIFF"
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1) if tagged else 1
-    if orientation in (5, 6, 7, 8):
+    if orientation in TRANSPOSED:
         height, width = width, height
     return Header(height, width, image.mode, deep, orientation)
 
@@ -165,13 +196,20 @@ def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels
 
 
-def _decode(data: bytes, image: ImageFile.ImageFile, header: Header) -> NDArray[Any]:
-    """Decode by OpenCV where it is faster or keeps more bits, else by Pillow, strict about broken files."""
+def _decode(
+    data: bytes, image: ImageFile.ImageFile, header: Header, at_least: tuple[int, int] | None
+) -> NDArray[Any]:
+    """Decode by what is faster or keeps more bits than Pillow, else by Pillow, strict about broken files."""
     see_through = "transparency" in image.info
     if image.format == "PNG":
-        pixel_chunks = _pixel_chunks(data)
+        chunks = pixel_chunks(data)
         if header.deep or (header.mode not in ("1", "P") and not see_through):
-            return _opencv(pixel_chunks)
+            common = header.mode in ("L", "RGB") and not header.deep and not see_through
+            return decode_png(chunks, _reused(image) if at_least and common else None)
+    if image.format == "JPEG" and header.mode in ("L", "RGB"):
+        pixels = decode_jpeg(data, image.size[::-1], grey=header.mode == "L", at_least=at_least)
+        if pixels is not None:
+            return pixels
     if header.deep and header.mode in ("RGB", "RGBA"):
         image.load()  # Pillow keeps only 8 bits of deep colour, but it notices when the file is not whole.
         return _opencv(data)
@@ -180,6 +218,18 @@ def _decode(data: bytes, image: ImageFile.ImageFile, header: Header) -> NDArray[
     if header.mode in ("L", "RGB") or header.mode.startswith("I;16"):
         return np.array(image)
     return np.array(image.convert("RGB"))
+
+
+def _reused(image: ImageFile.ImageFile) -> NDArray[np.uint8]:
+    """Memory for the pixels of an image of mode L or RGB, this thread's own.
+
+    New memory for each image would cost a third of the decoding: the system hands it out page by page.
+    """
+    shape = (*image.size[::-1], 3)[: 3 if image.mode == "RGB" else 2]
+    if getattr(_memory, "pixels", None) is None or _memory.pixels.shape != shape:
+        _memory.pixels = np.empty(shape, np.uint8)
+    pixels: NDArray[np.uint8] = _memory.pixels
+    return pixels
 
 
 def _opencv(data: bytes) -> NDArray[Any]:
@@ -192,32 +242,9 @@ def _opencv(data: bytes) -> NDArray[Any]:
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
 
 
-def _pixel_chunks(data: bytes) -> bytes:
-    """Check that every chunk of a PNG is whole, and keep those that hold pixels.
-
-    The decoder prints its complaints about the others (a colour profile it dislikes) to the terminal.
-    """
-    view = memoryview(data)
-    kept = [view[:8]]
-    start = 8
-    while True:
-        length = int.from_bytes(view[start : start + 4])
-        kind = data[start + 4 : start + 8]
-        end = start + 12 + length
-        if end > len(data):
-            raise ValueError("the file is truncated")
-        if zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
-            raise ValueError("the file is damaged (a checksum is wrong)")
-        if kind in (b"IHDR", b"IDAT", b"IEND"):
-            kept.append(view[start:end])
-        if kind == b"IEND":
-            return b"".join(kept)
-        start = end
-
-
 def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Undo the camera's rotation that an EXIF orientation (1 to 8) states."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in TRANSPOSED:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]

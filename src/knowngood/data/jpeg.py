@@ -1,0 +1,66 @@
+"""JPEG to pixels, at a fraction of the size where that is enough."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import simplejpeg
+from numpy.typing import NDArray
+
+FRACTIONS = (8, 4, 2)
+"""A side may be divided by these: the decoder then leaves out the fine part of each 8 x 8 block."""
+
+
+def decode_jpeg(
+    data: bytes, size: tuple[int, int], *, grey: bool, at_least: tuple[int, int] | None
+) -> NDArray[Any] | None:
+    """Decode a grey or coloured JPEG, strict about damage.
+
+    Args:
+        data: The whole file.
+        size: Height and width that its header states.
+        grey: Whether it has one channel; else it has three.
+        at_least: Height and width that are enough; None for the full size.
+
+    Returns:
+        Pixels, uint8 (H, W) or (H, W, 3) in RGB order, at 1, 1/2, 1/4 or 1/8 of the size on each side,
+        rounded up: the smallest that is at least what is enough. None for a file that breaks a rule without
+        its pixels being plainly wrong (bytes too many before a marker, an unknown revision, an end that
+        comes too early): whether to take it is left to Pillow.
+
+    Raises:
+        ValueError: The pixels are damaged.
+    """
+    height, width = reduced(size, at_least) if at_least else size
+    try:
+        pixels: NDArray[Any] = simplejpeg.decode_jpeg(
+            data, colorspace="GRAY" if grey else "RGB", min_height=height, min_width=width, strict=True
+        )
+    except ValueError as error:
+        complaint = str(error)
+        if complaint.startswith("Corrupt") and "extraneous" not in complaint:
+            raise ValueError("the file is damaged (pixels are missing or wrong in its middle)") from error
+        return None
+    return pixels[..., 0] if grey else pixels
+
+
+def reduced(size: tuple[int, int], at_least: tuple[int, int]) -> tuple[int, int]:
+    """Choose the smallest size to decode at that is still large enough.
+
+    Args:
+        size: Height and width of the image.
+        at_least: Height and width that are enough.
+
+    Returns:
+        Height and width: the image's own, or an eighth, a quarter or half of them, rounded up.
+
+    Example:
+        >>> reduced((1024, 1500), (512, 512)), reduced((1024, 1023), (512, 513))
+        ((512, 750), (1024, 1023))
+    """
+    for fraction in FRACTIONS:
+        height, width = (math.ceil(side / fraction) for side in size)
+        if height >= at_least[0] and width >= at_least[1]:
+            return height, width
+    return size
