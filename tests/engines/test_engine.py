@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from knowngood.engines.engine import ENGINES, compile_graph
-from knowngood.engines.export import to_onnx
+from knowngood.engines.export import blank, to_onnx
 from knowngood.errors import RecipeError
 
 
@@ -34,7 +34,7 @@ def module():
 
 @pytest.fixture(scope="module")
 def graph(module):
-    return to_onnx(module, (16, 24), ["score", "maps"])
+    return to_onnx(module, {"images": blank((16, 24))}, ["score", "maps"])
 
 
 @pytest.fixture(scope="module", params=list(ENGINES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -16,25 +17,27 @@ Outputs = tuple[NDArray[np.float32], ...]
 
 
 class Engine(Protocol):
-    """A compiled graph: uint8 images `(N, H, W, 3)` in, float arrays out."""
+    """A graph that can be run: uint8 images `(N, H, W, 3)` in, float arrays out."""
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
-        """Run the graph on a batch of images."""
+        """Run the graph on a batch of images, so that the answer to one image comes soonest."""
         ...
 
     def stream(self, images: Iterable[tuple[T, NDArray[np.uint8]]]) -> Iterator[tuple[T, Outputs]]:
         """Run the graph over `(tag, image)` pairs, images `(1, H, W, 3)`; give `(tag, outputs)` in order.
 
-        The outputs may be overwritten once the next are asked for: copy what is to be kept.
+        It takes the least time for all of them. The outputs may be overwritten once the next are asked for:
+        copy what is to be kept.
         """
         ...
 
 
 class OpenVino:
-    """Runs a graph on the CPU with OpenVINO, in full float32, several images at once.
+    """Runs a graph on the CPU with OpenVINO, in full float32 where the graph does not say otherwise.
 
     The graph is compiled for single images: its intermediate maps then stay in the cache, constants fold into
-    the convolutions, and a score cannot depend on other images.
+    the convolutions, and a score cannot depend on other images. It is compiled when it is first run: once for
+    all cores on one image, once for an image on each core, whichever is asked for.
 
     Args:
         graph: A serialised ONNX graph.
@@ -46,29 +49,26 @@ class OpenVino:
     def __init__(self, graph: bytes) -> None:
         import openvino
 
-        core = openvino.Core()
+        self._core = openvino.Core()
         try:
-            model = core.read_model(graph)
-            model.reshape([1, *list(model.inputs[0].partial_shape)[1:]])
-            self._model = core.compile_model(
-                model,
-                "CPU",
-                # On newer CPUs OpenVINO would choose bfloat16, and scores would depend on the machine.
-                {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"},
-            )
-        except RuntimeError as error:
+            self._graph = self._core.read_model(graph)
+            (images,) = self._graph.inputs
+            self._graph.reshape([1, *list(images.partial_shape)[1:]])
+        except (RuntimeError, ValueError) as error:
             raise ValueError(f"OpenVINO cannot read the graph: {_reason(error)}") from error
-        self._at_once = int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
-        """Run the graph on a batch of images."""
-        stream = self.stream((None, image[None]) for image in images)
-        results = [tuple(map(np.copy, outputs)) for _, outputs in stream]
+        """Run the graph on each image of a batch in turn, with all cores."""
+        results = []
+        for image in images:
+            self._soonest.start_async([image[None]])
+            results.append(tuple(map(np.copy, _results(self._soonest))))
         return tuple(np.concatenate(column) for column in zip(*results, strict=True))
 
     def stream(self, images: Iterable[tuple[T, NDArray[np.uint8]]]) -> Iterator[tuple[T, Outputs]]:
         """Run the graph over `(tag, image)` pairs; the next pairs are read while some are computed."""
-        idle = [self._model.create_infer_request() for _ in range(self._at_once + 1)]
+        at_once = int(self._most.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        idle = [self._most.create_infer_request() for _ in range(at_once + 1)]
         running: deque[tuple[T, Any]] = deque()
         try:
             for tag, image in images:
@@ -85,6 +85,25 @@ class OpenVino:
         finally:
             for _, request in running:
                 request.cancel()
+
+    @cached_property
+    def _soonest(self) -> Any:
+        """A request that gives one image all cores."""
+        return self._compile("LATENCY").create_infer_request()
+
+    @cached_property
+    def _most(self) -> Any:
+        """The graph compiled for as many images a second as can be."""
+        return self._compile("THROUGHPUT")
+
+    def _compile(self, hint: str) -> Any:
+        """Compile the graph."""
+        # On newer CPUs OpenVINO would choose bfloat16, and scores would depend on the machine.
+        options = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"}
+        try:
+            return self._core.compile_model(self._graph, "CPU", options)
+        except RuntimeError as error:
+            raise ValueError(f"OpenVINO cannot compile the graph: {_reason(error)}") from error
 
 
 class OnnxRuntime:

@@ -1,0 +1,71 @@
+"""A graph brought to its plainest form: shapes worked out, constants folded, every constant used once."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import onnx
+
+BATCH = "n"
+"""The name of the free batch dimension."""
+
+
+def simplify(graph: bytes) -> bytes:
+    """Fold all that is constant once height and width are known; the batch size stays free.
+
+    A traced network works out its paddings from shapes, image for image, and one that is applied at two
+    scales shares its constants between them: OpenVINO then fuses neither into the convolutions.
+
+    Args:
+        graph: A serialised ONNX graph; its first dimension is the batch, in all inputs and outputs.
+
+    Returns:
+        The serialised graph, which computes the same.
+    """
+    import onnxruntime
+
+    model = onnx.load_from_string(graph)
+    outputs = list(model.graph.output)
+    _set_batch(model, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        # Only rewriting within the standard's own operators.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(Path(folder) / "plain.onnx")
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], disabled_optimizers=[]
+        )
+        plain = onnx.load(options.optimized_model_filepath)
+    _set_batch(plain, BATCH)
+    del plain.graph.value_info[:]  # intermediate shapes, with the batch size of one
+    assert [output.name for output in plain.graph.output] == [output.name for output in outputs]
+    _unshare(plain)
+    return bytes(plain.SerializeToString())
+
+
+def _set_batch(model: onnx.ModelProto, size: int | str) -> None:
+    """Make the first dimension of all inputs and outputs a number, or free under a name."""
+    for value in (*model.graph.input, *model.graph.output):
+        dimension = value.type.tensor_type.shape.dim[0]
+        if isinstance(size, int):
+            dimension.dim_value = size
+        else:
+            dimension.dim_param = size
+
+
+def _unshare(model: onnx.ModelProto) -> None:
+    """Give each node constants of its own."""
+    constants = {constant.name: constant for constant in model.graph.initializer}
+    used: set[str] = set()
+    for node in model.graph.node:
+        for position, name in enumerate(node.input):
+            if name in used:
+                copy = onnx.TensorProto()
+                copy.CopyFrom(constants[name])
+                copy.name = f"{name}/{len(model.graph.initializer)}"
+                model.graph.initializer.append(copy)
+                node.input[position] = copy.name
+            elif name in constants:
+                used.add(name)
