@@ -119,9 +119,12 @@ class TestScores:
     def test_the_graph_gives_what_torch_gives(self, fitted, fresh, defective, typical, engine):
         images = np.concatenate([fresh[:3], defective[:2]])
         expected = [part for part in judge(fitted.detector, images) if part is not None]
-        given = compile_graph(export(fitted.detector, images[:1], typical=1.0)[0], engine)(images)
-        for ours, theirs in zip(expected, given, strict=True):
-            np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4 * typical)
+        graph, _ = export(fitted.detector, images[:1], typical=1.0)
+        # Between two 8-bit levels another engine may round the other way, and so on from layer to layer.
+        exact = engine == "openvino" or b"QuantizeLinear" not in graph
+        relative, absolute = (1e-4, 1e-4) if exact else (0.1, 0.5)
+        for ours, theirs in zip(expected, compile_graph(graph, engine)(images), strict=True):
+            np.testing.assert_allclose(theirs, ours, rtol=relative, atol=absolute * typical)
 
 
 class TestFit:

@@ -12,7 +12,7 @@ SHAPE = (64, 64)
 
 def patch_features(images):
     """Features `(N, P, C)` of images at SHAPE."""
-    features = PatchFeatures(load_backbone(strides=(8, 16)), scales=1, neighbourhood=1)
+    features = PatchFeatures(load_backbone(strides=(8, 16)), scales=1, neighbourhood=1, spacing=8)
     with torch.inference_mode():
         (maps,) = features(torch.from_numpy(images))
     return maps.flatten(2).transpose(1, 2).double().numpy()

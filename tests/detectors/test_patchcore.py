@@ -12,7 +12,7 @@ SHAPE = (64, 64)
 
 
 def fit(images, **settings):
-    return PatchCore(**settings).fit(Batches(list(images), SHAPE), seed=0, device="cpu")
+    return PatchCore(eight_bit=False, **settings).fit(Batches(list(images), SHAPE), seed=0, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +22,16 @@ def images(good_images):
 
 @pytest.fixture(scope="module")
 def patches(images):
-    """Patch features of each image, (N, 64, C) float64."""
-    features = PatchFeatures(load_backbone(strides=(8, 16)), scales=1, neighbourhood=3)
+    """Patch features of each image, (N, 16, C) float64."""
+    features = PatchFeatures(load_backbone(strides=(8, 16)), scales=1, neighbourhood=3, spacing=16)
     with torch.inference_mode():
         (maps,) = features(torch.from_numpy(images))
-    return maps.flatten(2).transpose(1, 2).double()
+    return maps.half().flatten(2).transpose(1, 2).double()  # as they are gathered
 
 
 def nearest(patches, bank):
-    """Distance of each patch to the nearest patch of the bank's images, (N, 8, 8)."""
-    return torch.cdist(patches, bank.flatten(0, 1)[None]).amin(dim=2).reshape(-1, 8, 8).numpy()
+    """Distance of each patch to the nearest patch of the bank's images, (N, 4, 4)."""
+    return torch.cdist(patches, bank.flatten(0, 1)[None]).amin(dim=2).reshape(-1, 4, 4).numpy()
 
 
 def test_with_room_for_all_patches_a_score_is_the_standardised_distance_to_the_nearest(images, patches):
@@ -40,7 +40,7 @@ def test_with_room_for_all_patches_a_score_is_the_standardised_distance_to_the_n
     with torch.inference_mode():
         scores = learned.detector(torch.from_numpy(images[10:14]))
     expected = (nearest(patches[10:14], patches[:10]) - mean) / spread
-    np.testing.assert_allclose(scores.map, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(scores.map, expected, rtol=5e-3, atol=5e-3)
     torch.testing.assert_close(scores.image, scores.map.amax(dim=(1, 2)))
 
 
@@ -53,10 +53,10 @@ def test_held_out_scores_are_distances_to_the_other_folds(images, patches):
             for index in range(10)
         ]
     )
-    assert mean == pytest.approx(distances.mean(), rel=2e-3)
-    assert spread == pytest.approx(distances.std(), rel=2e-3)
+    assert mean == pytest.approx(distances.mean(), rel=5e-3)
+    assert spread == pytest.approx(distances.std(), rel=5e-3)
     expected = (distances.max(axis=(1, 2)) - mean) / spread
-    np.testing.assert_allclose(np.sort(learned.held_out), np.sort(expected), rtol=5e-3)
+    np.testing.assert_allclose(np.sort(learned.held_out), np.sort(expected), rtol=1e-2)
 
 
 def test_a_patch_is_as_anomalous_as_its_most_anomalous_scale(images):
@@ -73,7 +73,7 @@ def test_a_patch_is_as_anomalous_as_its_most_anomalous_scale(images):
 
 def test_the_banks_hold_what_was_asked_for(images):
     detector = fit(images[:8], coreset=50, scales=3).detector
-    assert [bank.points.shape[1] for bank in detector.banks] == [50, 50, 8 * 4]
+    assert [len(bank.points) for bank in detector.banks] == [50, 8 * 4, 8]
 
 
 def test_a_smaller_coreset_is_farther_from_good_patches(images):

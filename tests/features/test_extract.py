@@ -4,8 +4,10 @@ import torch
 from torch import nn
 
 from knowngood.data.loader import Batches
+from knowngood.engines.export import blank, to_onnx
 from knowngood.errors import DataError, RecipeError
-from knowngood.features.extract import extract, resolve_device
+from knowngood.features.extract import _extract_in_torch, extract, few, resolve_device
+from knowngood.features.frozen import FrozenFeatures
 
 
 class Two(nn.Module):
@@ -16,13 +18,20 @@ class Two(nn.Module):
         return values.mean(dim=(1, 2)), values[..., 0]
 
 
+def two():
+    return FrozenFeatures(to_onnx(Two(), {"images": blank((8, 12))}, ["mean", "red"]), Two)
+
+
 @pytest.fixture
 def photos():
     return list(np.random.default_rng(0).integers(0, 256, size=(11, 8, 12, 3), dtype=np.uint8))
 
 
-def test_each_image_in_order_without_the_batch_dimension(photos):
-    stream = extract(Two(), Batches(photos, (8, 12), size=4), outputs=2, device="cpu")
+@pytest.mark.parametrize("in_torch", [False, True])
+def test_each_image_in_order_without_the_batch_dimension(photos, in_torch):
+    images = Batches(photos, (8, 12), size=4)
+    # What a GPU does differs by its device alone.
+    stream = _extract_in_torch(Two(), images, "cpu") if in_torch else extract(two(), images, device="cpu")
     found = [(index, [tensor.clone() for tensor in tensors]) for index, tensors in stream]
     assert [index for index, _ in found] == list(range(11))
     for photo, (_, (mean, red)) in zip(photos, found, strict=True):
@@ -34,9 +43,9 @@ def test_what_cannot_be_read_is_left_out_or_an_error(photos, tmp_path):
     (tmp_path / "broken.png").write_text("not an image")
     sources = [tmp_path / "broken.png", *photos[:2], tmp_path / "broken.png", photos[2]]
     skipping = Batches(sources, (8, 12), on_unreadable=[].append)
-    assert [index for index, _ in extract(Two(), skipping, outputs=2, device="cpu")] == [1, 2, 4]
+    assert [index for index, _ in extract(two(), skipping, device="cpu")] == [1, 2, 4]
     with pytest.raises(DataError, match=r"broken\.png"):
-        list(extract(Two(), Batches(sources, (8, 12)), outputs=2, device="cpu"))
+        list(extract(two(), Batches(sources, (8, 12)), device="cpu"))
 
 
 def test_the_device_is_one_of_this_machine(monkeypatch):
@@ -54,3 +63,14 @@ def test_the_device_is_one_of_this_machine(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == "cuda"
     assert resolve_device("cuda:0") == "cuda:0"
+
+
+def test_a_few_are_drawn_by_the_seed_from_those_that_can_be_read(photos, tmp_path):
+    (tmp_path / "broken.png").write_text("not an image")
+    images = Batches([tmp_path / "broken.png", *photos], (8, 12))
+    drawn = few(images, 5, seed=1)
+    assert drawn.shape in {(4, 8, 12, 3), (5, 8, 12, 3)}
+    assert all(any(np.array_equal(one, photo) for photo in photos) for one in drawn)
+    np.testing.assert_array_equal(drawn, few(images, 5, seed=1))
+    assert not np.array_equal(drawn[:4], few(images, 5, seed=2)[:4])
+    assert len(few(images, 100, seed=0)) == len(photos)

@@ -19,26 +19,34 @@ def photos(count, height, width):
 
 class TestPatchFeatures:
     def test_one_map_a_scale_at_half_the_resolution_each(self, backbone):
-        maps = PatchFeatures(backbone, scales=3, neighbourhood=3)(photos(2, 64, 128))
+        maps = PatchFeatures(backbone, scales=3, neighbourhood=3, spacing=8)(photos(2, 64, 128))
         assert [tuple(one.shape) for one in maps] == [(2, 152, 8, 16), (2, 152, 4, 8), (2, 152, 2, 4)]
 
     def test_the_second_scale_is_the_image_at_half_its_size(self, backbone):
         small = photos(1, 64, 64)
         doubled = small.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
-        (expected,) = PatchFeatures(backbone, scales=1, neighbourhood=3)(small)
-        _, second = PatchFeatures(backbone, scales=2, neighbourhood=3)(doubled)
+        (expected,) = PatchFeatures(backbone, scales=1, neighbourhood=3, spacing=8)(small)
+        _, second = PatchFeatures(backbone, scales=2, neighbourhood=3, spacing=8)(doubled)
         torch.testing.assert_close(second, expected, rtol=1e-4, atol=1e-4)
 
     def test_the_neighbourhood_is_a_mean_with_zeros_beyond_the_border(self):
         finest = load_backbone(strides=(8,))
         images = photos(1, 64, 64)
-        (plain,) = PatchFeatures(finest, scales=1, neighbourhood=1)(images)
-        (averaged,) = PatchFeatures(finest, scales=1, neighbourhood=5)(images)
+        (plain,) = PatchFeatures(finest, scales=1, neighbourhood=1, spacing=8)(images)
+        (averaged,) = PatchFeatures(finest, scales=1, neighbourhood=5, spacing=8)(images)
         expected = ndimage.uniform_filter(plain.numpy(), size=(1, 1, 5, 5), mode="constant")
         np.testing.assert_allclose(averaged.numpy(), expected, rtol=1e-3, atol=1e-4)
 
+    def test_on_a_coarser_grid_finer_maps_are_averaged(self, backbone):
+        images = photos(1, 64, 64)
+        (fine,) = PatchFeatures(backbone, scales=1, neighbourhood=3, spacing=8)(images)
+        (coarse,) = PatchFeatures(backbone, scales=1, neighbourhood=3, spacing=16)(images)
+        (alone,) = PatchFeatures(load_backbone(strides=(16,)), scales=1, neighbourhood=3, spacing=16)(images)
+        of_stride_8 = fine[:, :40].unflatten(3, (4, 2)).unflatten(2, (4, 2)).mean(dim=(3, 5))
+        torch.testing.assert_close(coarse, torch.cat([of_stride_8, alone], dim=1), rtol=1e-4, atol=1e-4)
+
     def test_nothing_in_it_is_trained(self, backbone):
-        features = PatchFeatures(backbone, scales=1, neighbourhood=3)
+        features = PatchFeatures(backbone, scales=1, neighbourhood=3, spacing=8)
         assert not any(parameter.requires_grad for parameter in features.parameters())
 
 

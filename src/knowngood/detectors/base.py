@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from knowngood.data.loader import Batches
 from knowngood.errors import DataError
+from knowngood.features.frozen import FrozenFeatures
 from knowngood.types import Progress, Scores, silent
 
 
@@ -26,6 +28,26 @@ class FittedDetector(nn.Module, ABC):
         """
 
 
+class FittedOnFeatures(FittedDetector):
+    """What a detector has learned about the features of a frozen network.
+
+    Args:
+        features: Gives the features of images.
+    """
+
+    def __init__(self, features: FrozenFeatures) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, images: Tensor) -> Scores:
+        """Score images; see `FittedDetector.forward`."""
+        return self.judge(self.features(images))
+
+    @abstractmethod
+    def judge(self, features: Sequence[Tensor]) -> Scores:
+        """From features, each `(N, ...)`, to scores."""
+
+
 class Fit(NamedTuple):
     """The result of learning.
 
@@ -37,6 +59,11 @@ class Fit(NamedTuple):
 
     detector: FittedDetector
     held_out: NDArray[np.float64]
+
+
+def held_out(count: int, most: int, seed: int) -> set[int]:
+    """Draw the images that are scored out of fold: all of `count`, or as many as `most`."""
+    return set(np.random.default_rng(seed).permutation(count)[:most].tolist())
 
 
 def check_folds(present: int, scored: int) -> None:

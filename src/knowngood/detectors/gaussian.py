@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,13 +12,16 @@ from torch import Tensor, nn
 
 from knowngood.data.loader import Batches
 from knowngood.data.splits import folds
-from knowngood.detectors.base import Detector, Fit, FittedDetector, check_folds
+from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds
 from knowngood.detectors.recipe import check_range
-from knowngood.features.backbones import DEFAULT as DEFAULT_BACKBONE
-from knowngood.features.backbones import Backbone, load_backbone
 from knowngood.features.covariance import ledoit_wolf, whitening
 from knowngood.features.extract import extract
+from knowngood.features.frozen import FrozenFeatures, freeze
+from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.types import Progress, Scores, silent
+
+if TYPE_CHECKING:
+    from knowngood.features.backbones import Backbone
 
 LEAST_VARIANCE = 1e-6
 """Added to the variances, so that a feature that is constant over all images does not divide by zero."""
@@ -54,11 +59,10 @@ class Gaussian(Detector):
 
     def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
         """Learn the Gaussians; see `Detector.fit`."""
-        features = ImageFeatures(load_backbone(self.backbone, weights=self.weights))
+        features = freeze(ImageFeatures, good.shape, backbone=self.backbone, weights=self.weights)
         fold_of = folds(len(good), self.folds, seed, good.groups)
         rows: dict[int, list[Tensor]] = {}
-        stream = extract(features, good, outputs=features.levels, device=device)
-        for done, (index, levels) in enumerate(stream, 1):
+        for done, (index, levels) in enumerate(extract(features, good, device=device), 1):
             rows[index] = [level.clone() for level in levels]
             progress("looking at good images", done, len(good))
         read = np.array(sorted(rows))
@@ -83,14 +87,13 @@ class ImageFeatures(nn.Module):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
-        self.levels = len(backbone.strides)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Features `(N, C)` of uint8 images `(N, H, W, 3)`, for each level."""
         return tuple(level.mean(dim=(2, 3)) for level in self.backbone(self.backbone.normalise(images)))
 
 
-class FittedGaussian(FittedDetector):
+class FittedGaussian(FittedOnFeatures):
     """A Gaussian for each level.
 
     Args:
@@ -98,9 +101,8 @@ class FittedGaussian(FittedDetector):
         points: Features of good images `(N, C)`, for each level.
     """
 
-    def __init__(self, features: ImageFeatures, points: list[Tensor]) -> None:
-        super().__init__()
-        self.features = features
+    def __init__(self, features: FrozenFeatures, points: list[Tensor]) -> None:
+        super().__init__(features)
         self.means = nn.ParameterList(
             [nn.Parameter(level.mean(dim=0), requires_grad=False) for level in points]
         )
@@ -114,14 +116,10 @@ class FittedGaussian(FittedDetector):
             ]
         )
 
-    def forward(self, images: Tensor) -> Scores:
-        """Score images; see `FittedDetector.forward`."""
-        return self.judge(list(self.features(images)))
-
-    def judge(self, levels: list[Tensor]) -> Scores:
+    def judge(self, features: Sequence[Tensor]) -> Scores:
         """From features `(N, C)` of each level to scores."""
         distances = [
             ((level - mean) @ whiten).pow(2).sum(dim=1).sqrt()
-            for level, mean, whiten in zip(levels, self.means, self.whiten, strict=True)
+            for level, mean, whiten in zip(features, self.means, self.whiten, strict=True)
         ]
         return Scores(torch.stack(distances).sum(dim=0), None)

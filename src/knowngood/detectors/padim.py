@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from knowngood.data.loader import Batches
 from knowngood.data.splits import folds
-from knowngood.detectors.base import Detector, Fit, FittedDetector, check_folds
+from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, held_out
 from knowngood.detectors.recipe import check_range, check_strides
-from knowngood.features.backbones import DEFAULT as DEFAULT_BACKBONE
-from knowngood.features.backbones import load_backbone
 from knowngood.features.covariance import whitening
 from knowngood.features.extract import extract
+from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
+from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.types import Progress, Scores, silent
 
 REGULARISATION = 0.01
@@ -70,21 +70,25 @@ class Padim(Detector):
 
     def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
         """Learn a Gaussian at each position; see `Detector.fit`."""
-        backbone = load_backbone(self.backbone, strides=self.strides, weights=self.weights)
-        features = PatchFeatures(backbone, scales=1, neighbourhood=1)
-        available = sum(backbone.channels)
+        features = freeze(
+            PatchFeatures,
+            good.shape,
+            backbone=self.backbone,
+            strides=self.strides,
+            weights=self.weights,
+            scales=1,
+            neighbourhood=1,
+            spacing=self.strides[0],
+        )
+        ((available, *shape),) = features.shapes
         drawn = torch.randperm(available, generator=torch.Generator().manual_seed(seed))
         drawn = drawn[: min(self.dimensions, available)].sort().values
         fold_of = folds(len(good), self.folds, seed, good.groups)
-        chosen = np.random.default_rng(seed).permutation(len(good))[: self.held_out]
-        to_score = set(chosen.tolist())
+        to_score = held_out(len(good), self.held_out, seed)
 
         moments: dict[int, _Moments] = {}
         kept: dict[int, Tensor] = {}
-        stream = extract(features, good, outputs=1, device=device)
-        shape = (0, 0)
-        for done, (index, (maps,)) in enumerate(stream, 1):
-            shape = (maps.shape[1], maps.shape[2])
+        for done, (index, (maps,)) in enumerate(extract(features, good, device=device), 1):
             points = maps[drawn].flatten(1).T.contiguous()  # (P, D): a row a position
             moments.setdefault(int(fold_of[index]), _Moments(points)).add(points)
             if index in to_score:
@@ -92,20 +96,20 @@ class Padim(Detector):
             progress("looking at good images", done, len(good))
         check_folds(len(moments), len(kept))
 
-        held_out = []
+        scores: list[Tensor] = []
         for step, fold in enumerate(sorted(moments), 1):
             others = [moments[other] for other in sorted(moments) if other != fold]
             fitted = FittedPadim(features, drawn, *_gaussians(others), shape, self.smoothing)
-            held_out += [
-                fitted.judge(kept[index][None]).image for index in sorted(kept) if fold_of[index] == fold
+            scores += [
+                fitted.distances(kept[index][None]).image for index in sorted(kept) if fold_of[index] == fold
             ]
             progress("scoring good images out of fold", step, len(moments))
         everything = [moments[fold] for fold in sorted(moments)]
         detector = FittedPadim(features, drawn, *_gaussians(everything), shape, self.smoothing).to(device)
-        return Fit(detector, torch.cat(held_out).double().numpy())
+        return Fit(detector, torch.cat(scores).double().numpy())
 
 
-class FittedPadim(FittedDetector):
+class FittedPadim(FittedOnFeatures):
     """The Gaussians at all positions.
 
     Args:
@@ -123,28 +127,27 @@ class FittedPadim(FittedDetector):
 
     def __init__(
         self,
-        features: PatchFeatures,
+        features: FrozenFeatures,
         drawn: Tensor,
         mean: Tensor,
         whiten: Tensor,
-        shape: tuple[int, int],
+        shape: Sequence[int],
         smoothing: float,
     ) -> None:
-        super().__init__()
-        self.features = features
+        super().__init__(features)
         self.shape = shape
         self.smoothing = smoothing
         self.register_buffer("drawn", drawn)
         self.register_buffer("mean", mean)
         self.register_buffer("whiten", whiten)
 
-    def forward(self, images: Tensor) -> Scores:
-        """Score images; see `FittedDetector.forward`."""
-        (maps,) = self.features(images)
-        return self.judge(maps[:, self.drawn].flatten(2).transpose(1, 2))
+    def judge(self, features: Sequence[Tensor]) -> Scores:
+        """From patch features `(N, C, h, w)` to scores."""
+        (maps,) = features
+        return self.distances(maps[:, self.drawn].flatten(2).transpose(1, 2))
 
-    def judge(self, points: Tensor) -> Scores:
-        """From patch features `(N, P, D)` to scores."""
+    def distances(self, points: Tensor) -> Scores:
+        """From the drawn features of each position `(N, P, D)` to scores."""
         deviations = (points - self.mean).transpose(0, 1)  # (P, N, D): one matrix product a position
         distances = (deviations @ self.whiten).pow(2).sum(dim=2).sqrt().T
         maps = smooth(distances.reshape(-1, *self.shape), self.smoothing)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,19 +13,27 @@ from torch import Tensor, nn
 
 from knowngood.data.loader import Batches
 from knowngood.data.splits import folds
-from knowngood.detectors.base import Detector, Fit, FittedDetector, check_folds
+from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, held_out
 from knowngood.detectors.recipe import check_range, check_strides
 from knowngood.errors import RecipeError
-from knowngood.features.backbones import DEFAULT as DEFAULT_BACKBONE
-from knowngood.features.backbones import load_backbone
 from knowngood.features.coreset import StreamingCoreset, k_center
-from knowngood.features.extract import extract
+from knowngood.features.eight_bit import eight_bit
+from knowngood.features.extract import extract, few
+from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.nearest import MemoryBank
+from knowngood.features.parallel import in_parallel
 from knowngood.features.patches import PatchFeatures, align, as_points, smooth
+from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.types import Progress, Scores, silent
 
 CANDIDATES = 10
 """Patches looked at for each one that is kept, in each fold."""
+
+SAMPLE = 16
+"""Good images that are looked at beforehand, for the range of their features."""
+
+AT_ONCE = 256
+"""Patches whose distances to all points of a bank are computed at once."""
 
 LEAST_PER_IMAGE = 32
 """Patches of each image and scale that are looked at, however many images there are."""
@@ -33,9 +43,10 @@ LEAST_PER_IMAGE = 32
 class PatchCore(Detector):
     """Memory banks of patch features at several scales.
 
-    Roth et al., "Towards Total Recall in Industrial Anomaly Detection", arXiv:2106.08265. Here the banks are
-    thinned fold by fold in bounded memory, each scale's distances are standardised by those of good images
-    that were not learned from, and a patch is as anomalous as its most anomalous scale.
+    Roth et al., "Towards Total Recall in Industrial Anomaly Detection", arXiv:2106.08265. Here
+    patches lie on the grid of the coarsest map, the banks are thinned fold by fold in bounded memory, each
+    scale's distances are standardised by those of good images that were not learned from, and a patch is as
+    anomalous as its most anomalous scale.
 
     Args:
         backbone: timm's name of the network.
@@ -43,11 +54,12 @@ class PatchCore(Detector):
         input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
         strides: Feature maps to use, by their stride in pixels, finest first.
         scales: Number of scales; each halves the image.
-        neighbourhood: Side of the square over which features are averaged, in patches; odd.
+        neighbourhood: Side of the square over which features are averaged, in features of each map; odd.
         coreset: Patches kept at each scale.
         smoothing: Standard deviation of the Gaussian that blurs the map, in patches of the finest scale.
         folds: Parts into which the good images are divided to score each by the others.
         held_out: The most good images to score out of fold.
+        eight_bit: On a CPU, multiply 8-bit numbers; refused by itself where it would change what looks odd.
 
     Raises:
         RecipeError: A value is out of range.
@@ -59,14 +71,15 @@ class PatchCore(Detector):
 
     backbone: str = DEFAULT_BACKBONE
     weights: str | None = None
-    input_size: int = 512
+    input_size: int = 448
     strides: tuple[int, ...] = (8, 16)
     scales: int = 2
     neighbourhood: int = 3
     coreset: int = 3000
-    smoothing: float = 1.5
+    smoothing: float = 0.75
     folds: int = 5
     held_out: int = 400
+    eight_bit: bool = True
 
     def __post_init__(self) -> None:
         check_range(
@@ -86,59 +99,90 @@ class PatchCore(Detector):
     def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
         """Learn memory banks from good images; see `Detector.fit`."""
         generator = torch.Generator().manual_seed(seed)
-        backbone = load_backbone(self.backbone, strides=self.strides, weights=self.weights)
-        features = PatchFeatures(backbone, scales=self.scales, neighbourhood=self.neighbourhood)
+        features = self._features(good, seed, device)
         fold_of = folds(len(good), self.folds, seed, good.groups)
         fold_sizes = np.bincount(fold_of)
-        chosen = np.random.default_rng(seed).permutation(len(good))[: self.held_out]
-        to_score = set(chosen.tolist())
+        to_score = held_out(len(good), self.held_out, seed)
 
-        size = self.coreset
-        coresets = [
-            [
-                StreamingCoreset(math.ceil(size / 2), buffer=2 * CANDIDATES * size, generator=generator)
-                for _ in fold_sizes
-            ]
-            for _ in range(self.scales)
-        ]
+        coresets = [[self._coreset(seed) for _ in fold_sizes] for _ in range(self.scales)]
         kept: dict[int, list[Tensor]] = {}
-        stream = extract(features, good, outputs=self.scales, device=device)
-        for done, (index, maps) in enumerate(stream, 1):
+        for done, (index, maps) in enumerate(extract(features, good, device=device), 1):
             fold = fold_of[index]
-            take = max(LEAST_PER_IMAGE, math.ceil(CANDIDATES * size / fold_sizes[fold]))
-            for scale, patches in enumerate(maps):
-                flat = patches.flatten(1)  # (C, h * w)
+            take = max(LEAST_PER_IMAGE, math.ceil(CANDIDATES * self.coreset / fold_sizes[fold]))
+            for of_scale, patches in zip(coresets, maps, strict=True):
+                flat = patches.flatten(1)  # (D, h * w)
                 drawn = torch.randperm(flat.shape[1], generator=generator)[:take]
-                coresets[scale][fold].add(flat[:, drawn].T.to(device))
+                of_scale[fold].add(flat.index_select(1, drawn).half().T.to(device))
             if index in to_score:
                 kept[index] = [patches.half() for patches in maps]
             progress("looking at good images", done, len(good))
 
         present = [fold for fold in range(len(fold_sizes)) if not coresets[0][fold].empty]
         check_folds(len(present), len(kept))
-        by_fold = {fold: [index for index in sorted(kept) if fold_of[index] == fold] for fold in present}
         banks: list[MemoryBank] = []
         distances: list[Tensor] = []  # of held-out images, (M, h, w) at each scale
-        for scale in range(self.scales):
-            parts = {fold: coresets[scale][fold].points() for fold in present}
-            out_of_fold: list[Tensor] = []
-            for fold, indices in by_fold.items():
-                bank = _thinned([parts[other] for other in present if other != fold], size, generator)
-                for index in indices:
-                    out_of_fold.append(_distances_in_parts(bank, kept[index][scale].to(device)))
-                    done = scale * len(kept) + len(out_of_fold)
-                    progress("scoring good images out of fold", done, self.scales * len(kept))
-            distances.append(torch.stack(out_of_fold))
-            banks.append(_thinned(list(parts.values()), size, generator))
+        for scale, of_scale in enumerate(coresets):
+            parts = list(in_parallel(StreamingCoreset.points, [of_scale[fold] for fold in present]))
+            without = [[*parts[:left_out], *parts[left_out + 1 :]] for left_out in range(len(parts))]
+            everything, *others = in_parallel(
+                partial(self._bank, seed=seed, eight_bit=self._rounds(device)), [parts, *without]
+            )
+            bank_of = dict(zip(present, others, strict=True))
+
+            def measure(index: int, scale: int = scale, bank_of: dict[int, MemoryBank] = bank_of) -> Tensor:
+                patches = kept[index][scale][None].to(device).float()
+                return distances_to(bank_of[fold_of[index]], patches)[0]
+
+            measured = []
+            for done, of_image in enumerate(in_parallel(measure, sorted(kept)), scale * len(kept) + 1):
+                measured.append(of_image)
+                progress("scoring good images out of fold", done, self.scales * len(kept))
+            distances.append(torch.stack(measured))
+            banks.append(everything)
 
         standards = [(float(of_scale.mean()), float(of_scale.std())) for of_scale in distances]
-        detector = FittedPatchCore(features, banks, standards, self.smoothing).to(device)
+        detector = FittedPatchCore(features, banks, standards, self.smoothing)
         with torch.inference_mode():
-            held_out = detector.combine(distances).image
-        return Fit(detector, held_out.double().cpu().numpy())
+            scores = detector.combine(distances).image
+        return Fit(detector, scores.double().cpu().numpy())
+
+    def _features(self, good: Batches, seed: int, device: str) -> FrozenFeatures:
+        """Patch features, in 8 bits where that changes nothing."""
+        features = freeze(
+            PatchFeatures,
+            good.shape,
+            backbone=self.backbone,
+            strides=self.strides,
+            weights=self.weights,
+            scales=self.scales,
+            neighbourhood=self.neighbourhood,
+            spacing=self.strides[-1],
+        )
+        if not self._rounds(device):
+            return features
+        sample = few(good, SAMPLE, seed)
+        return eight_bit(features, sample, seed=seed) if len(sample) > 1 else features
+
+    def _rounds(self, device: str) -> bool:
+        """Whether to compute in 8 bits: torch does so on a CPU only."""
+        return self.eight_bit and torch.device(device).type == "cpu"
+
+    def _coreset(self, seed: int) -> StreamingCoreset:
+        """What gathers the patches of one fold at one scale."""
+        return StreamingCoreset(
+            self.coreset,
+            buffer=2 * CANDIDATES * self.coreset,
+            generator=torch.Generator().manual_seed(seed),
+        )
+
+    def _bank(self, parts: list[Tensor], *, seed: int, eight_bit: bool) -> MemoryBank:
+        """A memory bank of the coreset of all points."""
+        points = torch.cat(parts).float()
+        chosen = k_center(points, self.coreset, generator=torch.Generator().manual_seed(seed))
+        return MemoryBank(points[chosen], eight_bit=eight_bit)
 
 
-class FittedPatchCore(FittedDetector):
+class FittedPatchCore(FittedOnFeatures):
     """Memory banks, one a scale, and how far good patches are from them.
 
     Args:
@@ -150,25 +194,23 @@ class FittedPatchCore(FittedDetector):
 
     def __init__(
         self,
-        features: PatchFeatures,
+        features: FrozenFeatures,
         banks: list[MemoryBank],
         standards: list[tuple[float, float]],
         smoothing: float,
     ) -> None:
-        super().__init__()
-        self.features = features
+        super().__init__(features)
         self.banks = nn.ModuleList(banks)
         self.standards = standards
         self.smoothing = smoothing
 
-    def forward(self, images: Tensor) -> Scores:
-        """Score images; see `FittedDetector.forward`."""
-        maps = self.features(images)
+    def judge(self, features: Sequence[Tensor]) -> Scores:
+        """From patch features `(N, D, h, w)` at each scale to scores."""
         return self.combine(
-            [_distances(bank, patches) for bank, patches in zip(self.banks, maps, strict=True)]
+            [distances_to(bank, patches) for bank, patches in zip(self.banks, features, strict=True)]
         )
 
-    def combine(self, distances: list[Tensor] | tuple[Tensor, ...]) -> Scores:
+    def combine(self, distances: Sequence[Tensor]) -> Scores:
         """From distances `(N, h, w)` at each scale to scores."""
         standardised = [
             # Constant images leave no spread to divide by.
@@ -180,20 +222,9 @@ class FittedPatchCore(FittedDetector):
         return Scores(smoothed.amax(dim=(1, 2)), smoothed)
 
 
-def _distances(bank: nn.Module, patches: Tensor) -> Tensor:
-    """Distance of each patch of `(N, C, h, w)` to its nearest in the bank, `(N, h, w)`."""
-    count, _, height, width = patches.shape
-    distances: Tensor = bank(as_points(patches))
-    return distances.view(count, height, width)
-
-
-def _distances_in_parts(bank: MemoryBank, patches: Tensor) -> Tensor:
-    """As `_distances` for one image `(C, h, w)`, in parts that stay in the cache: half the time."""
-    rows = torch.split(as_points(patches[None].float()), 1024)
-    return torch.cat([bank(part) for part in rows]).view(patches.shape[1:])
-
-
-def _thinned(parts: list[Tensor], size: int, generator: torch.Generator) -> MemoryBank:
-    """A memory bank of the coreset of all points."""
-    points = torch.cat(parts)
-    return MemoryBank(points[k_center(points, size, generator=generator)])
+def distances_to(bank: nn.Module, patches: Tensor) -> Tensor:
+    """Distance of each patch of `(N, D, h, w)` to its nearest in the bank, `(N, h, w)`."""
+    width = patches.shape[3]
+    # A few rows at a time: their distances to all points then stay in the cache, in half the time.
+    strips = torch.split(patches, max(1, AT_ONCE // width), dim=2)
+    return torch.cat([bank(as_points(strip)).view(-1, strip.shape[2], width) for strip in strips], dim=1)

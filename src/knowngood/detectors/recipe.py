@@ -92,8 +92,18 @@ def _as_type(value: Any, hint: Any) -> Any:
     if typing.get_origin(hint) is tuple:
         items = value.split(",") if isinstance(value, str) else value
         return tuple(_as_type(item, arguments[0]) for item in items)
+    if hint is bool:
+        return _as_bool(value)
     if isinstance(value, bool) or (hint is int and isinstance(value, float) and not value.is_integer()):
         raise TypeError
     if hint is str and not isinstance(value, str):
         raise TypeError
     return hint(value)
+
+
+def _as_bool(value: Any) -> bool:
+    """Yes or no, as YAML, Python and command lines write it."""
+    text = str(value).lower()
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"

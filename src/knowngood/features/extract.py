@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knowngood.data.loader import Batches
-from knowngood.engines.engine import compile_graph
-from knowngood.engines.export import to_onnx
 from knowngood.errors import RecipeError
+from knowngood.features.frozen import FrozenFeatures
+from knowngood.features.parallel import one_thread
 
-CUDA_BATCH = 16
+DEVICE_BATCH = 32
+"""Images in one step on a GPU."""
 
 
-def extract(
-    module: nn.Module, images: Batches, *, outputs: int, device: str
-) -> Iterator[tuple[int, list[Tensor]]]:
+def extract(features: FrozenFeatures, images: Batches, *, device: str) -> Iterator[tuple[int, list[Tensor]]]:
     """Give the features of each image that can be read, in order, without holding more than a few of them.
 
     On the CPU the extractor runs as an OpenVINO graph, which takes a fraction of eager PyTorch's time; on
     other devices it runs in PyTorch.
 
     Args:
-        module: Takes uint8 images `(N, H, W, 3)`; returns a tuple of tensors, batch first.
+        features: What to extract.
         images: What to read.
-        outputs: Number of tensors that the module returns.
         device: A torch device.
 
     Yields:
@@ -35,24 +35,37 @@ def extract(
         may be overwritten once the next are asked for: copy what is to be kept.
     """
     if torch.device(device).type == "cpu":
-        engine = compile_graph(to_onnx(module, images.shape, [f"output{i}" for i in range(outputs)]))
         pairs = ((int(batch.index[0]), batch.images) for batch in replace(images, size=1))
-        threads = torch.get_num_threads()
-        # The engine has every core busy: torch's own threads would wait for each other, not help.
-        torch.set_num_threads(1)
-        try:
-            for index, arrays in engine.stream(pairs):
+        with one_thread():
+            for index, arrays in features.engine.stream(pairs):
                 yield index, [torch.from_numpy(array[0]) for array in arrays]
-        finally:
-            torch.set_num_threads(threads)
     else:
-        module = module.eval().to(device)
-        with torch.inference_mode():
-            for batch in replace(images, size=CUDA_BATCH):
-                tensors = module(torch.from_numpy(batch.images).to(device))
-                on_cpu = [tensor.float().cpu() for tensor in tensors]
-                for row, index in enumerate(batch.index):
-                    yield int(index), [tensor[row] for tensor in on_cpu]
+        yield from _extract_in_torch(features.module(), images, device)
+
+
+def _extract_in_torch(module: nn.Module, images: Batches, device: str) -> Iterator[tuple[int, list[Tensor]]]:
+    """As `extract`, in large batches on a device of torch's."""
+    # Not in bfloat16: features would be off by a fifth of their spread, against a graph in float32.
+    module = module.eval().to(device).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        for batch in replace(images, size=DEVICE_BATCH):
+            tensors = module(torch.from_numpy(batch.images).to(device))
+            on_cpu = [tensor.float().cpu() for tensor in tensors]
+            for row, index in enumerate(batch.index):
+                yield int(index), [tensor[row] for tensor in on_cpu]
+
+
+def few(images: Batches, count: int, seed: int) -> NDArray[np.uint8]:
+    """Draw some of the images that can be read, uint8 `(n, H, W, 3)`; those that cannot are passed over.
+
+    Raises:
+        DataError: None of those drawn can be read.
+    """
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
+    sources = [images.sources[index] for index in drawn]
+    # Who reads all of the images tells which are unreadable.
+    some = replace(images, sources=sources, groups=None, size=count, on_unreadable=lambda _: None)
+    return next(iter(some)).images
 
 
 def resolve_device(device: str) -> str:

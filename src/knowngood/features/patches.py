@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from knowngood.features.backbones import Backbone
+if TYPE_CHECKING:
+    from knowngood.features.backbones import Backbone
 
 
 class PatchFeatures(nn.Module):
     """Patch features of images at several scales.
 
-    At each scale the feature maps are averaged over a neighbourhood, brought to the finest map's grid and
-    concatenated, as in PatchCore (Roth et al., "Towards Total Recall in Industrial Anomaly Detection",
-    arXiv:2106.08265, section 3.1). Scale 0 is the image at input size; each further scale halves it.
+    At each scale the feature maps are averaged over a neighbourhood, brought to one grid and concatenated, as
+    in PatchCore (Roth et al., "Towards Total Recall in Industrial Anomaly Detection", arXiv:2106.08265,
+    section 3.1). Scale 0 is the image at input size; each further scale halves it.
 
     Args:
         backbone: Gives the feature maps, finest first.
         scales: Number of scales, at least 1.
-        neighbourhood: Side of the averaged square, in patches; odd.
+        neighbourhood: Side of the averaged square, in features of each map; odd.
+        spacing: Pixels between neighbouring patches at each scale, one of the backbone's strides: finer maps
+            are averaged, coarser ones enlarged.
     """
 
-    def __init__(self, backbone: Backbone, *, scales: int, neighbourhood: int) -> None:
+    def __init__(self, backbone: Backbone, *, scales: int, neighbourhood: int, spacing: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.scales = scales
         self.neighbourhood = neighbourhood
+        self.spacing = spacing
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Patch features `(N, C, h, w)` of uint8 images `(N, H, W, 3)`, one tensor a scale, finest first."""
         scaled = self.backbone.normalise(images)
         features = [self._at_one_scale(scaled)]
         for _ in range(self.scales - 1):
-            scaled = F.avg_pool2d(scaled, 2)
+            scaled = halve(scaled)
             features.append(self._at_one_scale(scaled))
         return tuple(features)
 
@@ -47,7 +52,25 @@ class PatchFeatures(nn.Module):
         levels = [
             F.avg_pool2d(level, side, stride=1, padding=side // 2) for level in self.backbone(normalised)
         ]
-        return torch.cat(align(levels), dim=1)
+        finer = sum(stride < self.spacing for stride in self.backbone.strides)
+        pooled = [
+            F.avg_pool2d(level, self.spacing // stride)
+            for level, stride in zip(levels[:finer], self.backbone.strides, strict=False)
+        ]
+        return torch.cat([*pooled, *align(levels[finer:])], dim=1)
+
+
+def halve(maps: Tensor) -> Tensor:
+    """Average maps `(N, C, H, W)` over squares of two by two; both sides are even.
+
+    Example:
+        >>> halve(torch.arange(4.0).view(1, 1, 2, 2)).item()
+        1.5
+    """
+    # As pooling, it takes twice as long in the engines on the three channels of an image.
+    channels = maps.shape[1]
+    quarter = torch.full((int(channels), 1, 2, 2), 0.25, device=maps.device)
+    return F.conv2d(maps, quarter, stride=2, groups=int(channels))
 
 
 def align(maps: Sequence[Tensor]) -> list[Tensor]:
@@ -57,10 +80,17 @@ def align(maps: Sequence[Tensor]) -> list[Tensor]:
         >>> [tuple(m.shape) for m in align([torch.zeros(1, 2, 8, 8), torch.zeros(1, 3, 4, 4)])]
         [(1, 2, 8, 8), (1, 3, 8, 8)]
     """
-    size = maps[0].shape[-2:]
-    return [maps[0]] + [
-        F.interpolate(coarse, size=size, mode="bilinear", align_corners=False) for coarse in maps[1:]
-    ]
+    return [maps[0]] + [_enlarged(coarse, maps[0]) for coarse in maps[1:]]
+
+
+def _enlarged(coarse: Tensor, finest: Tensor) -> Tensor:
+    """Maps on the grid of finer ones."""
+    size = [int(side) for side in finest.shape[-2:]]
+    factors = [side / int(own) for side, own in zip(size, coarse.shape[-2:], strict=True)]
+    if all(factor.is_integer() for factor in factors):
+        # In an exported graph a size would fix the batch size too.
+        return F.interpolate(coarse, scale_factor=factors, mode="bilinear", align_corners=False)
+    return F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
 
 
 def as_points(features: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.loader import Batches, Source
 from knowngood.engines.engine import Engine, compile_graph
-from knowngood.errors import InspectorError, KnowngoodError, UnreadableImage
+from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.metrics.calibration import p_values
@@ -81,6 +81,7 @@ class Inspector:
         self.graph = graph
         self.engine = engine
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
+        self._ways: set[bool] = set()  # in which the graph was tried: for one image alone, for many
 
     def __repr__(self) -> str:
         manifest = self.manifest
@@ -161,8 +162,11 @@ class Inspector:
         batches = Batches(
             images, self.manifest.input_shape, size=1, bits=self.manifest.bits, on_unreadable=on_unreadable
         )
+        alone = len(images) == 1
+        engine = self._tried(alone)
         pairs = ((batch, batch.images) for batch in batches)
-        for batch, (scores, *maps) in self.compiled.stream(pairs):
+        results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
+        for batch, (scores, *maps) in results:
             if not np.isfinite(scores).all():
                 raise InspectorError("the inspector's graph gives a score that is not a finite number")
             p_of_batch = p_values(scores, self._held_out)
@@ -178,23 +182,36 @@ class Inspector:
                     patch_map=maps[0][row].copy() if maps else None,
                 )
 
-    @cached_property
+    @property
     def compiled(self) -> Engine:
-        """The graph, compiled and tried out when it is first used.
+        """The graph, compiled for many images and tried out when it is first used.
 
         Raises:
             InspectorError: The graph does not run, or not as the manifest says.
         """
-        blank = np.zeros((1, *self.manifest.input_shape, 3), dtype=np.uint8)
+        return self._tried(False)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        """What runs the graph."""
         try:
-            engine = compile_graph(self.graph, self.engine)
-            scores, *maps = engine(blank)
-        except KnowngoodError:
-            raise
+            return compile_graph(self.graph, self.engine)
+        except ValueError as error:
+            raise InspectorError(f"the inspector's graph does not run here: {error}") from error
+
+    def _tried(self, alone: bool) -> Engine:
+        """The engine, once the graph has run on a blank image in the way that is wanted."""
+        if alone in self._ways:
+            return self._engine
+        blank = np.zeros((1, *self.manifest.input_shape, 3), dtype=np.uint8)
+        engine = self._engine
+        try:
+            scores, *maps = engine(blank) if alone else next(engine.stream([(None, blank)]))[1]
         except Exception as error:
             # What the engines raise at a graph that does not suit them shares no base but Exception.
             reason = " ".join(str(error).split())[:300]
             raise InspectorError(f"the inspector's graph does not run here: {reason}") from error
         if scores.shape != (1,) or [array.ndim for array in maps] not in ([], [3]):
             raise InspectorError("the inspector's graph does not give a score and at most one map an image")
+        self._ways.add(alone)
         return engine

