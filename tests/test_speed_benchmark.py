@@ -1,0 +1,60 @@
+"""The speed benchmark's table: how figures get into it, and what a dry run may not do."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+COLUMNS = ["figure", "unit", "min", "median", "max", "runs", "asked", "command", "machine"]
+
+
+@pytest.fixture
+def speed(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    yield importlib.import_module("speed")
+    for name in ("speed", "transistors"):
+        sys.modules.pop(name)
+
+
+def test_each_figure_has_its_spread_and_new_ones_take_the_place_of_old_ones(speed, tmp_path):
+    out = tmp_path / "speed.csv"
+    speed.write([{"png: fit [s]": 3.0, "png: score [s]": 9.0}], "first", out)
+    speed.write([{"png: fit [s]": 1.0}, {"png: fit [s]": 2.5, "ratio [ratio]": 4.0}], "second", out)
+    table = pd.read_csv(out)
+    assert list(table.columns) == COLUMNS
+    rows = table.set_index("figure")
+    assert rows.loc["png: fit", ["min", "median", "max", "runs"]].tolist() == [1, 1.75, 2.5, 2]
+    assert rows.loc["ratio", ["median", "runs", "unit"]].tolist() == [4, 1, "ratio"]
+    assert rows["command"].to_dict() == {"png: score": "first", "png: fit": "second", "ratio": "second"}
+    assert rows["machine"].str.endswith(" cores").all()
+
+
+def test_a_process_is_timed_with_its_memory(speed, tmp_path):
+    code = "import os; block = bytearray(200_000_000); print('first'); print(os.environ['XDG_CACHE_HOME'])"
+    done = speed.run([sys.executable, "-c", code], tmp_path)
+    assert done.last_line == str(tmp_path)
+    assert 0 < done.seconds < 60
+    assert 0.2 < done.memory < 4
+
+
+def test_a_process_that_fails_is_named(speed, tmp_path):
+    with pytest.raises(SystemExit, match="status 3: "):
+        speed.run([sys.executable, "-c", "raise SystemExit(3)"], tmp_path)
+
+
+def test_a_dry_run_does_not_replace_the_committed_table(speed, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["speed.py", "--limit", "2"])
+    with pytest.raises(SystemExit) as stopped:
+        speed.main()
+    assert stopped.value.code == 2
+    assert "give --out" in capsys.readouterr().err
+
+
+def test_anomalib_must_be_there_before_the_work_begins(speed, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["speed.py", "--peer-python", str(tmp_path / "python")])
+    with pytest.raises(SystemExit):
+        speed.main()
+    assert "make bench" in capsys.readouterr().err
