@@ -139,3 +139,17 @@ def test_an_unknown_engine_is_named_with_those_that_exist(graph):
 def test_running_a_graph_needs_no_torch():
     code = "import sys, knowngood.engines.engine; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_was_compiled_is_kept_for_the_next_process(graph, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    images = np.random.default_rng(0).integers(0, 256, size=(2, 16, 24, 3), dtype=np.uint8)
+    compile_graph(graph)(images)
+    assert not list(tmp_path.rglob("*"))
+    first = compile_graph(graph, keep=True)(images)
+    (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    written = kept.stat().st_mtime_ns
+    again = compile_graph(graph, keep=True)(images)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert kept.stat().st_mtime_ns == written

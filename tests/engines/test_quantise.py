@@ -7,7 +7,7 @@ from torch import nn
 
 from knowngood.engines.engine import ENGINES, compile_graph
 from knowngood.engines.export import blank, to_onnx
-from knowngood.engines.quantise import LARGEST_WEIGHT, quantise
+from knowngood.engines.quantise import LARGEST_WEIGHT, _rounded, quantise
 from knowngood.engines.simplify import simplify
 
 SHAPE = (32, 32)
@@ -76,21 +76,49 @@ def test_it_also_gives_what_the_graph_in_float32_gave(module, quantised, images)
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_every_convolution_but_that_of_colours_multiplies_numbers_of_eight_bits(quantised):
-    model = onnx.load_from_string(quantised[0])
+def makers_of_inputs(graph):
+    """The kinds of node that make input and weight of each convolution."""
+    model = onnx.load_from_string(graph)
     onnx.checker.check_model(model, full_check=True)
     makers = {output: node.op_type for node in model.graph.node for output in node.output}
-    stem, *others = (node for node in model.graph.node if node.op_type == "Conv")
-    assert "DequantizeLinear" not in {makers.get(name) for name in stem.input}
-    assert len(others) == 2
-    for node in others:
-        assert [makers[name] for name in node.input[:2]] == ["DequantizeLinear"] * 2
+    return [
+        [makers.get(name) for name in node.input[:2]] for node in model.graph.node if node.op_type == "Conv"
+    ]
+
+
+def test_every_convolution_multiplies_numbers_of_eight_bits(quantised):
+    assert makers_of_inputs(quantised[0]) == [["DequantizeLinear"] * 2] * 3
+
+
+def test_but_not_one_of_colours_between_the_levels_of_pixels(images):
+    class Halved(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.halve = nn.Conv2d(3, 3, 2, stride=2, groups=3, bias=False)
+            self.stem = nn.Conv2d(3, 16, 3)
+            self.pointwise = nn.Conv2d(16, 16, 1)
+
+        def forward(self, images):
+            return self.pointwise(self.stem(self.halve(pixels_of(images))))
+
+    graph, _ = quantise(simplify(to_onnx(Halved(), {"images": blank(SHAPE)}, ["maps"])), images)
+    halve, stem, pointwise = makers_of_inputs(graph)
+    assert halve == pointwise == ["DequantizeLinear"] * 2
+    assert "DequantizeLinear" not in stem
+
+
+def test_the_sum_of_a_kernel_is_kept():
+    kernels = np.random.default_rng(0).uniform(-60, 60, size=(8, 4, 3, 3)).astype(np.float32)
+    whole = _rounded(kernels)
+    assert (whole == np.rint(whole)).all()
+    assert np.abs(whole - kernels).max() <= 1
+    assert np.abs((whole - kernels).sum(axis=(2, 3))).max() <= 0.5 + 1e-4
 
 
 def test_weights_are_small_enough_that_two_products_fit_into_sixteen_bits(quantised):
     model = onnx.load_from_string(quantised[0])
     levels = [numpy_helper.to_array(c) for c in model.graph.initializer if c.name.endswith("/levels")]
-    assert len(levels) == 2
+    assert len(levels) == 3
     assert {int(np.abs(one.astype(int)).max()) for one in levels} == {LARGEST_WEIGHT}
     assert 2 * 255 * LARGEST_WEIGHT < 2**15
 

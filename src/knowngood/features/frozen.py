@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from knowngood.engines.cache import cached
 from knowngood.engines.engine import Engine, Outputs, compile_graph
 from knowngood.engines.export import blank, to_onnx
 from knowngood.engines.simplify import simplify
 from knowngood.errors import InspectorError
-from knowngood.features.cache import cached
 from knowngood.features.weights import checkpoint_file
 
 OUTPUT = "features/output"

@@ -195,7 +195,7 @@ class Inspector:
     def _engine(self) -> Engine:
         """What runs the graph."""
         try:
-            return compile_graph(self.graph, self.engine)
+            return compile_graph(self.graph, self.engine, keep=True)
         except ValueError as error:
             raise InspectorError(f"the inspector's graph does not run here: {error}") from error
 

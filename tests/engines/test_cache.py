@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from knowngood.features import cache
-from knowngood.features.cache import cached
+from knowngood.engines import cache
+from knowngood.engines.cache import cached
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_the_oldest_go_when_there_are_too_many(folder, monkeypatch):
 
 def test_processes_that_write_at_once_each_get_a_whole_file(folder):
     program = (
-        "import sys; from knowngood.features.cache import cached;"
+        "import sys; from knowngood.engines.cache import cached;"
         "content = cached('key', lambda: sys.argv[1].encode() * 200_000);"
         "print(len(content), set(content.decode()))"
     )

@@ -1,4 +1,4 @@
-"""Converted networks are kept in the user's cache folder, since converting one takes seconds."""
+"""Converted and compiled networks are kept in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from platformdirs import user_cache_path
 from knowngood.errors import OutputError
 from knowngood.output import replacing
 
-MOST = 64
-"""Graphs that are kept; the oldest beyond these are deleted. Each takes a few megabytes."""
+MOST = 32
+"""Networks that are kept; the oldest beyond these are deleted. Each takes up to ten megabytes."""
 
 _DIGEST = hashlib.sha256().digest_size
 
 
 def folder() -> Path:
-    """Where converted networks are kept; it may be deleted at any time."""
+    """Where networks are kept; it may be deleted at any time."""
     return user_cache_path("knowngood", appauthor=False) / "graphs"
 
 
