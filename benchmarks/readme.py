@@ -1,4 +1,4 @@
-"""Make the README's table of results from the committed figures.
+"""Make the README's tables of results from the committed figures.
 
 python benchmarks/readme.py
 """
@@ -11,7 +11,7 @@ import pandas as pd
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
-BEGIN, END = "<!-- results: made by benchmarks/readme.py -->", "<!-- end of results -->"
+BEGIN, END = "<!-- {}: made by benchmarks/readme.py -->", "<!-- end of {} -->"
 COLUMNS = {
     "image_auroc": "image AUROC",
     "pixel_auroc": "pixel AUROC",
@@ -23,8 +23,37 @@ COLUMNS = {
 NAMES = {"elpv": "ELPV solar cells, mono", "screw": "MVTec screw", "transistor": "MVTec transistor"}
 
 
-def table() -> str:
-    """The table in Markdown: mean ± standard deviation over the seeds."""
+SPEED = {
+    "png: anomalib / fit": "learning from 213 images, times as fast as anomalib",
+    "png: anomalib / first fit on a machine": "the same, the first time on a machine",
+    "png: anomalib / score, running": "judging PNG files, times as fast as anomalib",
+    "png: fit": "learning, start-up included",
+    "png: score, running throughput": "judging PNG files",
+    "jpeg: score, running throughput": "judging JPEG files",
+    "png: score, running / fastest decoder": "judging PNG files, of the fastest decoder alone",
+    "png: score, running / fp32 peak": "arithmetic while judging, of the machine's float32 peak",
+    "png: one decoded image": "one decoded image to its verdict",
+    "png: score of one image, whole process": "`knowngood score` on one image, start-up included",
+    "png: fit, peak memory": "peak memory of learning from 213 images",
+    "20000 images: peak memory": "peak memory of learning from 20,000 images",
+    "20000 images: fit": "learning from 20,000 images",
+}
+
+
+def speed() -> str:
+    """The speed table in Markdown: median, least and largest of the runs, and what was aimed at."""
+    figures = pd.read_csv(HERE / "results" / "speed.csv", keep_default_na=False).set_index("figure")
+    lines = ["| figure | median | least to largest | aimed at |", "|---|---|---|---|"]
+    for name, words in SPEED.items():
+        row = figures.loc[name]
+        unit = "" if row["unit"] in ("ratio", "share") else f" {row['unit']}"
+        spread = "one run" if row["runs"] == 1 else f"{row['min']:.3g} to {row['max']:.3g}"
+        lines.append(f"| {words} | {row['median']:.3g}{unit} | {spread} | {row['asked'] or '–'} |")
+    return "\n".join(lines)
+
+
+def accuracy() -> str:
+    """The accuracy table in Markdown: mean ± standard deviation over the seeds."""
     figures = pd.read_csv(HERE / "results" / "main_job.csv").set_index(["case", "metric"])
     lines = [
         "| images | detector | " + " | ".join(COLUMNS.values()) + " |",
@@ -37,11 +66,14 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def with_table(text: str) -> str:
-    """The README's text with the table put between its marks."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+def with_tables(text: str) -> str:
+    """The README's text with the tables put between their marks."""
+    for name, table in (("results", accuracy()), ("speed", speed())):
+        begin, end = BEGIN.format(name), END.format(name)
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}\n{table}\n{end}{after}"
+    return text
 
 
 def _cell(figures: pd.DataFrame, case: str, metric: str) -> str:
@@ -57,4 +89,4 @@ def _cell(figures: pd.DataFrame, case: str, metric: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")

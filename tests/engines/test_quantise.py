@@ -107,6 +107,18 @@ def test_but_not_one_of_colours_between_the_levels_of_pixels(images):
     assert "DequantizeLinear" not in stem
 
 
+def test_nor_where_colours_have_steps_of_their_own(images):
+    class Normalised(Small):
+        def forward(self, images):
+            spread = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+            return self.pointwise(self.depthwise(self.stem(pixels_of(images) / spread)))
+
+    graph, _ = quantise(simplify(to_onnx(Normalised(), {"images": blank(SHAPE)}, ["maps"])), images)
+    stem, *others = makers_of_inputs(graph)
+    assert "DequantizeLinear" not in stem
+    assert others == [["DequantizeLinear"] * 2] * 2
+
+
 def test_the_sum_of_a_kernel_is_kept():
     kernels = np.random.default_rng(0).uniform(-60, 60, size=(8, 4, 3, 3)).astype(np.float32)
     whole = _rounded(kernels)

@@ -74,3 +74,4 @@ def test_a_few_are_drawn_by_the_seed_from_those_that_can_be_read(photos, tmp_pat
     np.testing.assert_array_equal(drawn, few(images, 5, seed=1))
     assert not np.array_equal(drawn[:4], few(images, 5, seed=2)[:4])
     assert len(few(images, 100, seed=0)) == len(photos)
+    assert few(Batches([tmp_path / "broken.png"], (8, 12)), 5, seed=0).shape == (0, 8, 12, 3)

@@ -61,7 +61,7 @@ def test_a_kept_graph_is_not_found_by_another_version_of_the_code(monkeypatch):
     made = []
     monkeypatch.setattr(frozen, "simplify", lambda graph: made.append(1) or graph)
     features()
-    monkeypatch.setattr(frozen, "_source_hash", lambda: "another")
+    monkeypatch.setattr(frozen, "_source_hash", lambda _: "another")
     features()
     assert len(made) == 2
 

@@ -45,6 +45,16 @@ class TestPatchFeatures:
         of_stride_8 = fine[:, :40].unflatten(3, (4, 2)).unflatten(2, (4, 2)).mean(dim=(3, 5))
         torch.testing.assert_close(coarse, torch.cat([of_stride_8, alone], dim=1), rtol=1e-4, atol=1e-4)
 
+    @pytest.mark.parametrize(
+        ("strides", "scales", "sides"), [((8, 16), 4, (28, 4)), ((8, 16, 32), 3, (14, 4))]
+    )
+    def test_maps_whose_sides_do_not_divide_fit_too(self, strides, scales, sides):
+        backbone = load_backbone(strides=strides)
+        features = PatchFeatures(backbone, scales=scales, neighbourhood=3, spacing=strides[-1])
+        maps = features(photos(1, 448, 448))
+        assert (maps[0].shape[-1], maps[-1].shape[-1]) == sides
+        assert {one.shape[1] for one in maps} == {sum(backbone.channels)}
+
     def test_nothing_in_it_is_trained(self, backbone):
         features = PatchFeatures(backbone, scales=1, neighbourhood=3, spacing=8)
         assert not any(parameter.requires_grad for parameter in features.parameters())

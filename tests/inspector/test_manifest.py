@@ -174,6 +174,11 @@ def test_no_held_out_scores(values):
         parsed(values | {"held_out": []})
 
 
+def test_an_older_format_advises_to_fit_anew(values):
+    with pytest.raises(InspectorError, match=r"has format 1, .* resized in another way; fit it anew"):
+        parsed(values | {"format": 1})
+
+
 def test_a_newer_format_advises_to_upgrade(values):
     newer = values | {"format": FORMAT + 1, "unheard_of": True}
     with pytest.raises(InspectorError, match=rf"has format {FORMAT + 1}.*reads format {FORMAT}\. Upgrade"):

@@ -29,6 +29,9 @@ SMALLEST_SIDE = 8
 THREADS = min(8, os.cpu_count() or 1)
 """Files that are read at once."""
 
+LARGEST_REUSED = 20_000_000
+"""Pixels of the largest image whose memory a thread keeps for the next one."""
+
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 
 TRANSPOSED = (5, 6, 7, 8)
@@ -204,7 +207,8 @@ def _decode(
     if image.format == "PNG":
         chunks = pixel_chunks(data)
         if header.deep or (header.mode not in ("1", "P") and not see_through):
-            common = header.mode in ("L", "RGB") and not header.deep and not see_through
+            small = image.size[0] * image.size[1] <= LARGEST_REUSED
+            common = header.mode in ("L", "RGB") and not header.deep and not see_through and small
             return decode_png(chunks, _reused(image) if at_least and common else None)
     if image.format == "JPEG" and header.mode in ("L", "RGB"):
         pixels = decode_jpeg(data, image.size[::-1], grey=header.mode == "L", at_least=at_least)

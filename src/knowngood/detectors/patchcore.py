@@ -93,13 +93,15 @@ class PatchCore(Detector):
             held_out=(2, 10_000),
         )
         check_strides(self, self.strides)
+        if not isinstance(self.eight_bit, bool):
+            raise RecipeError(f"PatchCore: eight_bit={self.eight_bit!r} must be true or false")
         if self.neighbourhood % 2 == 0:
             raise RecipeError(f"PatchCore: neighbourhood={self.neighbourhood} must be odd")
 
     def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
         """Learn memory banks from good images; see `Detector.fit`."""
         generator = torch.Generator().manual_seed(seed)
-        features = self._features(good, seed, device)
+        features, rounds = self._features(good, seed, device)
         fold_of = folds(len(good), self.folds, seed, good.groups)
         fold_sizes = np.bincount(fold_of)
         to_score = held_out(len(good), self.held_out, seed)
@@ -125,7 +127,7 @@ class PatchCore(Detector):
             parts = list(in_parallel(StreamingCoreset.points, [of_scale[fold] for fold in present]))
             without = [[*parts[:left_out], *parts[left_out + 1 :]] for left_out in range(len(parts))]
             everything, *others = in_parallel(
-                partial(self._bank, seed=seed, eight_bit=self._rounds(device)), [parts, *without]
+                partial(self._bank, seed=seed, eight_bit=rounds), [parts, *without]
             )
             bank_of = dict(zip(present, others, strict=True))
 
@@ -146,8 +148,8 @@ class PatchCore(Detector):
             scores = detector.combine(distances).image
         return Fit(detector, scores.double().cpu().numpy())
 
-    def _features(self, good: Batches, seed: int, device: str) -> FrozenFeatures:
-        """Patch features, in 8 bits where that changes nothing."""
+    def _features(self, good: Batches, seed: int, device: str) -> tuple[FrozenFeatures, bool]:
+        """Patch features, and whether they compute in 8 bits: where that is wanted and changes nothing."""
         features = freeze(
             PatchFeatures,
             good.shape,
@@ -158,14 +160,12 @@ class PatchCore(Detector):
             neighbourhood=self.neighbourhood,
             spacing=self.strides[-1],
         )
-        if not self._rounds(device):
-            return features
-        sample = few(good, SAMPLE, seed)
-        return eight_bit(features, sample, seed=seed) if len(sample) > 1 else features
-
-    def _rounds(self, device: str) -> bool:
-        """Whether to compute in 8 bits: torch does so on a CPU only."""
-        return self.eight_bit and torch.device(device).type == "cpu"
+        if self.eight_bit and torch.device(device).type == "cpu":
+            sample = few(good, SAMPLE, seed)
+            rounded = eight_bit(features, sample, seed=seed) if len(sample) > 1 else None
+            if rounded is not None:
+                return rounded, True
+        return features, False
 
     def _coreset(self, seed: int) -> StreamingCoreset:
         """What gathers the patches of one fold at one scale."""

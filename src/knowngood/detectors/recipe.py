@@ -102,7 +102,7 @@ def _as_type(value: Any, hint: Any) -> Any:
 
 
 def _as_bool(value: Any) -> bool:
-    """Yes or no, as YAML, Python and command lines write it."""
+    """Yes or no, as `true` or `false` in any letters."""
     text = str(value).lower()
     if text not in ("true", "false"):
         raise ValueError

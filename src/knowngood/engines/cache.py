@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from knowngood.errors import OutputError
 from knowngood.output import replacing
 
 MOST = 32
-"""Networks that are kept; the oldest beyond these are deleted. Each takes up to ten megabytes."""
+"""Networks that are kept, up to ten megabytes each; those unused for longest beyond these are deleted."""
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -42,6 +43,7 @@ def cached(key: str, make: Callable[[], bytes]) -> bytes:
         kept = path.read_bytes()
         content, digest = kept[:-_DIGEST], kept[-_DIGEST:]
         if hashlib.sha256(content).digest() == digest:
+            os.utime(path)
             return content
     content = make()
     with suppress(OSError, OutputError):

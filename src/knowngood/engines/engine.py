@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -54,6 +55,7 @@ class OpenVino:
         import openvino
 
         self._core = openvino.Core()
+        self._one_at_a_time = Lock()  # threads that judge an image each share one request
         self._key = hashlib.sha256(graph).hexdigest() if keep else None
         try:
             self._graph = self._core.read_model(graph)
@@ -65,9 +67,10 @@ class OpenVino:
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
         """Run the graph on each image of a batch in turn, with all cores."""
         results = []
-        for image in images:
-            self._soonest.start_async([image[None]])
-            results.append(tuple(map(np.copy, _results(self._soonest))))
+        with self._one_at_a_time:
+            for image in images:
+                self._soonest.start_async([image[None]])
+                results.append(tuple(map(np.copy, _results(self._soonest))))
         return tuple(np.concatenate(column) for column in zip(*results, strict=True))
 
     def stream(self, images: Iterable[tuple[T, NDArray[np.uint8]]]) -> Iterator[tuple[T, Outputs]]:

@@ -45,8 +45,8 @@ def quantise(graph: bytes, images: Iterable[NDArray[np.uint8]]) -> tuple[bytes, 
     for Efficient Integer-Arithmetic-Only Inference", arXiv:1712.05877). Four things keep the
     features close.
 
-    - What is rounded in the first layer goes through all others: pixels keep their own 256 levels, and
-      convolutions of colours that are no longer whole numbers stay in floating point.
+    - What is rounded in the first layer goes through all others: pixels keep their own 256 levels where one
+      step serves all colours; other convolutions of colours stay in floating point.
     - Weights of one kernel are rounded so that their sum changes least: what they read is mostly smooth.
     - The channels that a depthwise convolution reads are evened out before they are rounded; its weights have
       a scale for each channel, and take the factor back (cross-layer equalization in Nagel et al., "Data-Free
@@ -76,6 +76,10 @@ def quantise(graph: bytes, images: Iterable[NDArray[np.uint8]]) -> tuple[bytes, 
         if node.op_type == "Conv" or convolved & set(node.input):
             convolved.update(node.output)
     observed, outputs = _observe(graph, list(readers), convolved, images)
+    for name in set(readers) - convolved:
+        steps = observed[name].high - observed[name].low
+        if np.ptp(steps) > 1e-5 * steps.max():  # normalised by a spread for each colour: no levels for all
+            del readers[name], observed[name]
     added: list[onnx.TensorProto] = []
     nodes: list[onnx.NodeProto] = []
     factors: dict[str, NDArray[np.float64] | None] = {}

@@ -26,7 +26,6 @@ def simplify(graph: bytes) -> bytes:
     import onnxruntime
 
     model = onnx.load_from_string(graph)
-    outputs = list(model.graph.output)
     _set_batch(model, 1)
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
@@ -34,13 +33,10 @@ def simplify(graph: bytes) -> bytes:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(Path(folder) / "plain.onnx")
         options.log_severity_level = 3
-        onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"], disabled_optimizers=[]
-        )
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         plain = onnx.load(options.optimized_model_filepath)
     _set_batch(plain, BATCH)
     del plain.graph.value_info[:]  # intermediate shapes, with the batch size of one
-    assert [output.name for output in plain.graph.output] == [output.name for output in outputs]
     _unshare(plain)
     return bytes(plain.SerializeToString())
 

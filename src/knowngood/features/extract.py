@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knowngood.data.loader import Batches
-from knowngood.errors import RecipeError
+from knowngood.errors import DataError, RecipeError
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.features.parallel import one_thread
 
@@ -47,7 +47,7 @@ def _extract_in_torch(module: nn.Module, images: Batches, device: str) -> Iterat
     """As `extract`, in large batches on a device of torch's."""
     # Not in bfloat16: features would be off by a fifth of their spread, against a graph in float32.
     module = module.eval().to(device).to(memory_format=torch.channels_last)
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         for batch in replace(images, size=DEVICE_BATCH):
             tensors = module(torch.from_numpy(batch.images).to(device))
             on_cpu = [tensor.float().cpu() for tensor in tensors]
@@ -56,16 +56,14 @@ def _extract_in_torch(module: nn.Module, images: Batches, device: str) -> Iterat
 
 
 def few(images: Batches, count: int, seed: int) -> NDArray[np.uint8]:
-    """Draw some of the images that can be read, uint8 `(n, H, W, 3)`; those that cannot are passed over.
-
-    Raises:
-        DataError: None of those drawn can be read.
-    """
+    """Draw some of the images, uint8 `(n, H, W, 3)`; those that cannot be read are passed over."""
     drawn = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
     sources = [images.sources[index] for index in drawn]
-    # Who reads all of the images tells which are unreadable.
     some = replace(images, sources=sources, groups=None, size=count, on_unreadable=lambda _: None)
-    return next(iter(some)).images
+    try:
+        return next(iter(some)).images
+    except DataError:  # whoever reads all images tells which cannot be read
+        return np.empty((0, *images.shape, 3), np.uint8)
 
 
 def resolve_device(device: str) -> str:

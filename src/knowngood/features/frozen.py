@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ OUTPUT = "features/output"
 LARGEST_DIFFERENCE = 1e-3
 """The most that a graph's features may differ from torch's, as a share of their spread."""
 
-_MADE_BY = ("torch", "timm", "onnx", "onnxruntime")
+_MADE_BY = ("torch", "timm", "onnx", "onnxruntime", "openvino")
 _SOURCES = (".", "../engines")
 
 
@@ -65,6 +66,10 @@ class FrozenFeatures:
         return compile_graph(self.graph)
 
     @cached_property
+    def _network(self) -> nn.Module:
+        return self.module().eval()
+
+    @cached_property
     def _model(self) -> onnx.ModelProto:
         return onnx.load_from_string(self.graph)
 
@@ -75,7 +80,7 @@ class FrozenFeatures:
             rows = [[torch.from_numpy(output.copy()) for output in outputs] for _, outputs in stream]
             return [torch.cat(column) for column in zip(*rows, strict=True)]
         with torch.inference_mode():
-            return list(self.module().eval().to(images.device)(images))
+            return list(self._network.to(images.device)(images))
 
 
 def freeze(
@@ -134,14 +139,15 @@ def freeze(
     if checkpoint is None:
         return FrozenFeatures(convert(), module)  # which weights these are is known only once they are loaded
     key = {
-        "features": kind.__qualname__,
+        "features": [kind.__module__, kind.__qualname__],
         "options": options,
         "shape": shape,
         "backbone": backbone,
         "strides": strides,
         "weights": [checkpoint.name, hashlib.sha256(checkpoint.read_bytes()).hexdigest()],
+        "embedded": weights is None,
         "versions": {name: version(name) for name in _MADE_BY},
-        "source": _source_hash(),
+        "source": _source_hash(inspect.getsourcefile(kind)),
     }
     return FrozenFeatures(cached(json.dumps(key, sort_keys=True), convert), module)
 
@@ -157,8 +163,9 @@ def _check(expected: Sequence[NDArray[np.float32]], given: Outputs) -> None:
             )
 
 
-def _source_hash() -> str:
+def _source_hash(of_kind: str | None) -> str:
     """SHA-256 of the code that makes graphs: another version of it must not find what this one made."""
     here = Path(__file__).parent
     files = sorted(file for source in _SOURCES for file in (here / source).glob("*.py"))
+    files += [Path(of_kind)] if of_kind else []
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

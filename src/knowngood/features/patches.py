@@ -52,12 +52,8 @@ class PatchFeatures(nn.Module):
         levels = [
             F.avg_pool2d(level, side, stride=1, padding=side // 2) for level in self.backbone(normalised)
         ]
-        finer = sum(stride < self.spacing for stride in self.backbone.strides)
-        pooled = [
-            F.avg_pool2d(level, self.spacing // stride)
-            for level, stride in zip(levels[:finer], self.backbone.strides, strict=False)
-        ]
-        return torch.cat([*pooled, *align(levels[finer:])], dim=1)
+        grid = levels[self.backbone.strides.index(self.spacing)]
+        return torch.cat([_on_grid(level, grid) for level in levels], dim=1)
 
 
 def halve(maps: Tensor) -> Tensor:
@@ -80,17 +76,26 @@ def align(maps: Sequence[Tensor]) -> list[Tensor]:
         >>> [tuple(m.shape) for m in align([torch.zeros(1, 2, 8, 8), torch.zeros(1, 3, 4, 4)])]
         [(1, 2, 8, 8), (1, 3, 8, 8)]
     """
-    return [maps[0]] + [_enlarged(coarse, maps[0]) for coarse in maps[1:]]
+    return [maps[0]] + [_interpolated(coarse, maps[0]) for coarse in maps[1:]]
 
 
-def _enlarged(coarse: Tensor, finest: Tensor) -> Tensor:
-    """Maps on the grid of finer ones."""
-    size = [int(side) for side in finest.shape[-2:]]
-    factors = [side / int(own) for side, own in zip(size, coarse.shape[-2:], strict=True)]
+def _on_grid(level: Tensor, grid: Tensor) -> Tensor:
+    """A map on the grid of another: averaged where that one is a whole number of times coarser."""
+    factors = [int(own) / int(side) for own, side in zip(level.shape[-2:], grid.shape[-2:], strict=True)]
+    if all(factor.is_integer() for factor in factors):
+        return F.avg_pool2d(level, [int(factor) for factor in factors])
+    # Networks round the sides of their maps, so that 7 may stand beside 4.
+    return _interpolated(level, grid)
+
+
+def _interpolated(maps: Tensor, grid: Tensor) -> Tensor:
+    """Maps on the grid of others, bilinearly."""
+    size = [int(side) for side in grid.shape[-2:]]
+    factors = [side / int(own) for side, own in zip(size, maps.shape[-2:], strict=True)]
     if all(factor.is_integer() for factor in factors):
         # In an exported graph a size would fix the batch size too.
-        return F.interpolate(coarse, scale_factor=factors, mode="bilinear", align_corners=False)
-    return F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+        return F.interpolate(maps, scale_factor=factors, mode="bilinear", align_corners=False)
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
 def as_points(features: Tensor) -> Tensor:

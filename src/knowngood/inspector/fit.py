@@ -145,7 +145,8 @@ def fit(
 def input_shape(paths: Sequence[str], size: int) -> tuple[int, int]:
     """Choose the shape that images are resized to: about `size` squared pixels, in their usual aspect ratio.
 
-    Both sides are multiples of 64, so that every scale and stride divides them. A ratio beyond 4 counts as 4.
+    Both sides are multiples of 64, so that strides up to 32 divide them at two scales. A ratio beyond 4
+    counts as 4.
 
     Example:
         >>> input_shape([], 500)
@@ -162,6 +163,8 @@ def input_shape(paths: Sequence[str], size: int) -> tuple[int, int]:
 
 def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float) -> tuple[bytes, float]:
     """Export a fitted detector to a graph, and measure how far its image scores are from torch's.
+
+    Frozen features come from the engine on both sides: `freeze` has compared them with torch's.
 
     Args:
         fitted: It is moved to the CPU.

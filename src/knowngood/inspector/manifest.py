@@ -11,10 +11,17 @@ from typing import Any
 from knowngood.errors import InspectorError
 from knowngood.metrics.thresholds import Threshold
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when an older knowngood could no longer read a new inspector rightly."""
 
-RESIZE = "stretched to the input shape: area averages when shrinking, linear when growing"
+OLDEST = 2
+"""Inspectors of older formats expect images that were resized in another way."""
+
+RESIZE = (
+    "stretched to the input shape: halved by area averages while both sides are even and at least twice as "
+    "long as needed, then area averages if a side is still that long, else linear; JPEG decoded at 1/2, 1/4 "
+    "or 1/8 where that is large enough"
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class Manifest:
         validation: Fingerprint of each image that the threshold was set on, beyond the held-out scores.
         threshold: The line between accept and reject, and how it was chosen.
         graph_hash: SHA-256 of the graph, hexadecimal.
-        graph_difference: Largest difference between torch's scores and the graph's, relative.
+        graph_difference: Largest difference between torch's scores and the graph's, relative; where the
+            detector stands on frozen features, both take them from the engine, compared when converted.
     """
 
     detector: str
@@ -71,7 +79,7 @@ class Manifest:
             name: The inspector's file name, for messages.
 
         Raises:
-            InspectorError: It is of a newer format, or a key is missing, unknown or of the wrong type.
+            InspectorError: Its format is too new or too old, or a key is missing, unknown or of a wrong type.
         """
         try:
             values = json.loads(content)
@@ -83,6 +91,10 @@ class Manifest:
         if made > FORMAT:
             raise InspectorError(
                 f"{name!r} has format {made}; this knowngood reads format {FORMAT}. Upgrade knowngood"
+            )
+        if made < OLDEST:
+            raise InspectorError(
+                f"{name!r} has format {made}, for which images were resized in another way; fit it anew"
             )
         values = _checked(values, _MANIFEST, name)
         values["threshold"] = Threshold(**_checked(values["threshold"], _THRESHOLD, name))
