@@ -2,11 +2,13 @@
 
 python benchmarks/measures.py warm FOLDER      # what a program that is already running reaches
 python benchmarks/measures.py growth FOLDER    # a fit, when its stages end, and the coreset's share
+python benchmarks/measures.py alone FOLDER     # one image at a time, by FOLDER/fitted.inspector
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import threading
 import time
@@ -16,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 import knowngood
+from knowngood.data.images import read_image
 
 CORESET = str(Path("features") / "coreset.py")
 """The file whose code is the coreset's."""
@@ -53,6 +56,18 @@ def growth(folder: str) -> dict[str, Any]:
     return {"fit": seconds, "coreset_share": sum(looks) / len(looks), "stage_ends": ends}
 
 
+def alone(folder: str) -> dict[str, Any]:
+    """Milliseconds from a decoded image to its verdict in a process that only judges, median of 50 calls."""
+    inspector = knowngood.Inspector.load(Path(folder) / "fitted.inspector")
+    image = read_image(next(Path(folder).glob("test/good/*")))
+    milliseconds = []
+    for _ in range(55):
+        start = time.perf_counter()
+        inspector.inspect(image)
+        milliseconds.append(1e3 * (time.perf_counter() - start))
+    return {"latency": statistics.median(milliseconds[5:])}
+
+
 def _in_coreset(frame: FrameType | None) -> bool:
     """Whether code of the coreset is on a thread's stack."""
     while frame is not None:
@@ -63,4 +78,4 @@ def _in_coreset(frame: FrameType | None) -> bool:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"warm": warm, "growth": growth}[sys.argv[1]](sys.argv[2])))
+    print(json.dumps({"warm": warm, "growth": growth, "alone": alone}[sys.argv[1]](sys.argv[2])))

@@ -2,6 +2,7 @@
 
     python benchmarks/speed.py [--pairs 3]    # about 10 minutes a pair; `make bench` makes anomalib ready
     python benchmarks/speed.py growth         # fits of 500, 2,000 and 20,000 images
+    python benchmarks/speed.py alone          # one image at a time, in processes that only judge
 
 Both sides take the same 1024² transistors, one network (EfficientNet-Lite0) with the same weights, and
 PatchCore on the CPU. anomalib keeps as many patches as one of our two memory banks: its default, a tenth of
@@ -40,6 +41,7 @@ ASKED = {
     "png: score, running / fastest decoder": "at least 0.7",
     "jpeg: score, running throughput": "at least 60",
     "png: one decoded image": "at most 15",
+    "png: one decoded image, in a process that only judges": "at most 15",
     "png: score, running / fp32 peak": "at least 0.6",
     "png: fit, peak memory": "at most 1.5",
     "20000 images: peak memory": "at most 2",
@@ -181,6 +183,15 @@ def grow(options: argparse.Namespace, folder: Path) -> list[dict[str, float]]:
     return runs
 
 
+def judge_alone(options: argparse.Namespace, folder: Path) -> list[dict[str, float]]:
+    """Milliseconds for one decoded image, in a fresh process each time."""
+    root = transistors.make(folder, "png", options.limit)
+    run([KNOWNGOOD, "fit", str(root), "--out", str(root / "fitted.inspector")], folder / "cache")
+    command = [sys.executable, str(HERE / "measures.py"), "alone", str(root)]
+    runs = [json.loads(run(command, folder / "cache").last_line) for _ in range(options.pairs)]
+    return [{"png: one decoded image, in a process that only judges [ms]": one["latency"]} for one in runs]
+
+
 def write(runs: list[dict[str, float]], command: str, out: Path) -> None:
     """Put the least, median and largest value of each figure into the table, in place of older ones."""
     rows = []
@@ -221,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", choices=("compare", "growth"), default="compare")
+    parser.add_argument("what", nargs="?", choices=("compare", "growth", "alone"), default="compare")
     parser.add_argument("--pairs", type=int, default=3, help="runs of ours and anomalib's, in turn")
     parser.add_argument("--peer-runs", type=int, help="pairs in which anomalib runs; without it all")
     parser.add_argument("--peer-python", type=Path, default=PEER_PYTHON, help="anomalib's Python")
@@ -237,6 +248,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.what == "growth":
             write(grow(options, Path(folder)), "python benchmarks/speed.py growth", options.out)
+        elif options.what == "alone":
+            write(judge_alone(options, Path(folder)), "python benchmarks/speed.py alone", options.out)
         else:
             command = f"python benchmarks/speed.py --pairs {options.pairs}"
             write(compare(options, Path(folder)), command, options.out)
