@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 import knowngood
-from knowngood.data.images import read_image
+from knowngood.inspector.speed import latencies
 
 CORESET = str(Path("features") / "coreset.py")
 """The file whose code is the coreset's."""
@@ -59,13 +59,8 @@ def growth(folder: str) -> dict[str, Any]:
 def alone(folder: str) -> dict[str, Any]:
     """Milliseconds from a decoded image to its verdict in a process that only judges, median of 50 calls."""
     inspector = knowngood.Inspector.load(Path(folder) / "fitted.inspector")
-    image = read_image(next(Path(folder).glob("test/good/*")))
-    milliseconds = []
-    for _ in range(55):
-        start = time.perf_counter()
-        inspector.inspect(image)
-        milliseconds.append(1e3 * (time.perf_counter() - start))
-    return {"latency": statistics.median(milliseconds[5:])}
+    image = next(Path(folder).glob("test/good/*"))
+    return {"latency": statistics.median(latencies(inspector, image))}
 
 
 def _in_coreset(frame: FrameType | None) -> bool:

@@ -245,14 +245,13 @@ def main() -> None:
         parser.error("a dry run (--limit) must not replace the committed table; give --out")
     if options.what == "compare" and options.peer_runs and not options.peer_python.exists():
         parser.error(f"anomalib's environment is not there ({options.peer_python}); `make bench` makes it")
+    measure, words = {
+        "compare": (compare, f"--pairs {options.pairs}"),
+        "growth": (grow, "growth"),
+        "alone": (judge_alone, "alone"),
+    }[options.what]
     with tempfile.TemporaryDirectory() as folder:
-        if options.what == "growth":
-            write(grow(options, Path(folder)), "python benchmarks/speed.py growth", options.out)
-        elif options.what == "alone":
-            write(judge_alone(options, Path(folder)), "python benchmarks/speed.py alone", options.out)
-        else:
-            command = f"python benchmarks/speed.py --pairs {options.pairs}"
-            write(compare(options, Path(folder)), command, options.out)
+        write(measure(options, Path(folder)), f"python benchmarks/speed.py {words}", options.out)
 
 
 if __name__ == "__main__":

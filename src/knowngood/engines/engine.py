@@ -55,14 +55,9 @@ class OpenVino:
         import openvino
 
         self._core = openvino.Core()
+        self._graph = read_for_one_image(graph)
         self._one_at_a_time = Lock()  # threads that judge an image each share one request
         self._key = hashlib.sha256(graph).hexdigest() if keep else None
-        try:
-            self._graph = self._core.read_model(graph)
-            (images,) = self._graph.inputs
-            self._graph.reshape([1, *list(images.partial_shape)[1:]])
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"OpenVINO cannot read the graph: {_reason(error)}") from error
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
         """Run the graph on each image of a batch in turn, with all cores."""
@@ -184,6 +179,23 @@ def compile_graph(graph: bytes, engine: str = "openvino", *, keep: bool = False)
     if engine not in ENGINES:
         raise RecipeError(f"engine={engine!r} is not known; choose one of {', '.join(ENGINES)}")
     return ENGINES[engine](graph, keep)
+
+
+def read_for_one_image(graph: bytes) -> Any:
+    """Read a serialised ONNX graph as OpenVINO's model, for a batch of one.
+
+    Raises:
+        ValueError: OpenVINO cannot read it, or it has not just one input.
+    """
+    import openvino
+
+    try:
+        model = openvino.Core().read_model(graph)
+        (images,) = model.inputs
+        model.reshape([1, *list(images.partial_shape)[1:]])
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"OpenVINO cannot read the graph: {_reason(error)}") from error
+    return model
 
 
 def _results(request: Any) -> Outputs:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from knowngood.engines.engine import read_for_one_image
+
 
 def multiply_adds(graph: bytes) -> int:
     """Count the multiplications, each with its addition, that a graph takes for one image.
@@ -31,14 +33,7 @@ def multiply_adds(graph: bytes) -> int:
         >>> multiply_adds(model.SerializeToString())
         40
     """
-    import openvino
-
-    try:
-        model = openvino.Core().read_model(graph)
-        model.reshape([1, *list(model.inputs[0].partial_shape)[1:]])
-    except RuntimeError as error:
-        raise ValueError("OpenVINO cannot read the graph, so its arithmetic cannot be counted") from error
-    return sum(map(_of_node, model.get_ops()))
+    return sum(map(_of_node, read_for_one_image(graph).get_ops()))
 
 
 def _of_node(node: Any) -> int:

@@ -84,7 +84,7 @@ def _on_grid(level: Tensor, grid: Tensor) -> Tensor:
     factors = [int(own) / int(side) for own, side in zip(level.shape[-2:], grid.shape[-2:], strict=True)]
     if all(factor.is_integer() for factor in factors):
         return F.avg_pool2d(level, [int(factor) for factor in factors])
-    # Networks round the sides of their maps, so that 7 may stand beside 4.
+    # It is coarser, or the network has rounded its sides, so that 7 stands beside 4.
     return _interpolated(level, grid)
 
 

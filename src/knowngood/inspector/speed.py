@@ -132,7 +132,7 @@ def measure_speed(
 
     paths = [str(path) for path in samples["path"][:: math.ceil(len(samples) / MOST)]]
     # Before the graph is compiled for many images too, which a program that judges one at a time never does.
-    latencies = _latencies(inspector, paths[0])
+    latency = latencies(inspector, paths[0])
     # Not timed: the files get into the system's cache, and the engine ready.
     _count(inspector.stream(paths))
     memory = _peak_memory()
@@ -165,8 +165,8 @@ def measure_speed(
         backbone=typical.get("backbone"),
         graph=typical["graph"],
         score=typical["score"],
-        latency=float(np.median(latencies)),
-        latency_95=float(np.percentile(latencies, 95)),
+        latency=float(np.median(latency)),
+        latency_95=float(np.percentile(latency, 95)),
         multiply_adds=multiply_adds(inspector.graph),
         peak=max(peaks),
     )
@@ -188,7 +188,7 @@ def _rate(work: Callable[[], int]) -> float:
     return work() / (perf_counter() - start)
 
 
-def _latencies(inspector: Inspector, path: str) -> list[float]:
+def latencies(inspector: Inspector, path: str | Path) -> list[float]:
     """Milliseconds of calls with one decoded image, after a few that are not counted."""
     image = read_image(path, bits=inspector.manifest.bits)
     milliseconds = []
