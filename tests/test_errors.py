@@ -28,7 +28,7 @@ def classes():
 def test_the_tree_that_is_drawn_is_the_tree():
     actual = {name: kind.__base__.__name__ for name, kind in classes().items()}
     assert {name: parent for name, (parent, _) in drawn_tree().items()} == actual
-    assert len(actual) == 7
+    assert len(actual) == 8
 
 
 def test_the_words_in_the_tree_are_those_of_the_classes():

@@ -7,6 +7,7 @@
     │   └── UnreadableImage    one image file that cannot be read
     ├── RecipeError            a hyper-parameter that is unknown or out of range
     ├── WeightsError           backbone weights that are not on this machine
+    ├── TrainingError          a training that went wrong or cannot go on
     ├── InspectorError         an inspector file that is broken, altered or from another version
     └── OutputError            a result that could not be written
 
@@ -47,6 +48,10 @@ class RecipeError(KnowngoodError):
 
 class WeightsError(KnowngoodError):
     """Backbone weights that are not on this machine."""
+
+
+class TrainingError(KnowngoodError):
+    """A training that went wrong or cannot go on."""
 
 
 class InspectorError(KnowngoodError):

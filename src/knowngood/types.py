@@ -15,10 +15,13 @@ class Scores(NamedTuple):
     Attributes:
         image: `(N,)` raw and unbounded; higher is more anomalous.
         map: `(N, h, w)` at patch resolution, covering the whole image; None for image-only methods.
+        rebuilt: `(N, H, W, C)` from 0 to 1, the images as the detector rebuilds them, in colour or, where it
+            learned from grey images, with one channel; None for methods that rebuild no image.
     """
 
     image: Tensor
     map: Tensor | None
+    rebuilt: Tensor | None = None
 
 
 Progress = Callable[[str, int, int], None]

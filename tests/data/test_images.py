@@ -165,3 +165,10 @@ def test_image_size_does_not_decode(tmp_path, monkeypatch):
     assert image_size(tmp_path / "a.png") == (24, 40)
     with pytest.raises(UnreadableImage):
         image_size(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (8, 9, 1), (8, 9, 3), (8, 9, 4)])
+def test_image_size_of_an_array(shape):
+    assert image_size(np.zeros(shape, np.uint16)) == (8, 9)
+    with pytest.raises(DataError, match="type float64"):
+        image_size(np.zeros(shape))

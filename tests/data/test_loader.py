@@ -143,6 +143,17 @@ def test_only_broken_images_are_an_error_even_when_skipping(tmp_path):
     assert message.endswith("and 3 more")
 
 
+def test_a_refused_array_is_named_by_its_position(tmp_path):
+    grey, deep = np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint16)
+    sources = [grey, tmp_path / "none.png", grey, deep]
+    failures = []
+    (batch,) = Batches(sources, shape=(8, 8), bits=None, on_unreadable=failures.append)
+    assert batch.index.tolist() == [0, 2]
+    assert [failure.path for failure in failures] == [str(tmp_path / "none.png"), "[3]"]
+    with pytest.raises(DataError, match=r"2 of 4 .*\n.*none\.png': there is no .*\n  '\[3\]': it has 16-bit"):
+        list(Batches(sources, shape=(8, 8), bits=None))
+
+
 def test_an_array_that_is_no_image_is_an_error_at_once():
     with pytest.raises(DataError, match="shape"):
         list(Batches([np.zeros((8, 8, 2), np.uint8)], shape=(8, 8), on_unreadable=[].append))

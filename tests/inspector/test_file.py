@@ -34,8 +34,20 @@ def small(tmp_path):
 
 
 def test_what_is_written_is_read(small):
-    assert read_inspector(small) == CONTENT
-    assert read_inspector(str(small)) == CONTENT
+    assert read_inspector(small) == (*CONTENT, {})
+    assert read_inspector(str(small)) == (*CONTENT, {})
+
+
+def test_what_tells_of_the_training_is_read_too(tmp_path):
+    training = {"training.json": b"{}", "training/epoch_005.png": b"png"}
+    write_inspector(tmp_path / "trained.inspector", *CONTENT, training)
+    assert read_inspector(tmp_path / "trained.inspector") == (*CONTENT, training)
+
+
+def test_other_members_are_refused(tmp_path):
+    write_inspector(tmp_path / "x", *CONTENT, {"setup.py": b""})
+    with pytest.raises(InspectorError, match="a zip file but not an inspector"):
+        read_inspector(tmp_path / "x")
 
 
 def test_same_content_makes_the_same_file(small, tmp_path):
@@ -122,8 +134,8 @@ def test_a_directory_with_a_right_seal_may_lie(small, tmp_path):
         path = tmp_path / "lie"
         path.write_bytes(altered.tobytes() + hashlib.sha256(altered.tobytes()).hexdigest().encode())
         try:
-            manifest, graph = read_inspector(path)
-            assert len(manifest) + len(graph) <= len(body)
+            manifest, graph, training = read_inspector(path)
+            assert len(manifest) + len(graph) + sum(map(len, training.values())) <= len(body)
         except InspectorError:
             refused += 1
     assert 100 < refused < 400

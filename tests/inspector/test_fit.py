@@ -66,6 +66,63 @@ def test_folder_table_file_and_table_are_alike(image_only, copy):
     assert_same(fit(str(copy / "table.csv"), TINY), image_only)
 
 
+# --- good images alone, as paths and arrays
+
+
+def test_arrays_are_learned_from_as_files_are(image_only, widget, good_images, test_images):
+    paths = sorted((widget / "train/good").iterdir())
+    assert_same(fit(paths, TINY), image_only)
+    of_arrays = fit(good_images, TINY)
+    mixed = fit([*map(str, paths[:10]), *good_images[10:]], TINY)
+    assert of_arrays.graph == mixed.graph == image_only.graph
+    assert of_arrays.threshold == mixed.threshold == image_only.threshold
+    assert of_arrays.manifest.training == fingerprint(list(good_images))
+    assert mixed.manifest.training == image_only.manifest.training[:10] + of_arrays.manifest.training[10:]
+    assert len(of_arrays.inspect(test_images)) == 14
+
+
+def test_small_grey_arrays(good_images):
+    grey = good_images[:6, ::4, ::3, 1].copy()
+    before = grey.copy()
+    inspector = fit(grey, make_detector("gaussian", {"input_size": 128}))
+    assert inspector.manifest.input_shape == (128, 128)
+    assert len(inspector.manifest.training) == 6
+    np.testing.assert_array_equal(grey, before)
+
+
+def test_deep_arrays_among_others_are_left_out_by_their_position(good_images, monkeypatch):
+    monkeypatch.setattr("knowngood.data.images.FILES_TO_MEASURE", 2)  # the deep ones are not among them
+    deep = np.full((96, 96), 4000, np.uint16)
+    given = [*good_images[:3], deep, *good_images[3:8], deep + 1, "gone.png"]
+    with pytest.raises(DataError, match="3 of 11 images cannot be read") as failed:
+        fit(given, TINY)
+    assert all(name in str(failed.value) for name in ("'[3]': it has 16-bit pixels", "'[9]'", "'gone.png'"))
+    failures = []
+    inspector = fit(given, TINY, on_unreadable=failures.append)
+    assert [failure.path for failure in failures] == ["[3]", "[9]", "gone.png"]
+    assert inspector.manifest.training == fingerprint(list(good_images[:8]))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "there are no good images to train on"),
+        (np.zeros((0, 28, 28), np.uint8), "there are no good images to train on"),
+        (np.zeros((1, 28, 28), np.uint8), "one good image is too few to train on"),
+        (np.zeros((96, 96, 3), np.uint8), r"an array of shape \(96, 96, 3\) came; expected good images as"),
+        (
+            np.zeros((3, 28, 28)),
+            r"good image \[0\]: an image array of shape \(28, 28\) and type float64 came",
+        ),
+        (np.full((4, 28, 28), 7, np.uint8), "all 4 good images are copies of one image"),
+    ],
+)
+def test_arrays_that_cannot_be_learned_from(given, message):
+    with pytest.raises(DataError, match=message) as failed:
+        fit(given, TINY)
+    assert "\n" not in str(failed.value)
+
+
 # --- what the manifest says
 
 
@@ -122,14 +179,20 @@ def test_deep_images_of_another_shape(tmp_path):
 )
 def test_input_shape_keeps_the_aspect(tmp_path, shape, size, expected):
     Image.new("L", shape[::-1]).save(tmp_path / "image.png")
-    assert input_shape([str(tmp_path / "image.png")], size) == expected
+    assert input_shape([str(tmp_path / "image.png")], size, 64) == expected
+
+
+def test_input_shape_as_fine_as_the_detector_wants(tmp_path):
+    Image.new("L", (28, 28)).save(tmp_path / "digit.png")
+    assert input_shape([str(tmp_path / "digit.png")], 28, 4) == (28, 28)
+    assert input_shape([str(tmp_path / "digit.png")], 30, 4) == (32, 32)
 
 
 def test_input_shape_follows_the_usual_image(tmp_path):
     paths = [str(tmp_path / f"{number}.png") for number in range(6)]
     for path, shape in zip(paths, [(50, 100)] * 3 + [(100, 50)] * 2, strict=False):
         Image.new("L", shape[::-1]).save(path)
-    assert input_shape(paths, 512) == (384, 704)  # the sixth is not there, and not missed
+    assert input_shape(paths, 512, 64) == (384, 704)  # the sixth is not there, and not missed
 
 
 # --- images that cannot be learned from
@@ -192,7 +255,7 @@ def test_two_good_images_will_do(widget, test_images):
 def test_copies_of_one_image(widget, tmp_path):
     for number in range(4):
         shutil.copy(widget / "train/good/000.png", tmp_path / f"{number}.png")
-    with pytest.raises(DataError, match="all 4 good images are copies of one file"):
+    with pytest.raises(DataError, match="all 4 good images are copies of one image"):
         fit(tmp_path, TINY)
 
 

@@ -23,6 +23,7 @@ MANIFEST = Manifest(
     versions={"python": "3.11"},
     training=["00ff", "11ee"],
     held_out=[-1.0, 0.1, 2.5],
+    peaks=[0.2, 0.3, 0.9],
     validation=["22dd"],
     threshold=Threshold(2.5, "false rejects at most 0.05", 0.05, 3, 0, 0.63, "Too few good images"),
     graph_hash="cd",
@@ -175,7 +176,7 @@ def test_no_held_out_scores(values):
 
 
 def test_an_older_format_advises_to_fit_anew(values):
-    with pytest.raises(InspectorError, match=r"has format 1, .* resized in another way; fit it anew"):
+    with pytest.raises(InspectorError, match=r"has format 1, which is no longer read; fit it anew"):
         parsed(values | {"format": 1})
 
 

@@ -23,6 +23,17 @@ def fit(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same inspector.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    run: Annotated[
+        Path | None,
+        typer.Option(help="A folder for checkpoints and logs; a training that was cut off goes on there."),
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help="Of a training: 32-true, bf16-mixed or 16-mixed.")
+    ] = "32-true",
+    devices: Annotated[int, typer.Option(help="Processes or GPUs that share a training.")] = 1,
+    mlflow: Annotated[
+        str | None, typer.Option(help="A tracking address of MLflow's for the losses of a training.")
+    ] = None,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Go on without images that cannot be read.")
     ] = False,
@@ -41,13 +52,16 @@ def fit(
         # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.detectors.registry import choose_detector
         from knowngood.inspector.fit import fit as learn
+        from knowngood.training.run import Run
 
+        how = Run(run, precision=precision, devices=devices, mlflow=mlflow)
         chosen = choose_detector(detector, recipe, setting or [])
         inspector = learn(
             data,
             chosen,
             seed=seed,
             device=device,
+            run=None if how == Run() else how,
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,
         )

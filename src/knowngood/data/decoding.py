@@ -64,6 +64,16 @@ class Header(NamedTuple):
     orientation: int
 
 
+def name_of(source: Source, position: int) -> str:
+    """Name an image for people: a file by its path, an array by its position among the images given.
+
+    Example:
+        >>> name_of("a.png", 0), name_of(np.zeros((8, 9), np.uint8), 1)
+        ('a.png', '[1]')
+    """
+    return f"[{position}]" if isinstance(source, np.ndarray) else os.fspath(source)
+
+
 def read_header(path: str | Path) -> Header:
     """Read the header of an image file, without decoding its pixels.
 

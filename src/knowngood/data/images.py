@@ -160,19 +160,27 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(colours.any(axis=-1), dtype=np.bool_)
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
-    """Read the size of an image from its header alone.
+def image_size(source: Source) -> tuple[int, int]:
+    """Read the size of an image, of a file from its header alone.
 
     Args:
-        path: The image file.
+        source: A file or an array, see `read_image`.
 
     Returns:
         Height and width, once the image is turned upright.
 
     Raises:
         UnreadableImage: The file is missing or is no image that `read_image` would accept.
+        DataError: The array has another shape or type.
+
+    Example:
+        >>> image_size(np.zeros((8, 9, 3), np.uint8))
+        (8, 9)
     """
-    header = read_header(path)
+    if isinstance(source, np.ndarray):
+        height, width = decode(source).shape[:2]
+        return height, width
+    header = read_header(source)
     return header.height, header.width
 
 

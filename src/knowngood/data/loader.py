@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import THREADS, Source
+from knowngood.data.decoding import THREADS, Source, name_of
 from knowngood.data.images import read_resized
 from knowngood.errors import DataError, UnreadableImage
 
@@ -48,7 +48,7 @@ class Batches:
 
     Iteration raises a DataError at its end that names every unreadable image; from the first of them on
     nothing more is yielded, though all are tried. With ``on_unreadable`` they are left out and told to it,
-    and only a set without any readable image is an error.
+    and only a set without any readable image is an error. An array is named by its position, as in ``[3]``.
 
     Args:
         sources: Files or arrays.
@@ -84,9 +84,10 @@ class Batches:
         with closing(self._read()) as outcomes:
             for position, outcome in enumerate(outcomes):
                 if isinstance(outcome, UnreadableImage):
-                    failures.append(outcome)
+                    failure = UnreadableImage(name_of(self.sources[position], position), outcome.reason)
+                    failures.append(failure)
                     if self.on_unreadable:
-                        self.on_unreadable(outcome)
+                        self.on_unreadable(failure)
                     continue
                 if failures and not self.on_unreadable:
                     continue

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from knowngood.data.decoding import THREADS
+from knowngood.data.decoding import THREADS, Source, decode
 from knowngood.data.layouts import recognise
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError
@@ -123,25 +127,63 @@ def good_train(table: pd.DataFrame, *, least: int = 2) -> pd.DataFrame:
         ['a']
     """
     good = table[(table["split"] == "train") & (table["label"] == "good")]
-    if good.empty:
-        raise DataError("there are no good images to train on; an inspector learns from good parts alone")
-    if len(good) < least:
-        have = "one good image is" if len(good) == 1 else f"{len(good)} good images are"
-        raise DataError(
-            f"{have} too few to train on; at least {least} are needed, and some dozens are better"
-        )
+    _check_enough(len(good), least)
     return good
 
 
-def fingerprint(paths: Sequence[str | Path]) -> list[str]:
-    """Name each file by its content, whatever it is called and wherever it lies.
+def good_sources(
+    data: str | Path | pd.DataFrame | Sequence[Source] | NDArray[Any],
+) -> tuple[list[Source], list[Any] | None]:
+    """List the good images to train on, however they are given.
 
     Args:
-        paths: The files.
+        data: A folder or a table, as `load_samples` takes it, or the table itself: their good images of the
+            train split are taken. Or good images alone: a sequence of files and arrays (see
+            `knowngood.data.images.read_image`), or one array (N, H, W) or (N, H, W, 3) of uint8 or uint16.
 
     Returns:
-        The first 16 hexadecimal digits of the SHA-256 of each file's bytes; empty for a file that cannot be
-        opened.
+        At least two files, as text, and arrays; and the group of each, where a table has them.
+
+    Raises:
+        DataError: The folder or table cannot be used, there are fewer than two good images, one of those
+            given is neither a file's name nor an array that can be an image, or a file is named twice.
+
+    Example:
+        >>> sources, groups = good_sources(np.zeros((5, 28, 28), np.uint8))
+        >>> len(sources), sources[0].shape, groups
+        (5, (28, 28), None)
+    """
+    if isinstance(data, str | Path | pd.DataFrame):
+        good = good_train(check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data))
+        return good["path"].tolist(), good["group"].tolist() if "group" in good else None
+    # Three or four columns are no image: such an array is one image in colour.
+    if isinstance(data, np.ndarray) and not (data.ndim == 4 or (data.ndim == 3 and data.shape[2] > 4)):
+        raise DataError(
+            f"an array of shape {data.shape} came; "
+            "expected good images as (N, H, W) or (N, H, W, 3), or a list of them"
+        )
+    sources: list[Source] = [_checked_source(source, position) for position, source in enumerate(data)]
+    named = Counter(source for source in sources if isinstance(source, str))
+    twice = [path for path, times in named.items() if times > 1]
+    if twice:
+        raise DataError(
+            f"{len(twice)} good image(s) are named more than once, such as {twice[0]!r}; name each once"
+        )
+    _check_enough(len(sources), least=2)
+    return sources, None
+
+
+def fingerprint(sources: Sequence[Source]) -> list[str]:
+    """Name each image by its content: a file by its bytes, whatever it is called and wherever it lies.
+
+    An array is never named as an image file is, even if its pixels are the same.
+
+    Args:
+        sources: Files or arrays.
+
+    Returns:
+        The first 16 hexadecimal digits of a SHA-256: of each file's bytes, or of an array's type, shape and
+        bytes; empty for a file that cannot be opened.
 
     Example:
         >>> import tempfile
@@ -150,15 +192,46 @@ def fingerprint(paths: Sequence[str | Path]) -> list[str]:
         ['e3b0c44298fc1c14']
     """
 
-    def digest(path: str | Path) -> str:
+    def digest(source: Source) -> str:
+        if isinstance(source, np.ndarray):
+            # No image file begins like this. The lower byte comes first on every machine.
+            sha = hashlib.sha256(f"array {source.dtype.name} {source.shape}\n".encode())
+            sha.update(np.ascontiguousarray(source, source.dtype.newbyteorder("<")).data)
+            return sha.hexdigest()[:16]
         try:
-            with Path(path).open("rb") as file:
+            with Path(source).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()[:16]
         except OSError:
             return ""
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(digest, paths))
+        return list(pool.map(digest, sources))
+
+
+def _checked_source(source: object, position: int) -> str | NDArray[Any]:
+    """Check one of the good images given: a file's name, as text, or an array that can be an image."""
+    if isinstance(source, str | Path):
+        return str(source)
+    if not isinstance(source, np.ndarray):
+        raise DataError(
+            f"good image [{position}] is of type {type(source).__name__}; give a path or an array"
+        )
+    try:
+        decode(source)
+    except DataError as error:
+        raise DataError(f"good image [{position}]: {error}") from error
+    return source
+
+
+def _check_enough(number: int, least: int) -> None:
+    """Refuse too few good images."""
+    if number == 0:
+        raise DataError("there are no good images to train on; an inspector learns from good parts alone")
+    if number < least:
+        have = "one good image is" if number == 1 else f"{number} good images are"
+        raise DataError(
+            f"{have} too few to train on; at least {least} are needed, and some dozens are better"
+        )
 
 
 def _read_table(path: Path) -> pd.DataFrame:

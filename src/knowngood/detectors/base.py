@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from knowngood.data.loader import Batches
 from knowngood.errors import DataError
 from knowngood.features.frozen import FrozenFeatures
+from knowngood.training.record import TrainingRecord
 from knowngood.types import Progress, Scores, silent
 
 
@@ -55,10 +56,15 @@ class Fit(NamedTuple):
         detector: Scores new images.
         held_out: Scores of good images, `(M,)` float64, in no particular order, each by a detector that did
             not learn from that image. A threshold is set from these.
+        peaks: The largest value of the map of each of those images, `(M,)` float64, where the score is of
+            another kind than the map's values; else None.
+        record: How the network was trained; None for methods that train none.
     """
 
     detector: FittedDetector
     held_out: NDArray[np.float64]
+    peaks: NDArray[np.float64] | None = None
+    record: TrainingRecord | None = None
 
 
 def held_out(count: int, most: int, seed: int) -> set[int]:
@@ -83,8 +89,11 @@ def check_folds(present: int, scored: int) -> None:
 class Detector(ABC):
     """A recipe. Subclasses are frozen dataclasses of hyper-parameters and nothing else.
 
-    Every recipe has an `input_size`: images are resized to about that many pixels squared.
+    Every recipe has an `input_size`: images are resized to about that many pixels squared, both sides a
+    `multiple`.
     """
+
+    multiple: ClassVar[int] = 64  # so that strides up to 32 divide the sides at two scales
 
     input_size: int
 

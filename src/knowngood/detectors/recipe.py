@@ -60,6 +60,25 @@ def check_range(recipe: object, **bounds: tuple[float, float]) -> None:
             raise RecipeError(f"{owner}: {name}={value!r} must be a number between {low} and {high}")
 
 
+def check_choice(recipe: object, **choices: tuple[str, ...]) -> None:
+    """Check that settings are among the values that they can have.
+
+    Raises:
+        RecipeError: One is not.
+
+    Example:
+        >>> class Recipe:
+        ...     loss = "l3"
+        >>> check_choice(Recipe(), loss=("l1", "l2"))
+        Traceback (most recent call last):
+        knowngood.errors.RecipeError: Recipe: loss='l3' must be one of l1, l2
+    """
+    for name, known in choices.items():
+        value = getattr(recipe, name)
+        if value not in known:
+            raise RecipeError(f"{type(recipe).__name__}: {name}={value!r} must be one of {', '.join(known)}")
+
+
 def check_strides(recipe: object, strides: tuple[int, ...]) -> None:
     """Check that feature maps are named once each, finest first.
 

@@ -6,17 +6,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from knowngood.detectors.autoencoder import Autoencoder
 from knowngood.detectors.base import Detector
+from knowngood.detectors.dual_prototype import DualPrototype
+from knowngood.detectors.feature_autoencoder import FeatureAutoencoder
+from knowngood.detectors.ganomaly import Ganomaly
 from knowngood.detectors.gaussian import Gaussian
 from knowngood.detectors.padim import Padim
 from knowngood.detectors.patchcore import PatchCore
 from knowngood.detectors.recipe import make_recipe
+from knowngood.detectors.vae import Vae
 from knowngood.errors import RecipeError
 
 DETECTORS: dict[str, type[Detector]] = {
     "patchcore": PatchCore,
     "padim": Padim,
     "gaussian": Gaussian,
+    "feature_autoencoder": FeatureAutoencoder,
+    "autoencoder": Autoencoder,
+    "vae": Vae,
+    "ganomaly": Ganomaly,
+    "dual_prototype": DualPrototype,
 }
 DEFAULT = "patchcore"
 

@@ -21,11 +21,16 @@ from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.inspector import Inspector, Verdict
 from knowngood.inspector.manifest import Manifest
+from knowngood.inspector.reconstructions import reconstructions
 from knowngood.metrics.defect_types import by_defect_type
 from knowngood.metrics.ranking import auroc, average_precision, f1_max
 from knowngood.metrics.rates import confusion
 from knowngood.metrics.regions import PixelHistogram
+from knowngood.training.record import TrainingRecord
 from knowngood.types import Progress, silent
+
+WORST = 10
+"""Test images of which the reconstruction is kept, among the good and among the defects."""
 
 NO_GOOD = "there is no good test image"
 NO_DEFECT = "there is no defective test image"
@@ -43,7 +48,11 @@ class Evaluation:
             detectors.
         provenance: The inspector's manifest as plain values; long lists are counted.
         held_out: Scores of good images from which the threshold was set.
+        heat_scale: What heatmaps are scaled by; see `Manifest.heat_scale`.
         unreadable: Test images that could not be read.
+        training: How the inspector's network was trained; None where none was.
+        reconstructions: What `knowngood.inspector.reconstructions` says of the test images, with the images
+            of the worst ten; None where the detector rebuilds none.
     """
 
     metrics: dict[str, Any]
@@ -51,7 +60,10 @@ class Evaluation:
     maps: NDArray[np.float32] | None
     provenance: dict[str, Any]
     held_out: NDArray[np.float64]
+    heat_scale: tuple[NDArray[np.float64], float]
     unreadable: list[UnreadableImage]
+    training: TrainingRecord | None = None
+    reconstructions: pd.DataFrame | None = None
 
 
 def evaluate(
@@ -120,7 +132,12 @@ def evaluate(
         else None,
         provenance=_provenance(inspector.manifest),
         held_out=np.array(inspector.manifest.held_out),
+        heat_scale=inspector.manifest.heat_scale,
         unreadable=unreadable,
+        training=inspector.training,
+        reconstructions=reconstructions(inspector, judged, keep=WORST, progress=progress)
+        if inspector.training and inspector.training.rebuilt
+        else None,
     )
 
 
@@ -241,7 +258,7 @@ def _test_images(table: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:
 def _provenance(manifest: Manifest) -> dict[str, Any]:
     """The manifest without what only a program reads."""
     values = dataclasses.asdict(manifest)
-    del values["held_out"]
+    del values["held_out"], values["peaks"]
     for name in ("training", "validation"):
         digest = hashlib.sha256("".join(values[name]).encode()).hexdigest()[:16]
         values[name] = {"images": len(values[name]), "fingerprint": digest}

@@ -1,4 +1,5 @@
-"""The inspector file: an uncompressed zip of `manifest.json` and `model.onnx`, sealed by a checksum.
+"""The inspector file: an uncompressed zip of `manifest.json`, `model.onnx` and, where a network was trained,
+the record of that; sealed by a checksum.
 
 Any zip tool opens it, and `model.onnx` runs in any ONNX runtime. The zip comment, which ends the file, is the
 SHA-256 of all bytes before it: a file that was cut off or altered is told before anything in it is used.
@@ -10,6 +11,7 @@ import hashlib
 import io
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from knowngood.errors import InspectorError
@@ -17,6 +19,9 @@ from knowngood.output import replacing
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
+TRAINING = "training"
+"""How the names of all other members begin."""
+
 LARGEST = 2 << 30
 """A larger file is not read, in bytes."""
 
@@ -24,8 +29,16 @@ _SEAL = 64
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def write_inspector(path: str | os.PathLike[str], manifest: bytes, graph: bytes) -> None:
+def write_inspector(
+    path: str | os.PathLike[str], manifest: bytes, graph: bytes, training: Mapping[str, bytes] | None = None
+) -> None:
     """Write an inspector file; one that was there before is replaced whole or not at all.
+
+    Args:
+        path: The file.
+        manifest: The manifest as JSON.
+        graph: The serialised graph.
+        training: Members that tell of the training, by name.
 
     Raises:
         OutputError: The file cannot be written.
@@ -33,8 +46,8 @@ def write_inspector(path: str | os.PathLike[str], manifest: bytes, graph: bytes)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         # A fixed time, so that the same content makes the same file.
-        archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), manifest)
-        archive.writestr(zipfile.ZipInfo(GRAPH, _EPOCH), graph)
+        for name, content in {MANIFEST: manifest, GRAPH: graph, **(training or {})}.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
         archive.comment = b"0" * _SEAL
     body = buffer.getvalue()[:-_SEAL]
     with replacing(path) as unfinished, unfinished.open("wb") as file:
@@ -42,8 +55,8 @@ def write_inspector(path: str | os.PathLike[str], manifest: bytes, graph: bytes)
         file.write(hashlib.sha256(body).hexdigest().encode())
 
 
-def read_inspector(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
-    """Read the manifest and the graph of an inspector file, which may come from a stranger.
+def read_inspector(path: str | os.PathLike[str]) -> tuple[bytes, bytes, dict[str, bytes]]:
+    """Read an inspector file, which may come from a stranger: manifest, graph, record of the training.
 
     Raises:
         InspectorError: The file cannot be opened, is no inspector, or was cut off or altered.
@@ -66,13 +79,20 @@ def read_inspector(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
-            if sorted(member.filename for member in members) != [MANIFEST, GRAPH]:
+            names = [member.filename for member in members]
+            others = [name for name in names if name not in (MANIFEST, GRAPH)]
+            if (
+                len(names) != len(set(names))
+                or len(names) != len(others) + 2
+                or not all(name.startswith(TRAINING) for name in others)
+            ):
                 raise InspectorError(f"{name!r} is a zip file but not an inspector")
             if not sealed:
                 raise InspectorError(broken)
             if any(m.compress_type != zipfile.ZIP_STORED or m.file_size > size for m in members):
                 raise InspectorError(f"{name!r} holds compressed or oversized parts; an inspector never does")
-            return archive.read(MANIFEST), archive.read(GRAPH)
+            training = {name: archive.read(name) for name in others}
+            return archive.read(MANIFEST), archive.read(GRAPH), training
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         # zipfile has no common base for what a damaged directory makes it raise.
         raise InspectorError(broken) from error

@@ -17,22 +17,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from knowngood.data.decoding import Source, name_of
 from knowngood.data.images import image_size, significant_bits
 from knowngood.data.loader import Batches
-from knowngood.data.samples import check_samples, fingerprint, good_train, load_samples
+from knowngood.data.samples import fingerprint, good_sources
 from knowngood.detectors import DETECTORS, Detector, FittedDetector, make_detector
 from knowngood.detectors.base import FittedOnFeatures
+from knowngood.detectors.trained import Trained
 from knowngood.engines.engine import compile_graph
 from knowngood.engines.export import blank, chain, to_onnx
 from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
 from knowngood.features.extract import resolve_device
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.manifest import RESIZE, Manifest
+from knowngood.inspector.manifest import MAX_FALSE_REJECT, RESIZE, Manifest
 from knowngood.metrics.thresholds import conformal
+from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
-
-MAX_FALSE_REJECT = 0.05
-"""The false-reject rate for which the threshold is set at first; `knowngood threshold` moves it."""
 
 LARGEST_DIFFERENCE = 1e-4
 """The most that a graph's scores may differ from torch's, relative."""
@@ -40,29 +40,36 @@ LARGEST_DIFFERENCE = 1e-4
 LARGEST_ROUNDED = 5e-3
 """The same for a graph in 8 bits, where a value between two levels may be rounded either way."""
 
+OUTPUTS = ("score", "map", "rebuilt")
+"""What a graph may give: the parts of `Scores`."""
+
 _CHECKED = 2
 _SAMPLED = 100
-_MULTIPLE = 64
 _LONGEST = 4.0
 
 
 def fit(
-    data: str | Path | pd.DataFrame,
+    data: str | Path | pd.DataFrame | Sequence[Source] | NDArray[Any],
     detector: str | Detector = "patchcore",
     *,
     seed: int = 0,
     device: str = "auto",
+    run: Run | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
     progress: Progress = silent,
 ) -> Inspector:
-    """Learn an inspector from the good training images of a folder or table.
+    """Learn an inspector from the good training images of a folder or table, or from good images alone.
 
     Args:
         data: A folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
-            table itself. Only good images of the train split are looked at.
+            table itself: only good images of the train split are looked at. Or good images, all to learn
+            from: a sequence of paths and arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in
+            RGB order, or one array `(N, H, W)` or `(N, H, W, 3)`.
         detector: A name in `knowngood.detectors.DETECTORS`, or a recipe.
         seed: The same seed on the same images gives the same inspector.
         device: `auto`, `cpu` or `cuda`.
+        run: How and where to train, for detectors whose network is trained: a folder in which a training that
+            was cut off goes on, the precision, the number of devices.
         on_unreadable: Called with each image that cannot be read, which is then left out; without it such
             images are an error.
         progress: Called during long work.
@@ -71,31 +78,41 @@ def fit(
         The inspector, its threshold set for 5 % false rejects on held-out good images.
 
     Raises:
-        DataError: There are too few good images, all are the same, or some cannot be read.
-        RecipeError: The detector or the device is not known, or the seed is out of range.
+        DataError: There are too few good images, all are the same, some cannot be read, or what was given
+            is no image.
+        RecipeError: The detector or the device is not known, or the seed is out of range; a run is given
+            to a detector that trains nothing; or its folder holds a training with another recipe.
+        TrainingError: The training went wrong.
         WeightsError: The backbone's weights are not on this machine.
 
     Example::
 
         inspector = fit("widget/")
         inspector.save("widget.inspector")
+        inspector = fit(photographs)    # uint8 (N, H, W, 3), as a camera's program has them
     """
     recipe = make_detector(detector) if isinstance(detector, str) else detector
     device = resolve_device(device)
     if not 0 <= seed < 2**63:
         raise RecipeError(f"seed={seed} must be a whole number from 0 to 2**63 - 1")
-    good = good_train(check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data))
-    paths = [str(path) for path in good["path"]]
-    shape = input_shape(paths, recipe.input_size)
+    sources, groups = good_sources(data)
+    shape = input_shape(sources, recipe.input_size, recipe.multiple)
     unreadable: list[UnreadableImage] = []
     images = Batches(
-        paths,
+        sources,
         shape,
-        bits=significant_bits(paths),
-        groups=list(good["group"]) if "group" in good else None,
+        bits=significant_bits(sources),
+        groups=groups,
         on_unreadable=unreadable.append if on_unreadable else None,
     )
-    fitted, held_out = recipe.fit(images, seed=seed, device=device, progress=progress)
+    if isinstance(recipe, Trained):
+        fitted, held_out, peaks, record = recipe.fit(
+            images, seed=seed, device=device, progress=progress, run=run
+        )
+    elif run is not None:
+        raise RecipeError(f"{type(recipe).__name__} trains no network; leave out the run")
+    else:
+        fitted, held_out, peaks, record = recipe.fit(images, seed=seed, device=device, progress=progress)
     if not np.isfinite(held_out).all():
         raise DataError("scores of good images are not finite numbers; are all images constant?")
     # A detector may read the images more than once.
@@ -103,15 +120,16 @@ def fit(
     for failure in left_out.values():
         if on_unreadable:
             on_unreadable(failure)
-    paths = [path for path in paths if path not in left_out]
-    training = fingerprint(paths)
+    sources = [source for place, source in enumerate(sources) if name_of(source, place) not in left_out]
+    training = fingerprint(sources)
     if len(set(training)) == 1:
         raise DataError(
-            f"all {len(paths)} good images are copies of one file; take photographs of several parts"
+            f"all {len(sources)} good images are copies of one image; take photographs of several parts"
         )
 
     # Upside down, since a patch that was remembered as it is has a distance of zero, which is all rounding.
-    few = np.flip(next(iter(dataclasses.replace(images, sources=paths, size=_CHECKED))).images, axis=1).copy()
+    upright = next(iter(dataclasses.replace(images, sources=sources, size=_CHECKED))).images
+    few = np.flip(upright, axis=1).copy()
     graph, difference = export(fitted, few, typical=float(np.median(np.abs(held_out))))
     if not difference <= (LARGEST_ROUNDED if b"QuantizeLinear" in graph else LARGEST_DIFFERENCE):
         raise InspectorError(
@@ -134,30 +152,30 @@ def fit(
         | {name: version(name) for name in ("knowngood", "torch", "timm", "onnx", "openvino")},
         training=training,
         held_out=np.sort(held_out).tolist(),
+        peaks=[] if peaks is None else np.sort(peaks).tolist(),
         validation=[],
         threshold=conformal(held_out, MAX_FALSE_REJECT),
         graph_hash=hashlib.sha256(graph).hexdigest(),
         graph_difference=difference,
     )
-    return Inspector(manifest, graph)
+    return Inspector(manifest, graph, record)
 
 
-def input_shape(paths: Sequence[str], size: int) -> tuple[int, int]:
+def input_shape(sources: Sequence[Source], size: int, multiple: int) -> tuple[int, int]:
     """Choose the shape that images are resized to: about `size` squared pixels, in their usual aspect ratio.
 
-    Both sides are multiples of 64, so that strides up to 32 divide them at two scales. A ratio beyond 4
-    counts as 4.
+    Both sides are multiples of a number. A ratio beyond 4 counts as 4.
 
     Example:
-        >>> input_shape([], 500)
+        >>> input_shape([], 500, 64)
         (512, 512)
     """
-    step = max(1, len(paths) // _SAMPLED)
-    sizes = [size for size in map(_size, paths[::step]) if not isinstance(size, UnreadableImage)]
+    step = max(1, len(sources) // _SAMPLED)
+    sizes = [size for size in map(_size, sources[::step]) if not isinstance(size, UnreadableImage)]
     ratio = float(np.median([height / width for height, width in sizes])) if sizes else 1.0
     ratio = min(max(ratio, 1 / _LONGEST), _LONGEST)
     sides = np.array([size * ratio**0.5, size / ratio**0.5])
-    height, width = np.maximum(np.round(sides / _MULTIPLE), 1).astype(int) * _MULTIPLE
+    height, width = np.maximum(np.round(sides / multiple), 1).astype(int) * multiple
     return int(height), int(width)
 
 
@@ -172,13 +190,12 @@ def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float)
         typical: A usual score; smaller ones are measured against it, since raw scores may pass through zero.
 
     Returns:
-        The ONNX graph, with the outputs `score` and, where the method has one, `map`; and the largest
-        difference, relative.
+        The ONNX graph, with those of `OUTPUTS` that the method has; and the largest difference, relative.
     """
     fitted = fitted.eval().cpu()
     with torch.inference_mode():
         ours = fitted(torch.from_numpy(images))
-    outputs = ["score"] if ours.map is None else ["score", "map"]
+    outputs = [name for name, tensor in zip(OUTPUTS, ours, strict=True) if tensor is not None]
     if isinstance(fitted, FittedOnFeatures):
         graph = chain(fitted.features.graph, _Judge(fitted), outputs)
     else:
@@ -196,7 +213,7 @@ class _Whole(nn.Module):
         self.fitted = fitted
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Image scores, and maps where the method has them."""
+        """What the method gives."""
         return _plain(self.fitted(images))
 
 
@@ -208,13 +225,13 @@ class _Judge(nn.Module):
         self.fitted = fitted
 
     def forward(self, *features: Tensor) -> tuple[Tensor, ...]:
-        """Image scores, and maps where the method has them."""
+        """What the method gives."""
         return _plain(self.fitted.judge(features))
 
 
 def _plain(scores: Scores) -> tuple[Tensor, ...]:
     """The scores that there are."""
-    return (scores.image,) if scores.map is None else (scores.image, scores.map)
+    return tuple(tensor for tensor in scores if tensor is not None)
 
 
 def _recipe_values(recipe: Detector) -> dict[str, Any]:
@@ -224,9 +241,9 @@ def _recipe_values(recipe: Detector) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def _size(path: str) -> tuple[int, int] | UnreadableImage:
+def _size(source: Source) -> tuple[int, int] | UnreadableImage:
     """Height and width of an image, or why it cannot be read."""
     try:
-        return image_size(path)
+        return image_size(source)
     except UnreadableImage as failure:
         return failure

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
+from knowngood.training.record import TrainingRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +62,28 @@ class Verdict:
         return np.asarray(upscaled, dtype=np.float32)
 
 
+class Rebuilt(NamedTuple):
+    """An image, and what an inspector's detector made of it.
+
+    Attributes:
+        verdict: What the inspector says of it.
+        original: The image at the input shape, uint8 `(H, W, 3)`.
+        rebuilt: The image as the detector rebuilds it, float32 `(H, W, C)` from 0 to 1; one channel where it
+            learned from grey images.
+    """
+
+    verdict: Verdict
+    original: NDArray[np.uint8]
+    rebuilt: NDArray[np.float32]
+
+
 class Inspector:
     """Judges images with one exported graph and one threshold.
 
     Args:
         manifest: Where it comes from and how it decides.
         graph: The serialised ONNX graph.
+        training: How its network was trained; None where none was.
         engine: What runs the graph, a name in `knowngood.engines.engine.ENGINES`.
 
     Example::
@@ -76,9 +93,17 @@ class Inspector:
             print(verdict.source, verdict.score, verdict.decision)
     """
 
-    def __init__(self, manifest: Manifest, graph: bytes, *, engine: str = "openvino") -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        graph: bytes,
+        training: TrainingRecord | None = None,
+        *,
+        engine: str = "openvino",
+    ) -> None:
         self.manifest = manifest
         self.graph = graph
+        self.training = training
         self.engine = engine
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
         self._ways: set[bool] = set()  # in which the graph was tried: for one image alone, for many
@@ -103,14 +128,18 @@ class Inspector:
             InspectorError: The file is no inspector, was altered or cut off, or is of a newer format.
         """
         name = os.fspath(path)
-        content, graph = read_inspector(path)
+        content, graph, members = read_inspector(path)
         manifest = Manifest.from_json(content, name=name)
         if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
             raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
         # A tensor kept outside an ONNX file is found by its `location`, which could name any file here.
         if b"location" in graph:
             raise InspectorError(f"{name!r}: its graph refers to other files; an inspector never does")
-        return cls(manifest, graph, engine=engine)
+        try:
+            training = TrainingRecord.from_members(members) if members else None
+        except ValueError as error:
+            raise InspectorError(f"{name!r}: {error}; fit it anew") from error
+        return cls(manifest, graph, training, engine=engine)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the inspector to one file, whole or not at all.
@@ -118,12 +147,13 @@ class Inspector:
         Raises:
             OutputError: The file cannot be written.
         """
-        write_inspector(path, self.manifest.to_json(), self.graph)
+        members = self.training.to_members() if self.training else None
+        write_inspector(path, self.manifest.to_json(), self.graph, members)
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
         """The same inspector with another threshold, and the fingerprint of the images that it was set on."""
         manifest = dataclasses.replace(self.manifest, threshold=threshold, validation=validation)
-        return Inspector(manifest, self.graph, engine=self.engine)
+        return Inspector(manifest, self.graph, self.training, engine=self.engine)
 
     def inspect(self, images: Sequence[Source] | Source) -> list[Verdict]:
         """Judge images.
@@ -159,6 +189,33 @@ class Inspector:
             DataError: Images cannot be read.
             InspectorError: The graph does not run, or not as the manifest says.
         """
+        return (verdict for verdict, _, _ in self._judge(images, on_unreadable))
+
+    def rebuild(
+        self, images: Sequence[Source], *, on_unreadable: Callable[[UnreadableImage], None] | None = None
+    ) -> Iterator[Rebuilt]:
+        """Show what the detector makes of images, in order, in bounded memory.
+
+        Args:
+            images: Paths or arrays.
+            on_unreadable: Called with each image that cannot be read, which is then left out; without it
+                such images are an error.
+
+        Raises:
+            DataError: Images cannot be read.
+            InspectorError: The detector rebuilds no image.
+        """
+        for verdict, pixels, rebuilt in self._judge(images, on_unreadable):
+            if rebuilt is None:
+                raise InspectorError(
+                    f"{self.manifest.detector} rebuilds no image; `knowngood detectors` names those that do"
+                )
+            yield Rebuilt(verdict, pixels.copy(), rebuilt.copy())
+
+    def _judge(
+        self, images: Sequence[Source], on_unreadable: Callable[[UnreadableImage], None] | None
+    ) -> Iterator[tuple[Verdict, NDArray[np.uint8], NDArray[np.float32] | None]]:
+        """The verdict of each image, its pixels at the input shape, and these rebuilt, if they are."""
         batches = Batches(
             images, self.manifest.input_shape, size=1, bits=self.manifest.bits, on_unreadable=on_unreadable
         )
@@ -166,21 +223,23 @@ class Inspector:
         engine = self._tried(alone)
         pairs = ((batch, batch.images) for batch in batches)
         results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
-        for batch, (scores, *maps) in results:
+        for batch, (scores, *others) in results:
+            maps, rebuilt = [*others, None, None][:2]
             if not np.isfinite(scores).all():
                 raise InspectorError("the inspector's graph gives a score that is not a finite number")
             p_of_batch = p_values(scores, self._held_out)
             for row, index in enumerate(batch.index):
                 score = float(scores[row])
-                yield Verdict(
+                verdict = Verdict(
                     source=images[index],
                     index=int(index),
                     score=score,
                     p_value=float(p_of_batch[row]),
                     decision="reject" if score > self.threshold.value else "accept",
                     size=(int(batch.sizes[row, 0]), int(batch.sizes[row, 1])),
-                    patch_map=maps[0][row].copy() if maps else None,
+                    patch_map=None if maps is None else maps[row].copy(),
                 )
+                yield verdict, batch.images[row], None if rebuilt is None else rebuilt[row]
 
     @property
     def compiled(self) -> Engine:
@@ -206,12 +265,14 @@ class Inspector:
         blank = np.zeros((1, *self.manifest.input_shape, 3), dtype=np.uint8)
         engine = self._engine
         try:
-            scores, *maps = engine(blank) if alone else next(engine.stream([(None, blank)]))[1]
+            scores, *others = engine(blank) if alone else next(engine.stream([(None, blank)]))[1]
         except Exception as error:
             # What the engines raise at a graph that does not suit them shares no base but Exception.
             reason = " ".join(str(error).split())[:300]
             raise InspectorError(f"the inspector's graph does not run here: {reason}") from error
-        if scores.shape != (1,) or [array.ndim for array in maps] not in ([], [3]):
-            raise InspectorError("the inspector's graph does not give a score and at most one map an image")
+        if scores.shape != (1,) or [array.ndim for array in others] not in ([], [3], [3, 4]):
+            raise InspectorError(
+                "the inspector's graph gives something else than a score, a map and a reconstruction"
+            )
         self._ways.add(alone)
         return engine

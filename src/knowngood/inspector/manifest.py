@@ -8,14 +8,20 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from knowngood.errors import InspectorError
-from knowngood.metrics.thresholds import Threshold
+import numpy as np
+from numpy.typing import NDArray
 
-FORMAT = 2
+from knowngood.errors import InspectorError
+from knowngood.metrics.thresholds import Threshold, conformal
+
+FORMAT = 3
 """Counts up when an older knowngood could no longer read a new inspector rightly."""
 
-OLDEST = 2
-"""Inspectors of older formats expect images that were resized in another way."""
+OLDEST = 3
+"""Older formats lack what their heatmaps are scaled by, and before 2 images were resized in another way."""
+
+MAX_FALSE_REJECT = 0.05
+"""The false-reject rate for which the threshold is set at first; `knowngood threshold` moves it."""
 
 RESIZE = (
     "stretched to the input shape: halved by area averages while both sides are even and at least twice as "
@@ -41,6 +47,8 @@ class Manifest:
         versions: Versions of the software that made it.
         training: Fingerprint of each training image.
         held_out: Scores of good images that the model did not learn from, ascending.
+        peaks: The largest value of each of their maps, ascending, where scores are of another kind than the
+            maps' values; else empty.
         validation: Fingerprint of each image that the threshold was set on, beyond the held-out scores.
         threshold: The line between accept and reject, and how it was chosen.
         graph_hash: SHA-256 of the graph, hexadecimal.
@@ -60,10 +68,18 @@ class Manifest:
     versions: dict[str, str]
     training: list[str]
     held_out: list[float]
+    peaks: list[float]
     validation: list[str]
     threshold: Threshold
     graph_hash: str
     graph_difference: float
+
+    @property
+    def heat_scale(self) -> tuple[NDArray[np.float64], float]:
+        """What heatmaps are scaled by: typical largest values of good parts' maps, and a line above them."""
+        if not self.peaks:
+            return np.array(self.held_out), self.threshold.value
+        return np.array(self.peaks), conformal(self.peaks, MAX_FALSE_REJECT).value
 
     def to_json(self) -> bytes:
         """Serialise, with the format's number first."""
@@ -93,9 +109,7 @@ class Manifest:
                 f"{name!r} has format {made}; this knowngood reads format {FORMAT}. Upgrade knowngood"
             )
         if made < OLDEST:
-            raise InspectorError(
-                f"{name!r} has format {made}, for which images were resized in another way; fit it anew"
-            )
+            raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
         values = _checked(values, _MANIFEST, name)
         values["threshold"] = Threshold(**_checked(values["threshold"], _THRESHOLD, name))
         height, width = values["input_shape"] = tuple(values["input_shape"])
@@ -150,6 +164,7 @@ _MANIFEST = {
     "versions": _is_texts_by_name,
     "training": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "held_out": lambda value: isinstance(value, list) and all(map(_is_number, value)),
+    "peaks": lambda value: isinstance(value, list) and all(map(_is_number, value)),
     "validation": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "threshold": lambda value: isinstance(value, dict),
     "graph_hash": _is_text,

@@ -5,6 +5,7 @@
 ``rates``         false rejects and escapes at a threshold, with confidence intervals.
 ``calibration``   p-values from held-out good scores.
 ``thresholds``    the rules that choose a threshold.
+``similarity``    how alike two images are.
 ``defect_types``  the samples to compute any of these on for one defect type.
 ``checks``        what every metric asks of its input.
 

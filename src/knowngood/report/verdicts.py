@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from knowngood.data.images import read_image
 from knowngood.errors import OutputError, RecipeError
@@ -80,7 +79,6 @@ class HeatmapWriter:
         self.folder = Path(folder)
         self.root = os.path.commonpath([Path(image).absolute().parent for image in images])
         self.manifest = inspector.manifest
-        self.held_out = np.array(inspector.manifest.held_out)
 
     def __call__(self, verdict: Verdict) -> None:
         """Write one heatmap."""
@@ -90,7 +88,7 @@ class HeatmapWriter:
         target = self.folder / source.relative_to(self.root)
         target = target if target.suffix == ".png" else target.with_name(f"{target.name}.png")
         image = read_image(source, bits=self.manifest.bits)
-        warm = heat(verdict.patch_map, self.held_out, self.manifest.threshold.value)
+        warm = heat(verdict.patch_map, *self.manifest.heat_scale)
         picture = overlay(image, warm)
         make_folder(target.parent)
         with replacing(target) as unfinished:

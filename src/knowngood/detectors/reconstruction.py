@@ -1,0 +1,164 @@
+"""What detectors have in common that rebuild images from a code: what they cannot rebuild is a defect."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from knowngood.data.loader import Batches
+from knowngood.detectors.base import Fit, FittedDetector
+from knowngood.detectors.recipe import check_range
+from knowngood.detectors.trained import Trained, judge_held_out, learn
+from knowngood.features.patches import smooth
+from knowngood.training.learner import Trainable
+from knowngood.training.run import Run
+from knowngood.training.store import is_grey, store_images
+from knowngood.types import Progress, Scores, silent
+
+
+class RebuildingNetwork(Trainable):
+    """A network that rebuilds images.
+
+    Args:
+        channels: 1 to look at grey images, 3 at colour.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def pixels(self, images: Tensor) -> Tensor:
+        """From uint8 `(N, H, W, 3)` to `(N, channels, H, W)` from 0 to 1; for grey, colours are averaged."""
+        colour = images.permute(0, 3, 1, 2).float() / 255
+        return colour if self.channels == 3 else colour.mean(dim=1, keepdim=True)
+
+    @abstractmethod
+    def rebuild(self, pixels: Tensor) -> Tensor:
+        """Pixels `(N, channels, H, W)` from 0 to 1, rebuilt from their code."""
+
+    def show(self, batch: Tensor) -> Tensor:
+        """The images rebuilt, uint8 `(n, H, W, 3)`."""
+        rebuilt = self.rebuild(self.pixels(batch)).expand(-1, 3, -1, -1)
+        return (255 * rebuilt.float()).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+class TwiceEncodingNetwork(RebuildingNetwork):
+    """A network that encodes an image, rebuilds it and encodes what it has rebuilt."""
+
+    @abstractmethod
+    def encode_twice(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The code `(N, code)` of pixels, the pixels rebuilt from it, and the code of those."""
+
+    def rebuild(self, pixels: Tensor) -> Tensor:
+        """See `RebuildingNetwork.rebuild`."""
+        return self.encode_twice(pixels)[1]
+
+
+@dataclass(frozen=True)
+class Reconstruction(Trained):
+    """A recipe of a network that rebuilds images from a code."""
+
+    multiple: ClassVar[int] = 4
+
+    code: int = 32
+    width: int = 16
+    smoothing: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range(self, code=(1, 65_536), width=(1, 1024), smoothing=(0, 32))
+
+    @abstractmethod
+    def network(self, channels: int, shape: Sequence[int]) -> RebuildingNetwork:
+        """A network for images of a height and width, with weights drawn at random."""
+
+    @abstractmethod
+    def fitted(self, network: RebuildingNetwork) -> FittedDetector:
+        """The detector that judges by a trained network."""
+
+    def fit(
+        self,
+        good: Batches,
+        *,
+        seed: int,
+        device: str,
+        progress: Progress = silent,
+        run: Run | None = None,
+    ) -> Fit:
+        """Train the network; see `Trained.fit`."""
+        with store_images(good, seed=seed, progress=progress) as store:
+            channels = 1 if is_grey(store.samples) else 3
+            network, record = learn(
+                self,
+                lambda: self.network(channels, good.shape),
+                store,
+                seed=seed,
+                device=device,
+                progress=progress,
+                run=run,
+            )
+            fitted = self.fitted(network).eval()
+            held_out, peaks = judge_held_out(fitted, store)
+        return Fit(fitted, held_out, peaks=peaks, record=record)
+
+
+class FittedReconstruction(FittedDetector):
+    """Judges images by how far their reconstruction is from them.
+
+    Args:
+        network: Rebuilds images.
+        score: `sum` of the absolute differences over pixels and channels, in units of the full range, or
+            `max`imum of the map.
+        smoothing: Standard deviation of the Gaussian that blurs the map, in pixels.
+    """
+
+    def __init__(self, network: RebuildingNetwork, *, score: str, smoothing: float) -> None:
+        super().__init__()
+        self.network = network
+        self.score = score
+        self.smoothing = smoothing
+
+    def forward(self, images: Tensor) -> Scores:
+        """Score images; see `FittedDetector.forward`."""
+        pixels = self.network.pixels(images)
+        rebuilt = self.network.rebuild(pixels)
+        differences = difference_map(pixels, rebuilt)
+        maps = smooth(differences, self.smoothing)
+        image = differences.sum(dim=(1, 2)) if self.score == "sum" else maps.amax(dim=(1, 2))
+        return Scores(image, maps, rebuilt.permute(0, 2, 3, 1))
+
+
+class FittedTwiceEncoding(FittedDetector):
+    """Judges images by how far the code of their reconstruction is from their own.
+
+    Args:
+        network: Encodes, rebuilds and encodes again.
+        smoothing: Standard deviation of the Gaussian that blurs the map, in pixels.
+    """
+
+    def __init__(self, network: TwiceEncodingNetwork, *, smoothing: float) -> None:
+        super().__init__()
+        self.network = network
+        self.smoothing = smoothing
+
+    def forward(self, images: Tensor) -> Scores:
+        """Score images; see `FittedDetector.forward`."""
+        pixels = self.network.pixels(images)
+        code, rebuilt, again = self.network.encode_twice(pixels)
+        maps = smooth(difference_map(pixels, rebuilt), self.smoothing)
+        return Scores((code - again).square().mean(dim=1), maps, rebuilt.permute(0, 2, 3, 1))
+
+
+def difference_map(pixels: Tensor, rebuilt: Tensor) -> Tensor:
+    """Absolute differences `(N, H, W)`, summed over the channels.
+
+    Example:
+        >>> difference_map(torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)).tolist()
+        [[[3.0, 3.0], [3.0, 3.0]]]
+    """
+    return (pixels - rebuilt).abs().sum(dim=1)

@@ -1,0 +1,133 @@
+"""What detectors have in common whose network is trained: the settings of the training."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from knowngood.data.loader import Batches
+from knowngood.detectors.base import Detector, Fit
+from knowngood.detectors.recipe import check_range
+from knowngood.training.learner import Trainable
+from knowngood.training.record import TrainingRecord
+from knowngood.training.run import Run
+from knowngood.training.store import Store
+from knowngood.training.train import train
+from knowngood.types import Progress, Scores, silent
+
+N = TypeVar("N", bound=Trainable)
+
+_JUDGED = 16
+
+
+@dataclass(frozen=True)
+class Trained(Detector):
+    """A recipe whose network is trained."""
+
+    input_size: int = 128
+    epochs: int = 100
+    batch_size: int = 16
+    learning_rate: float | None = 1e-3
+    patience: int = 20
+
+    def __post_init__(self) -> None:
+        check_range(
+            self, input_size=(16, 1024), epochs=(1, 100_000), batch_size=(1, 4096), patience=(1, 100_000)
+        )
+        if self.learning_rate is not None:
+            check_range(self, learning_rate=(1e-8, 1.0))
+
+    @abstractmethod
+    def fit(
+        self,
+        good: Batches,
+        *,
+        seed: int,
+        device: str,
+        progress: Progress = silent,
+        run: Run | None = None,
+    ) -> Fit:
+        """Learn from good images; see `Detector.fit`.
+
+        Args:
+            good: Images of good parts; a fifth of them is held out.
+            seed: The same seed on the same images gives the same result.
+            device: A torch device.
+            progress: Called with the stage in words, how much of it is done, and its total.
+            run: How and where to train; None for one process that keeps nothing.
+
+        Raises:
+            DataError: An image cannot be read, or there are too few.
+            TrainingError: The training went wrong.
+        """
+
+
+def learn(
+    recipe: Trained,
+    make: Callable[[], N],
+    store: Store,
+    *,
+    seed: int,
+    device: str,
+    progress: Progress,
+    run: Run | None,
+) -> tuple[N, TrainingRecord]:
+    """Make a network by its seed and train it as a recipe says.
+
+    Args:
+        recipe: The settings of the training.
+        make: Makes the network, with weights drawn at random.
+        store: What it is trained on.
+        seed: As in `Detector.fit`, like the others.
+        device: A torch device.
+        progress: Called after each epoch.
+        run: How and where to train.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = make().to(memory_format=torch.channels_last)
+    record = train(
+        network,
+        store,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        patience=recipe.patience,
+        seed=seed,
+        device=device,
+        run=run,
+        recipe={"detector": type(recipe).__name__} | dataclasses.asdict(recipe),
+        progress=progress,
+    )
+    return network, record
+
+
+def judge_held_out(
+    judge: Callable[[Tensor], Scores], store: Store
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The score of each held-out sample `(M,)`, and the largest value of its map `(M,)`.
+
+    Args:
+        judge: From samples `(n, ...)` to scores with maps.
+        store: The samples.
+    """
+
+    def batches() -> Iterator[Sequence[NDArray[np.float64]]]:
+        samples = store.samples
+        with torch.inference_mode():
+            for start in range(0, len(store.validation), _JUDGED):
+                rows = store.validation[start : start + _JUDGED]
+                scores = judge(torch.from_numpy(np.stack([samples[row] for row in rows])))
+                assert scores.map is not None
+                yield scores.image.double().numpy(), scores.map.double().amax(dim=(1, 2)).numpy()
+
+    image, peaks = (np.concatenate(parts) for parts in zip(*batches(), strict=True))
+    return image, peaks

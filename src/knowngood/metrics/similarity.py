@@ -1,0 +1,83 @@
+"""How alike two images look: structural similarity."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter
+
+SIGMA = 1.5
+"""Spread of the window, in pixels."""
+
+RADIUS = 5
+"""Pixels of the window to each side of its centre: it is 11 x 11."""
+
+K1, K2 = 0.01, 0.03
+"""Shares of the range of values that keep dark and flat places from weighing too much."""
+
+
+def ssim(first: ArrayLike, second: ArrayLike, *, data_range: float = 1.0) -> float:
+    """Return how alike two images look: means, contrasts and structure are compared around each pixel.
+
+    Reference: Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE
+    Transactions on Image Processing 2004, doi:10.1109/TIP.2003.819861.
+
+    The window is a Gaussian of 11 x 11 pixels, and only places where it fits count. In an image that is
+    smaller along an axis, the window is cut down to the largest odd number of pixels that fits along it; over
+    a single pixel only means are left to compare. Channels are compared one by one, and count alike.
+
+    Args:
+        first: One image, (H, W) or (H, W, C).
+        second: The other, of the same shape.
+        data_range: From the smallest to the largest value that a pixel can have: 1 where images go from 0 to
+            1, 255 for uint8.
+
+    Returns:
+        The mean over places and channels, -1 to 1; 1 for equal images. It does not matter which comes first.
+
+    Raises:
+        ValueError: The shapes differ or are no image's, a value is not finite, or the range does not fit.
+
+    Example:
+        >>> stripes = np.tile([0.0, 1.0], (16, 8))
+        >>> ssim(stripes, stripes)
+        1.0
+        >>> round(ssim(stripes, 0.8 * stripes), 3)
+        0.952
+    """
+    x, y = np.asarray(first), np.asarray(second)
+    _check(x, y, data_range)
+    x, y = x.astype(np.float64), y.astype(np.float64)
+
+    mean_x, mean_y = _local_mean(x), _local_mean(y)
+    # Rounding can leave a variance below zero, and a covariance above what the variances allow.
+    variance_x = np.maximum(_local_mean(x * x) - mean_x * mean_x, 0)
+    variance_y = np.maximum(_local_mean(y * y) - mean_y * mean_y, 0)
+    most = np.sqrt(variance_x * variance_y)
+    covariance = np.clip(_local_mean(x * y) - mean_x * mean_y, -most, most)
+
+    c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
+    means = (2 * mean_x * mean_y + c1) / (mean_x * mean_x + mean_y * mean_y + c1)
+    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+    return float(np.mean(means * structure))
+
+
+def _check(x: NDArray[np.generic], y: NDArray[np.generic], data_range: float) -> None:
+    """Refuse what cannot be compared."""
+    if x.shape != y.shape or x.ndim not in (2, 3) or x.size == 0:
+        raise ValueError(f"both images must have one shape, (H, W) or (H, W, C); got {x.shape} and {y.shape}")
+    if not 0 < data_range < np.inf:
+        raise ValueError(f"data_range must be above 0 and finite; got {data_range}")
+    for image in (x, y):
+        if np.issubdtype(image.dtype, np.integer) and data_range <= 1:
+            raise ValueError(f"data_range={data_range} does not fit {image.dtype} images; uint8 needs 255")
+        if not np.isfinite(image).all():
+            raise ValueError("an image has a value that is not finite")
+
+
+def _local_mean(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weighted mean over the window around each pixel where it fits, (H', W') or (H', W', C)."""
+    rows, columns = (min(RADIUS, (side - 1) // 2) for side in image.shape[:2])
+    mean = gaussian_filter(image, SIGMA, radius=(rows, columns), axes=(0, 1))
+    height, width = image.shape[:2]
+    return np.asarray(mean[rows : height - rows, columns : width - columns], np.float64)

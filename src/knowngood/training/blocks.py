@@ -1,0 +1,93 @@
+"""Building blocks of convolutional networks that shrink an image to a code and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+SMALLEST = 7
+"""Halving an image stops before its shorter side would fall below so many pixels."""
+
+SLOPE = 0.2
+
+
+def halvings(shape: Sequence[int]) -> int:
+    """How often both sides can be halved: 128 is left at 8, 28 at 7.
+
+    Example:
+        >>> halvings((128, 128)), halvings((28, 28)), halvings((256, 128))
+        (4, 2, 4)
+    """
+    return max(1, int(math.log2(min(shape) / SMALLEST)))
+
+
+def down(inputs: int, outputs: int, *, kernel: int = 4) -> nn.Sequential:
+    """Half as large: a strided convolution, normalised (DCGAN's block, arXiv:1511.06434)."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride=2, padding=1),
+        nn.BatchNorm2d(outputs),
+        nn.LeakyReLU(SLOPE),
+    )
+
+
+def up(inputs: int, outputs: int, *, odd: Sequence[int]) -> nn.Sequential:
+    """Twice as large, and one more where the side was odd before it was halved."""
+    return nn.Sequential(enlarge(inputs, outputs, odd=odd), nn.BatchNorm2d(outputs), nn.LeakyReLU(SLOPE))
+
+
+def enlarge(inputs: int, outputs: int, *, odd: Sequence[int]) -> nn.ConvTranspose2d:
+    """Twice as large, without normalisation."""
+    return nn.ConvTranspose2d(
+        inputs, outputs, 4, stride=2, padding=1, output_padding=(int(odd[0]), int(odd[1]))
+    )
+
+
+class Encoder(nn.Module):
+    """From images to codes: strided convolutions that double the channels, then one linear layer.
+
+    Args:
+        channels: 1 for grey images, 3 for colour.
+        shape: Height and width of the images.
+        code: Length of a code.
+        width: Channels after the first convolution.
+    """
+
+    def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int) -> None:
+        super().__init__()
+        steps = halvings(shape)
+        widths = [channels] + [width << step for step in range(steps)]
+        self.convolutions = nn.Sequential(*(down(*pair) for pair in pairwise(widths)))
+        self.to_code = nn.Linear(widths[-1] * math.prod(side >> steps for side in shape), code)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Codes `(N, code)` of images `(N, channels, H, W)`."""
+        return self.to_code(self.convolutions(images).flatten(1))  # type: ignore[no-any-return]
+
+
+class Decoder(nn.Module):
+    """From codes to images from 0 to 1: an encoder the other way round.
+
+    Args:
+        channels: 1 for grey images, 3 for colour.
+        shape: Height and width of the images.
+        code: Length of a code.
+        width: Channels before the last convolution.
+    """
+
+    def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int) -> None:
+        super().__init__()
+        steps = halvings(shape)
+        self.shape = [width << (steps - 1), *(side >> steps for side in shape)]
+        self.from_code = nn.Linear(code, math.prod(self.shape))
+        odd = [[(side >> step) % 2 for side in shape] for step in range(steps)]
+        growing = [up(width << step, width << (step - 1), odd=odd[step]) for step in range(steps - 1, 0, -1)]
+        self.convolutions = nn.Sequential(
+            nn.LeakyReLU(SLOPE), *growing, enlarge(width, channels, odd=odd[0]), nn.Sigmoid()
+        )
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Images `(N, channels, H, W)` of codes `(N, code)`."""
+        return self.convolutions(self.from_code(codes).unflatten(1, self.shape))  # type: ignore[no-any-return]

@@ -1,0 +1,87 @@
+"""The data module: batches of stored samples in an order that seed and epoch alone decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from knowngood.training.store import Store
+
+LEAST_STEPS = 10
+"""An epoch of a small set goes through it more than once, so that an epoch is worth something."""
+
+EXAMPLES = 8
+"""Images in the fixed validation batch whose reconstructions are kept."""
+
+
+class StoredBatches(Dataset[Tensor]):
+    """Batches of stored samples.
+
+    Args:
+        store: Where the samples are.
+        batches: Rows of each batch.
+    """
+
+    def __init__(self, store: Store, batches: list[NDArray[np.int64]]) -> None:
+        self.samples = store.samples
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> Tensor:
+        # Beyond the last batch the list raises the IndexError that ends an iteration.
+        rows = np.sort(self.batches[number])
+        return torch.from_numpy(np.stack([self.samples[row] for row in rows]))
+
+
+class StoredData(lightning.LightningDataModule):
+    """Training and validation batches.
+
+    The order is drawn anew from the seed and the epoch's number, so a training that goes on after a kill
+    meets the images as it would have. A batch is shared among all devices, so their number does not change
+    what is learned but by rounding and by the layers that look at a batch as a whole.
+
+    Args:
+        store: The samples.
+        batch_size: Samples in a step, over all devices; they are shared out evenly, so that no step is left
+            with a single sample.
+        seed: Another seed gives another order.
+    """
+
+    def __init__(self, store: Store, *, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.store = store
+        self.batch_size = batch_size
+        self.seed = seed
+
+    @property
+    def examples(self) -> Tensor:
+        """The fixed validation batch."""
+        return StoredBatches(self.store, [self.store.validation[:EXAMPLES]])[0]
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        """The batches of the current epoch."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        rng = np.random.default_rng([self.seed, epoch])
+        steps = -(-len(self.store.train) // self.batch_size)
+        passes = [rng.permutation(self.store.train) for _ in range(-(-LEAST_STEPS // steps))]
+        return self._loader(np.concatenate(passes), steps * len(passes))
+
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        """The held-out samples."""
+        return self._loader(self.store.validation, -(-len(self.store.validation) // self.batch_size))
+
+    def _loader(self, rows: NDArray[np.int64], steps: int) -> DataLoader[Any]:
+        """Batches as equal in size as can be, this process's share of each."""
+        rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        # A device without a sample would wait for ever: in small batches rows are repeated.
+        rows = np.resize(rows, max(len(rows), steps * ranks))
+        shares = [batch[rank::ranks] for batch in np.array_split(rows, steps)]
+        return DataLoader(StoredBatches(self.store, shares), batch_size=None)

@@ -1,0 +1,126 @@
+"""The journal of a training: losses, the best weights and reconstructions, saved with each checkpoint."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pandas as pd
+import torch
+from torch import Tensor
+
+from knowngood.errors import TrainingError
+from knowngood.output import replacing
+from knowngood.training.record import Epoch
+from knowngood.types import Progress
+
+EVERY = 5
+"""Epochs from one reconstruction of the fixed validation batch to the next."""
+
+LOSSES = "losses.csv"
+
+SECONDS = 10.0
+"""The least time from one checkpoint to the next; a kill costs no more than this and an epoch."""
+
+
+class Journal(lightning.Callback):
+    """Writes down each epoch, and saves everything in one checkpoint file, every few seconds and at the end.
+
+    Losses, weights and pictures are part of that file, so that a kill at any moment leaves all of them as of
+    one epoch.
+
+    Args:
+        file: The checkpoint; beside it `losses.csv` is written.
+        examples: The fixed validation batch.
+    """
+
+    def __init__(self, file: Path, examples: Tensor) -> None:
+        self.file = file
+        self.examples = examples
+        self.epochs: list[Epoch] = []
+        self.best = 0
+        self.least = float("inf")
+        self.weights: dict[str, Tensor] = {}
+        self.rebuilt: dict[int, Tensor] = {}
+        self.done = False
+        self.saved = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the checkpoint keeps."""
+        return {
+            "epochs": [tuple(epoch) for epoch in self.epochs],
+            "best": self.best,
+            "least": self.least,
+            "weights": self.weights,
+            "rebuilt": self.rebuilt,
+            "done": self.done,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.epochs = [Epoch(*epoch) for epoch in state_dict["epochs"]]
+        self.best, self.least = state_dict["best"], state_dict["least"]
+        self.weights, self.rebuilt = state_dict["weights"], state_dict["rebuilt"]
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write down the epoch; validation comes before this."""
+        network: Any = pl_module.network
+        number = trainer.current_epoch + 1
+        seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        validation = seen["validation/monitored"]
+        if validation != validation:
+            raise TrainingError(
+                f"the loss of held-out images is not a number after epoch {number}; take a smaller "
+                "learning_rate"
+            )
+        self.epochs.append(Epoch(number, seen["train/monitored"], validation))
+        if validation < self.least:
+            self.best, self.least = number, validation
+            self.weights = {
+                name: value.detach().cpu().clone() for name, value in network.state_dict().items()
+            }
+        if number % EVERY == 0 or number == trainer.max_epochs:
+            self._show(network, number, pl_module.device)
+        late = time.monotonic() - self.saved >= SECONDS
+        if trainer.strategy.reduce_boolean_decision(late, all=False):
+            self._save(trainer)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """Save for the last time."""
+        self.done = True
+        self._save(trainer)
+
+    def _show(self, network: Any, number: int, device: torch.device) -> None:
+        """Rebuild the fixed validation batch."""
+        network.eval()
+        with torch.no_grad():
+            shown = network.show(self.examples.to(device))
+        network.train()
+        if shown is not None:
+            self.rebuilt[number] = shown.cpu()
+
+    def _save(self, trainer: lightning.Trainer) -> None:
+        """Replace the checkpoint whole or not at all."""
+        unfinished = self.file.with_suffix(".part")
+        trainer.save_checkpoint(unfinished)
+        if trainer.is_global_zero:
+            unfinished.replace(self.file)
+            with replacing(self.file.with_name(LOSSES)) as table:
+                pd.DataFrame(self.epochs, columns=list(Epoch._fields)).to_csv(table, index=False)
+        trainer.strategy.barrier("saved")
+        self.saved = time.monotonic()
+
+
+class Told(lightning.Callback):
+    """Tells a `Progress` how many epochs are done."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """Tell it."""
+        assert trainer.max_epochs is not None
+        if trainer.current_epoch + 1 < trainer.max_epochs:
+            self.progress("training", trainer.current_epoch + 1, trainer.max_epochs)

@@ -1,0 +1,56 @@
+"""The layers of a network as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from knowngood.training.learner import Trainable
+from knowngood.training.record import Layer
+
+
+def layer_table(network: Trainable, batch: Tensor) -> list[Layer]:
+    """List the layers in the order in which a batch first meets them.
+
+    Args:
+        network: It is left as it was.
+        batch: A few samples.
+    """
+    table: dict[str, Layer] = {}
+
+    def listen(name: str) -> Any:
+        def hook(layer: nn.Module, _: Any, output: Tensor) -> None:
+            count = sum(parameter.numel() for parameter in layer.parameters() if parameter.requires_grad)
+            table.setdefault(name, Layer(name, describe(layer), tuple(output.shape[1:]), count))
+
+        return hook
+
+    leaves = [(name, layer) for name, layer in network.named_modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(listen(name)) for name, layer in leaves]
+    training = network.training
+    try:
+        with torch.no_grad():
+            network.eval().losses(batch)
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    return list(table.values())
+
+
+def describe(layer: nn.Module) -> str:
+    """Say what a layer is.
+
+    Example:
+        >>> describe(nn.Conv2d(3, 16, 4, stride=2))
+        'Conv2d 3 → 16, kernel 4, stride 2'
+    """
+    kind = type(layer).__name__
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        kernel, stride = layer.kernel_size[0], layer.stride[0]
+        return f"{kind} {layer.in_channels} → {layer.out_channels}, kernel {kernel}, stride {stride}"
+    if isinstance(layer, nn.Linear):
+        return f"{kind} {layer.in_features} → {layer.out_features}"
+    return kind

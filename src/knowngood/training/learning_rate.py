@@ -1,0 +1,45 @@
+"""The learning-rate finder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import lightning
+from lightning.pytorch.tuner.tuning import Tuner
+
+from knowngood.errors import TrainingError
+from knowngood.training.data import StoredData
+from knowngood.training.learner import Learner
+
+STEPS = 100
+RANGE = (1e-6, 0.1)
+
+
+def find_learning_rate(learner: Learner, data: StoredData, *, device: str) -> float:
+    """Find a learning rate: it is raised step by step, and the one at which the loss falls fastest is taken.
+
+    Smith, "Cyclical Learning Rates for Training Neural Networks", arXiv:1506.01186, section 3.3. The weights
+    are put back afterwards.
+
+    Raises:
+        TrainingError: The loss falls at no rate.
+    """
+    kind, _, number = device.partition(":")
+    with TemporaryDirectory(prefix="knowngood-") as folder:
+        trainer = lightning.Trainer(
+            accelerator="gpu" if kind == "cuda" else kind,
+            devices=[int(number)] if number else 1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=Path(folder),
+        )
+        found = Tuner(trainer).lr_find(
+            learner, datamodule=data, min_lr=RANGE[0], max_lr=RANGE[1], num_training=STEPS, update_attr=False
+        )
+    suggestion = found.suggestion() if found else None
+    if suggestion is None:
+        raise TrainingError("no learning rate was found at which the loss falls; give learning_rate yourself")
+    return float(suggestion)

@@ -1,0 +1,152 @@
+"""What is worth keeping of a training: layers, losses, and how reconstructions improved. No torch here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONTENT = "training.json"
+"""The member of an inspector file that holds the record, but for its pictures."""
+
+_LARGEST = 1 << 14
+_PICTURES = "training/{}.png"
+
+
+class Layer(NamedTuple):
+    """One layer of a network.
+
+    Attributes:
+        name: Where it stands, such as `encoder.0`.
+        kind: What it is, such as `Conv2d 3 → 16, kernel 4, stride 2`.
+        output: Shape of its output without the batch.
+        parameters: Numbers in it that are trained.
+    """
+
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    parameters: int
+
+
+class Epoch(NamedTuple):
+    """The mean loss in one epoch, on the images learned from and on those held out."""
+
+    epoch: int
+    train: float
+    validation: float
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRecord:
+    """How a network was trained.
+
+    Args:
+        layers: Its layers, in the order in which an image meets them.
+        epochs: The losses of each epoch, the first one counted as 1.
+        best: The epoch whose weights were kept: the one with the smallest validation loss.
+        learning_rate: The learning rate at the start.
+        validation: Positions of the held-out images among the images that could be read.
+        originals: A fixed batch of held-out images, uint8 `(n, h, w, 3)`; None if pixels are not rebuilt.
+        rebuilt: Their reconstructions, by the epoch after which they were made.
+    """
+
+    layers: list[Layer]
+    epochs: list[Epoch]
+    best: int
+    learning_rate: float
+    validation: list[int]
+    originals: NDArray[np.uint8] | None = None
+    rebuilt: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+
+    @property
+    def losses(self) -> pd.DataFrame:
+        """One row an epoch: `epoch`, `train`, `validation`.
+
+        Example:
+            >>> TrainingRecord([], [Epoch(1, 0.5, 0.6)], 1, 0.001, []).losses.to_dict("records")
+            [{'epoch': 1, 'train': 0.5, 'validation': 0.6}]
+        """
+        import pandas as pd  # judging images must not wait for it
+
+        return pd.DataFrame(self.epochs, columns=list(Epoch._fields))
+
+    def to_members(self) -> dict[str, bytes]:
+        """The record as files by name: `training.json`, and a PNG of each batch, one image below the other.
+
+        Example:
+            >>> record = TrainingRecord([], [Epoch(1, 0.5, 0.6)], 1, 0.001, [4, 7])
+            >>> TrainingRecord.from_members(record.to_members()).validation
+            [4, 7]
+        """
+        content = asdict(self) | {"originals": None, "rebuilt": sorted(self.rebuilt)}
+        members = {}
+        if self.originals is not None:
+            content["originals"] = self.originals.shape[:3]
+            members[_PICTURES.format("originals")] = _png(self.originals)
+            for epoch, images in self.rebuilt.items():
+                members[_PICTURES.format(f"epoch_{epoch:03}")] = _png(images)
+        return {CONTENT: json.dumps(content, indent=1, allow_nan=False).encode(), **members}
+
+    @classmethod
+    def from_members(cls, members: Mapping[str, bytes]) -> TrainingRecord:
+        """Read a record that may come from a stranger.
+
+        Raises:
+            ValueError: Something in it is missing or not as it must be.
+        """
+        try:
+            return _read(members)
+        except (KeyError, TypeError, OverflowError, RecursionError, cv2.error) as error:
+            raise ValueError(f"the training record is damaged: {error!r}") from error
+
+
+def _read(members: Mapping[str, bytes]) -> TrainingRecord:
+    """Read a record; whatever is wrong with it raises."""
+    values: dict[str, Any] = json.loads(members[CONTENT])
+    originals, rebuilt = None, {}
+    if values["originals"] is not None:
+        count, height, width = map(int, values["originals"])
+        if not all(0 < side <= _LARGEST for side in (count, height, width)):
+            raise ValueError("the training record has pictures of an impossible size")
+        shape = (count, height, width, 3)
+        originals = _images(members[_PICTURES.format("originals")], shape)
+        for epoch in map(int, values["rebuilt"]):
+            rebuilt[epoch] = _images(members[_PICTURES.format(f"epoch_{epoch:03}")], shape)
+    return TrainingRecord(
+        layers=[
+            Layer(str(name), str(kind), tuple(map(int, output)), int(parameters))
+            for name, kind, output, parameters in values["layers"]
+        ],
+        epochs=[
+            Epoch(int(epoch), float(train), float(validation))
+            for epoch, train, validation in values["epochs"]
+        ],
+        best=int(values["best"]),
+        learning_rate=float(values["learning_rate"]),
+        validation=list(map(int, values["validation"])),
+        originals=originals,
+        rebuilt=rebuilt,
+    )
+
+
+def _png(images: NDArray[np.uint8]) -> bytes:
+    """Images `(n, h, w, 3)` below each other as one PNG."""
+    _, png = cv2.imencode(".png", np.concatenate(list(images))[..., ::-1])
+    return png.tobytes()
+
+
+def _images(png: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The images again."""
+    read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if read is None or read.size != np.prod(shape):
+        raise ValueError("a picture of the training record is damaged")
+    return np.asarray(read, np.uint8).reshape(shape)

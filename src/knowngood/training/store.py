@@ -1,0 +1,125 @@
+"""What a network is trained on, on disk: read and decoded once, whatever the number of epochs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knowngood.data.loader import Batches
+from knowngood.data.splits import folds
+from knowngood.errors import DataError, OutputError
+from knowngood.types import Progress, silent
+
+HELD_OUT_SHARE = 5
+"""One in so many good images is held out of training, to stop it in time and to set the threshold."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Samples in one file of fixed-size records, and which of them are held out.
+
+    It is small and can be sent to other processes, which read the samples from the file.
+
+    Args:
+        file: An `.npy` file; the operating system keeps in memory what it has room for.
+        index: The position of each sample in the sources.
+        train: Rows to learn from.
+        validation: Rows that are held out.
+    """
+
+    file: Path
+    index: NDArray[np.int64]
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+
+    @property
+    def samples(self) -> NDArray[Any]:
+        """All samples `(n, ...)`, read when they are looked at."""
+        samples: NDArray[Any] = np.load(self.file, mmap_mode="r", allow_pickle=False)
+        return samples
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the samples and of their division."""
+        digest = hashlib.sha256(self.train.tobytes() + self.validation.tobytes())
+        for sample in self.samples:
+            digest.update(np.ascontiguousarray(sample).data)
+        return digest.hexdigest()
+
+
+@contextmanager
+def store(
+    samples: Iterable[tuple[int, NDArray[Any]]],
+    count: int,
+    *,
+    groups: Sequence[object] | None,
+    seed: int,
+) -> Iterator[Store]:
+    """Keep samples on disk for as long as the context lasts, a fifth of them held out.
+
+    Args:
+        samples: The position in the sources of each, and the sample, all of one shape and type.
+        count: The most that there can be.
+        groups: One value a source; samples of one group (the same part photographed twice) are held out
+            together.
+        seed: Another seed holds out others.
+
+    Raises:
+        DataError: There are not two samples.
+        OutputError: The disk is full.
+    """
+    with TemporaryDirectory(prefix="knowngood-") as folder:
+        file = Path(folder) / "samples.npy"
+        index: list[int] = []
+        kept: NDArray[Any] | None = None
+        try:
+            for position, sample in samples:
+                if kept is None:
+                    kept = np.lib.format.open_memmap(file, "w+", sample.dtype, (count, *sample.shape))
+                kept[len(index)] = sample
+                index.append(position)
+        except OSError as error:
+            raise OutputError(f"no room for the training images in {folder!r}: {error.strerror}") from error
+        if len(index) < 2:
+            raise DataError("one good image is too few to train on; at least 2 that can be read are needed")
+        own_groups = None if groups is None else [groups[position] for position in index]
+        held_out = folds(len(index), HELD_OUT_SHARE, seed, own_groups) == 0
+        yield Store(
+            file, np.array(index), train=np.flatnonzero(~held_out), validation=np.flatnonzero(held_out)
+        )
+        del kept
+
+
+@contextmanager
+def store_images(good: Batches, *, seed: int, progress: Progress = silent) -> Iterator[Store]:
+    """Keep images on disk, uint8 `(n, H, W, 3)`; see `store`."""
+
+    def images() -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        done = 0
+        for batch in good:
+            yield from zip(batch.index.tolist(), batch.images, strict=True)
+            done += len(batch.index)
+            progress("reading good images", done, len(good))
+        if done < len(good):  # some could not be read
+            progress("reading good images", len(good), len(good))
+
+    with store(images(), len(good), groups=good.groups, seed=seed) as kept:
+        yield kept
+
+
+def is_grey(images: NDArray[np.uint8]) -> bool:
+    """Tell whether every image `(n, H, W, 3)` has three equal channels.
+
+    Example:
+        >>> is_grey(np.full((1, 2, 2, 3), 7, np.uint8))
+        True
+    """
+    return all(bool((image == image[..., :1]).all()) for image in images)
