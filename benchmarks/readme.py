@@ -20,6 +20,13 @@ COLUMNS = {
     "false_reject_bound": "promised at most",
     "escape_rate": "escapes",
 }
+REBUILDING = {
+    "image_auroc": "all four types",
+    "image_auroc[misplaced]": "misplaced",
+    "image_auroc[bent_lead]": "bent lead",
+    "image_auroc[cut_lead]": "cut lead",
+    "image_auroc[damaged_case]": "damaged case",
+}
 NAMES = {"elpv": "ELPV solar cells, mono", "screw": "MVTec screw", "transistor": "MVTec transistor"}
 
 
@@ -67,9 +74,28 @@ def accuracy() -> str:
     return "\n".join(lines)
 
 
+def reconstruction() -> str:
+    """The table of the reconstruction family in Markdown: image AUROC on transistors."""
+    figures = pd.read_csv(HERE / "results" / "reconstruction.csv").set_index(["case", "metric"])
+    lines = [
+        "| detector | " + " | ".join(REBUILDING.values()) + " | learning |",
+        "|---|" + "---|" * (len(REBUILDING) + 1),
+    ]
+    of_transistors = figures["mean"].unstack("metric").filter(like="transistor:", axis=0)
+    for case in of_transistors.sort_values("image_auroc", ascending=False).index:
+        cells = [_cell(figures, str(case), metric) for metric in REBUILDING]
+        seconds = float(of_transistors["fit_seconds"][case])
+        lines.append(f"| `{str(case).partition(':')[2]}` | " + " | ".join(cells) + f" | {seconds:.0f} s |")
+    return "\n".join(lines)
+
+
 def with_tables(text: str) -> str:
     """The README's text with the tables put between their marks."""
-    for name, table in (("results", accuracy()), ("speed", speed())):
+    for name, table in (
+        ("results", accuracy()),
+        ("reconstruction", reconstruction()),
+        ("speed", speed()),
+    ):
         begin, end = BEGIN.format(name), END.format(name)
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)

@@ -8,6 +8,7 @@ import knowngood
 PUBLIC = {
     "Evaluation",
     "Inspector",
+    "Run",
     "Speed",
     "Verdict",
     "describe",
@@ -16,9 +17,13 @@ PUBLIC = {
     "load_samples",
     "make_detector",
     "measure_speed",
+    "read_reconstructions",
+    "reconstructions",
+    "run_study",
     "threshold_at",
     "threshold_by_rule",
     "write_evaluation",
+    "write_reconstructions",
     "write_report",
 }
 

@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,17 +19,18 @@ def load_readme_maker():
 def test_the_tables_in_the_readme_are_made_from_the_results():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     maker = load_readme_maker()
-    for name in ("results", "speed"):
+    for name in ("results", "reconstruction", "speed"):
         assert text.count(maker.BEGIN.format(name)) == text.count(maker.END.format(name)) == 1
     assert maker.with_tables(text) == text
 
 
-def test_every_result_names_its_command_and_spread():
-    figures = pd.read_csv(ROOT / "benchmarks" / "results" / "main_job.csv")
-    assert list(figures.columns) == ["case", "metric", "mean", "sd", "n", "command"]
+@pytest.mark.parametrize("name", ["main_job", "reconstruction"])
+def test_every_result_names_its_command_and_spread(name):
+    figures = pd.read_csv(ROOT / "benchmarks" / "results" / f"{name}.csv")
+    assert {"case", "metric", "mean", "sd", "n", "command"} <= set(figures.columns)
     assert not figures.duplicated(["case", "metric"]).any()
     assert (figures["n"] >= 3).all()
-    assert (figures["command"] == "python benchmarks/main_job.py " + figures["case"]).all()
+    assert (figures["command"] == f"python benchmarks/{name}.py " + figures["case"]).all()
 
 
 def test_the_files_that_the_readme_points_to_are_there():

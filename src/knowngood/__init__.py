@@ -21,14 +21,22 @@ if TYPE_CHECKING:
     from knowngood.inspector.evaluation import Evaluation, evaluate
     from knowngood.inspector.fit import fit
     from knowngood.inspector.inspector import Inspector, Verdict
+    from knowngood.inspector.reconstructions import (
+        read_reconstructions,
+        reconstructions,
+        write_reconstructions,
+    )
     from knowngood.inspector.speed import Speed, measure_speed
     from knowngood.inspector.threshold import threshold_at, threshold_by_rule
     from knowngood.report.folder import write_evaluation
     from knowngood.report.html import write_report
+    from knowngood.studies.registry import run_study
+    from knowngood.training.run import Run
 
 __all__ = [
     "Evaluation",
     "Inspector",
+    "Run",
     "Speed",
     "Verdict",
     "describe",
@@ -37,15 +45,20 @@ __all__ = [
     "load_samples",
     "make_detector",
     "measure_speed",
+    "read_reconstructions",
+    "reconstructions",
+    "run_study",
     "threshold_at",
     "threshold_by_rule",
     "write_evaluation",
+    "write_reconstructions",
     "write_report",
 ]
 
 _HOMES = {
     "Evaluation": "inspector.evaluation",
     "Inspector": "inspector.inspector",
+    "Run": "training.run",
     "Speed": "inspector.speed",
     "Verdict": "inspector.inspector",
     "describe": "data.describe",
@@ -54,9 +67,13 @@ _HOMES = {
     "load_samples": "data.samples",
     "make_detector": "detectors",
     "measure_speed": "inspector.speed",
+    "read_reconstructions": "inspector.reconstructions",
+    "reconstructions": "inspector.reconstructions",
+    "run_study": "studies.registry",
     "threshold_at": "inspector.threshold",
     "threshold_by_rule": "inspector.threshold",
     "write_evaluation": "report.folder",
+    "write_reconstructions": "inspector.reconstructions",
     "write_report": "report.html",
 }
 

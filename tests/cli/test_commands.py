@@ -12,7 +12,7 @@ from PIL import Image
 import knowngood
 from knowngood.cli.app import app
 
-COMMANDS = ("describe", "fit", "evaluate", "score", "threshold", "info", "detectors", "bench")
+COMMANDS = ("describe", "fit", "evaluate", "score", "threshold", "info", "detectors", "bench", "study")
 SMALL = ("--set", "input_size=128", "--set", "coreset=200")
 
 

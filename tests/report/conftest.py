@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from knowngood.training.record import Epoch, Layer, TrainingRecord
+
 NO_DEFECTS = "There are no defects among the judged images."
 NO_GOOD = "There are no good parts among the judged images."
 NO_MAPS = "The detector makes no anomaly maps."
@@ -25,6 +27,13 @@ class Judged:
     maps: np.ndarray | None
     provenance: dict[str, Any]
     held_out: np.ndarray
+    training: TrainingRecord | None = None
+    reconstructions: pd.DataFrame | None = None
+
+    @property
+    def heat_scale(self) -> tuple[np.ndarray, float]:
+        """As of a detector whose scores are values of its maps."""
+        return self.held_out, self.metrics["threshold"]
 
     def rows(self, kept: pd.Series) -> Judged:
         """Keep some of the judged images; the metrics stay as they are."""
@@ -34,6 +43,60 @@ class Judged:
     def measuring(self, **changes: Any) -> Judged:
         """Change some metrics."""
         return replace(self, metrics=self.metrics | changes)
+
+
+def table_of(
+    rng: np.random.Generator, count: int, label: str, difference: float, channels: int = 3
+) -> pd.DataFrame:
+    """A table of reconstructions of random images that are off by about so much, the worst first."""
+    rows = []
+    for number in range(count):
+        original = rng.integers(0, 256, (28, 28, channels), dtype=np.uint8)
+        rebuilt = np.clip(original / 255 + difference * rng.uniform(0, 2), 0, 1).astype(np.float32)
+        differences = np.abs(original / 255 - rebuilt)
+        rows.append(
+            {
+                "path": f"{label}/{number:03}.png",
+                "label": label,
+                "score": float(differences.sum()),
+                "sum_of_differences": float(differences.sum()),
+                "mean_difference": float(differences.mean()),
+                "ssim": 1 - difference,
+                "original": original,
+                "reconstruction": rebuilt,
+                "difference": differences.sum(axis=-1).astype(np.float32),
+            }
+        )
+    columns = ["path", "label", "score", "sum_of_differences", "mean_difference", "ssim"]
+    table = pd.DataFrame(rows, columns=[*columns, "original", "reconstruction", "difference"])
+    return table.sort_values("sum_of_differences", ascending=False, ignore_index=True)
+
+
+@pytest.fixture
+def in_class() -> pd.DataFrame:
+    return table_of(np.random.default_rng(0), 14, "good", 0.05)
+
+
+@pytest.fixture
+def out_of_class() -> pd.DataFrame:
+    return table_of(np.random.default_rng(1), 12, "bent", 0.3)
+
+
+@pytest.fixture
+def record() -> TrainingRecord:
+    pictures = np.random.default_rng(2).integers(0, 256, (24, 8, 28, 28, 3), dtype=np.uint8)
+    return TrainingRecord(
+        layers=[
+            Layer("encoder.0", "Conv2d 3 → 16, kernel 4, stride 2", (16, 14, 14), 784),
+            Layer("decoder.0", "Linear 32 → 1568", (1568,), 51744),
+        ],
+        epochs=[Epoch(number, 1 / number, 1.1 / number + (number == 100)) for number in range(1, 101)],
+        best=99,
+        learning_rate=1e-3,
+        validation=[1, 5],
+        originals=pictures[0],
+        rebuilt={5 * number: pictures[number] for number in range(1, 21)},
+    )
 
 
 @pytest.fixture

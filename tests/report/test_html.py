@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from knowngood.errors import OutputError, RecipeError
 from knowngood.report.html import write_report
+from knowngood.training.record import TrainingRecord
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -317,3 +319,37 @@ def test_a_report_of_real_images_is_small(
     assert len(page.all("img")) == 2 + 12 * 3 + 12 * 2
     assert (tmp_path / "report.html").stat().st_size < 2e6
     assert "could not" not in page.text
+
+
+# --- detectors that rebuild images
+
+
+def drawings(page):
+    """The texts above the figures of these sections."""
+    return re.findall(r'<p class="remark drawn">(.*?)</p>', page)
+
+
+def test_how_it_was_trained_and_what_it_could_not_rebuild(judged, record, in_class, out_of_class, tmp_path):
+    table = pd.concat([in_class, out_of_class], ignore_index=True)
+    write_report(replace(judged, training=record, reconstructions=table), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert page.index("What it could not rebuild") < page.index("How it was trained")
+    shown = drawings(page)
+    assert [text.split(" ", 3)[1] for text in shown[:2]] == ["good", "defective"]
+    assert shown[2].startswith("Rebuilt, good looks more like its original than defect. good: structural")
+    assert shown[3:] == ["Layers", "Loss", "Reconstructions while it learned"]
+    assert page.count('<img class="drawing" src="data:image/svg+xml;base64,') == 6
+    assert len(page) < 6e6
+
+
+def test_a_detector_that_rebuilds_no_image_shows_its_training(judged, record, tmp_path):
+    bare = TrainingRecord(record.layers, record.epochs, record.best, record.learning_rate, [0])
+    write_report(replace(judged, training=bare), tmp_path / "report.html")
+    assert drawings((tmp_path / "report.html").read_text()) == ["Layers", "Loss"]
+
+
+def test_other_detectors_have_no_such_sections(judged, tmp_path):
+    write_report(judged, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "How it was trained" not in page
+    assert "What it could not rebuild" not in page

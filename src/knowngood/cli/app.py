@@ -15,6 +15,7 @@ from knowngood.cli.evaluate import evaluate
 from knowngood.cli.fit import fit
 from knowngood.cli.info import info
 from knowngood.cli.score import score
+from knowngood.cli.study import study
 from knowngood.cli.threshold import threshold
 from knowngood.errors import KnowngoodError
 
@@ -44,7 +45,7 @@ def _program(
     """Learn what a good part looks like; find what is not."""
 
 
-for command in (describe, fit, evaluate, score, threshold, info, detectors, bench):
+for command in (describe, fit, evaluate, score, threshold, info, detectors, bench, study):
     app.command(no_args_is_help=command not in (detectors, bench))(command)
 
 

@@ -16,7 +16,7 @@ def detectors() -> None:
     from knowngood.detectors import DETECTORS
 
     for name, recipe in DETECTORS.items():
-        typer.echo(f"{name:12} {(inspect.getdoc(recipe) or '').partition(chr(10))[0]}")
+        typer.echo(f"{name:20} {(inspect.getdoc(recipe) or '').partition(chr(10))[0]}")
         # Every recipe is a dataclass, which the type of their abstract base cannot say.
         settings = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(recipe))  # type: ignore[arg-type]
-        typer.echo(f"{'':12} {settings}")
+        typer.echo(f"{'':20} {settings}")

@@ -106,7 +106,7 @@ class FeatureAutoencoder(Trained):
             if done < len(good):  # some could not be read
                 progress("looking at good images", len(good), len(good))
 
-        with store(maps(), len(good), groups=good.groups, seed=seed) as kept:
+        with store(maps(), groups=good.groups, seed=seed) as kept:
             mean, deviation = moments(kept)
             grid = kept.samples.shape[2:]
             network, record = learn(

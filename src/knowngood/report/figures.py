@@ -28,6 +28,7 @@ _STYLE: dict[Any, Any] = {
     "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
     "font.size": 9.5,
     "svg.fonttype": "none",  # text stays text: small, crisp, searchable
+    "pdf.fonttype": 42,
     "svg.hashsalt": "knowngood",  # the same evaluation gives the same bytes
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
@@ -41,7 +42,7 @@ _STYLE: dict[Any, Any] = {
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """Draw and save in the report's own style, whatever the user's matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -49,7 +50,7 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _svg(figure: Figure) -> bytes:
+def svg(figure: Figure) -> bytes:
     """Save a figure as SVG without a date."""
     buffer = BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
@@ -99,8 +100,8 @@ def score_histogram(
         An SVG document.
 
     Example:
-        >>> svg = score_histogram(np.array([1.0, 2.0]), np.array([4.0]), np.array([1.5]), threshold=3.0)
-        >>> b"</svg>" in svg
+        >>> drawn = score_histogram(np.array([1.0, 2.0]), np.array([4.0]), np.array([1.5]), threshold=3.0)
+        >>> b"</svg>" in drawn
         True
     """
     everything = np.concatenate([good, defect, held_out])
@@ -111,7 +112,7 @@ def score_histogram(
         counts, _ = np.histogram(np.clip(scores, low, high), edges)
         return 100 * counts / len(scores)
 
-    with _style():
+    with style():
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.add_subplot()
         for scores, name, colour in ((good, "good", GOOD), (defect, "defect", DEFECT)):
@@ -126,7 +127,7 @@ def score_histogram(
         axes.set_ylabel("share of the group, %")
         axes.locator_params(axis="y", nbins=5)
         axes.legend(fontsize=8.5, handlelength=1.4)
-        return _svg(figure)
+        return svg(figure)
 
 
 def roc(
@@ -146,12 +147,12 @@ def roc(
         ValueError: There are no good parts, or no defects.
 
     Example:
-        >>> svg = roc(np.array([False, True]), np.array([1.0, 2.0]), operating_point=(0.0, 1.0))
-        >>> b"</svg>" in svg
+        >>> drawn = roc(np.array([False, True]), np.array([1.0, 2.0]), operating_point=(0.0, 1.0))
+        >>> b"</svg>" in drawn
         True
     """
     false_rejects, found, _ = roc_curve(defect, scores)
-    with _style():
+    with style():
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.add_subplot()
         axes.plot([0, 100], [0, 100], color=FAINT, linewidth=1.0, linestyle=(0, (2, 2)), label="by chance")
@@ -169,4 +170,4 @@ def roc(
         )
         axes.set(xlim=(0, 100), ylim=(0, 102), xlabel="good parts rejected, %", ylabel="defects found, %")
         axes.legend(loc="lower right", fontsize=8.5)
-        return _svg(figure)
+        return svg(figure)

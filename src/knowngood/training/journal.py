@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from knowngood.errors import TrainingError
+from knowngood.errors import OutputError, TrainingError
 from knowngood.output import replacing
 from knowngood.training.record import Epoch
 from knowngood.types import Progress
@@ -70,9 +71,9 @@ class Journal(lightning.Callback):
         number = trainer.current_epoch + 1
         seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
         validation = seen["validation/monitored"]
-        if validation != validation:
+        if not math.isfinite(validation):
             raise TrainingError(
-                f"the loss of held-out images is not a number after epoch {number}; take a smaller "
+                f"the loss of held-out images is not a finite number after epoch {number}; take a smaller "
                 "learning_rate"
             )
         self.epochs.append(Epoch(number, seen["train/monitored"], validation))
@@ -81,32 +82,40 @@ class Journal(lightning.Callback):
             self.weights = {
                 name: value.detach().cpu().clone() for name, value in network.state_dict().items()
             }
-        if number % EVERY == 0 or number == trainer.max_epochs:
-            self._show(network, number, pl_module.device)
+        if number % EVERY == 0:
+            self._show(pl_module)
         late = time.monotonic() - self.saved >= SECONDS
         if trainer.strategy.reduce_boolean_decision(late, all=False):
             self._save(trainer)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save for the last time."""
+        if len(self.epochs) not in self.rebuilt:
+            self._show(pl_module)
         self.done = True
         self._save(trainer)
 
-    def _show(self, network: Any, number: int, device: torch.device) -> None:
+    def _show(self, learner: lightning.LightningModule) -> None:
         """Rebuild the fixed validation batch."""
+        network: Any = learner.network
         network.eval()
         with torch.no_grad():
-            shown = network.show(self.examples.to(device))
+            shown = network.show(self.examples.to(learner.device))
         network.train()
         if shown is not None:
-            self.rebuilt[number] = shown.cpu()
+            self.rebuilt[len(self.epochs)] = shown.cpu()
 
     def _save(self, trainer: lightning.Trainer) -> None:
         """Replace the checkpoint whole or not at all."""
         unfinished = self.file.with_suffix(".part")
-        trainer.save_checkpoint(unfinished)
+        try:
+            trainer.save_checkpoint(unfinished)
+            if trainer.is_global_zero:
+                unfinished.replace(self.file)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise OutputError(f"{str(self.file)!r} cannot be written: {error.strerror or error}") from error
         if trainer.is_global_zero:
-            unfinished.replace(self.file)
             with replacing(self.file.with_name(LOSSES)) as table:
                 pd.DataFrame(self.epochs, columns=list(Epoch._fields)).to_csv(table, index=False)
         trainer.strategy.barrier("saved")

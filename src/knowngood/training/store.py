@@ -29,13 +29,17 @@ class Store:
     It is small and can be sent to other processes, which read the samples from the file.
 
     Args:
-        file: An `.npy` file; the operating system keeps in memory what it has room for.
+        file: The samples one after the other; the operating system keeps in memory what it has room for.
+        shape: Shape of a sample.
+        kind: Its type, as NumPy names it.
         index: The position of each sample in the sources.
         train: Rows to learn from.
         validation: Rows that are held out.
     """
 
     file: Path
+    shape: tuple[int, ...]
+    kind: str
     index: NDArray[np.int64]
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -43,8 +47,7 @@ class Store:
     @property
     def samples(self) -> NDArray[Any]:
         """All samples `(n, ...)`, read when they are looked at."""
-        samples: NDArray[Any] = np.load(self.file, mmap_mode="r", allow_pickle=False)
-        return samples
+        return np.memmap(self.file, self.kind, "r", shape=(len(self.index), *self.shape))
 
     @property
     def fingerprint(self) -> str:
@@ -58,7 +61,6 @@ class Store:
 @contextmanager
 def store(
     samples: Iterable[tuple[int, NDArray[Any]]],
-    count: int,
     *,
     groups: Sequence[object] | None,
     seed: int,
@@ -67,7 +69,6 @@ def store(
 
     Args:
         samples: The position in the sources of each, and the sample, all of one shape and type.
-        count: The most that there can be.
         groups: One value a source; samples of one group (the same part photographed twice) are held out
             together.
         seed: Another seed holds out others.
@@ -77,15 +78,13 @@ def store(
         OutputError: The disk is full.
     """
     with TemporaryDirectory(prefix="knowngood-") as folder:
-        file = Path(folder) / "samples.npy"
+        path = Path(folder) / "samples"
         index: list[int] = []
-        kept: NDArray[Any] | None = None
         try:
-            for position, sample in samples:
-                if kept is None:
-                    kept = np.lib.format.open_memmap(file, "w+", sample.dtype, (count, *sample.shape))
-                kept[len(index)] = sample
-                index.append(position)
+            with path.open("wb") as file:
+                for position, sample in samples:
+                    file.write(sample.tobytes())
+                    index.append(position)
         except OSError as error:
             raise OutputError(f"no room for the training images in {folder!r}: {error.strerror}") from error
         if len(index) < 2:
@@ -93,9 +92,13 @@ def store(
         own_groups = None if groups is None else [groups[position] for position in index]
         held_out = folds(len(index), HELD_OUT_SHARE, seed, own_groups) == 0
         yield Store(
-            file, np.array(index), train=np.flatnonzero(~held_out), validation=np.flatnonzero(held_out)
+            path,
+            sample.shape,
+            str(sample.dtype),
+            np.array(index),
+            train=np.flatnonzero(~held_out),
+            validation=np.flatnonzero(held_out),
         )
-        del kept
 
 
 @contextmanager
@@ -111,7 +114,7 @@ def store_images(good: Batches, *, seed: int, progress: Progress = silent) -> It
         if done < len(good):  # some could not be read
             progress("reading good images", len(good), len(good))
 
-    with store(images(), len(good), groups=good.groups, seed=seed) as kept:
+    with store(images(), groups=good.groups, seed=seed) as kept:
         yield kept
 
 

@@ -1,0 +1,36 @@
+"""`knowngood study`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def study(
+    name: Annotated[str, typer.Argument(help="The study, such as ece157a.")],
+    data: Annotated[Path, typer.Option(help="The folder that holds its data.")],
+    out: Annotated[Path, typer.Option(help="The folder for all results and slides.pdf.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same results.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Train far too shortly, only to see that it works.")
+    ] = False,
+) -> None:
+    """Repeat an experiment of a document, from its data to slides; one that was cut off goes on.
+
+    ece157a: autoencoders that learn the digit 1 and good transistors. DATA holds mnist/ (the four IDX files)
+    and mvtec/transistor/.
+
+    Example: knowngood study ece157a --data data/ --out ece157a/
+    """
+    from knowngood.cli.progress import progress_bars
+
+    with progress_bars() as progress:
+        from knowngood.studies.registry import run_study
+
+        figures = run_study(name, data, out, seed=seed, quick=quick, device=device, progress=progress)
+    for row in figures.itertuples():
+        typer.echo(f"{row.task:12} {row.figure:58} {row.value:g}")
+    typer.echo(f"slides: {out / 'slides.pdf'}")

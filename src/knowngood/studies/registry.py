@@ -1,0 +1,57 @@
+"""The studies by name. A new one is one file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from knowngood.errors import RecipeError
+from knowngood.types import Progress, silent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STUDIES = {
+    "ece157a": "Autoencoders that learn the digit 1 and good transistors (course homework, UCSB 2022)",
+}
+"""What each study is about; the module of that name has a function `study`."""
+
+
+def run_study(
+    name: str,
+    data: str | Path,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    quick: bool = False,
+    device: str = "auto",
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Run a study from its data to its slides; one that was cut off goes on.
+
+    Args:
+        name: A name in `STUDIES`.
+        data: The folder that holds its data.
+        out: The folder for everything that it makes; the slides are `slides.pdf`.
+        seed: The same seed gives the same results.
+        quick: Do too little of everything, only to see that it works.
+        device: `auto`, `cpu` or `cuda`.
+        progress: Called during long work.
+
+    Returns:
+        The main figures, one a row: `task`, `figure`, `value`; also written to `figures.csv`.
+
+    Raises:
+        RecipeError: There is no such study, or the folder holds a training with other settings.
+        DataError: Its data are not there.
+
+    Example::
+
+        run_study("ece157a", "data/", "ece157a/")
+    """
+    if name not in STUDIES:
+        raise RecipeError(f"study {name!r} is not known; choose one of {', '.join(STUDIES)}")
+    study: Callable[..., pd.DataFrame] = import_module(f"knowngood.studies.{name}").study
+    return study(Path(data), Path(out), seed=seed, quick=quick, device=device, progress=progress)

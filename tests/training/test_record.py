@@ -1,0 +1,75 @@
+import json
+
+import numpy as np
+import pytest
+
+from knowngood.training.record import CONTENT, Epoch, Layer, TrainingRecord
+
+
+@pytest.fixture
+def record():
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (3, 4, 12, 10, 3), dtype=np.uint8)
+    return TrainingRecord(
+        layers=[Layer("encoder.0", "Conv2d 3 → 16, kernel 4, stride 2", (16, 6, 5), 784)],
+        epochs=[Epoch(1, 0.5, 0.6), Epoch(2, 0.25, 0.35)],
+        best=2,
+        learning_rate=1e-3,
+        validation=[3, 7],
+        originals=pictures[0],
+        rebuilt={5: pictures[1], 100: pictures[2]},
+    )
+
+
+def test_round_trip(record):
+    again = TrainingRecord.from_members(record.to_members())
+    for name in ("layers", "epochs", "best", "learning_rate", "validation"):
+        assert getattr(again, name) == getattr(record, name)
+    np.testing.assert_array_equal(again.originals, record.originals)
+    assert list(again.rebuilt) == [5, 100]
+    for epoch, pictures in record.rebuilt.items():
+        np.testing.assert_array_equal(again.rebuilt[epoch], pictures)
+
+
+def test_without_pictures():
+    record = TrainingRecord([], [Epoch(1, 0.5, 0.6)], 1, 1e-3, [0])
+    assert list(record.to_members()) == [CONTENT]
+    assert TrainingRecord.from_members(record.to_members()).originals is None
+
+
+def test_members_are_named_by_their_epoch(record):
+    assert list(record.to_members()) == [
+        "training.json",
+        "training/originals.png",
+        "training/epoch_005.png",
+        "training/epoch_100.png",
+    ]
+
+
+@pytest.mark.parametrize("missing", ["training.json", "training/originals.png", "training/epoch_005.png"])
+def test_a_missing_member(record, missing):
+    members = record.to_members()
+    del members[missing]
+    with pytest.raises(ValueError, match="record is damaged"):
+        TrainingRecord.from_members(members)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layers": [["a", "b", 3]]},
+        {"layers": None},
+        {"epochs": [[1, 2]]},
+        {"best": "two"},
+        {"originals": [4, 12, 11]},
+        {"originals": [10**9, 10**9, 10**9]},
+        {"originals": [-4, 12, 10]},
+        {"rebuilt": [6]},
+        {"validation": 5},
+    ],
+)
+def test_a_stranger_s_record(record, changes):
+    members = record.to_members()
+    members[CONTENT] = json.dumps(json.loads(members[CONTENT]) | changes).encode()
+    with pytest.raises(ValueError, match=r"damaged|impossible|invalid literal|unpack"):
+        TrainingRecord.from_members(members)
