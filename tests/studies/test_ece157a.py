@@ -1,4 +1,5 @@
 import gzip
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -130,6 +131,14 @@ def test_data_that_are_not_there(data, tmp_path, missing):
     (partial / other).symlink_to(data / other)
     with pytest.raises(DataError, match=f"holds no folder {missing}"):
         run_study("ece157a", partial, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_without_an_image(data, tmp_path):
+    shutil.copytree(data, tmp_path / "data")
+    shutil.rmtree(tmp_path / "data/mvtec/transistor/test/misplaced")
+    with pytest.raises(DataError, match="transistor has no test image of misplaced"):
+        run_study("ece157a", tmp_path / "data", tmp_path / "out", quick=True)
     assert not (tmp_path / "out").exists()
 
 

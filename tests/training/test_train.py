@@ -121,8 +121,10 @@ class TestGoingOn:
             if done == last:
                 raise KeyboardInterrupt
 
-        with pytest.raises((KeyboardInterrupt, SystemExit)):
+        before = signal.getsignal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
             run(store, epochs=6, run=Run(tmp_path), progress=cut_off)
+        assert signal.getsignal(signal.SIGINT) == before
         assert len(pd.read_csv(tmp_path / "losses.csv")) == last
         network, record = run(store, epochs=6, run=Run(tmp_path))
         whole, expected = run(store, epochs=6)

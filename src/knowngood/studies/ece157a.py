@@ -77,6 +77,10 @@ def study(
         progress: Called during long work.
     """
     questions = [digits(data, quick=quick), transistors(data, quick=quick)]
+    for question in questions:
+        for name, samples in zip(question.names, (question.in_class, question.out_of_class), strict=True):
+            if not samples:
+                raise DataError(f"{str(data)!r}: {question.name} has no test image of {name}; complete it")
     make_folder(out)
     answers = [answer(question, out, seed=seed, device=device, progress=progress) for question in questions]
     figures = pd.concat([figures for _, figures in answers], ignore_index=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -101,10 +102,15 @@ def train(
 
 
 def _fit(trainer: lightning.Trainer, learner: Learner, data: StoredData, checkpoint: Path | None) -> None:
-    """Train, and give errors of other processes as our own."""
+    """Train, and give errors of other processes, and Ctrl-C, as they come elsewhere."""
+    at_interrupt = signal.getsignal(signal.SIGINT)
     try:
         # Without pickle: a checkpoint of a stranger's runs no code.
         trainer.fit(learner, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as stopped:
+        # Lightning ends the program at Ctrl-C, and from then on nothing would interrupt it.
+        signal.signal(signal.SIGINT, at_interrupt)
+        raise KeyboardInterrupt from stopped
     except ProcessRaisedException as error:
         message = str(error).rpartition("knowngood.errors.TrainingError: ")
         if not message[1]:
