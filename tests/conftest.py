@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+# Before torch is imported: its threads spin while they wait for each other, and on cores that they share with
+# other programs a training would take many times as long.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 SIDE = 96
 

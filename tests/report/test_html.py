@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,8 +12,12 @@ import pandas as pd
 import pytest
 
 from knowngood.errors import OutputError, RecipeError
+from knowngood.report.figures import DEFECT, GOOD
 from knowngood.report.html import write_report
+from knowngood.report.words import score
 from knowngood.training.record import TrainingRecord
+
+from .conftest import table_of
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -329,23 +334,70 @@ def drawings(page):
     return re.findall(r'<p class="remark drawn">(.*?)</p>', page)
 
 
+def drawn(page):
+    """These figures, as SVG."""
+    found = re.findall(r'<img class="drawing" src="data:image/svg\+xml;base64,(.*?)"', page)
+    return [b64decode(svg).decode() for svg in found]
+
+
 def test_how_it_was_trained_and_what_it_could_not_rebuild(judged, record, in_class, out_of_class, tmp_path):
+    for table in (in_class, out_of_class):
+        table.loc[10:, ["original", "reconstruction", "difference"]] = None
     table = pd.concat([in_class, out_of_class], ignore_index=True)
-    write_report(replace(judged, training=record, reconstructions=table), tmp_path / "report.html")
+    table = table.sort_values("sum_of_differences", ascending=False, ignore_index=True)
+    judged = replace(judged.measuring(threshold=200.0), training=record, reconstructions=table)
+    write_report(judged, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert page.index("What it could not rebuild") < page.index("How it was trained")
-    shown = drawings(page)
-    assert [text.split(" ", 3)[1] for text in shown[:2]] == ["good", "defective"]
-    assert shown[2].startswith("Rebuilt, good looks more like its original than defect. good: structural")
-    assert shown[3:] == ["Layers", "Loss", "Reconstructions while it learned"]
-    assert page.count('<img class="drawing" src="data:image/svg+xml;base64,') == 6
-    assert len(page) < 6e6
+    good, defective, spread, layers, loss, epochs = drawings(page)
+    assert good.startswith("The good parts that are rebuilt worst")
+    assert defective.startswith("The defective parts that are rebuilt worst")
+    assert spread.startswith("Rebuilt, good looks more like its original than defect. good: structural")
+    assert layers == "Layers."
+    assert loss.startswith("The loss came to 0.0101, on held-out samples to 0.0111. 100 epochs")
+    assert epochs.startswith("Reconstructions while it learned. Held-out good images")
+
+    good, defective, spread, layers, loss, epochs = drawn(page)
+    for svg, shown in ((good, in_class), (defective, out_of_class)):
+        places = [svg.index(f">{score(value)}<") for value in shown["sum_of_differences"][:10]]
+        assert len(set(places)) == 10
+        assert f">{score(shown['sum_of_differences'][10])}<" not in svg
+    assert {"good (14)", "defect (12)", "threshold 200"} <= set(re.findall(r">([^<>]+)</text>", spread))
+    assert spread.index(GOOD) < spread.index(DEFECT)
+    assert {"encoder.0", "16 × 14 × 14", "51,744", "52,528"} <= set(re.findall(r">([^<>]+)</text>", layers))
+    assert ">kept: epoch 99<" in loss
+    assert ">epoch 100<" in epochs
+
+
+def test_no_label_is_cut_off(judged, record, in_class, tmp_path):
+    write_report(replace(judged, training=record, reconstructions=in_class), tmp_path / "report.html")
+    for svg, label in zip(
+        drawn((tmp_path / "report.html").read_text())[1:4:2], ("sum of", "epoch"), strict=True
+    ):
+        height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', svg)[1])
+        [lowest] = re.findall(rf'y="([\d.]+)"[^>]*>{label}[^<]*<', svg)[-1:]
+        assert float(lowest) < height - 2
+
+
+def test_photographs_keep_the_page_small(judged, record, tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(128, 8, (10, 256, 256, 3)).clip(0, 255).astype(np.uint8)
+    table = table_of(rng, 10, "good", 0.1)
+    table["original"], table["reconstruction"] = list(noise), list((noise / 255).astype(np.float32))
+    table["difference"] = [rng.uniform(0, 1, (256, 256)).astype(np.float32) for _ in range(10)]
+    photographs = replace(record, originals=noise[:8], rebuilt=dict.fromkeys(range(5, 101, 5), noise[:8]))
+    defects = table.assign(label="bent")
+    both = pd.concat([table, defects], ignore_index=True)
+    write_report(replace(judged, training=photographs, reconstructions=both), tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < 3e6
 
 
 def test_a_detector_that_rebuilds_no_image_shows_its_training(judged, record, tmp_path):
     bare = TrainingRecord(record.layers, record.epochs, record.best, record.learning_rate, [0])
     write_report(replace(judged, training=bare), tmp_path / "report.html")
-    assert drawings((tmp_path / "report.html").read_text()) == ["Layers", "Loss"]
+    layers, loss = drawings((tmp_path / "report.html").read_text())
+    assert layers == "Layers."
+    assert loss.endswith("epoch 99 were kept, whose loss on held-out good samples is the smallest.")
 
 
 def test_other_detectors_have_no_such_sections(judged, tmp_path):

@@ -1,15 +1,18 @@
-"""The two figures of a report, as SVG.
+"""The look of all figures, and the two that every report shows, as SVG.
 
 Drawn on ``Figure`` objects, never through pyplot: no window system and no global list of figures is involved.
 """
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
+import cv2
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,6 +27,10 @@ FAINT = "#98a1ae"
 
 _SIZE = (5.2, 3.1)  # inches: two stand side by side on the page
 _BINS = 36
+_DPI = (
+    130  # of images: the page is shown somewhat smaller than it is drawn, on screens that are somewhat finer
+)
+_PNG = re.compile(rb"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 _STYLE: dict[Any, Any] = {
     "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
     "font.size": 9.5,
@@ -51,10 +58,21 @@ def style() -> Iterator[None]:
 
 
 def svg(figure: Figure) -> bytes:
-    """Save a figure as SVG without a date."""
+    """Save a figure as SVG without a date; text stays text, and photographs in it become JPEG."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    return buffer.getvalue()
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True, dpi=_DPI)
+    return _PNG.sub(lambda found: _smaller(found[1]), buffer.getvalue())
+
+
+def _smaller(png: bytes) -> bytes:
+    """The data URI of an image: as JPEG where that is smaller, on white where it is transparent."""
+    pixels = cv2.imdecode(np.frombuffer(b64decode(png), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        opaque = pixels[..., 3:] / 255
+        pixels = np.rint(pixels[..., :3] * opaque + 255 * (1 - opaque)).astype(np.uint8)
+    jpeg = b64encode(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes())
+    return b"data:image/png;base64," + png if len(png) <= len(jpeg) else b"data:image/jpeg;base64," + jpeg
 
 
 def histogram_range(scores: NDArray[np.float64], threshold: float) -> tuple[float, float]:

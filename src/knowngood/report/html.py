@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from knowngood.errors import RecipeError
 from knowngood.output import replacing
-from knowngood.report import figures, reconstruction, words
+from knowngood.report import figures, words
+from knowngood.report.drawings import rebuilt_drawings, training_drawings
 from knowngood.report.panels import HEAT, Picture, heat, panel
-from knowngood.report.reconstruction_words import is_sum, likeness
 
 if TYPE_CHECKING:
     from knowngood.inspector.evaluation import Evaluation
@@ -36,13 +35,6 @@ class Part(NamedTuple):
     score: float
     p_value: float
     pictures: list[Picture]
-
-
-class Drawing(NamedTuple):
-    """A figure of how a network was trained or what it rebuilds, and what it shows."""
-
-    text: str
-    uri: str
 
 
 class Section(NamedTuple):
@@ -103,8 +95,8 @@ def _render(evaluation: Evaluation, examples: int) -> str:
         reasons=reasons,
         footnotes={name: reasons.index(reason) + 1 for name, reason in notes.items()},
         figures=_figures(evaluation),
-        training=_training(evaluation),
-        rebuilt=_rebuilt(evaluation),
+        training=training_drawings(evaluation),
+        rebuilt=rebuilt_drawings(evaluation),
         defect_types=_worst_first(metrics["per_defect"]),
         has_maps=evaluation.maps is not None,
         heat_colours=[f"rgb({red}, {green}, {blue})" for red, green, blue in HEAT],
@@ -140,65 +132,6 @@ def _figures(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         (title, "data:image/svg+xml;base64," + b64encode(svg).decode("ascii"), text)
         for title, svg, text in drawn
     ]
-
-
-def _training(evaluation: Evaluation) -> list[Drawing]:
-    """How the network was trained: its layers, its losses, and how its reconstructions improved."""
-    record = evaluation.training
-    if record is None:
-        return []
-    drawings = [
-        drawing("Layers", lambda figure: reconstruction.draw_layers(figure, record), (10.8, 5.6)),
-        drawing("Loss", lambda figure: reconstruction.draw_losses(figure, record), (10.8, 3.4)),
-    ]
-    if record.originals is not None:
-        rows = min(reconstruction.ROWS, len(record.rebuilt)) + 1
-        drawings.append(
-            drawing(
-                "Reconstructions while it learned",
-                lambda figure: reconstruction.draw_epochs(figure, record),
-                (10.8, 1.22 * rows),
-            )
-        )
-    return drawings
-
-
-def _rebuilt(evaluation: Evaluation) -> list[Drawing]:
-    """What the network could not rebuild of the test images."""
-    table = evaluation.reconstructions
-    if table is None:
-        return []
-    names = ("good", "defect")
-    good, defect = table[table["label"] == "good"], table[table["label"] != "good"]
-    largest = reconstruction.largest_difference(good, defect)
-    drawings = [
-        drawing(
-            f"The {name} parts that are rebuilt worst; above each, its sum of absolute differences",
-            lambda figure, part=part: reconstruction.draw_worst(figure, part, largest),  # type: ignore[misc]
-            (10.8, 3.1),
-        )
-        for part, name in ((good, "good"), (defect, "defective"))
-        if len(part)
-    ]
-    line = evaluation.metrics["threshold"] if is_sum(table) else None
-    finding, numbers = likeness(good, defect, names)
-    drawings.append(
-        drawing(
-            f"{finding}. {' '.join(numbers)}",
-            lambda figure: reconstruction.draw_histogram(figure, good, defect, names, line),
-            (10.8, 3.4),
-        )
-    )
-    return drawings
-
-
-def drawing(text: str, draw: Callable[[Figure], object], size: tuple[float, float]) -> Drawing:
-    """Draw a figure for the page, `size` in inches."""
-    with figures.style():
-        figure = Figure(figsize=size)
-        draw(figure)
-        image = figures.svg(figure)
-    return Drawing(text, "data:image/svg+xml;base64," + b64encode(image).decode("ascii"))
 
 
 def _worst_first(per_defect: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:

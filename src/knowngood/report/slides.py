@@ -16,11 +16,10 @@ from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import Threshold
 from knowngood.output import replacing
 from knowngood.report.figures import FAINT, INK, style
+from knowngood.report.layout import table, type_size
 from knowngood.report.reconstruction import (
-    draw_epochs,
+    WORST,
     draw_histogram,
-    draw_layers,
-    draw_losses,
     draw_typical,
     draw_worst,
     largest_difference,
@@ -29,17 +28,25 @@ from knowngood.report.reconstruction_words import (
     above_all,
     is_sum,
     likeness,
+    loss_words,
     separation,
     taken_for,
     threshold_words,
 )
+from knowngood.report.training import draw_epochs, draw_layers, draw_losses
 from knowngood.training.record import TrainingRecord
 
 SIZE = (13.33, 7.5)
 """Inches: 16 to 9."""
 
-_LINE = 112
-_HALF = 46
+_DPI = 200  # of images, so that none loses pixels that a projector could show
+_TITLE, _LINE, _HALF = 60, 112, 46  # letters of a line
+_ASKED = (
+    "Asked of each task: can a network that has learned to rebuild in-class samples alone tell others from "
+    "them by what it cannot rebuild, how do the reconstructions of both classes compare, and where should "
+    "the line between them stand?",
+    "The in-class samples here are held-out ones that the network has not learned from.",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +114,9 @@ class _Slides:
         """
         self.count += 1
         figure = Figure(figsize=SIZE, facecolor="white")
-        lines = textwrap.fill(title, 66).count("\n")
-        figure.text(0.045, 0.94, textwrap.fill(title, 66), fontsize=25, va="top", color=INK, weight="bold")
+        title = textwrap.fill(title, _TITLE)
+        lines = title.count("\n")
+        figure.text(0.045, 0.94, title, fontsize=25, va="top", color=INK, weight="bold")
         figure.text(0.965, 0.03, str(self.count), fontsize=12, ha="right", color=FAINT)
         # What a subfigure fills follows from the ratios of a grid alone, not from its margins.
         above = 0.17 + 0.05 * lines
@@ -117,7 +125,7 @@ class _Slides:
         )
         said = draw(figure.add_subfigure(grid[1, 1])) or remark
         figure.text(0.045, 0.03, textwrap.fill(str(said), _LINE), fontsize=14, color=INK, linespacing=1.35)
-        self.pdf.savefig(figure)  # type: ignore[no-untyped-call]
+        self.pdf.savefig(figure, dpi=_DPI)  # type: ignore[no-untyped-call]
 
 
 def _add_task(slides: _Slides, task: Task) -> None:
@@ -127,30 +135,29 @@ def _add_task(slides: _Slides, task: Task) -> None:
     total = sum(layer.parameters for layer in record.layers)
     slides.add(task.title, lambda body: _facts(body, task.facts))
     slides.add(f"The model: {total:,} numbers to learn", lambda body: draw_layers(body, record))
-    kept = record.losses.set_index("epoch").loc[record.best]
-    slides.add(
-        f"The loss fell to {kept['train']:.3g}, on held-out samples to {kept['validation']:.3g}",
-        lambda body: _with_room(body, lambda part: draw_losses(part, record)),
-        f"{len(record.epochs)} epochs, learning rate {record.learning_rate:.2g} at the start; the weights of "
-        f"epoch {record.best} were kept, whose loss on held-out {names[0]} samples is the smallest.",
-    )
+    finding, remark = loss_words(record, names[0])
+    slides.add(finding, lambda body: _with_room(body, lambda part: draw_losses(part, record)), remark)
     if record.originals is not None:
         slides.add("Reconstructions while it learned", lambda body: draw_epochs(body, record))
     largest = largest_difference(in_class, out_of_class)
-    for table, name in ((in_class, names[0]), (out_of_class, names[1])):
-        if len(table):
+    for samples, name in ((in_class, names[0]), (out_of_class, names[1])):
+        if len(samples):
             slides.add(
-                f"The {min(10, len(table))} {name} samples that are rebuilt worst",
-                lambda body, table=table: draw_worst(body, table, largest),  # type: ignore[misc]
-                "Above each: its sum of absolute differences. All difference maps are on one scale.",
+                f"The {min(WORST, len(samples))} {name} samples that are rebuilt worst",
+                lambda body, samples=samples: draw_worst(body, samples, largest),  # type: ignore[misc]
+                "Above each: its sum of absolute differences. The difference maps, summed over the channels, "
+                "are on one scale for both classes.",
             )
+    line = task.threshold.value if is_sum(in_class, out_of_class) else None
     words = threshold_words(task.threshold, in_class, out_of_class, names)
+    if line is None:
+        words.append("It is a line on the score, which is not the sum of differences that is drawn here.")
     slides.add(
         separation(in_class, out_of_class, names),
         lambda body: _beside(
             body,
-            lambda part: draw_histogram(
-                part, in_class, out_of_class, names, task.threshold.value if is_sum(in_class) else None
+            lambda part: _with_room(
+                part, lambda room: draw_histogram(room, in_class, out_of_class, names, line)
             ),
             words,
         ),
@@ -165,74 +172,63 @@ def _add_task(slides: _Slides, task: Task) -> None:
 
 
 def _overview(body: SubFigure, tasks: Sequence[Task]) -> None:
-    """A table with the main figures of every task."""
-    rows = []
-    for task in tasks:
-        scores = np.concatenate([task.in_class["score"], task.out_of_class["score"]])
-        strange = np.arange(len(scores)) >= len(task.in_class)
-        both = len(task.in_class) and len(task.out_of_class)
-        above = [
-            int((table["score"] > task.threshold.value).sum()) for table in (task.out_of_class, task.in_class)
-        ]
-        rows.append(
-            [
-                textwrap.fill(task.title, 30),
-                f"{len(task.in_class):,} / {len(task.out_of_class):,}",
-                f"{above_all(task.in_class, task.out_of_class):,}",
-                f"{above[0]:,}",
-                f"{above[1]:,}",
-                f"{auroc(strange, scores):.4f}" if both else "–",
-            ]
-        )
-    labels = [
-        "task",
-        "samples, in-class\n/ out-of-class",
-        "out-of-class above\nevery in-class",
-        "out-of-class above\nthe threshold",
-        "in-class above\nthe threshold",
-        "image AUROC",
+    """What was asked, and a table with the main figures of every task."""
+    rows = [
+        [
+            "task",
+            "samples, in-class\n/ out-of-class",
+            "out-of-class above\nevery in-class",
+            "out-of-class above\nthe threshold",
+            "in-class above\nthe threshold",
+            "image\nAUROC",
+        ],
+        *map(_main_figures, tasks),
     ]
-    axes = body.add_axes((0, 0, 1, 1))
-    axes.axis("off")
-    table = axes.table(
-        rows,
-        colLabels=labels,
-        colWidths=[0.3, 0.15, 0.15, 0.15, 0.14, 0.11],
-        cellLoc="left",
-        loc="upper left",
-        edges="horizontal",
-    )
-    table.auto_set_font_size(False)
-    table.set_fontsize(14)
-    for cell in table.get_celld().values():
-        cell.set_height(0.17)
-        cell.set_edgecolor(FAINT)
-    body.text(
-        0,
-        0.02,
-        "A network learns to rebuild good samples alone; what it cannot rebuild is an anomaly.\n"
-        "In-class samples here are held-out ones that it has not learned from.",
-        fontsize=15,
-        linespacing=1.4,
-    )
+    asked = "\n".join(textwrap.fill(line, _LINE) for line in _ASKED)
+    body.text(0, 1, asked, fontsize=14, va="top", linespacing=1.4)
+    down = 0.72
+    size = type_size(rows, body.bbox.width / body.dpi, down * body.bbox.height / body.dpi, 14)
+    table(body, rows, (0, 0, 1, down), size=size)
+
+
+def _main_figures(task: Task) -> list[str]:
+    """A task in the overview."""
+    tables = (task.in_class, task.out_of_class)
+    scores = np.concatenate([samples["score"] for samples in tables])
+    strange = np.arange(len(scores)) >= len(task.in_class)
+    good, bad = (int((samples["score"] > task.threshold.value).sum()) for samples in tables)
+    return [
+        textwrap.fill(task.title, 30),
+        f"{len(task.in_class):,} / {len(task.out_of_class):,}",
+        f"{above_all(task.in_class, task.out_of_class):,}",
+        f"{bad:,}",
+        f"{good:,}",
+        f"{auroc(strange, scores):.4f}" if all(map(len, tables)) else "–",
+    ]
 
 
 def _facts(body: SubFigure, facts: Sequence[tuple[str, str]]) -> None:
-    """Names and values, a line each."""
-    step = min(0.09, 1 / max(1, len(facts)))
-    for line, (name, value) in enumerate(facts):
-        body.text(0, 1 - (line + 0.5) * step, name, fontsize=16, va="center")
-        body.text(0.62, 1 - (line + 0.5) * step, value, fontsize=16, va="center", weight="bold")
+    """Names and values below each other."""
+    rows = [(textwrap.fill(name, 56), textwrap.fill(value, 30)) for name, value in facts]
+    heights = [1.0 + max(text.count("\n") for text in row) for row in rows]
+    step = min(0.09, 1 / max(1.0, sum(heights)))
+    size = min(16.0, 0.7 * step * 72 * body.bbox.height / body.dpi)
+    top = 1.0
+    for (name, value), height in zip(rows, heights, strict=True):
+        body.text(0, top, name, fontsize=size, va="top")
+        body.text(0.62, top, value, fontsize=size, va="top", weight="bold")
+        top -= height * step
 
 
 def _with_room(body: SubFigure, draw: Callable[[SubFigure], None]) -> None:
-    """A plot whose labels need room around it."""
+    """A plot whose labels have room around it and can be read from afar."""
     draw(body)
+    left, right = (inches * body.dpi / body.bbox.width for inches in (0.85, 0.25))
     for axes in body.axes:
-        axes.set_position((0.07, 0.13, 0.91, 0.85))
+        axes.set_position((left, 0.13, 1 - left - right, 0.85))
         axes.xaxis.label.set_fontsize(14)
         axes.yaxis.label.set_fontsize(14)
-        axes.tick_params(labelsize=13)
+        axes.tick_params(which="both", labelsize=13)
         if axes.get_legend():
             axes.legend(fontsize=14)
 
@@ -242,11 +238,7 @@ def _beside(body: SubFigure, draw: Callable[[SubFigure], None], words: Sequence[
     grid = body.add_gridspec(1, 2, width_ratios=[1.5, 1])
     left, right = (body.add_subfigure(grid[0, column]) for column in (0, 1))
     draw(left)
-    for axes in left.axes:
-        if axes.get_legend():
-            axes.set_position((0.1, 0.13, 0.86, 0.85))
-            axes.legend(fontsize=13)
-            axes.xaxis.label.set_fontsize(14)
-            axes.yaxis.label.set_fontsize(14)
     text = "\n\n".join(textwrap.fill(sentence, _HALF) for sentence in words if sentence)
-    right.text(0.04, 0.98, text, fontsize=14, va="top", linespacing=1.35)
+    spacing = 1.35
+    size = min(14.0, 72 * body.bbox.height / body.dpi / spacing / (1 + text.count("\n")))
+    right.text(0.04, 0.98, text, fontsize=size, va="top", linespacing=spacing)
