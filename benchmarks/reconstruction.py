@@ -5,7 +5,8 @@
 Cases are `mnist` (learn the digit 1, detect 9) and `transistor` (MVTec AD), each alone for `autoencoder` or
 with the detector after a colon, such as `transistor:vae`. Without a case all run: about 40 minutes on two
 cores. The data lie in ../shared/data. Every figure comes from the shipped graph; in-class validation is the
-fifth of the good training images that a detector holds out, and no test image takes part in any choice.
+fifth of the good training images that a detector holds out. No test image takes part in a run; but the shape
+of the feature autoencoder was once chosen on transistors and screws (docs/decisions/0008-training.md).
 """
 
 from __future__ import annotations

@@ -131,6 +131,12 @@ def test_a_pixel_s_variance_is_the_same_for_a_dark_and_a_bright_product(good_ima
 
 
 @pytest.mark.parametrize("name", [*REBUILDING, "feature_autoencoder"])
+def test_a_learning_rate_is_found(name, good_images):
+    fitted = learn(name, good_images[:8], (64, 64), learning_rate=None, epochs=1)
+    assert 1e-6 < fitted.record.learning_rate < 0.1
+
+
+@pytest.mark.parametrize("name", [*REBUILDING, "feature_autoencoder"])
 def test_a_batch_larger_than_the_data(name, good_images):
     fitted = learn(name, good_images[:5], (96, 96), batch_size=4096)
     assert np.isfinite(fitted.held_out).all()

@@ -314,7 +314,9 @@ class TestWords:
         assert len(numbers) == 1
 
     def test_what_a_reconstruction_would_be_taken_for(self, in_class, out_of_class):
-        assert taken_for(in_class, out_of_class, NAMES).startswith("0 of 12 reconstructions")
+        assert taken_for(in_class, out_of_class, NAMES).startswith(
+            "Every reconstruction of bent samples is nearer"
+        )
         out_of_class["reconstruction"] = [in_class["original"][0] / 255] * 12
         assert taken_for(in_class, out_of_class, NAMES).startswith("12 of 12 reconstructions")
         assert taken_for(in_class, pd.DataFrame(columns=in_class.columns), NAMES) == ""

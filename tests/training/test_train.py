@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -134,6 +135,20 @@ class TestGoingOn:
         np.testing.assert_array_equal(record.rebuilt[5], expected.rebuilt[5])
         assert len(pd.read_csv(tmp_path / "losses.csv")) == 6
 
+    @pytest.mark.parametrize("last", [1, 2, 3, 4])
+    def test_patience_is_not_lost(self, store, tmp_path, last):
+        def cut_off(_, done, __):
+            if done == last:
+                raise KeyboardInterrupt
+
+        options = {"epochs": 50, "learning_rate": 0.5, "patience": 3}
+        _, expected = run(store, **options)
+        with contextlib.suppress(KeyboardInterrupt):
+            run(store, **options, run=Run(tmp_path), progress=cut_off)
+        _, record = run(store, **options, run=Run(tmp_path))
+        assert record.epochs == expected.epochs
+        assert list(record.rebuilt) == list(expected.rebuilt)
+
     def test_after_the_process_was_killed(self, images, store, tmp_path):
         code = f"""
 import os, signal, sys
@@ -221,12 +236,20 @@ with store_images(Batches(list(np.load({str(tmp_path / "images.npy")!r})), (SIDE
 class TestBadTraining:
     def test_a_loss_that_is_not_finite_stops_it_and_names_the_step(self, store):
         # The table of layers takes one step as well.
-        with pytest.raises(TrainingError, match=r"not a finite number at step 2 \(epoch 1\).*learning_rate"):
+        with pytest.raises(TrainingError, match=r"at step 2 \(epoch 1, learning rate 0\.01\).*learning_rate"):
             run(store, make(Exploding))
 
     def test_a_precision_that_is_not_known(self):
         with pytest.raises(RecipeError, match="precision='8-bit' is not known; take 32-true"):
             Run(precision="8-bit")
+
+    def test_half_precision_on_a_cpu(self, store):
+        with pytest.raises(RecipeError, match="needs a GPU; take bf16-mixed"):
+            run(store, run=Run(precision="16-mixed"))
+
+    def test_an_address_that_mlflow_does_not_know(self, store):
+        with pytest.raises(RecipeError, match="mlflow='nowhere://x' cannot be used"):
+            run(store, run=Run(mlflow="nowhere://x"))
 
     def test_no_device(self):
         with pytest.raises(RecipeError, match="devices=0 must be at least 1"):

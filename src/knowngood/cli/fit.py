@@ -67,7 +67,8 @@ def fit(
         )
     inspector.save(out)
     manifest = inspector.manifest
-    typer.echo(f"Learned {manifest.detector} from {len(manifest.training)} good images: {out}")
+    held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
+    typer.echo(f"Learned {manifest.detector} from {len(manifest.training)} good images{held_out}: {out}")
     for line in threshold_lines(manifest.threshold):
         typer.echo(line)
     for failure in unreadable:

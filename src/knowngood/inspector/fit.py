@@ -30,7 +30,7 @@ from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableI
 from knowngood.features.extract import resolve_device
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import MAX_FALSE_REJECT, RESIZE, Manifest
-from knowngood.metrics.thresholds import conformal
+from knowngood.metrics.thresholds import Threshold, conformal
 from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
@@ -149,16 +149,25 @@ def fit(
         device=device,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"python": platform.python_version()}
-        | {name: version(name) for name in ("knowngood", "torch", "timm", "onnx", "openvino")},
+        | {name: version(name) for name in ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")},
         training=training,
         held_out=np.sort(held_out).tolist(),
         peaks=[] if peaks is None else np.sort(peaks).tolist(),
         validation=[],
-        threshold=conformal(held_out, MAX_FALSE_REJECT),
+        threshold=_threshold(held_out, chose_the_epoch=record is not None),
         graph_hash=hashlib.sha256(graph).hexdigest(),
         graph_difference=difference,
     )
     return Inspector(manifest, graph, record)
+
+
+def _threshold(held_out: NDArray[np.float64], *, chose_the_epoch: bool) -> Threshold:
+    """The first threshold; where the same images chose an epoch, its bound is no longer exact."""
+    threshold = conformal(held_out, MAX_FALSE_REJECT)
+    if not chose_the_epoch:
+        return threshold
+    note = "These images also chose the epoch whose weights were kept, so the bound leans low."
+    return dataclasses.replace(threshold, note=" ".join(filter(None, (threshold.note, note))))
 
 
 def input_shape(sources: Sequence[Source], size: int, multiple: int) -> tuple[int, int]:

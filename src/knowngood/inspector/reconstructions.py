@@ -93,10 +93,10 @@ def write_reconstructions(table: pd.DataFrame, path: str | os.PathLike[str]) -> 
     import pyarrow
     import pyarrow.parquet
 
-    shapes = [(0, 0, 0) if image is None else image.shape for image in table["original"]]
+    shapes = np.array([(0, 0, 0) if image is None else image.shape for image in table["original"]], np.int64)
     columns: dict[str, Any] = {name: list(table[name]) for name in COLUMNS if name not in IMAGES}
     columns["path"] = [path.encode("utf-8", "backslashreplace").decode() for path in columns["path"]]
-    columns |= dict(zip(("height", "width", "channels"), zip(*shapes, strict=True), strict=True))
+    columns |= dict(zip(("height", "width", "channels"), shapes.reshape(-1, 3).T, strict=True))
     for name, kind in zip(IMAGES, ("uint8", "float32", "float32"), strict=True):
         flat = [None if image is None else image.reshape(-1) for image in table[name]]
         columns[name] = pyarrow.array(flat, pyarrow.list_(pyarrow.type_for_alias(kind)))

@@ -160,9 +160,14 @@ def taken_for(in_class: pd.DataFrame, out_of_class: pd.DataFrame, names: tuple[s
         rebuilt = row["reconstruction"].reshape(-1)
         own = np.abs(rebuilt - row["original"].reshape(-1) / 255).mean()
         mistaken += bool((np.abs(originals - rebuilt).mean(axis=1) < own).any())
+    if not mistaken:
+        return (
+            f"Every reconstruction of {names[1]} samples is nearer to its own original than to any "
+            f"{names[0]} sample."
+        )
     return (
         f"{mistaken:,} of {len(strange):,} reconstructions of {names[1]} samples are nearer to some "
-        f"{names[0]} sample than to their original: from them alone one could not tell what it was."
+        f"{names[0]} sample than to their original: from these alone one could not tell what they were."
     )
 
 

@@ -176,10 +176,10 @@ def _overview(body: SubFigure, tasks: Sequence[Task]) -> None:
     rows = [
         [
             "task",
-            "samples, in-class\n/ out-of-class",
-            "out-of-class above\nevery in-class",
+            "samples, validation\n/ out-of-class",
+            "out-of-class above\nevery validation",
             "out-of-class above\nthe threshold",
-            "in-class above\nthe threshold",
+            "validation above the\nthreshold set by it",
             "image\nAUROC",
         ],
         *map(_main_figures, tasks),

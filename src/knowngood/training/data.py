@@ -46,7 +46,7 @@ class StoredData(lightning.LightningDataModule):
 
     The order is drawn anew from the seed and the epoch's number, so a training that goes on after a kill
     meets the images as it would have. A batch is shared among all devices, so their number does not change
-    what is learned but by rounding and by the layers that look at a batch as a whole.
+    what is learned but by rounding and by what looks at a batch as a whole.
 
     Args:
         store: The samples.

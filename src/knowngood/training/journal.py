@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from knowngood.types import Progress
 EVERY = 5
 """Epochs from one reconstruction of the fixed validation batch to the next."""
 
+MOST = 40
+"""Reconstructions that are kept: the checkpoint and the inspector hold them all."""
+
 LOSSES = "losses.csv"
 
 SECONDS = 10.0
@@ -35,10 +39,12 @@ class Journal(lightning.Callback):
     Args:
         file: The checkpoint; beside it `losses.csv` is written.
         examples: The fixed validation batch.
+        patience: Epochs without progress on held-out samples after which training stops.
     """
 
-    def __init__(self, file: Path, examples: Tensor) -> None:
+    def __init__(self, file: Path, examples: Tensor, patience: int) -> None:
         self.file = file
+        self.patience = patience
         self.examples = examples
         self.epochs: list[Epoch] = []
         self.best = 0
@@ -82,18 +88,14 @@ class Journal(lightning.Callback):
             self.weights = {
                 name: value.detach().cpu().clone() for name, value in network.state_dict().items()
             }
-        if number % EVERY == 0:
+        no_progress = number - self.best >= self.patience
+        self.done = no_progress or number == trainer.max_epochs
+        trainer.should_stop = no_progress
+        if number % EVERY == 0 or self.done:
             self._show(pl_module)
-        late = time.monotonic() - self.saved >= SECONDS
+        late = self.done or time.monotonic() - self.saved >= SECONDS
         if trainer.strategy.reduce_boolean_decision(late, all=False):
             self._save(trainer)
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save for the last time."""
-        if len(self.epochs) not in self.rebuilt:
-            self._show(pl_module)
-        self.done = True
-        self._save(trainer)
 
     def _show(self, learner: lightning.LightningModule) -> None:
         """Rebuild the fixed validation batch."""
@@ -104,6 +106,9 @@ class Journal(lightning.Callback):
         network.train()
         if shown is not None:
             self.rebuilt[len(self.epochs)] = shown.cpu()
+        if len(self.rebuilt) > MOST:  # every second one is left, never the last
+            for epoch in sorted(self.rebuilt)[-2::-2]:
+                del self.rebuilt[epoch]
 
     def _save(self, trainer: lightning.Trainer) -> None:
         """Replace the checkpoint whole or not at all."""
@@ -111,6 +116,8 @@ class Journal(lightning.Callback):
         try:
             trainer.save_checkpoint(unfinished)
             if trainer.is_global_zero:
+                with unfinished.open("rb") as written:
+                    os.fsync(written.fileno())
                 unfinished.replace(self.file)
         except OSError as error:
             unfinished.unlink(missing_ok=True)

@@ -57,10 +57,11 @@ class Learner(lightning.LightningModule):
         torch.manual_seed(int(chance.generate_state(1)[0]))
         losses = self.network.losses(batch)
         if not torch.isfinite(losses["loss"]):
+            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
             raise TrainingError(
                 f"the loss is not a finite number at step {self.global_step + 1} (epoch "
-                f"{self.current_epoch + 1}); take a smaller learning_rate than {self.learning_rate:g}, "
-                "or precision 32-true"
+                f"{self.current_epoch + 1}, learning rate {rate:.2g}); take a smaller learning_rate, or "
+                "precision 32-true"
             )
         self._log("train", losses, len(batch))
         return losses["loss"]

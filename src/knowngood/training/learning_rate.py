@@ -10,6 +10,7 @@ from lightning.pytorch.tuner.tuning import Tuner
 
 from knowngood.errors import TrainingError
 from knowngood.training.data import StoredData
+from knowngood.training.interrupt import interruptible
 from knowngood.training.learner import Learner
 
 STEPS = 100
@@ -36,9 +37,16 @@ def find_learning_rate(learner: Learner, data: StoredData, *, device: str) -> fl
             enable_model_summary=False,
             default_root_dir=Path(folder),
         )
-        found = Tuner(trainer).lr_find(
-            learner, datamodule=data, min_lr=RANGE[0], max_lr=RANGE[1], num_training=STEPS, update_attr=False
-        )
+        with interruptible():
+            found = Tuner(trainer).lr_find(
+                learner,
+                datamodule=data,
+                min_lr=RANGE[0],
+                max_lr=RANGE[1],
+                num_training=STEPS,
+                early_stop_threshold=None,  # it compares with a multiple of the loss, which may be negative
+                update_attr=False,
+            )
     suggestion = found.suggestion() if found else None
     if suggestion is None:
         raise TrainingError("no learning rate was found at which the loss falls; give learning_rate yourself")

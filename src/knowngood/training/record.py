@@ -18,6 +18,7 @@ CONTENT = "training.json"
 """The member of an inspector file that holds the record, but for its pictures."""
 
 _LARGEST = 1 << 14
+_MOST_VALUES = 1 << 26
 _PICTURES = "training/{}.png"
 
 
@@ -121,7 +122,7 @@ def _read(members: Mapping[str, bytes]) -> TrainingRecord:
         originals = _images(members[_PICTURES.format("originals")], shape)
         for epoch in map(int, values["rebuilt"]):
             rebuilt[epoch] = _images(members[_PICTURES.format(f"epoch_{epoch:03}")], shape)
-    return TrainingRecord(
+    record = TrainingRecord(
         layers=[
             Layer(str(name), str(kind), tuple(map(int, output)), int(parameters))
             for name, kind, output, parameters in values["layers"]
@@ -136,6 +137,10 @@ def _read(members: Mapping[str, bytes]) -> TrainingRecord:
         originals=originals,
         rebuilt=rebuilt,
     )
+    losses = np.array([epoch[1:] for epoch in record.epochs], dtype=np.float64)
+    if record.best not in [epoch.epoch for epoch in record.epochs] or not np.isfinite(losses).all():
+        raise ValueError("the training record is damaged: its losses are not those of a training")
+    return record
 
 
 def _png(images: NDArray[np.uint8]) -> bytes:
@@ -146,6 +151,10 @@ def _png(images: NDArray[np.uint8]) -> bytes:
 
 def _images(png: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """The images again."""
+    # The size stands in the first chunk: a bomb is refused before it is unpacked.
+    size = np.frombuffer(png[16:24], ">u4").tolist()
+    if size != [shape[2], shape[0] * shape[1]] or np.prod(shape) > _MOST_VALUES:
+        raise ValueError("a picture of the training record is damaged")
     read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB)
     if read is None or read.size != np.prod(shape):
         raise ValueError("a picture of the training record is damaged")

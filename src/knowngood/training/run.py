@@ -1,4 +1,4 @@
-"""How and where a training runs: none of it belongs to what is learned."""
+"""How and where a training runs; precision and number of devices change what is learned by a little."""
 
 from __future__ import annotations
 

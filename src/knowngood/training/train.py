@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,12 +13,12 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from knowngood.errors import RecipeError, TrainingError
 from knowngood.training.data import StoredData
+from knowngood.training.interrupt import interruptible
 from knowngood.training.journal import Journal, Told
 from knowngood.training.layers import layer_table
 from knowngood.training.learner import Learner, Trainable
@@ -65,6 +64,8 @@ def train(
         RecipeError: The folder holds a training with another recipe.
     """
     run = run or Run()
+    if run.precision == "16-mixed" and device == "cpu":
+        raise RecipeError("precision='16-mixed' needs a GPU; take bf16-mixed on a CPU")
     what = {
         **(recipe or {}),
         "seed": seed,
@@ -81,6 +82,8 @@ def train(
         saved = _load(checkpoint) if checkpoint.exists() else None
         if saved is None and learning_rate is None:
             learner.learning_rate = find_learning_rate(learner, data, device=device)
+        if saved is not None:
+            learner.learning_rate = saved["lr_schedulers"][0]["base_lrs"][0]
         if saved is None or not _journal(saved)["done"]:
             trainer = _trainer(run, folder, data, epochs, patience, device, progress)
             _fit(trainer, learner, data, checkpoint if saved else None)
@@ -102,15 +105,11 @@ def train(
 
 
 def _fit(trainer: lightning.Trainer, learner: Learner, data: StoredData, checkpoint: Path | None) -> None:
-    """Train, and give errors of other processes, and Ctrl-C, as they come elsewhere."""
-    at_interrupt = signal.getsignal(signal.SIGINT)
+    """Train, and give errors of other processes as our own."""
     try:
-        # Without pickle: a checkpoint of a stranger's runs no code.
-        trainer.fit(learner, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as stopped:
-        # Lightning ends the program at Ctrl-C, and from then on nothing would interrupt it.
-        signal.signal(signal.SIGINT, at_interrupt)
-        raise KeyboardInterrupt from stopped
+        with interruptible():
+            # Without pickle: a checkpoint of a stranger's runs no code.
+            trainer.fit(learner, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except ProcessRaisedException as error:
         message = str(error).rpartition("knowngood.errors.TrainingError: ")
         if not message[1]:
@@ -126,8 +125,7 @@ def _trainer(
     several = run.devices > 1
     strategy = "ddp_spawn" if several and run.strategy == "auto" else run.strategy
     callbacks: list[lightning.Callback] = [
-        EarlyStopping("validation/monitored", patience=patience, check_finite=False),
-        Journal(folder / CHECKPOINT, data.examples),
+        Journal(folder / CHECKPOINT, data.examples, patience),
     ]
     if not several:
         callbacks.append(Told(progress))  # it cannot be sent to another process
@@ -157,9 +155,16 @@ def _loggers(run: Run) -> list[Logger]:
         loggers.append(TensorBoardLogger(run.folder, name="", version="tensorboard"))
     if run.mlflow:
         try:
-            loggers.append(MLFlowLogger("knowngood", tracking_uri=run.mlflow))
+            from mlflow.exceptions import MlflowException
         except ModuleNotFoundError as error:
             raise RecipeError("mlflow is not installed: pip install 'knowngood[mlflow]'") from error
+        try:
+            logger = MLFlowLogger("knowngood", tracking_uri=run.mlflow)
+            _ = logger.experiment  # it looks whether the address can be used
+        except MlflowException as error:
+            reason = str(error).partition("\n")[0][:200]
+            raise RecipeError(f"mlflow={run.mlflow!r} cannot be used: {reason}") from error
+        loggers.append(logger)
     return loggers
 
 
@@ -173,7 +178,8 @@ def _load(checkpoint: Path) -> dict[str, Any]:
     """A checkpoint, without running anything that is in it."""
     try:
         saved: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+        _ = _journal(saved)["done"]
+    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, KeyError, TypeError) as error:
         raise TrainingError(f"{str(checkpoint)!r} cannot be read; delete it to train anew") from error
     return saved
 
