@@ -17,7 +17,6 @@ from knowngood.detectors.reconstruction import (
     Reconstruction,
     TwiceEncodingNetwork,
 )
-from knowngood.training.blocks import Decoder, Encoder
 
 SLOWEST = 0.01
 """The least share of a batch in the running mean that is its prototype."""
@@ -82,19 +81,10 @@ class DualPrototypeNetwork(TwiceEncodingNetwork):
     seen: Tensor
 
     def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int, pull: float) -> None:
-        super().__init__(channels)
-        self.encoder = Encoder(channels, shape, code=code, width=width)
-        self.decoder = Decoder(channels, shape, code=code, width=width)
-        self.second_encoder = Encoder(channels, shape, code=code, width=width)
+        super().__init__(channels, shape, code=code, width=width)
         self.register_buffer("prototypes", torch.zeros(2, code))
         self.register_buffer("seen", torch.zeros(()))
         self.pull = pull
-
-    def encode_twice(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See `TwiceEncodingNetwork.encode_twice`."""
-        code = self.encoder(pixels)
-        rebuilt = self.decoder(code)
-        return code, rebuilt, self.second_encoder(rebuilt)
 
     def losses(self, batch: Tensor) -> dict[str, Tensor]:
         """The reconstruction's error, and how far the codes are from their prototypes and each other."""

@@ -18,7 +18,7 @@ from knowngood.detectors.reconstruction import (
     Reconstruction,
     TwiceEncodingNetwork,
 )
-from knowngood.training.blocks import Decoder, Encoder
+from knowngood.training.blocks import Encoder
 
 REBUILDING, ADVERSARIAL, ENCODING = 50.0, 1.0, 1.0
 """The weights of the three losses in the paper's section 4."""
@@ -76,17 +76,8 @@ class GanomalyNetwork(TwiceEncodingNetwork):
     monitored: ClassVar[str] = "rebuilding"
 
     def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int) -> None:
-        super().__init__(channels)
-        self.encoder = Encoder(channels, shape, code=code, width=width)
-        self.decoder = Decoder(channels, shape, code=code, width=width)
-        self.second_encoder = Encoder(channels, shape, code=code, width=width)
+        super().__init__(channels, shape, code=code, width=width)
         self.discriminator = Encoder(channels, shape, code=1, width=width)
-
-    def encode_twice(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See `TwiceEncodingNetwork.encode_twice`."""
-        code = self.encoder(pixels)
-        rebuilt = self.decoder(code)
-        return code, rebuilt, self.second_encoder(rebuilt)
 
     def losses(self, batch: Tensor) -> dict[str, Tensor]:
         """The generator's and the discriminator's losses; neither moves the other's weights."""

@@ -15,6 +15,7 @@ from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.detectors.recipe import check_range
 from knowngood.detectors.trained import Trained, judge_held_out, learn
 from knowngood.features.patches import smooth
+from knowngood.training.blocks import Decoder, Encoder
 from knowngood.training.learner import Trainable
 from knowngood.training.run import Run
 from knowngood.training.store import is_grey, store_images
@@ -48,11 +49,26 @@ class RebuildingNetwork(Trainable):
 
 
 class TwiceEncodingNetwork(RebuildingNetwork):
-    """A network that encodes an image, rebuilds it and encodes what it has rebuilt."""
+    """A network that encodes an image, rebuilds it and encodes what it has rebuilt.
 
-    @abstractmethod
+    Args:
+        channels: 1 for grey images, 3 for colour.
+        shape: Height and width of the images.
+        code: Length of a code.
+        width: Channels after the first convolution.
+    """
+
+    def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int) -> None:
+        super().__init__(channels)
+        self.encoder = Encoder(channels, shape, code=code, width=width)
+        self.decoder = Decoder(channels, shape, code=code, width=width)
+        self.second_encoder = Encoder(channels, shape, code=code, width=width)
+
     def encode_twice(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The code `(N, code)` of pixels, the pixels rebuilt from it, and the code of those."""
+        code = self.encoder(pixels)
+        rebuilt = self.decoder(code)
+        return code, rebuilt, self.second_encoder(rebuilt)
 
     def rebuild(self, pixels: Tensor) -> Tensor:
         """See `RebuildingNetwork.rebuild`."""

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.data.decoding import name_of
 from knowngood.data.loader import Batches, Source
 from knowngood.engines.engine import Engine, compile_graph
 from knowngood.errors import InspectorError, UnreadableImage
@@ -49,7 +50,7 @@ class Verdict:
 
     def row(self) -> dict[str, Any]:
         """The verdict as a row of a table; an array is named by its position."""
-        path = f"[{self.index}]" if isinstance(self.source, np.ndarray) else os.fspath(self.source)
+        path = name_of(self.source, self.index)
         return {"path": path, "score": self.score, "p_value": self.p_value, "decision": self.decision}
 
     @property

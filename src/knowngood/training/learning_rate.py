@@ -12,6 +12,7 @@ from knowngood.errors import TrainingError
 from knowngood.training.data import StoredData
 from knowngood.training.interrupt import interruptible
 from knowngood.training.learner import Learner
+from knowngood.training.run import lightning_devices
 
 STEPS = 100
 RANGE = (1e-6, 0.1)
@@ -26,11 +27,9 @@ def find_learning_rate(learner: Learner, data: StoredData, *, device: str) -> fl
     Raises:
         TrainingError: The loss falls at no rate.
     """
-    kind, _, number = device.partition(":")
     with TemporaryDirectory(prefix="knowngood-") as folder:
         trainer = lightning.Trainer(
-            accelerator="gpu" if kind == "cuda" else kind,
-            devices=[int(number)] if number else 1,
+            **lightning_devices(device),
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,

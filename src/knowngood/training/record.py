@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
@@ -88,7 +88,7 @@ class TrainingRecord:
             >>> TrainingRecord.from_members(record.to_members()).validation
             [4, 7]
         """
-        content = asdict(self) | {"originals": None, "rebuilt": sorted(self.rebuilt)}
+        content = asdict(replace(self, originals=None, rebuilt={})) | {"rebuilt": sorted(self.rebuilt)}
         members = {}
         if self.originals is not None:
             content["originals"] = self.originals.shape[:3]

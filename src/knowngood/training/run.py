@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from knowngood.errors import RecipeError
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+def lightning_devices(device: str, count: int = 1) -> dict[str, Any]:
+    """A torch device as Lightning's trainer wants it; a number in it names the only one.
+
+    Example:
+        >>> lightning_devices("cuda:1"), lightning_devices("cpu", 2)
+        ({'accelerator': 'gpu', 'devices': [1]}, {'accelerator': 'cpu', 'devices': 2})
+    """
+    kind, _, number = device.partition(":")
+    return {
+        "accelerator": "gpu" if kind == "cuda" else kind,
+        "devices": [int(number)] if number else count,
+    }
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from knowngood.training.learner import Learner, Trainable
 from knowngood.training.learning_rate import find_learning_rate
 from knowngood.training.record import Epoch, TrainingRecord
 from knowngood.training.resume import CHECKPOINT, begin
-from knowngood.training.run import Run
+from knowngood.training.run import Run, lightning_devices
 from knowngood.training.store import Store
 from knowngood.types import Progress, silent
 
@@ -121,7 +121,6 @@ def _trainer(
     run: Run, folder: Path, data: StoredData, epochs: int, patience: int, device: str, progress: Progress
 ) -> lightning.Trainer:
     """Lightning's trainer as we want it."""
-    kind, _, number = device.partition(":")
     several = run.devices > 1
     strategy = "ddp_spawn" if several and run.strategy == "auto" else run.strategy
     callbacks: list[lightning.Callback] = [
@@ -130,8 +129,7 @@ def _trainer(
     if not several:
         callbacks.append(Told(progress))  # it cannot be sent to another process
     return lightning.Trainer(
-        accelerator="gpu" if kind == "cuda" else kind,
-        devices=[int(number)] if number else run.devices,
+        **lightning_devices(device, run.devices),
         strategy=strategy,
         precision=run.precision,  # type: ignore[arg-type]  # one of PRECISIONS
         max_epochs=epochs,
