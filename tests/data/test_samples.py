@@ -173,28 +173,36 @@ def test_fingerprint_of_an_array_is_not_that_of_its_bytes(tmp_path):
 
 def test_good_sources_of_a_folder_and_a_table(widget):
     paths = [str(path) for path in sorted((widget / "train/good").iterdir())]
-    assert good_sources(widget) == good_sources(str(widget)) == (paths, None)
+    assert good_sources(widget) == good_sources(str(widget)) == (paths, None, None)
     table = load_samples(widget)
-    assert good_sources(table) == (paths, None)
+    assert good_sources(table) == (paths, None, None)
     groups = table["path"].where(table["path"] != paths[0], "twin")
-    assert good_sources(table.assign(group=groups)) == (paths, ["twin", *paths[1:]])
+    assert good_sources(table.assign(group=groups)) == (paths, ["twin", *paths[1:]], None)
+    classes = table["path"].where(table["path"] != paths[0]).rename("class")
+    assert good_sources(table.assign(**{"class": classes})) == (paths, None, ["", *paths[1:]])
+    with pytest.raises(DataError, match="a table has them in a column 'class'"):
+        good_sources(table, classes=["a"] * len(paths))
 
 
 def test_good_sources_of_paths_and_arrays(widget):
     image, deep = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint16)
-    sources, groups = good_sources((widget / "a.png", "b.png", image, deep))
+    sources, groups, _ = good_sources((widget / "a.png", "b.png", image, deep))
     assert sources[:2] == [str(widget / "a.png"), "b.png"]
     assert sources[2] is image
     assert sources[3] is deep
     assert groups is None
-    assert good_sources(pd.Series(["a.png", "b.png"], index=[7, 9])) == (["a.png", "b.png"], None)
+    assert good_sources(pd.Series(["a.png", "b.png"], index=[7, 9])) == (["a.png", "b.png"], None, None)
+    assert good_sources(["a.png", "b.png"], classes=np.array([3, 1])).classes == ["3", "1"]
+    assert good_sources(["a.png", "b.png"], classes=[None, "x"]).classes == ["", "x"]
+    with pytest.raises(DataError, match="3 classes came for 2 good images"):
+        good_sources(["a.png", "b.png"], classes=[3, 1, 4])
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 9), (3, 8, 9, 1), (3, 8, 9, 3), (3, 8, 9, 4)])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_good_sources_of_one_array_are_views(shape, kind):
     stack = np.zeros(shape, kind)
-    sources, _ = good_sources(stack)
+    sources, _, _ = good_sources(stack)
     assert [source.shape for source in sources] == [shape[1:]] * 3
     assert all(np.shares_memory(source, stack) for source in sources)
 

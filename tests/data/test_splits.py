@@ -66,6 +66,14 @@ def test_folds_keep_groups_together_and_none_is_empty(groups, k):
     assert set(numbers) == set(range(min(k, len(set(groups)))))
 
 
+@given(st.lists(st.sampled_from("abc"), min_size=2, max_size=40), st.integers(2, 6), st.integers(0, 3))
+def test_folds_spread_each_class(classes, k, seed):
+    numbers = folds(len(classes), k, seed, classes=classes)
+    counts = pd.crosstab(np.array(classes), numbers)
+    assert (counts.max(axis=1) - counts.min(axis=1) <= 1).all() or counts.shape[1] < k
+    assert set(numbers) == set(range(min(k, len(classes))))
+
+
 def test_folds_follow_the_seed():
     np.testing.assert_array_equal(folds(30, 5, 1), folds(30, 5, 1))
     assert (folds(30, 5, 1) != folds(30, 5, 2)).any()

@@ -97,7 +97,7 @@ def test_the_discriminator_is_trained_but_not_shipped(good_images):
 
 def test_neither_side_of_ganomaly_moves_the_other():
     network = make_detector("ganomaly", {"width": 2, "code": 4}).network(3, (32, 32))
-    losses = network.losses(torch.randint(0, 256, (4, 32, 32, 3), dtype=torch.uint8))
+    losses = network.losses(torch.randint(0, 256, (4, 32, 32, 3), dtype=torch.uint8), torch.zeros(4))
     losses["discriminator"].backward(retain_graph=True)
     assert all(p.grad is None for p in network.decoder.parameters())
     assert any(p.grad is not None for p in network.discriminator.parameters())

@@ -31,7 +31,7 @@ class Tiny(Trainable):
             code = code + 0.1 * torch.randn_like(code)
         return pixels, self.decoder(code).sigmoid()
 
-    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+    def losses(self, batch: Tensor, labels: Tensor) -> dict[str, Tensor]:
         pixels, rebuilt = self.rebuild(batch)
         return {"loss": (rebuilt.float() - pixels).abs().mean()}
 
@@ -46,9 +46,9 @@ class Exploding(Tiny):
         super().__init__()
         self.register_buffer("steps", torch.zeros(()))
 
-    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+    def losses(self, batch: Tensor, labels: Tensor) -> dict[str, Tensor]:
         self.steps += 1
-        return {"loss": super().losses(batch)["loss"] / (self.steps < 3)}
+        return {"loss": super().losses(batch, labels)["loss"] / (self.steps < 3)}
 
 
 def make(kind: type[Trainable] = Tiny) -> Trainable:

@@ -72,3 +72,12 @@ def test_one_coloured_image_makes_a_set_coloured():
     assert is_grey(images)
     images[2, 3, 3, 1] = 8
     assert not is_grey(images)
+
+
+def test_a_fifth_of_each_class_is_held_out(pictures):
+    classes = [0] * 14 + [1] * 9
+    with store_images(Batches(pictures, SHAPE), classes=classes, seed=0) as kept:
+        assert kept.labels.tolist() == classes
+        assert np.bincount(kept.labels[kept.validation]).tolist() == [3, 2]
+        with store_images(Batches(pictures, SHAPE), classes=classes[::-1], seed=0) as other:
+            assert other.fingerprint != kept.fingerprint

@@ -56,7 +56,9 @@ class TestTraining:
         assert losses.nunique() > 1
         with torch.no_grad():
             held_out = torch.from_numpy(np.stack([store.samples[row] for row in store.validation]))
-            assert float(network.losses(held_out)["loss"]) == pytest.approx(losses.min(), rel=1e-5)
+            assert float(network.losses(held_out, torch.zeros(len(held_out)))["loss"]) == pytest.approx(
+                losses.min(), rel=1e-5
+            )
 
     def test_the_same_seed_gives_the_same_result(self, store):
         (one, first), (other, second) = run(store), run(store)
@@ -76,6 +78,15 @@ class TestTraining:
         assert torch.equal(torch.get_rng_state(), before)
         assert not torch.are_deterministic_algorithms_enabled()
         assert warnings.filters == filters
+
+    def test_the_learning_rate_falls_or_stays(self, store, tmp_path):
+        rates = {}
+        for schedule in ("cosine", "constant"):
+            run(store, schedule=schedule, run=Run(tmp_path / schedule))
+            saved = torch.load(tmp_path / schedule / "last.ckpt", weights_only=True)
+            rates[schedule] = saved["optimizer_states"][0]["param_groups"][0]["lr"]
+        assert rates["cosine"] < 1e-2 / 4
+        assert rates["constant"] == 1e-2
 
     def test_mixed_precision_comes_near(self, store):
         _, exact = run(store)

@@ -56,6 +56,7 @@ class Batches:
         size: Images in a batch; the last batch may be smaller, none is empty.
         bits: Bits that 16-bit pixels really use; None to refuse images that have any.
         groups: One value an image; the same value marks the same part photographed twice.
+        classes: The class of each image, empty for one without; None where nothing is known of classes.
         on_unreadable: Called with each image that cannot be read, at every iteration.
 
     Example:
@@ -69,6 +70,7 @@ class Batches:
     size: int = 8
     bits: int | None = 16
     groups: Sequence[object] | None = None
+    classes: Sequence[str] | None = None
     on_unreadable: Callable[[UnreadableImage], None] | None = None
 
     def __len__(self) -> int:

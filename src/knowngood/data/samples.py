@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,20 @@ from knowngood.errors import DataError
 SPLITS = ("train", "test")
 LABELS = ("good", "defect")
 TABLE_SUFFIXES = (".csv", ".parquet")
+
+
+class GoodImages(NamedTuple):
+    """The good images to train on.
+
+    Attributes:
+        sources: Files, as text, and arrays.
+        groups: The group of each, where groups are known.
+        classes: The class of each, where classes are known; empty for an image without one.
+    """
+
+    sources: list[Source]
+    groups: list[Any] | None = None
+    classes: list[str] | None = None
 
 
 def load_samples(path: str | Path) -> pd.DataFrame:
@@ -59,7 +73,8 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
         table: One row an image, with the columns ``path``, ``label`` (``good`` or ``defect``) and maybe
             ``split`` (``train`` or ``test``; made by `knowngood.data.splits.assign_split` where the column is
             missing), ``defect`` (the defect type), ``mask`` (a file), ``group`` (the same part photographed
-            twice has the same value; blank for a part by itself) and others, which are kept.
+            twice has the same value; blank for a part by itself), ``class`` (the kind of part that a good
+            image shows, for detectors that tell the kinds apart) and others, which are kept.
 
     Returns:
         A copy with ``path``, ``split``, ``label``, ``defect`` and ``mask`` as text; a defect type or mask
@@ -80,10 +95,10 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
                 f"{', '.join(map(repr, table.columns))}; add it"
             )
     table = table.reset_index(drop=True)
-    for column in ("path", "split", "label", "defect", "mask"):
+    for column in ("path", "split", "label", "defect", "mask", "class"):
         if column in table:
             table[column] = table[column].fillna("").astype(str)
-        elif column != "split":
+        elif column not in ("split", "class"):
             table[column] = ""
     if (table["path"] == "").any():
         raise DataError(f"the table of samples has no path in row {1 + int((table['path'] == '').argmax())}")
@@ -132,30 +147,35 @@ def good_train(table: pd.DataFrame, *, least: int = 2) -> pd.DataFrame:
 
 
 def good_sources(
-    data: str | Path | pd.DataFrame | Sequence[Source] | NDArray[Any],
-) -> tuple[list[Source], list[Any] | None]:
+    data: str | Path | pd.DataFrame | Sequence[Source] | NDArray[Any], classes: Sequence[Any] | None = None
+) -> GoodImages:
     """List the good images to train on, however they are given.
 
     Args:
         data: A folder or a table, as `load_samples` takes it, or the table itself: their good images of the
             train split are taken. Or good images alone: a sequence of files and arrays (see
             `knowngood.data.images.read_image`), or one array (N, H, W) or (N, H, W, 3) of uint8 or uint16.
+        classes: The class of each image, where images are given alone.
 
     Returns:
-        At least two files, as text, and arrays; and the group of each, where a table has them.
+        At least two images.
 
     Raises:
         DataError: The folder or table cannot be used, there are fewer than two good images, one of those
-            given is neither a file's name nor an array that can be an image, or a file is named twice.
+            given is neither a file's name nor an array that can be an image, or a file is named twice; or
+            there is not one class for each.
 
     Example:
-        >>> sources, groups = good_sources(np.zeros((5, 28, 28), np.uint8))
-        >>> len(sources), sources[0].shape, groups
-        (5, (28, 28), None)
+        >>> good = good_sources(np.zeros((2, 28, 28), np.uint8), classes=[3, 8])
+        >>> len(good.sources), good.groups, good.classes
+        (2, None, ['3', '8'])
     """
     if isinstance(data, str | Path | pd.DataFrame):
+        if classes is not None:
+            raise DataError("classes go with images given alone; a table has them in a column 'class'")
         good = good_train(check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data))
-        return good["path"].tolist(), good["group"].tolist() if "group" in good else None
+        columns = (good[name].tolist() if name in good else None for name in ("group", "class"))
+        return GoodImages(good["path"].tolist(), *columns)
     # Three or four columns are no image: such an array is one image in colour.
     if isinstance(data, np.ndarray) and not (data.ndim == 4 or (data.ndim == 3 and data.shape[2] > 4)):
         raise DataError(
@@ -170,7 +190,11 @@ def good_sources(
             f"{len(twice)} good image(s) are named more than once, such as {twice[0]!r}; name each once"
         )
     _check_enough(len(sources), least=2)
-    return sources, None
+    if classes is None:
+        return GoodImages(sources)
+    if len(classes) != len(sources):
+        raise DataError(f"{len(classes)} classes came for {len(sources)} good images; give one for each")
+    return GoodImages(sources, classes=pd.Series(classes, dtype=object).fillna("").astype(str).tolist())
 
 
 def fingerprint(sources: Sequence[Source]) -> list[str]:

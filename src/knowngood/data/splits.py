@@ -56,7 +56,13 @@ def assign_split(
     return divided
 
 
-def folds(n: int, k: int, seed: int, groups: Sequence[Any] | None = None) -> NDArray[np.int64]:
+def folds(
+    n: int,
+    k: int,
+    seed: int,
+    groups: Sequence[Any] | None = None,
+    classes: Sequence[Any] | None = None,
+) -> NDArray[np.int64]:
     """Number the folds of a cross-validation, as equal in size as the groups allow.
 
     Args:
@@ -64,6 +70,8 @@ def folds(n: int, k: int, seed: int, groups: Sequence[Any] | None = None) -> NDA
         k: Number of folds; fewer are made where there are fewer images or groups.
         seed: Another seed gives other folds.
         groups: One value an image; images of one group (the same part photographed twice) share a fold.
+        classes: One value an image; each class is spread over the folds as evenly as can be. A group counts
+            as the class of its first image.
 
     Returns:
         The fold of each image, int (n,), from 0 on.
@@ -74,6 +82,8 @@ def folds(n: int, k: int, seed: int, groups: Sequence[Any] | None = None) -> NDA
     Example:
         >>> np.bincount(folds(10, 3, seed=0)).tolist()
         [4, 3, 3]
+        >>> folds(4, 2, seed=0, classes=["a", "a", "b", "b"]).reshape(2, 2).sum(axis=1).tolist()
+        [1, 1]
     """
     numbers = _numbered(range(n) if groups is None else groups)
     sizes = np.bincount(numbers)
@@ -83,12 +93,16 @@ def folds(n: int, k: int, seed: int, groups: Sequence[Any] | None = None) -> NDA
         )
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
     largest_first = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-    filled = np.zeros(min(k, len(sizes)), dtype=np.int64)
+    kinds = np.zeros(n, dtype=np.int64) if classes is None else _numbered(classes)
+    _, first = np.unique(numbers, return_index=True)
+    filled = np.zeros((kinds.max() + 1, min(k, len(sizes))), dtype=np.int64)
     fold_of_group = np.empty(len(sizes), dtype=np.int64)
     for group in largest_first:
-        fold = int(filled.argmin())
+        of_class = filled[kinds[first[group]]]
+        # Of the folds that lack the class most, the emptiest.
+        fold = int(np.lexsort((filled.sum(axis=0), of_class))[0])
         fold_of_group[group] = fold
-        filled[fold] += sizes[group]
+        of_class[fold] += sizes[group]
     return fold_of_group[numbers]
 
 

@@ -100,7 +100,7 @@ class AutoencoderNetwork(RebuildingNetwork):
         """See `RebuildingNetwork.rebuild`."""
         return self.decoder(self.encoder(pixels))  # type: ignore[no-any-return]
 
-    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+    def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
         """See `Trainable.losses`."""
         pixels = self.pixels(batch)
         rebuilt = self.rebuild(pixels).float()

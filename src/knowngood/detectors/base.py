@@ -94,6 +94,7 @@ class Detector(ABC):
     """
 
     multiple: ClassVar[int] = 64  # so that strides up to 32 divide the sides at two scales
+    needs_classes: ClassVar[bool] = False  # whether the class of each good image must be known
 
     input_size: int
 

@@ -86,7 +86,7 @@ class DualPrototypeNetwork(TwiceEncodingNetwork):
         self.register_buffer("seen", torch.zeros(()))
         self.pull = pull
 
-    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+    def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
         """The reconstruction's error, and how far the codes are from their prototypes and each other."""
         pixels = self.pixels(batch)
         code, rebuilt, again = (tensor.float() for tensor in self.encode_twice(pixels))

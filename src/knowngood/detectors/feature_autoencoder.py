@@ -180,7 +180,7 @@ class FeatureNetwork(Trainable):
         rebuilt: Tensor = self.decoder(self.encoder(wanted))
         return (rebuilt - wanted).square().mean(dim=1)
 
-    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+    def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
         """See `Trainable.losses`."""
         return {"loss": self.errors(batch.float()).mean()}
 

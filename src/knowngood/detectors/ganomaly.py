@@ -79,7 +79,7 @@ class GanomalyNetwork(TwiceEncodingNetwork):
         super().__init__(channels, shape, code=code, width=width)
         self.discriminator = Encoder(channels, shape, code=1, width=width)
 
-    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+    def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
         """The generator's and the discriminator's losses; neither moves the other's weights."""
         pixels = self.pixels(batch)
         code, rebuilt, again = (tensor.float() for tensor in self.encode_twice(pixels))

@@ -79,7 +79,7 @@ class VaeNetwork(RebuildingNetwork):
         """See `RebuildingNetwork.rebuild`."""
         return self.decoder(self.encoder(pixels).chunk(2, dim=1)[0])  # type: ignore[no-any-return]
 
-    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+    def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
         """The negative evidence lower bound for each pixel value, and its two parts."""
         pixels = self.pixels(batch)
         mean, log_variance = self.encoder(pixels).float().chunk(2, dim=1)

@@ -53,6 +53,7 @@ def fit(
     detector: str | Detector = "patchcore",
     *,
     seed: int = 0,
+    classes: Sequence[Any] | None = None,
     device: str = "auto",
     run: Run | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
@@ -67,6 +68,8 @@ def fit(
             RGB order, or one array `(N, H, W)` or `(N, H, W, 3)`.
         detector: A name in `knowngood.detectors.DETECTORS`, or a recipe.
         seed: The same seed on the same images gives the same inspector.
+        classes: The class of each image where images are given alone, for detectors that tell the classes
+            of good parts apart; a folder's or table's are its column `class`.
         device: `auto`, `cpu` or `cuda`.
         run: How and where to train, for detectors whose network is trained: a folder in which a training that
             was cut off goes on, the precision, the number of devices.
@@ -95,7 +98,7 @@ def fit(
     device = resolve_device(device)
     if not 0 <= seed < 2**63:
         raise RecipeError(f"seed={seed} must be a whole number from 0 to 2**63 - 1")
-    sources, groups = good_sources(data)
+    sources, groups, names = good_sources(data, classes)
     shape = input_shape(sources, recipe.input_size, recipe.multiple)
     unreadable: list[UnreadableImage] = []
     images = Batches(
@@ -103,6 +106,7 @@ def fit(
         shape,
         bits=significant_bits(sources),
         groups=groups,
+        classes=names,
         on_unreadable=unreadable.append if on_unreadable else None,
     )
     if isinstance(recipe, Trained):

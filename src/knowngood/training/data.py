@@ -20,8 +20,8 @@ EXAMPLES = 8
 """Images in the fixed validation batch whose reconstructions are kept."""
 
 
-class StoredBatches(Dataset[Tensor]):
-    """Batches of stored samples.
+class StoredBatches(Dataset[tuple[Tensor, Tensor]]):
+    """Batches of stored samples and their labels.
 
     Args:
         store: Where the samples are.
@@ -30,15 +30,17 @@ class StoredBatches(Dataset[Tensor]):
 
     def __init__(self, store: Store, batches: list[NDArray[np.int64]]) -> None:
         self.samples = store.samples
+        self.labels = store.labels
         self.batches = batches
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, number: int) -> Tensor:
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         # Beyond the last batch the list raises the IndexError that ends an iteration.
         rows = np.sort(self.batches[number])
-        return torch.from_numpy(np.stack([self.samples[row] for row in rows]))
+        samples = np.stack([self.samples[row] for row in rows])
+        return torch.from_numpy(samples), torch.from_numpy(self.labels[rows])
 
 
 class StoredData(lightning.LightningDataModule):
@@ -62,11 +64,11 @@ class StoredData(lightning.LightningDataModule):
         self.seed = seed
 
     @property
-    def examples(self) -> Tensor:
-        """The fixed validation batch."""
+    def examples(self) -> tuple[Tensor, Tensor]:
+        """The fixed validation batch, and its labels."""
         return StoredBatches(self.store, [self.store.validation[:EXAMPLES]])[0]
 
-    def train_dataloader(self) -> DataLoader[Tensor]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """The batches of the current epoch."""
         epoch = self.trainer.current_epoch if self.trainer else 0
         rng = np.random.default_rng([self.seed, epoch])
@@ -74,7 +76,7 @@ class StoredData(lightning.LightningDataModule):
         passes = [rng.permutation(self.store.train) for _ in range(-(-LEAST_STEPS // steps))]
         return self._loader(np.concatenate(passes), steps * len(passes))
 
-    def val_dataloader(self) -> DataLoader[Tensor]:
+    def val_dataloader(self) -> DataLoader[Any]:
         """The held-out samples."""
         return self._loader(self.store.validation, -(-len(self.store.validation) // self.batch_size))
 

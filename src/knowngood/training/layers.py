@@ -11,12 +11,13 @@ from knowngood.training.learner import Trainable
 from knowngood.training.record import Layer
 
 
-def layer_table(network: Trainable, batch: Tensor) -> list[Layer]:
+def layer_table(network: Trainable, batch: Tensor, labels: Tensor) -> list[Layer]:
     """List the layers in the order in which a batch first meets them.
 
     Args:
         network: It is left as it was.
         batch: A few samples.
+        labels: The numbers of their classes.
     """
     table: dict[str, Layer] = {}
 
@@ -32,7 +33,7 @@ def layer_table(network: Trainable, batch: Tensor) -> list[Layer]:
     training = network.training
     try:
         with torch.no_grad():
-            network.eval().losses(batch)
+            network.eval().losses(batch, labels)
     finally:
         network.train(training)
         for hook in hooks:

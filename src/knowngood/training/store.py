@@ -35,6 +35,7 @@ class Store:
         index: The position of each sample in the sources.
         train: Rows to learn from.
         validation: Rows that are held out.
+        labels: The number of each sample's class, int64 `(n,)`; all 0 where there are no classes.
     """
 
     file: Path
@@ -43,6 +44,7 @@ class Store:
     index: NDArray[np.int64]
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
+    labels: NDArray[np.int64]
 
     @property
     def samples(self) -> NDArray[Any]:
@@ -51,8 +53,8 @@ class Store:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the samples and of their division."""
-        digest = hashlib.sha256(self.train.tobytes() + self.validation.tobytes())
+        """SHA-256 of the samples, their classes and their division."""
+        digest = hashlib.sha256(self.train.tobytes() + self.validation.tobytes() + self.labels.tobytes())
         for sample in self.samples:
             digest.update(np.ascontiguousarray(sample).data)
         return digest.hexdigest()
@@ -63,6 +65,7 @@ def store(
     samples: Iterable[tuple[int, NDArray[Any]]],
     *,
     groups: Sequence[object] | None,
+    classes: Sequence[int] | None = None,
     seed: int,
 ) -> Iterator[Store]:
     """Keep samples on disk for as long as the context lasts, a fifth of them held out.
@@ -71,6 +74,7 @@ def store(
         samples: The position in the sources of each, and the sample, all of one shape and type.
         groups: One value a source; samples of one group (the same part photographed twice) are held out
             together.
+        classes: The number of each source's class; a fifth of each is held out.
         seed: Another seed holds out others.
 
     Raises:
@@ -90,7 +94,8 @@ def store(
         if len(index) < 2:
             raise DataError("one good image is too few to train on; at least 2 that can be read are needed")
         own_groups = None if groups is None else [groups[position] for position in index]
-        held_out = folds(len(index), HELD_OUT_SHARE, seed, own_groups) == 0
+        labels = np.zeros(len(index), np.int64) if classes is None else np.array(classes, np.int64)[index]
+        held_out = folds(len(index), HELD_OUT_SHARE, seed, own_groups, labels.tolist()) == 0
         yield Store(
             path,
             sample.shape,
@@ -98,11 +103,14 @@ def store(
             np.array(index),
             train=np.flatnonzero(~held_out),
             validation=np.flatnonzero(held_out),
+            labels=labels,
         )
 
 
 @contextmanager
-def store_images(good: Batches, *, seed: int, progress: Progress = silent) -> Iterator[Store]:
+def store_images(
+    good: Batches, *, classes: Sequence[int] | None = None, seed: int, progress: Progress = silent
+) -> Iterator[Store]:
     """Keep images on disk, uint8 `(n, H, W, 3)`; see `store`."""
 
     def images() -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -114,7 +122,7 @@ def store_images(good: Batches, *, seed: int, progress: Progress = silent) -> It
         if done < len(good):  # some could not be read
             progress("reading good images", len(good), len(good))
 
-    with store(images(), groups=good.groups, seed=seed) as kept:
+    with store(images(), groups=good.groups, classes=classes, seed=seed) as kept:
         yield kept
 
 

@@ -29,6 +29,9 @@ from knowngood.training.run import Run, lightning_devices
 from knowngood.training.store import Store
 from knowngood.types import Progress, silent
 
+SCHEDULES = ("cosine", "constant")
+"""How a learning rate can go on: it falls to nothing along a cosine, or stays."""
+
 
 def train(
     network: Trainable,
@@ -37,6 +40,7 @@ def train(
     epochs: int,
     batch_size: int,
     learning_rate: float | None,
+    schedule: str = "cosine",
     patience: int,
     seed: int,
     device: str,
@@ -52,6 +56,7 @@ def train(
         epochs: The most epochs.
         batch_size: Samples in a step; fewer if there are fewer.
         learning_rate: The first epoch's; None to find one by trying (see `find_learning_rate`).
+        schedule: One of `SCHEDULES`: how the learning rate goes on from there.
         patience: Epochs without progress on held-out samples after which training stops.
         seed: The same seed on the same samples gives the same result.
         device: A torch device.
@@ -76,8 +81,9 @@ def train(
     with _folder(run) as folder, _undisturbed(), torch.random.fork_rng(devices=_cuda_devices()):
         begin(folder, what)
         data = StoredData(store, batch_size=batch_size, seed=seed)
-        layers = layer_table(network, data.examples)
-        learner = Learner(network, learning_rate=learning_rate or 0.0, epochs=epochs, seed=seed)
+        layers = layer_table(network, *data.examples)
+        falling = epochs if schedule == "cosine" else None
+        learner = Learner(network, learning_rate=learning_rate or 0.0, epochs=falling, seed=seed)
         checkpoint = folder / CHECKPOINT
         saved = _load(checkpoint) if checkpoint.exists() else None
         if saved is None and learning_rate is None:
@@ -99,7 +105,7 @@ def train(
         best=journal["best"],
         learning_rate=saved["lr_schedulers"][0]["base_lrs"][0],
         validation=store.validation.tolist(),
-        originals=data.examples.numpy() if shown else None,
+        originals=data.examples[0].numpy() if shown else None,
         rebuilt=shown,
     )
 
@@ -124,7 +130,7 @@ def _trainer(
     several = run.devices > 1
     strategy = "ddp_spawn" if several and run.strategy == "auto" else run.strategy
     callbacks: list[lightning.Callback] = [
-        Journal(folder / CHECKPOINT, data.examples, patience),
+        Journal(folder / CHECKPOINT, data.examples[0], patience),
     ]
     if not several:
         callbacks.append(Told(progress))  # it cannot be sent to another process
