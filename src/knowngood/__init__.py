@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from knowngood.detectors import make_detector
     from knowngood.inspector.evaluation import Evaluation, evaluate
     from knowngood.inspector.fit import fit
-    from knowngood.inspector.inspector import Inspector, Verdict
+    from knowngood.inspector.inspector import Inspector
     from knowngood.inspector.reconstructions import (
         read_reconstructions,
         reconstructions,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from knowngood.inspector.speed import Speed, measure_speed
     from knowngood.inspector.threshold import threshold_at, threshold_by_rule
+    from knowngood.inspector.verdict import Verdict
     from knowngood.report.folder import write_evaluation
     from knowngood.report.html import write_report
     from knowngood.studies.registry import run_study
@@ -60,7 +61,7 @@ _HOMES = {
     "Inspector": "inspector.inspector",
     "Run": "training.run",
     "Speed": "inspector.speed",
-    "Verdict": "inspector.inspector",
+    "Verdict": "inspector.verdict",
     "describe": "data.describe",
     "evaluate": "inspector.evaluation",
     "fit": "inspector.fit",

@@ -17,11 +17,21 @@ class Scores(NamedTuple):
         map: `(N, h, w)` at patch resolution, covering the whole image; None for image-only methods.
         rebuilt: `(N, H, W, C)` from 0 to 1, the images as the detector rebuilds them, in colour or, where it
             learned from grey images, with one channel; None for methods that rebuild no image.
+        logits: `(N, V, C)` what the detector's classifier says of each of V views of an image, for each of C
+            classes; None for methods that do not classify.
+        features: `(N, D)` what that classifier sees in the first view; None likewise.
     """
 
     image: Tensor
     map: Tensor | None
     rebuilt: Tensor | None = None
+    logits: Tensor | None = None
+    features: Tensor | None = None
+
+    @property
+    def given(self) -> dict[str, Tensor]:
+        """Those that there are, by name."""
+        return {name: tensor for name, tensor in self._asdict().items() if tensor is not None}
 
 
 Progress = Callable[[str, int, int], None]

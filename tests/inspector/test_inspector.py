@@ -192,7 +192,7 @@ def test_a_graph_with_other_outputs(inspector, tmp_path, outputs):
         tmp_path / "x",
         inspector.manifest,
         graph,
-        "gives something else than a score",
+        "and not just what an inspector's may",
     )
 
 

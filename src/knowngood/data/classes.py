@@ -45,11 +45,6 @@ def number_classes(
             "the column 'class' or leave them out"
         )
     names, numbers = np.unique(np.array(classes), return_inverse=True)
-    if len(names) < LEAST:
-        raise DataError(
-            f"all good images are of one class, {str(names[0])!r}, so there is nothing to tell apart; take "
-            "patchcore, or rotation, which makes its own classes"
-        )
     parts = list(range(len(sources))) if groups is None else groups
     for number, name in enumerate(names.tolist()):
         count = len({part for part, own in zip(parts, numbers, strict=True) if own == number})
@@ -58,4 +53,9 @@ def number_classes(
                 f"class {name!r} has one good part; at least {LEAST} are needed, one to learn from and one "
                 "to hold out: add images of it or leave the class out"
             )
+    if len(names) < LEAST:
+        raise DataError(
+            f"all good images are of one class, {str(names[0])!r}, so there is nothing to tell apart; take "
+            "patchcore, or rotation, which makes its own classes"
+        )
     return names.tolist(), numbers.tolist()

@@ -25,7 +25,8 @@ def load_elpv(kind: str | None = "mono", *, seed: int = 0) -> pd.DataFrame:
         seed: Another seed puts other good cells into the train split, always 70 % of them.
 
     Returns:
-        The samples, as `check_samples` states them; all defects are of one type.
+        The samples, as `check_samples` states them; all defects are of one type, and the class of each cell
+        is its kind.
 
     Raises:
         DataError: The package is not installed.
@@ -47,6 +48,7 @@ def load_elpv(kind: str | None = "mono", *, seed: int = 0) -> pd.DataFrame:
             "path": [str(folder / path) for path in cells["path"]],
             "label": defective.map({True: "defect", False: "good"}),
             "defect": defective.map({True: "defective", False: ""}),
+            "class": cells["kind"],
         }
     )
     return check_samples(assign_split(table.reset_index(drop=True), seed=seed))

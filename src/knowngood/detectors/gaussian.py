@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,11 +16,9 @@ from knowngood.detectors.recipe import check_range
 from knowngood.features.covariance import ledoit_wolf, whitening
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures, freeze
+from knowngood.features.pooled import LevelMeans
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.types import Progress, Scores, silent
-
-if TYPE_CHECKING:
-    from knowngood.features.backbones import Backbone
 
 LEAST_VARIANCE = 1e-6
 """Added to the variances, so that a feature that is constant over all images does not divide by zero."""
@@ -59,7 +56,7 @@ class Gaussian(Detector):
 
     def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
         """Learn the Gaussians; see `Detector.fit`."""
-        features = freeze(ImageFeatures, good.shape, backbone=self.backbone, weights=self.weights)
+        features = freeze(LevelMeans, good.shape, backbone=self.backbone, weights=self.weights)
         fold_of = folds(len(good), self.folds, seed, good.groups)
         rows: dict[int, list[Tensor]] = {}
         for done, (index, levels) in enumerate(extract(features, good, device=device), 1):
@@ -75,22 +72,6 @@ class Gaussian(Detector):
             fitted = FittedGaussian(features, [level[~inside] for level in points])
             held_out[inside] = fitted.judge([level[inside] for level in points]).image.double()
         return Fit(FittedGaussian(features, points).to(device), held_out.numpy())
-
-
-class ImageFeatures(nn.Module):
-    """The mean over the image of each feature map.
-
-    Args:
-        backbone: Gives the feature maps.
-    """
-
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.backbone = backbone
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Features `(N, C)` of uint8 images `(N, H, W, 3)`, for each level."""
-        return tuple(level.mean(dim=(2, 3)) for level in self.backbone(self.backbone.normalise(images)))
 
 
 class FittedGaussian(FittedOnFeatures):

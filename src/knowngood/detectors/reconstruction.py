@@ -15,7 +15,7 @@ from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.detectors.recipe import check_range
 from knowngood.detectors.trained import Trained, judge_held_out, learn
 from knowngood.features.patches import smooth
-from knowngood.training.blocks import Decoder, Encoder
+from knowngood.training.blocks import Decoder, Encoder, pixels
 from knowngood.training.learner import Trainable
 from knowngood.training.run import Run
 from knowngood.training.store import is_grey, store_images
@@ -35,8 +35,7 @@ class RebuildingNetwork(Trainable):
 
     def pixels(self, images: Tensor) -> Tensor:
         """From uint8 `(N, H, W, 3)` to `(N, channels, H, W)` from 0 to 1; for grey, colours are averaged."""
-        colour = images.permute(0, 3, 1, 2).float() / 255
-        return colour if self.channels == 3 else colour.mean(dim=1, keepdim=True)
+        return pixels(images, self.channels)
 
     @abstractmethod
     def rebuild(self, pixels: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 from knowngood.detectors.autoencoder import Autoencoder
 from knowngood.detectors.base import Detector
+from knowngood.detectors.class_confidence import ClassConfidence
 from knowngood.detectors.dual_prototype import DualPrototype
 from knowngood.detectors.feature_autoencoder import FeatureAutoencoder
 from knowngood.detectors.ganomaly import Ganomaly
@@ -15,6 +16,7 @@ from knowngood.detectors.gaussian import Gaussian
 from knowngood.detectors.padim import Padim
 from knowngood.detectors.patchcore import PatchCore
 from knowngood.detectors.recipe import make_recipe
+from knowngood.detectors.rotation import Rotation
 from knowngood.detectors.vae import Vae
 from knowngood.errors import RecipeError
 
@@ -27,6 +29,8 @@ DETECTORS: dict[str, type[Detector]] = {
     "vae": Vae,
     "ganomaly": Ganomaly,
     "dual_prototype": DualPrototype,
+    "class_confidence": ClassConfidence,
+    "rotation": Rotation,
 }
 DEFAULT = "patchcore"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from knowngood.types import Progress, Scores, silent
 
 N = TypeVar("N", bound=Trainable)
 
-_JUDGED = 16
+_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def learn(
     device: str,
     progress: Progress,
     run: Run | None,
+    schedule: str = "cosine",
 ) -> tuple[N, TrainingRecord]:
     """Make a network by its seed and train it as a recipe says.
 
@@ -90,6 +91,7 @@ def learn(
         device: A torch device.
         progress: Called after each epoch.
         run: How and where to train.
+        schedule: How the learning rate goes on; see `knowngood.training.train.train`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -100,6 +102,7 @@ def learn(
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
+        schedule=schedule,
         patience=recipe.patience,
         seed=seed,
         device=device,
@@ -120,14 +123,31 @@ def judge_held_out(
         store: The samples.
     """
 
-    def batches() -> Iterator[Sequence[NDArray[np.float64]]]:
-        samples = store.samples
-        with torch.inference_mode():
-            for start in range(0, len(store.validation), _JUDGED):
-                rows = store.validation[start : start + _JUDGED]
-                scores = judge(torch.from_numpy(np.stack([samples[row] for row in rows])))
-                assert scores.map is not None
-                yield scores.image.double().numpy(), scores.map.double().amax(dim=(1, 2)).numpy()
+    def score_and_peak(batch: Tensor) -> tuple[Tensor, Tensor]:
+        scores = judge(batch)
+        assert scores.map is not None
+        return scores.image.double(), scores.map.double().amax(dim=(1, 2))
 
-    image, peaks = (np.concatenate(parts) for parts in zip(*batches(), strict=True))
-    return image, peaks
+    image, peaks = over_rows(score_and_peak, store, store.validation)
+    return image.numpy(), peaks.numpy()
+
+
+def over_rows(
+    function: Callable[[Tensor], tuple[Tensor, ...]], store: Store, rows: NDArray[np.int64]
+) -> tuple[Tensor, ...]:
+    """What a function gives for stored samples, a few of which are looked at together.
+
+    Args:
+        function: From samples `(n, ...)` to tensors, each `(n, ...)`.
+        store: The samples.
+        rows: Which of them.
+    """
+
+    def batches() -> Iterator[tuple[Tensor, ...]]:
+        samples = store.samples
+        for start in range(0, len(rows), _TOGETHER):
+            chosen = rows[start : start + _TOGETHER]
+            yield function(torch.from_numpy(np.stack([samples[row] for row in chosen])))
+
+    with torch.inference_mode():
+        return tuple(torch.cat(parts) for parts in zip(*batches(), strict=True))

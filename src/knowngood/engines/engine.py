@@ -23,6 +23,11 @@ Outputs = tuple[NDArray[np.float32], ...]
 class Engine(Protocol):
     """A graph that can be run: uint8 images `(N, H, W, 3)` in, float arrays out."""
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the arrays are called, in their order."""
+        ...
+
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
         """Run the graph on a batch of images, so that the answer to one image comes soonest."""
         ...
@@ -58,6 +63,11 @@ class OpenVino:
         self._graph = read_for_one_image(graph)
         self._one_at_a_time = Lock()  # threads that judge an image each share one request
         self._key = hashlib.sha256(graph).hexdigest() if keep else None
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the arrays are called."""
+        return tuple(output.any_name for output in self._graph.outputs)
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
         """Run the graph on each image of a batch in turn, with all cores."""
@@ -147,6 +157,11 @@ class OnnxRuntime:
         except Exception as error:
             # ONNX Runtime's exceptions share no base but Exception.
             raise ValueError(f"ONNX Runtime cannot read the graph: {_reason(error)}") from error
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the arrays are called."""
+        return tuple(output.name for output in self._session.get_outputs())
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
         """Run the graph on a batch of images."""

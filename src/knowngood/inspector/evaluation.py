@@ -19,9 +19,11 @@ from knowngood.data.images import read_mask
 from knowngood.data.samples import check_samples, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
-from knowngood.inspector.inspector import Inspector, Verdict
+from knowngood.inspector.classification import Classification, classification
+from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.reconstructions import reconstructions
+from knowngood.inspector.verdict import Classified, Verdict
 from knowngood.metrics.defect_types import by_defect_type
 from knowngood.metrics.ranking import auroc, average_precision, f1_max
 from knowngood.metrics.rates import confusion
@@ -53,6 +55,8 @@ class Evaluation:
         training: How the inspector's network was trained; None where none was.
         reconstructions: What `knowngood.inspector.reconstructions` says of the test images, with the images
             of the worst ten; None where the detector rebuilds none.
+        classification: What the detector's classifier says of the test images, rows as in `scores`; None
+            where it has none.
     """
 
     metrics: dict[str, Any]
@@ -64,6 +68,7 @@ class Evaluation:
     unreadable: list[UnreadableImage]
     training: TrainingRecord | None = None
     reconstructions: pd.DataFrame | None = None
+    classification: Classification | None = None
 
 
 def evaluate(
@@ -97,10 +102,15 @@ def evaluate(
 
     unreadable: list[UnreadableImage] = []
     verdicts: list[Verdict] = []
+    classified: list[Classified] = []
+    classes = inspector.training.classes if inspector.training else None
+    look = inspector.classify if classes else inspector.stream
     _ = inspector.compiled  # once for an inspector, so it does not count as time for an image
     start = time.perf_counter()
-    for verdict in inspector.stream(list(test["path"]), on_unreadable=unreadable.append):
-        verdicts.append(verdict)
+    for seen in look(list(test["path"]), on_unreadable=unreadable.append):
+        if isinstance(seen, Classified):
+            classified.append(seen)
+        verdicts.append(seen.verdict if isinstance(seen, Classified) else seen)
         progress("judging test images", len(verdicts), len(test))
     seconds = time.perf_counter() - start
 
@@ -123,6 +133,9 @@ def evaluate(
         "notes": notes,
         "warnings": _warnings(list(judged["digest"]), inspector.manifest, unreadable),
     }
+    found = classification(classes, classified, judged) if classes else None
+    if found:
+        metrics["classifier"] = found.metrics()
     has_maps = verdicts[0].patch_map is not None
     return Evaluation(
         metrics=metrics,
@@ -138,6 +151,7 @@ def evaluate(
         reconstructions=reconstructions(inspector, judged, keep=WORST, progress=progress)
         if inspector.training and inspector.training.rebuilt
         else None,
+        classification=found,
     )
 
 

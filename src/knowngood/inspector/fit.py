@@ -32,16 +32,13 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import MAX_FALSE_REJECT, RESIZE, Manifest
 from knowngood.metrics.thresholds import Threshold, conformal
 from knowngood.training.run import Run
-from knowngood.types import Progress, Scores, silent
+from knowngood.types import Progress, silent
 
 LARGEST_DIFFERENCE = 1e-4
 """The most that a graph's scores may differ from torch's, relative."""
 
 LARGEST_ROUNDED = 5e-3
 """The same for a graph in 8 bits, where a value between two levels may be rounded either way."""
-
-OUTPUTS = ("score", "map", "rebuilt")
-"""What a graph may give: the parts of `Scores`."""
 
 _CHECKED = 2
 _SAMPLED = 100
@@ -203,12 +200,12 @@ def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float)
         typical: A usual score; smaller ones are measured against it, since raw scores may pass through zero.
 
     Returns:
-        The ONNX graph, with those of `OUTPUTS` that the method has; and the largest difference, relative.
+        The ONNX graph, with those parts of `Scores` that there are; and the largest difference, relative.
     """
     fitted = fitted.eval().cpu()
     with torch.inference_mode():
         ours = fitted(torch.from_numpy(images))
-    outputs = [name for name, tensor in zip(OUTPUTS, ours, strict=True) if tensor is not None]
+    outputs = ["score" if name == "image" else name for name in ours.given]
     if isinstance(fitted, FittedOnFeatures):
         graph = chain(fitted.features.graph, _Judge(fitted), outputs)
     else:
@@ -227,7 +224,7 @@ class _Whole(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """What the method gives."""
-        return _plain(self.fitted(images))
+        return tuple(self.fitted(images).given.values())
 
 
 class _Judge(nn.Module):
@@ -239,12 +236,7 @@ class _Judge(nn.Module):
 
     def forward(self, *features: Tensor) -> tuple[Tensor, ...]:
         """What the method gives."""
-        return _plain(self.fitted.judge(features))
-
-
-def _plain(scores: Scores) -> tuple[Tensor, ...]:
-    """The scores that there are."""
-    return tuple(tensor for tensor in scores if tensor is not None)
+        return tuple(self.fitted.judge(features).given.values())
 
 
 def _recipe_values(recipe: Detector) -> dict[str, Any]:

@@ -6,76 +6,24 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import name_of
 from knowngood.data.loader import Batches, Source
 from knowngood.engines.engine import Engine, compile_graph
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import Manifest
+from knowngood.inspector.verdict import Classified, Rebuilt, Verdict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
 from knowngood.training.record import TrainingRecord
 
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """What an inspector says of one image.
-
-    Args:
-        source: The image as it was given: a path or an array.
-        index: Its position among the images given.
-        score: Raw and unbounded; higher is more anomalous.
-        p_value: Share of good parts that score at least as high; small means unlike any good part.
-        decision: `accept` or `reject`.
-        size: Height and width of the image.
-        patch_map: Anomaly map at patch resolution, float32 `(h, w)`; None for image-only detectors.
-    """
-
-    source: Source
-    index: int
-    score: float
-    p_value: float
-    decision: str
-    size: tuple[int, int]
-    patch_map: NDArray[np.float32] | None
-
-    def row(self) -> dict[str, Any]:
-        """The verdict as a row of a table; an array is named by its position."""
-        path = name_of(self.source, self.index)
-        return {"path": path, "score": self.score, "p_value": self.p_value, "decision": self.decision}
-
-    @property
-    def map(self) -> NDArray[np.float32] | None:
-        """The anomaly map in the image's own pixels, float32 `(H, W)`; None for image-only detectors."""
-        if self.patch_map is None:
-            return None
-        height, width = self.size
-        upscaled = cv2.resize(self.patch_map, (width, height), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(upscaled, dtype=np.float32)
-
-
-class Rebuilt(NamedTuple):
-    """An image, and what an inspector's detector made of it.
-
-    Attributes:
-        verdict: What the inspector says of it.
-        original: The image at the input shape, uint8 `(H, W, 3)`.
-        rebuilt: The image as the detector rebuilds it, float32 `(H, W, C)` from 0 to 1; one channel where it
-            learned from grey images.
-    """
-
-    verdict: Verdict
-    original: NDArray[np.uint8]
-    rebuilt: NDArray[np.float32]
+OUTPUTS = {"score": 1, "map": 3, "rebuilt": 4, "logits": 3, "features": 2}
+"""What a graph may give, with the number of dimensions; see `knowngood.types.Scores`. The score it must."""
 
 
 class Inspector:
@@ -192,6 +140,25 @@ class Inspector:
         """
         return (verdict for verdict, _, _ in self._judge(images, on_unreadable))
 
+    def classify(
+        self, images: Sequence[Source], *, on_unreadable: Callable[[UnreadableImage], None] | None = None
+    ) -> Iterator[Classified]:
+        """Judge images and show what the detector's classifier says of them, in order, in bounded memory.
+
+        Args:
+            images: Paths or arrays.
+            on_unreadable: Called with each image that cannot be read, which is then left out; without it
+                such images are an error.
+
+        Raises:
+            DataError: Images cannot be read.
+            InspectorError: The detector does not classify.
+        """
+        for verdict, _, given in self._judge(images, on_unreadable):
+            if not {"logits", "features"} <= given.keys():
+                raise InspectorError(f"{self.manifest.detector} does not classify; class_confidence does")
+            yield Classified(verdict, given["logits"].copy(), given["features"].copy())
+
     def rebuild(
         self, images: Sequence[Source], *, on_unreadable: Callable[[UnreadableImage], None] | None = None
     ) -> Iterator[Rebuilt]:
@@ -206,17 +173,17 @@ class Inspector:
             DataError: Images cannot be read.
             InspectorError: The detector rebuilds no image.
         """
-        for verdict, pixels, rebuilt in self._judge(images, on_unreadable):
-            if rebuilt is None:
+        for verdict, pixels, given in self._judge(images, on_unreadable):
+            if "rebuilt" not in given:
                 raise InspectorError(
                     f"{self.manifest.detector} rebuilds no image; `knowngood detectors` names those that do"
                 )
-            yield Rebuilt(verdict, pixels.copy(), rebuilt.copy())
+            yield Rebuilt(verdict, pixels.copy(), given["rebuilt"].copy())
 
     def _judge(
         self, images: Sequence[Source], on_unreadable: Callable[[UnreadableImage], None] | None
-    ) -> Iterator[tuple[Verdict, NDArray[np.uint8], NDArray[np.float32] | None]]:
-        """The verdict of each image, its pixels at the input shape, and these rebuilt, if they are."""
+    ) -> Iterator[tuple[Verdict, NDArray[np.uint8], dict[str, NDArray[np.float32]]]]:
+        """The verdict of each image, its pixels at the input shape, and all that the graph gives for it."""
         batches = Batches(
             images, self.manifest.input_shape, size=1, bits=self.manifest.bits, on_unreadable=on_unreadable
         )
@@ -224,8 +191,9 @@ class Inspector:
         engine = self._tried(alone)
         pairs = ((batch, batch.images) for batch in batches)
         results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
-        for batch, (scores, *others) in results:
-            maps, rebuilt = [*others, None, None][:2]
+        for batch, outputs in results:
+            given = dict(zip(engine.outputs, outputs, strict=True))
+            scores, maps = given["score"], given.get("map")
             if not np.isfinite(scores).all():
                 raise InspectorError("the inspector's graph gives a score that is not a finite number")
             p_of_batch = p_values(scores, self._held_out)
@@ -240,7 +208,7 @@ class Inspector:
                     size=(int(batch.sizes[row, 0]), int(batch.sizes[row, 1])),
                     patch_map=None if maps is None else maps[row].copy(),
                 )
-                yield verdict, batch.images[row], None if rebuilt is None else rebuilt[row]
+                yield verdict, batch.images[row], {name: array[row] for name, array in given.items()}
 
     @property
     def compiled(self) -> Engine:
@@ -266,14 +234,19 @@ class Inspector:
         blank = np.zeros((1, *self.manifest.input_shape, 3), dtype=np.uint8)
         engine = self._engine
         try:
-            scores, *others = engine(blank) if alone else next(engine.stream([(None, blank)]))[1]
+            outputs = engine(blank) if alone else next(engine.stream([(None, blank)]))[1]
         except Exception as error:
             # What the engines raise at a graph that does not suit them shares no base but Exception.
             reason = " ".join(str(error).split())[:300]
             raise InspectorError(f"the inspector's graph does not run here: {reason}") from error
-        if scores.shape != (1,) or [array.ndim for array in others] not in ([], [3], [3, 4]):
+        names = engine.outputs
+        if "score" not in names or any(
+            array.ndim != OUTPUTS.get(name) or len(array) != 1
+            for name, array in zip(names, outputs, strict=True)
+        ):
             raise InspectorError(
-                "the inspector's graph gives something else than a score, a map and a reconstruction"
+                f"the inspector's graph gives {', '.join(names)}, and not just what an inspector's may: "
+                f"{', '.join(OUTPUTS)}, each for one image"
             )
         self._ways.add(alone)
         return engine

@@ -13,7 +13,8 @@ import pandas as pd
 from knowngood.data.loader import Source
 from knowngood.data.samples import check_samples, load_samples
 from knowngood.errors import DataError, UnreadableImage
-from knowngood.inspector.inspector import Inspector, Rebuilt
+from knowngood.inspector.inspector import Inspector
+from knowngood.inspector.verdict import Rebuilt
 from knowngood.metrics.similarity import ssim
 from knowngood.output import replacing
 from knowngood.types import Progress, silent

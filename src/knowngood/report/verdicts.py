@@ -13,7 +13,8 @@ import cv2
 
 from knowngood.data.images import read_image
 from knowngood.errors import OutputError, RecipeError
-from knowngood.inspector.inspector import Inspector, Verdict
+from knowngood.inspector.inspector import Inspector
+from knowngood.inspector.verdict import Verdict
 from knowngood.output import make_folder, replacing
 from knowngood.report.panels import heat, overlay
 

@@ -45,6 +45,17 @@ def enlarge(inputs: int, outputs: int, *, odd: Sequence[int]) -> nn.ConvTranspos
     )
 
 
+def pixels(images: Tensor, channels: int) -> Tensor:
+    """From images `(N, H, W, 3)` of 0 to 255 to `(N, channels, H, W)` of 0 to 1; grey is the mean of colours.
+
+    Example:
+        >>> pixels(torch.full((1, 2, 2, 3), 255), channels=1).shape
+        torch.Size([1, 1, 2, 2])
+    """
+    colour = images.permute(0, 3, 1, 2).float() / 255
+    return colour if channels == 3 else colour.mean(dim=1, keepdim=True)
+
+
 class Encoder(nn.Module):
     """From images to codes: strided convolutions that double the channels, then one linear layer.
 

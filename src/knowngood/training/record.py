@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.metrics.reliability import BINS, Reliability
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -46,6 +48,47 @@ class Epoch(NamedTuple):
     validation: float
 
 
+class Odd(NamedTuple):
+    """A good image that the detector itself finds odd.
+
+    Attributes:
+        name: The file, as it was given, or the position of an array.
+        label: Its class; empty where there are none.
+        score: Its image score.
+        held_out: Whether it was held out; if not, the detector has learned from it, and still finds it odd.
+    """
+
+    name: str
+    label: str
+    score: float
+    held_out: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """What a network learned to tell apart, and how well it does that on held-out images.
+
+    Args:
+        names: The classes.
+        temperature: What logits are divided by; fitted on held-out images, or given.
+        fitted: Whether it was fitted.
+        accuracy: Share of held-out images, or of their views, that are told rightly.
+        before: How sure the network is of held-out images, against how right.
+        after: The same with the temperature.
+        odd: Good images with the highest scores, the highest first.
+        pictures: These at the input shape, uint8 `(n, h, w, 3)`.
+    """
+
+    names: list[str]
+    temperature: float
+    fitted: bool
+    accuracy: float
+    before: Reliability
+    after: Reliability
+    odd: list[Odd]
+    pictures: NDArray[np.uint8]
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingRecord:
     """How a network was trained.
@@ -58,6 +101,7 @@ class TrainingRecord:
         validation: Positions of the held-out images among the images that could be read.
         originals: A fixed batch of held-out images, uint8 `(n, h, w, 3)`; None if pixels are not rebuilt.
         rebuilt: Their reconstructions, by the epoch after which they were made.
+        classes: What the network tells apart; None where it does not classify.
     """
 
     layers: list[Layer]
@@ -67,6 +111,7 @@ class TrainingRecord:
     validation: list[int]
     originals: NDArray[np.uint8] | None = None
     rebuilt: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    classes: Classes | None = None
 
     @property
     def losses(self) -> pd.DataFrame:
@@ -88,8 +133,12 @@ class TrainingRecord:
             >>> TrainingRecord.from_members(record.to_members()).validation
             [4, 7]
         """
-        content = asdict(replace(self, originals=None, rebuilt={})) | {"rebuilt": sorted(self.rebuilt)}
+        content = asdict(replace(self, originals=None, rebuilt={}, classes=None))
+        content["rebuilt"] = sorted(self.rebuilt)
         members = {}
+        if self.classes is not None:
+            content["classes"] = _plain(self.classes)
+            members[_PICTURES.format("odd")] = _png(self.classes.pictures)
         if self.originals is not None:
             content["originals"] = self.originals.shape[:3]
             members[_PICTURES.format("originals")] = _png(self.originals)
@@ -115,10 +164,7 @@ def _read(members: Mapping[str, bytes]) -> TrainingRecord:
     values: dict[str, Any] = json.loads(members[CONTENT])
     originals, rebuilt = None, {}
     if values["originals"] is not None:
-        count, height, width = map(int, values["originals"])
-        if not all(0 < side <= _LARGEST for side in (count, height, width)):
-            raise ValueError("the training record has pictures of an impossible size")
-        shape = (count, height, width, 3)
+        shape = _picture_shape(values["originals"])
         originals = _images(members[_PICTURES.format("originals")], shape)
         for epoch in map(int, values["rebuilt"]):
             rebuilt[epoch] = _images(members[_PICTURES.format(f"epoch_{epoch:03}")], shape)
@@ -136,11 +182,56 @@ def _read(members: Mapping[str, bytes]) -> TrainingRecord:
         validation=list(map(int, values["validation"])),
         originals=originals,
         rebuilt=rebuilt,
+        classes=_read_classes(values["classes"], members) if values.get("classes") else None,
     )
     losses = np.array([epoch[1:] for epoch in record.epochs], dtype=np.float64)
     if record.best not in [epoch.epoch for epoch in record.epochs] or not np.isfinite(losses).all():
         raise ValueError("the training record is damaged: its losses are not those of a training")
     return record
+
+
+def _plain(classes: Classes) -> dict[str, Any]:
+    """What JSON can hold of classes."""
+    content = {name: getattr(classes, name) for name in ("names", "temperature", "fitted", "accuracy", "odd")}
+    for name in ("before", "after"):
+        content[name] = [part.tolist() for part in getattr(classes, name)]
+    return content | {"pictures": classes.pictures.shape[:3]}
+
+
+def _read_classes(values: dict[str, Any], members: Mapping[str, bytes]) -> Classes:
+    """Read classes; whatever is wrong with them raises."""
+
+    def read_reliability(parts: Any) -> Reliability:
+        count, confidence, accuracy = (np.array(part, dtype=np.float64) for part in parts)
+        if not (count.shape == confidence.shape == accuracy.shape == (BINS,)):
+            raise ValueError("the training record is damaged: its calibration has another number of bins")
+        return Reliability(count.astype(np.int64), confidence, accuracy)
+
+    found = Classes(
+        names=list(map(str, values["names"])),
+        temperature=float(values["temperature"]),
+        fitted=bool(values["fitted"]),
+        accuracy=float(values["accuracy"]),
+        before=read_reliability(values["before"]),
+        after=read_reliability(values["after"]),
+        odd=[
+            Odd(str(name), str(label), float(score), bool(held_out))
+            for name, label, score, held_out in values["odd"]
+        ],
+        pictures=_images(members[_PICTURES.format("odd")], _picture_shape(values["pictures"])),
+    )
+    numbers = [found.temperature, found.accuracy, *(odd.score for odd in found.odd)]
+    if not np.isfinite(numbers).all() or found.temperature <= 0 or len(found.odd) != len(found.pictures):
+        raise ValueError("the training record is damaged: what it says of classes cannot be")
+    return found
+
+
+def _picture_shape(sizes: Any) -> tuple[int, ...]:
+    """The shape of pictures from what the record says of it."""
+    count, height, width = map(int, sizes)
+    if not all(0 < side <= _LARGEST for side in (count, height, width)):
+        raise ValueError("the training record has pictures of an impossible size")
+    return count, height, width, 3
 
 
 def _png(images: NDArray[np.uint8]) -> bytes:

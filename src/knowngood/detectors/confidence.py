@@ -1,0 +1,177 @@
+"""Scores from what a classifier sees and says of an image: how unsure it is, or how far from what it knows.
+
+Each takes features `(N, V, D)` and logits `(N, V, C)` of V views of an image and gives scores `(N,)`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from knowngood.features.covariance import ledoit_wolf, whitening
+from knowngood.features.nearest import MemoryBank
+
+LARGEST_LOGIT = 1e30
+"""Logits are cut off here, so that those that overflow give no NaN."""
+
+LEAST_VARIANCE = 1e-6
+"""Added to the variances, so that a feature that never varies does not divide by zero."""
+
+
+def msp(logits: Tensor, temperature: float) -> Tensor:
+    """One minus the maximum softmax probability (Hendrycks and Gimpel, arXiv:1610.02136).
+
+    It is the sum of the other probabilities, so that no digit is lost where the network is sure.
+
+    Example:
+        >>> msp(torch.tensor([[0.0, 30.0]]), 1.0)
+        tensor([9.3576e-14])
+    """
+    largest_first = (logits / temperature).topk(logits.shape[-1], dim=-1).values
+    rest = (largest_first[..., 1:] - largest_first[..., :1]).exp().sum(dim=-1)
+    return rest / (1 + rest)
+
+
+def max_logit(logits: Tensor, _: float) -> Tensor:
+    """Minus the largest logit (Hendrycks et al., arXiv:1911.11132)."""
+    return -logits.amax(dim=-1)
+
+
+def energy(logits: Tensor, temperature: float) -> Tensor:
+    """The free energy (Liu et al., "Energy-based Out-of-distribution Detection", arXiv:2010.03759)."""
+    return -temperature * (logits / temperature).logsumexp(dim=-1)
+
+
+def entropy(logits: Tensor, temperature: float) -> Tensor:
+    """The entropy of the softmax probabilities, in nats."""
+    chances = (logits / temperature).log_softmax(dim=-1)
+    return -(chances.exp() * chances).sum(dim=-1)
+
+
+LOGIT_SCORES: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "msp": msp,
+    "max_logit": max_logit,
+    "energy": energy,
+    "entropy": entropy,
+}
+
+
+class Scorer(nn.Module, ABC):
+    """Gives scores."""
+
+    @abstractmethod
+    def forward(self, features: Tensor, logits: Tensor) -> Tensor:
+        """Scores `(N,)`."""
+
+    def of_learned(self, features: Tensor, logits: Tensor) -> Tensor:
+        """Scores `(M,)` of the samples learned from, in their order; none is compared with itself."""
+        return self(features, logits)  # type: ignore[no-any-return]
+
+
+class LogitScore(Scorer):
+    """A function of the logits, averaged over the views.
+
+    Args:
+        name: One of `LOGIT_SCORES`.
+        temperature: Logits are divided by it.
+    """
+
+    def __init__(self, name: str, temperature: float) -> None:
+        super().__init__()
+        self.function = LOGIT_SCORES[name]
+        self.temperature = temperature
+
+    def forward(self, _: Tensor, logits: Tensor) -> Tensor:
+        """See `Scorer.forward`."""
+        return self.function(within_range(logits), self.temperature).mean(dim=1)
+
+
+class Gaussians(Scorer):
+    """Mahalanobis distance to the nearest class, with one covariance for all, summed over the views.
+
+    Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial
+    Attacks", arXiv:1807.03888. Where there are several views, each has one class, its own.
+
+    Args:
+        features: `(M, V, D)` of the samples learned from.
+        truth: The true class of each view, `(M, V)`.
+    """
+
+    means: Tensor
+    whiten: Tensor
+
+    def __init__(self, features: Tensor, truth: Tensor) -> None:
+        super().__init__()
+        points = features.double()  # from few images little but the least variance is left
+        columns, deviations = [], []
+        for view in range(points.shape[1]):
+            own = points[:, view]
+            names, numbers = np.unique(truth[:, view].numpy(), return_inverse=True)
+            means = torch.stack([own[numbers == number].mean(dim=0) for number in range(len(names))])
+            columns.append(means)
+            deviations.append(own - means[numbers])
+        covariance = ledoit_wolf(torch.cat(deviations))
+        scale = float(covariance.trace()) / len(covariance)
+        self.register_buffer("whiten", whitening(covariance, floor=LEAST_VARIANCE * max(scale, 1.0)).float())
+        self.register_buffer("means", torch.stack(columns).float())  # (V, K, D)
+
+    def forward(self, features: Tensor, _: Tensor) -> Tensor:
+        """See `Scorer.forward`."""
+        deviations = (features[:, :, None] - self.means) @ self.whiten
+        return deviations.square().sum(dim=-1).amin(dim=2).sqrt().sum(dim=1)
+
+
+class Neighbours(Scorer):
+    """Distance to the nearest features of good images, summed over the views.
+
+    Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", arXiv:2204.06507; here features
+    keep their length, and the distances to several neighbours are averaged.
+
+    Args:
+        features: `(M, V, D)` of the samples learned from.
+        kept: Rows of those that are remembered.
+        count: Neighbours whose distances are averaged.
+    """
+
+    def __init__(self, features: Tensor, kept: Tensor, *, count: int) -> None:
+        super().__init__()
+        self.kept = kept
+        points = features[kept].unbind(dim=1)
+        count = min(count, len(kept))
+        self.banks = nn.ModuleList([MemoryBank(own, eight_bit=False, neighbours=count) for own in points])
+
+    def forward(self, features: Tensor, _: Tensor) -> Tensor:
+        """See `Scorer.forward`."""
+        distances = [bank(view) for bank, view in zip(self.banks, features.unbind(dim=1), strict=True)]
+        return torch.stack(distances).sum(dim=0)
+
+    def of_learned(self, features: Tensor, logits: Tensor) -> Tensor:
+        """See `Scorer.of_learned`."""
+        scores: Tensor = self(features, logits)
+        if len(self.kept) > 1:
+            banks = cast(Sequence[MemoryBank], self.banks)
+            scores[self.kept] = torch.stack([bank.to_others() for bank in banks]).sum(dim=0)
+        return scores
+
+
+def nearest_of(features: Tensor, *, most: int, neighbours: int, seed: int) -> Neighbours:
+    """Remember features.
+
+    Args:
+        features: `(M, V, D)` of the samples learned from.
+        most: The most of these samples that are remembered; they are drawn at random.
+        neighbours: Neighbours whose distances are averaged.
+        seed: Draws them.
+    """
+    kept = np.random.default_rng(seed).permutation(len(features))[:most]
+    return Neighbours(features, torch.from_numpy(kept), count=neighbours)
+
+
+def within_range(logits: Tensor) -> Tensor:
+    """Logits that can be computed with."""
+    return logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)

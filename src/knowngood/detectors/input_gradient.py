@@ -1,0 +1,84 @@
+"""The gradient with respect to the input, written with the operations that a graph can hold.
+
+A graph that is shipped has no automatic differentiation. Plain networks need few rules, so they are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def towards_confidence(layers: Sequence[nn.Module], images: Tensor, step: float) -> Tensor:
+    """Move every value by one step in the direction in which the network becomes surer of its answer.
+
+    Liang, Li and Srikant, "Enhancing the Reliability of Out-of-distribution Image Detection in Neural
+    Networks" (ODIN), arXiv:1706.02690.
+
+    Args:
+        layers: The network, one layer after the other, the last one linear; in evaluation mode.
+        images: `(N, ...)`.
+        step: How far.
+    """
+    inputs = []
+    values = images
+    for layer in layers:
+        inputs.append(values)
+        values = layer(values)
+    chances = values.softmax(dim=1)
+    # The gradient of the largest log-probability: at the logits, the answer minus the probabilities.
+    answer = F.one_hot(values.argmax(dim=1), values.shape[1]).to(values.dtype)
+    gradient = answer - chances
+    for layer, given in zip(reversed(layers), reversed(inputs), strict=True):
+        gradient = backward(layer, given, gradient)
+    return images + step * gradient.sign()
+
+
+def backward(layer: nn.Module, given: Tensor, gradient: Tensor) -> Tensor:
+    """From the gradient with respect to a layer's output to that with respect to its input.
+
+    Args:
+        layer: In evaluation mode.
+        given: Its input.
+        gradient: Of something with respect to its output.
+
+    Raises:
+        NotImplementedError: There is no rule for this kind of layer.
+    """
+    match layer:
+        case nn.Linear():
+            return gradient @ layer.weight
+        case nn.Conv2d():
+            sizes = zip(given.shape[2:], gradient.shape[2:], strict=True)
+            # What a convolution with a stride leaves over at the far border.
+            left = [
+                int(size) - ((int(out) - 1) * stride - 2 * padding + kernel)
+                for (size, out), stride, padding, kernel in zip(
+                    sizes, layer.stride, _pair(layer.padding), layer.kernel_size, strict=True
+                )
+            ]
+            return F.conv_transpose2d(
+                gradient, layer.weight, stride=layer.stride, padding=_pair(layer.padding), output_padding=left
+            )
+        case nn.BatchNorm2d():
+            assert layer.running_var is not None
+            scale = layer.weight / (layer.running_var + layer.eps).sqrt()
+            return gradient * scale.view(1, -1, 1, 1)
+        case nn.ReLU():
+            return gradient * (given > 0).to(gradient.dtype)
+        case nn.Flatten():
+            return gradient.reshape(-1, *map(int, given.shape[1:]))
+        case nn.AdaptiveAvgPool2d():  # to one number
+            height, width = map(int, given.shape[2:])
+            return (gradient / (height * width)).expand(-1, -1, height, width)
+    if not list(layer.parameters()):
+        return gradient  # what only a training sees, such as a random shift
+    raise NotImplementedError(f"no rule for the gradient of {type(layer).__name__}")
+
+
+def _pair(padding: str | tuple[int, ...]) -> tuple[int, ...]:
+    """Padding as numbers."""
+    assert not isinstance(padding, str)
+    return padding

@@ -1,0 +1,113 @@
+"""Whether a classifier is as sure as it is right, and the temperature that makes it so.
+
+Reference: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", arXiv:1706.04599.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+COLDEST, HOTTEST = 0.05, 20.0
+"""A temperature is looked for between these: where every answer is right the likelihood has no maximum."""
+
+BINS = 15
+
+
+class Reliability(NamedTuple):
+    """How often a classifier is right when it is so and so sure, in bins of confidence of equal width.
+
+    Attributes:
+        answers: Number of answers in each bin `(B,)`.
+        confidence: Their mean confidence `(B,)`; 0 where there is none.
+        accuracy: The share of them that are right `(B,)`; 0 where there is none.
+    """
+
+    answers: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+    @property
+    def expected_error(self) -> float:
+        """The expected calibration error: how far confidence is from accuracy, on average over the answers.
+
+        Example:
+            >>> two_bins = Reliability(np.array([1, 3]), np.array([0.2, 0.9]), np.array([0.0, 1.0]))
+            >>> round(two_bins.expected_error, 3)
+            0.125
+        """
+        gaps = np.abs(self.confidence - self.accuracy)
+        return float((self.answers * gaps).sum() / max(1, self.answers.sum()))
+
+
+def msp(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
+    """One minus the maximum softmax probability, with no digit lost where that is near one.
+
+    Args:
+        logits: `(..., C)`.
+        temperature: Logits are divided by it.
+
+    Returns:
+        `(...)`, from 0 to 1 - 1/C; higher is less sure.
+
+    Example:
+        >>> msp([[0.0, 0.0], [0.0, 100.0]])
+        array([5.00000000e-01, 3.72007598e-44])
+    """
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    others = np.sort(scaled, axis=-1)
+    parts = np.exp(others - others[..., -1:])
+    rest = parts[..., :-1].sum(axis=-1)
+    return np.asarray(rest / (1 + rest), dtype=np.float64)
+
+
+def reliability(logits: ArrayLike, labels: ArrayLike, temperature: float = 1.0) -> Reliability:
+    """Compare confidence with accuracy.
+
+    Args:
+        logits: `(N, C)`.
+        labels: The true class of each, int `(N,)`.
+        temperature: Logits are divided by it.
+
+    Example:
+        >>> found = reliability([[0.0, 3.0], [0.0, 3.0]], [1, 0])
+        >>> int(found.answers.sum()), float(found.accuracy[-1]), round(found.expected_error, 3)
+        (2, 0.5, 0.453)
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    confidence = 1 - msp(values, temperature)
+    right = values.argmax(axis=-1) == np.asarray(labels)
+    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    count = np.bincount(place, minlength=BINS)
+    shares = (np.bincount(place, part, minlength=BINS) / np.maximum(count, 1) for part in (confidence, right))
+    return Reliability(count, *shares)
+
+
+def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
+    """Find the temperature under which labels are likeliest. No class that is first becomes second by it.
+
+    Args:
+        logits: `(N, C)` of samples that the classifier did not learn from.
+        labels: The true class of each, int `(N,)`.
+
+    Returns:
+        The temperature, from 0.05 to 20.
+
+    Example:
+        >>> round(fit_temperature([[0.0, 8.0]] * 4, [1, 1, 1, 0]), 2)  # sure to 99.97 %, right in 75 %
+        7.28
+    """
+    # Judging images reads records of trainings, and must not wait for scipy.
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    values, truth = np.asarray(logits, dtype=np.float64), np.asarray(labels)
+
+    def surprise(log_temperature: float) -> float:
+        chances = log_softmax(values / np.exp(log_temperature), axis=-1)
+        return -float(np.take_along_axis(chances, truth[:, None], axis=-1).mean())
+
+    bounds = (np.log(COLDEST), np.log(HOTTEST))
+    return float(np.exp(minimize_scalar(surprise, bounds=bounds, method="bounded").x))
