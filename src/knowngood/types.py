@@ -19,7 +19,7 @@ class Scores(NamedTuple):
             learned from grey images, with one channel; None for methods that rebuild no image.
         logits: `(N, V, C)` what the detector's classifier says of each of V views of an image, for each of C
             classes; None for methods that do not classify.
-        features: `(N, D)` what that classifier sees in the first view; None likewise.
+        features: `(N, V, D)` what that classifier sees in each view; None likewise.
     """
 
     image: Tensor

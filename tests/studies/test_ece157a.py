@@ -1,4 +1,3 @@
-import gzip
 import shutil
 
 import numpy as np
@@ -11,6 +10,8 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.reconstructions import read_reconstructions
 from knowngood.studies.registry import STUDIES, run_study
 
+from .conftest import write_idx
+
 
 def digit(rng, nine):
     """A stroke for a 1; with a ring on it for a 9."""
@@ -19,11 +20,6 @@ def digit(rng, nine):
     stroke = (np.abs(x - centre - 0.2 * (14 - y)) < 2) & (np.abs(y - 14) < 9)
     ring = np.abs(np.hypot(y - 9, x - centre + 2) - 5) < 1.5
     return np.where(stroke | (ring if nine else False), 250, 0).astype(np.uint8)
-
-
-def write_idx(path, array):
-    header = bytes([0, 0, 8, array.ndim]) + b"".join(side.to_bytes(4, "big") for side in array.shape)
-    path.write_bytes(gzip.compress(header + array.tobytes()))
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,9 @@ def study(
     ece157a: autoencoders that learn the digit 1 and good transistors. DATA holds mnist/ (the four IDX files)
     and mvtec/transistor/.
 
+    kaist: classifiers that learn the digits 0 to 3, or how they were turned, and meet 7 to 9; five seeds, half
+    an hour. DATA holds mnist/.
+
     Example: knowngood study ece157a --data data/ --out ece157a/
     """
     from knowngood.cli.progress import progress_bars
@@ -31,6 +34,8 @@ def study(
         from knowngood.studies.registry import run_study
 
         figures = run_study(name, data, out, seed=seed, quick=quick, device=device, progress=progress)
-    for row in figures.itertuples():
-        typer.echo(f"{row.task:12} {row.figure:58} {row.value:g}")
+    for row in figures.to_dict("records"):
+        spread = f" ± {row['sd']:.2g}" if "sd" in row else ""
+        document = f" (the document: {row['document']:g})" if row.get("document", 0) > 0 else ""
+        typer.echo(f"{row['task']:12} {row['figure']:58} {row['value']:.4g}{spread}{document}")
     typer.echo(f"slides: {out / 'slides.pdf'}")

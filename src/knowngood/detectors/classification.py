@@ -10,7 +10,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -19,28 +19,24 @@ from torch import Tensor, nn
 
 from knowngood.data.decoding import name_of
 from knowngood.data.loader import Batches
-from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
+from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.detectors.confidence import Scorer
-from knowngood.detectors.input_gradient import towards_confidence
+from knowngood.detectors.fitted_classification import FittedOnFrozen, FittedOnPixels, Pixels, Standardise
 from knowngood.detectors.recipe import check_choice, check_range
 from knowngood.detectors.trained import Trained, learn, over_rows
 from knowngood.features.extract import extract
-from knowngood.features.frozen import FrozenFeatures, freeze
+from knowngood.features.frozen import freeze
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.metrics.reliability import fit_temperature, reliability
-from knowngood.training.blocks import pixels
-from knowngood.training.classifying import TRUNKS, ClassifyingNetwork, RandomShift, apart, true_classes
+from knowngood.training.classifying import TRUNKS, ClassifyingNetwork, RandomShift, true_classes
 from knowngood.training.record import Classes, Odd, TrainingRecord
 from knowngood.training.run import Run
 from knowngood.training.store import Store, is_grey, store, store_images
 from knowngood.training.train import SCHEDULES
-from knowngood.types import Progress, Scores, silent
+from knowngood.types import Progress, silent
 
 ODD = 8
 """Good images that the record shows as the oddest."""
-
-LEAST_DEVIATION = 1e-3
-"""Added to the standard deviations, so that a feature that is constant does not divide by zero."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +104,15 @@ class Classification(Trained):
         """Train the network; see `Trained.fit`."""
         names, numbers = self.classes(good)
 
-        def train(kept: Store, views: nn.Module, layers: Callable[[], Sequence[nn.Module]]) -> _Learned:
+        def train(
+            kept: Store, views: nn.Module, trunk: Callable[[], Sequence[nn.Module]]
+        ) -> tuple[ClassifyingNetwork, TrainingRecord]:
             sample = torch.from_numpy(kept.samples[:1].copy())
-            network, record = learn(
+            return learn(
                 self,
                 lambda: ClassifyingNetwork(
                     views,
-                    nn.Sequential(*layers()),
+                    nn.Sequential(*trunk()),
                     sample,
                     classes=len(names),
                     label_smoothing=self.label_smoothing,
@@ -126,192 +124,99 @@ class Classification(Trained):
                 run=run,
                 schedule=self.schedule,
             )
-            return _Learned(self, network, record, kept, names, seed)
 
         if self.network in TRUNKS:
             with store_images(good, classes=numbers, seed=seed, progress=progress) as kept:
                 channels = 1 if is_grey(kept.samples) else 3
-                learned = train(
+                layers = TRUNKS[self.network]
+                network, record = train(
                     kept,
                     Pixels(self.views(), channels),
-                    lambda: [RandomShift(self.shift), *TRUNKS[self.network](channels, good.shape)],
+                    lambda: [RandomShift(self.shift), *layers(channels, good.shape)],
                 )
-                fitted = FittedOnPixels(learned.network, learned.scorer, step=self.step)
-                return learned.fit(fitted.eval(), fitted, good)
+                return self._conclude(
+                    _Subject(network, record, kept, good, names),
+                    lambda scorer: FittedOnPixels(network, scorer, step=self.step),
+                    seed,
+                )
         features = freeze(self.frozen(), good.shape, backbone=self.network, weights=self.weights)
 
         def rows() -> Iterator[tuple[int, NDArray[np.float32]]]:
+            done = 0
             for done, (index, [seen]) in enumerate(extract(features, good, device=device), 1):
                 yield index, seen.numpy()
                 progress("looking at good images", done, len(good))
+            if done < len(good):  # some could not be read
+                progress("looking at good images", len(good), len(good))
 
         with store(rows(), groups=good.groups, classes=numbers, seed=seed) as kept:
-            learned = train(kept, nn.Identity(), lambda: [Standardise(kept.samples[kept.train])])
-            on_features = FittedOnFrozen(features, learned.network, learned.scorer)
-            return learned.fit(on_features.eval(), lambda seen: on_features.judge([seen]), good)
+            network, record = train(kept, nn.Identity(), lambda: [Standardise(kept.samples[kept.train])])
+            return self._conclude(
+                _Subject(network, record, kept, good, names),
+                lambda scorer: FittedOnFrozen(features, network, scorer),
+                seed,
+            )
 
-
-class _Learned:
-    """A trained network, what it makes of all good images, and what scores images by that.
-
-    Args:
-        recipe: The settings.
-        network: What was trained.
-        record: How.
-        kept: The good images.
-        names: The classes.
-        seed: Draws what is remembered.
-    """
-
-    def __init__(
-        self,
-        recipe: Classification,
-        network: ClassifyingNetwork,
-        record: TrainingRecord,
-        kept: Store,
-        names: list[str],
-        seed: int,
-    ) -> None:
-        self.network, self.record, self.kept, self.names = network, record, kept, names
-        everything = np.arange(len(kept.index))
-        self.features, self.logits = over_rows(network, kept, everything)
-        self.truth = true_classes(self.logits, torch.from_numpy(kept.labels))
-        held_out = (part[kept.validation].flatten(0, 1).numpy() for part in (self.logits, self.truth))
-        self.held_out_logits, self.held_out_truth = held_out
-        self.fitted = recipe.temperature is None
-        self.temperature = recipe.temperature or fit_temperature(self.held_out_logits, self.held_out_truth)
-        self.scorer = recipe.scorer(
-            self.features[kept.train], self.truth[kept.train], temperature=self.temperature, seed=seed
-        )
-        self.perturbed = bool(recipe.step)
-
-    def fit(self, fitted: FittedDetector, judge: Callable[[Tensor], Scores], good: Batches) -> Fit:
-        """The result, with the scores of held-out images and the oddest of all."""
-        kept = self.kept
-        scores = np.empty(len(kept.index))
-        if self.perturbed:
-            (image,) = over_rows(lambda batch: (judge(batch).image,), kept, np.arange(len(kept.index)))
-            scores[:] = image.numpy()
+    def _conclude(self, trained: _Subject, judge_by: Callable[[Scorer], FittedDetector], seed: int) -> Fit:
+        """From a trained network to the detector, with the scores of held-out images."""
+        network, record, kept, good, names = trained
+        features, logits = over_rows(network, kept, np.arange(len(kept.index)))
+        truth = true_classes(logits, torch.from_numpy(kept.labels))
+        held_logits, held_truth = (part[kept.validation].flatten(0, 1).numpy() for part in (logits, truth))
+        temperature = self.temperature or fit_temperature(held_logits, held_truth)
+        scorer = self.scorer(features[kept.train], truth[kept.train], temperature=temperature, seed=seed)
+        fitted = judge_by(scorer).eval()
+        if self.step:  # scores do not follow from what the network says of images as they are
+            (scores,) = over_rows(lambda batch: (fitted(batch).image,), kept, np.arange(len(kept.index)))
         else:
+            scores = torch.empty(len(kept.index))
             with torch.inference_mode():
-                for rows, score in ((kept.train, self.scorer.of_learned), (kept.validation, self.scorer)):
-                    scores[rows] = score(self.features[rows], self.logits[rows]).numpy()
-        record = dataclasses.replace(self.record, classes=self._classes(scores, good))
-        return Fit(fitted, scores[kept.validation], record=record)
-
-    def _classes(self, scores: NDArray[np.float64], good: Batches) -> Classes:
-        """What the record says of the classes."""
-        kept, logits, truth = self.kept, self.held_out_logits, self.held_out_truth
-        oddest = np.argsort(-scores, kind="stable")[:ODD]
-        positions = [int(kept.index[row]) for row in oddest]
-        chosen = dataclasses.replace(good, sources=[good.sources[place] for place in positions], size=ODD)
-        held_out = set(kept.validation.tolist())
-        return Classes(
-            names=self.names,
-            temperature=self.temperature,
-            fitted=self.fitted,
-            accuracy=float((logits.argmax(axis=1) == truth).mean()),
-            before=reliability(logits, truth),
-            after=reliability(logits, truth, self.temperature),
-            odd=[
-                Odd(
-                    name=name_of(good.sources[place], place),
-                    label=good.classes[place] if good.classes else "",
-                    score=float(scores[row]),
-                    held_out=int(row) in held_out,
-                )
-                for row, place in zip(oddest, positions, strict=True)
-            ],
-            pictures=np.concatenate([batch.images for batch in chosen]),
+                scores[kept.train] = scorer.of_learned(features[kept.train], logits[kept.train])
+                scores[kept.validation] = scorer(features[kept.validation], logits[kept.validation])
+        found, pictures = oddest(good, kept, scores.double().numpy())
+        classes = Classes(
+            names=names,
+            temperature=temperature,
+            fitted=self.temperature is None,
+            accuracy=float((held_logits.argmax(axis=1) == held_truth).mean()),
+            before=reliability(held_logits, held_truth),
+            after=reliability(held_logits, held_truth, temperature),
+            odd=found,
+            pictures=pictures,
         )
+        held_out = scores[kept.validation].double().numpy()
+        return Fit(fitted, held_out, record=dataclasses.replace(record, classes=classes))
 
 
-class Pixels(nn.Module):
-    """From images to the pixels of their views.
+class _Subject(NamedTuple):
+    """A network that was trained, and on what."""
 
-    Args:
-        views: From images `(N, H, W, 3)` to views `(N, V, H, W, 3)`.
-        channels: 1 to look at grey images, 3 at colour.
-    """
-
-    def __init__(self, views: nn.Module, channels: int) -> None:
-        super().__init__()
-        self.views = views
-        self.channels = channels
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Pixels `(N, V, channels, H, W)` from 0 to 1."""
-        views = self.views(images)
-        return apart(pixels(views.flatten(0, 1), self.channels), views.shape[1])
+    network: ClassifyingNetwork
+    record: TrainingRecord
+    kept: Store
+    good: Batches
+    names: list[str]
 
 
-class Standardise(nn.Module):
-    """Gives each feature mean 0 and variance 1 over good images.
+def oddest(good: Batches, kept: Store, scores: NDArray[np.float64]) -> tuple[list[Odd], NDArray[np.uint8]]:
+    """The good images with the highest scores, and their pictures `(n, H, W, 3)`.
 
     Args:
-        samples: Features of good images `(M, V, C)`.
+        good: Where they come from.
+        kept: All that could be read, as samples.
+        scores: The score of each sample.
     """
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, samples: NDArray[np.float32]) -> None:
-        super().__init__()
-        rows = torch.from_numpy(np.asarray(samples, np.float64)).flatten(0, 1)
-        self.register_buffer("mean", rows.mean(dim=0).float())
-        self.register_buffer("deviation", rows.std(dim=0, correction=0).float() + LEAST_DEVIATION)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Features `(N, C)`, standardised."""
-        return (features - self.mean) / self.deviation
-
-
-def _scores(scorer: Scorer, features: Tensor, logits: Tensor) -> Scores:
-    """Scores from what the network sees and says."""
-    return Scores(scorer(features, logits), None, logits=logits, features=features[:, 0])
-
-
-class FittedOnPixels(FittedDetector):
-    """Judges images by a network that has learned from pixels.
-
-    Args:
-        network: Classifies.
-        scorer: Scores.
-        step: How far pixels are moved towards what the network takes them for, before it judges.
-    """
-
-    def __init__(self, network: ClassifyingNetwork, scorer: Scorer, *, step: float) -> None:
-        super().__init__()
-        self.network = network
-        self.scorer = scorer
-        self.step = step
-
-    def forward(self, images: Tensor) -> Scores:
-        """Score images; see `FittedDetector.forward`."""
-        views = self.network.views(images)
-        features, logits = self.network.classify(views)
-        if not self.step:
-            return _scores(self.scorer, features, logits)
-        layers = [*self.network.trunk, self.network.head]
-        moved = apart(towards_confidence(layers, views.flatten(0, 1), self.step), views.shape[1])
-        score = self.scorer(*self.network.classify(moved))
-        return Scores(score, None, logits=logits, features=features[:, 0])
-
-
-class FittedOnFrozen(FittedOnFeatures):
-    """Judges images by a linear classifier of what a frozen network sees.
-
-    Args:
-        features: Gives the features.
-        network: Classifies them.
-        scorer: Scores.
-    """
-
-    def __init__(self, features: FrozenFeatures, network: ClassifyingNetwork, scorer: Scorer) -> None:
-        super().__init__(features)
-        self.network = network
-        self.scorer = scorer
-
-    def judge(self, features: Sequence[Tensor]) -> Scores:
-        """From features `(N, V, C)` to scores."""
-        return _scores(self.scorer, *self.network(features[0]))
+    rows = np.argsort(-scores, kind="stable")[:ODD].tolist()
+    places = kept.index[rows].tolist()
+    held_out = set(kept.validation.tolist())
+    odd = [
+        Odd(
+            name=name_of(good.sources[place], place),
+            label=good.classes[place] if good.classes else "",
+            score=float(scores[row]),
+            held_out=row in held_out,
+        )
+        for row, place in zip(rows, places, strict=True)
+    ]
+    again = dataclasses.replace(good, sources=[good.sources[place] for place in places], size=ODD)
+    return odd, np.concatenate([batch.images for batch in again])

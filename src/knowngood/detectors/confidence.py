@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knowngood.features.covariance import ledoit_wolf, whitening
@@ -92,10 +93,10 @@ class LogitScore(Scorer):
 
 
 class Gaussians(Scorer):
-    """Mahalanobis distance to the nearest class, with one covariance for all, summed over the views.
+    """Mahalanobis distance to the nearest class, with one covariance for all classes, summed over the views.
 
     Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial
-    Attacks", arXiv:1807.03888. Where there are several views, each has one class, its own.
+    Attacks", arXiv:1807.03888. Each view has its own Gaussians.
 
     Args:
         features: `(M, V, D)` of the samples learned from.
@@ -107,23 +108,32 @@ class Gaussians(Scorer):
 
     def __init__(self, features: Tensor, truth: Tensor) -> None:
         super().__init__()
-        points = features.double()  # from few images little but the least variance is left
-        columns, deviations = [], []
-        for view in range(points.shape[1]):
-            own = points[:, view]
-            names, numbers = np.unique(truth[:, view].numpy(), return_inverse=True)
-            means = torch.stack([own[numbers == number].mean(dim=0) for number in range(len(names))])
-            columns.append(means)
-            deviations.append(own - means[numbers])
-        covariance = ledoit_wolf(torch.cat(deviations))
-        scale = float(covariance.trace()) / len(covariance)
-        self.register_buffer("whiten", whitening(covariance, floor=LEAST_VARIANCE * max(scale, 1.0)).float())
-        self.register_buffer("means", torch.stack(columns).float())  # (V, K, D)
+        of_views = zip(features.double().unbind(dim=1), truth.numpy().T, strict=True)
+        means, whiten = zip(*(class_gaussians(*view) for view in of_views), strict=True)
+        self.register_buffer("means", torch.stack(means).float())  # (V, K, D)
+        self.register_buffer("whiten", torch.stack(whiten).float())  # (V, D, D)
 
     def forward(self, features: Tensor, _: Tensor) -> Tensor:
         """See `Scorer.forward`."""
         deviations = (features[:, :, None] - self.means) @ self.whiten
         return deviations.square().sum(dim=-1).amin(dim=2).sqrt().sum(dim=1)
+
+
+def class_gaussians(points: Tensor, labels: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """The mean of each class, and what whitens deviations from it.
+
+    Args:
+        points: `(M, D)`, in double precision: from few images little but the least variance is left.
+        labels: The class of each, `(M,)`.
+
+    Returns:
+        Means `(K, D)`, and a matrix `(D, D)` that deviations are multiplied by from the right.
+    """
+    names, numbers = np.unique(labels, return_inverse=True)
+    means = torch.stack([points[numbers == number].mean(dim=0) for number in range(len(names))])
+    covariance = ledoit_wolf(points - means[numbers])
+    scale = float(covariance.trace()) / len(covariance)
+    return means, whitening(covariance, floor=LEAST_VARIANCE * max(scale, 1.0))
 
 
 class Neighbours(Scorer):

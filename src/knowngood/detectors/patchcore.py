@@ -21,9 +21,9 @@ from knowngood.features.eight_bit import eight_bit
 from knowngood.features.extract import extract, few
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.nearest import MemoryBank
-from knowngood.features.parallel import in_parallel
 from knowngood.features.patches import PatchFeatures, align, as_points, smooth
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
+from knowngood.parallel import in_parallel
 from knowngood.types import Progress, Scores, silent
 
 CANDIDATES = 10

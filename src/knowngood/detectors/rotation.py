@@ -64,6 +64,7 @@ class Rotation(Classification):
         'mahalanobis'
     """
 
+    shift: int = 0
     score: str = "mahalanobis"
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from knowngood.data.loader import Batches
 from knowngood.errors import DataError, RecipeError
 from knowngood.features.frozen import FrozenFeatures
-from knowngood.features.parallel import one_thread
+from knowngood.parallel import one_thread
 
 DEVICE_BATCH = 32
 """Images in one step on a GPU."""

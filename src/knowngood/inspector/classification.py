@@ -26,7 +26,7 @@ class Classification:
         names: The classes that were learned.
         temperature: What logits are divided by.
         logits: For each of V views of an image, for each of C classes, float32 `(N, V, C)`.
-        features: What the classifier sees in the first view, float32 `(N, D)`.
+        features: What the classifier sees in each view, float32 `(N, V, D)`.
         truth: The number of the true class of each view, int `(N, V)`; -1 for defects, and where nobody has
             said it.
     """
@@ -36,6 +36,18 @@ class Classification:
     logits: NDArray[np.float32]
     features: NDArray[np.float32]
     truth: NDArray[np.int64]
+
+    def groups(self, scores: pd.DataFrame) -> list[str]:
+        """What each image is: its class if it is known, `good` if not, or its defect type.
+
+        Args:
+            scores: As in `Evaluation`, in the same order.
+        """
+        named = self.truth[:, 0] if self.truth.shape[1] == 1 else np.full(len(scores), UNKNOWN)
+        return [
+            self.names[number] if number != UNKNOWN else str(defect or label)
+            for number, defect, label in zip(named, scores["defect"], scores["label"], strict=True)
+        ]
 
     def reliability(self, temperature: float) -> Reliability | None:
         """How sure the classifier is of images whose class is known, against how right; None without any."""

@@ -115,7 +115,8 @@ def fit(
     else:
         fitted, held_out, peaks, record = recipe.fit(images, seed=seed, device=device, progress=progress)
     if not np.isfinite(held_out).all():
-        raise DataError("scores of good images are not finite numbers; are all images constant?")
+        remedy = "are all images constant?" if record is None else "take a smaller learning_rate"
+        raise DataError(f"scores of good images are not finite numbers; {remedy}")
     # A detector may read the images more than once.
     left_out = {failure.path: failure for failure in unreadable}
     for failure in left_out.values():

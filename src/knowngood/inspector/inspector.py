@@ -22,7 +22,7 @@ from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
 from knowngood.training.record import TrainingRecord
 
-OUTPUTS = {"score": 1, "map": 3, "rebuilt": 4, "logits": 3, "features": 2}
+OUTPUTS = {"score": 1, "map": 3, "rebuilt": 4, "logits": 3, "features": 3}
 """What a graph may give, with the number of dimensions; see `knowngood.types.Scores`. The score it must."""
 
 

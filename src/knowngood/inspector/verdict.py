@@ -70,7 +70,7 @@ class Classified(NamedTuple):
     Attributes:
         verdict: What the inspector says of it.
         logits: float32 `(V, C)`: for each of V views of the image, for each of C classes.
-        features: What the classifier sees in the first view, float32 `(D,)`.
+        features: What the classifier sees in each view, float32 `(V, D)`.
     """
 
     verdict: Verdict

@@ -6,9 +6,12 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from knowngood.report import figures, reconstruction, training
+from knowngood.report import classification, figures, reconstruction, training
+from knowngood.report.embedding import choose, embed
 from knowngood.report.reconstruction_words import is_sum, likeness, loss_words
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ _WIDTH = 10.8
 """Inches across the page."""
 
 _PLOT = _WIDTH, 3.6
+
+_ODD_HEIGHT = 1.9
 
 
 class Drawing(NamedTuple):
@@ -48,6 +53,108 @@ def training_drawings(evaluation: Evaluation) -> list[Drawing]:
                 "Reconstructions while it learned.",
                 lambda figure: training.draw_epochs(figure, record),
                 (_WIDTH, training.epochs_height(record, _WIDTH)),
+            )
+        )
+    if record.classes is not None:
+        classes = record.classes
+        drawings.append(
+            _drawing("", lambda figure: classification.draw_odd(figure, classes), (_WIDTH, _ODD_HEIGHT))
+        )
+    return drawings
+
+
+def classified_drawings(evaluation: Evaluation) -> list[Drawing]:
+    """What the detector's classifier says of the test images."""
+    found = evaluation.classification
+    if found is None:
+        return []
+    defect = (evaluation.scores["label"] == "defect").to_numpy()
+    good, bad = found.logits[~defect], found.logits[defect]
+    groups = found.groups(evaluation.scores)
+    shown = choose(groups)
+    points = embed(found.features[shown, 0])
+    drawings = [
+        _drawing(
+            "What the classifier sees of the test images, as t-SNE lays it out: near points look alike to "
+            "it, far ones differ; how far means nothing.",
+            lambda figure: classification.draw_embedding(
+                figure,
+                points,
+                [groups[row] for row in shown],
+                sorted({groups[row] for row in np.flatnonzero(defect)}),
+            ),
+            (_WIDTH, 4.6),
+        )
+    ]
+    if found.logits.shape[1] > 1:
+        drawings.append(
+            _drawing("", lambda figure: classification.draw_rotations(figure, good, bad), (_WIDTH, 3.4))
+        )
+    temperatures = sorted({1.0, float(f"{found.temperature:.3g}"), 3.0})
+    drawings.append(
+        _drawing(
+            "How unsure the classifier is, at several temperatures; the temperature "
+            f"{found.temperature:.3g} belongs to this inspector.",
+            lambda figure: classification.draw_temperatures(figure, good, bad, temperatures),
+            (_WIDTH, 3.4),
+        )
+    )
+    if len(good) and len(bad):
+        drawings.append(
+            _drawing(
+                "Other scores of the same network beside this inspector's.",
+                lambda figure: classification.draw_rocs(figure, score_curves(evaluation)),
+                (_WIDTH, 4.2),
+            )
+        )
+    return drawings + _calibration_drawings(evaluation)
+
+
+def score_curves(evaluation: Evaluation) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+    """What every score that needs logits alone makes of the test images, and the inspector's own score.
+
+    Returns:
+        By name: which images are defects, bool `(N,)`, and their scores `(N,)`.
+    """
+    import torch
+
+    from knowngood.detectors.confidence import LOGIT_SCORES, LogitScore
+
+    found = evaluation.classification
+    assert found is not None
+    defect = (evaluation.scores["label"] == "defect").to_numpy()
+    logits = torch.from_numpy(found.logits)
+    curves = {"this inspector": (defect, evaluation.scores["score"].to_numpy(np.float64))}
+    for name in LOGIT_SCORES:
+        score = LogitScore(name, found.temperature)(logits[:, 0], logits)
+        curves[name] = (defect, score.double().numpy())
+    return curves
+
+
+def _calibration_drawings(evaluation: Evaluation) -> list[Drawing]:
+    """How sure the classifier is against how right; on test images if their classes are known."""
+    found = evaluation.classification
+    assert found is not None
+    before, after = found.reliability(1.0), found.reliability(found.temperature)
+    whose = "the good test images"
+    if not (before and after):
+        assert evaluation.training is not None
+        assert evaluation.training.classes is not None
+        before, after = evaluation.training.classes.before, evaluation.training.classes.after
+        whose = "held-out good images, on which the temperature was fitted,"
+    drawings = [
+        _drawing(
+            f"How sure the classifier is of {whose} against how right, without and with the temperature.",
+            lambda figure: classification.draw_reliability(figure, before, after, found.temperature),
+            (_WIDTH, 3.8),
+        )
+    ]
+    if (found.truth >= 0).any():
+        drawings.append(
+            _drawing(
+                "Which class the good test images are taken for.",
+                lambda figure: classification.draw_confusion(figure, found.logits, found.truth, found.names),
+                (_WIDTH, 4.0),
             )
         )
     return drawings
@@ -108,4 +215,4 @@ def _drawing(
         said = draw(figure)
         image = figures.svg(figure)
     uri = "data:image/svg+xml;base64," + b64encode(image).decode("ascii")
-    return Drawing(f"{text} {said}" if said else text, uri)
+    return Drawing(" ".join(filter(None, (text, said))), uri)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from knowngood.errors import RecipeError
 from knowngood.output import replacing
 from knowngood.report import figures, words
-from knowngood.report.drawings import rebuilt_drawings, training_drawings
+from knowngood.report.drawings import classified_drawings, rebuilt_drawings, training_drawings
 from knowngood.report.panels import HEAT, Picture, heat, panel
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def _render(evaluation: Evaluation, examples: int) -> str:
         figures=_figures(evaluation),
         training=training_drawings(evaluation),
         rebuilt=rebuilt_drawings(evaluation),
+        classified=classified_drawings(evaluation),
         defect_types=_worst_first(metrics["per_defect"]),
         has_maps=evaluation.maps is not None,
         heat_colours=[f"rgb({red}, {green}, {blue})" for red, green, blue in HEAT],

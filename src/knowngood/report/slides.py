@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_pdf import PdfPages
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import SubFigure
 
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import Threshold
-from knowngood.output import replacing
-from knowngood.report.figures import FAINT, INK, style
+from knowngood.report.deck import LINE, Deck, beside, draw_facts, open_deck, with_room
 from knowngood.report.layout import table, type_size
 from knowngood.report.reconstruction import (
     WORST,
@@ -36,11 +34,6 @@ from knowngood.report.reconstruction_words import (
 from knowngood.report.training import draw_epochs, draw_layers, draw_losses
 from knowngood.training.record import TrainingRecord
 
-SIZE = (13.33, 7.5)
-"""Inches: 16 to 9."""
-
-_DPI = 200  # of images, so that none loses pixels that a projector could show
-_TITLE, _LINE, _HALF = 60, 112, 46  # letters of a line
 _ASKED = (
     "Asked of each task: can a network that has learned to rebuild in-class samples alone tell others from "
     "them by what it cannot rebuild, how do the reconstructions of both classes compare, and where should "
@@ -88,55 +81,21 @@ def write_slides(title: str, tasks: Sequence[Task], path: str | os.PathLike[str]
 
         write_slides("Autoencoders", [task], "slides.pdf")
     """
-    # Without a date, so that the same content makes the same file.
-    metadata = {"Title": title, "CreationDate": None}
-    with replacing(path) as unfinished, style(), PdfPages(unfinished, metadata=metadata) as pdf:
-        slides = _Slides(pdf)
+    with open_deck(title, path) as slides:
         slides.add(title, lambda body: _overview(body, tasks))
         for task in tasks:
             _add_task(slides, task)
 
 
-class _Slides:
-    """Adds slides to a file, with their numbers."""
-
-    def __init__(self, pdf: PdfPages) -> None:
-        self.pdf = pdf
-        self.count = 0
-
-    def add(self, title: str, draw: Callable[[SubFigure], object], remark: str = "") -> None:
-        """Add a slide.
-
-        Args:
-            title: Its title.
-            draw: Draws into what lies between title and remark; a text that it returns is the remark.
-            remark: Stands at the bottom.
-        """
-        self.count += 1
-        figure = Figure(figsize=SIZE, facecolor="white")
-        title = textwrap.fill(title, _TITLE)
-        lines = title.count("\n")
-        figure.text(0.045, 0.94, title, fontsize=25, va="top", color=INK, weight="bold")
-        figure.text(0.965, 0.03, str(self.count), fontsize=12, ha="right", color=FAINT)
-        # What a subfigure fills follows from the ratios of a grid alone, not from its margins.
-        above = 0.17 + 0.05 * lines
-        grid = figure.add_gridspec(
-            3, 3, width_ratios=[0.045, 0.92, 0.035], height_ratios=[above, 0.86 - above, 0.14]
-        )
-        said = draw(figure.add_subfigure(grid[1, 1])) or remark
-        figure.text(0.045, 0.03, textwrap.fill(str(said), _LINE), fontsize=14, color=INK, linespacing=1.35)
-        self.pdf.savefig(figure, dpi=_DPI)  # type: ignore[no-untyped-call]
-
-
-def _add_task(slides: _Slides, task: Task) -> None:
+def _add_task(slides: Deck, task: Task) -> None:
     """The slides of one task."""
     record, names = task.record, task.names
     in_class, out_of_class = task.in_class, task.out_of_class
     total = sum(layer.parameters for layer in record.layers)
-    slides.add(task.title, lambda body: _facts(body, task.facts))
+    slides.add(task.title, lambda body: draw_facts(body, task.facts))
     slides.add(f"The model: {total:,} numbers to learn", lambda body: draw_layers(body, record))
     finding, remark = loss_words(record, names[0])
-    slides.add(finding, lambda body: _with_room(body, lambda part: draw_losses(part, record)), remark)
+    slides.add(finding, lambda body: with_room(body, lambda part: draw_losses(part, record)), remark)
     if record.originals is not None:
         slides.add("Reconstructions while it learned", lambda body: draw_epochs(body, record))
     largest = largest_difference(in_class, out_of_class)
@@ -154,9 +113,9 @@ def _add_task(slides: _Slides, task: Task) -> None:
         words.append("It is a line on the score, which is not the sum of differences that is drawn here.")
     slides.add(
         separation(in_class, out_of_class, names),
-        lambda body: _beside(
+        lambda body: beside(
             body,
-            lambda part: _with_room(
+            lambda part: with_room(
                 part, lambda room: draw_histogram(room, in_class, out_of_class, names, line)
             ),
             words,
@@ -167,7 +126,7 @@ def _add_task(slides: _Slides, task: Task) -> None:
     numbers.append("Pictured: the sample in the middle of each class, by its sum of differences.")
     slides.add(
         finding,
-        lambda body: _beside(body, lambda part: draw_typical(part, (in_class, out_of_class), names), numbers),
+        lambda body: beside(body, lambda part: draw_typical(part, (in_class, out_of_class), names), numbers),
     )
 
 
@@ -184,7 +143,7 @@ def _overview(body: SubFigure, tasks: Sequence[Task]) -> None:
         ],
         *map(_main_figures, tasks),
     ]
-    asked = "\n".join(textwrap.fill(line, _LINE) for line in _ASKED)
+    asked = "\n".join(textwrap.fill(line, LINE) for line in _ASKED)
     body.text(0, 1, asked, fontsize=14, va="top", linespacing=1.4)
     down = 0.72
     size = type_size(rows, body.bbox.width / body.dpi, down * body.bbox.height / body.dpi, 14)
@@ -205,40 +164,3 @@ def _main_figures(task: Task) -> list[str]:
         f"{good:,}",
         f"{auroc(strange, scores):.4f}" if all(map(len, tables)) else "–",
     ]
-
-
-def _facts(body: SubFigure, facts: Sequence[tuple[str, str]]) -> None:
-    """Names and values below each other."""
-    rows = [(textwrap.fill(name, 56), textwrap.fill(value, 30)) for name, value in facts]
-    heights = [1.0 + max(text.count("\n") for text in row) for row in rows]
-    step = min(0.09, 1 / max(1.0, sum(heights)))
-    size = min(16.0, 0.7 * step * 72 * body.bbox.height / body.dpi)
-    top = 1.0
-    for (name, value), height in zip(rows, heights, strict=True):
-        body.text(0, top, name, fontsize=size, va="top")
-        body.text(0.62, top, value, fontsize=size, va="top", weight="bold")
-        top -= height * step
-
-
-def _with_room(body: SubFigure, draw: Callable[[SubFigure], None]) -> None:
-    """A plot whose labels have room around it and can be read from afar."""
-    draw(body)
-    left, right = (inches * body.dpi / body.bbox.width for inches in (0.85, 0.25))
-    for axes in body.axes:
-        axes.set_position((left, 0.13, 1 - left - right, 0.85))
-        axes.xaxis.label.set_fontsize(14)
-        axes.yaxis.label.set_fontsize(14)
-        axes.tick_params(which="both", labelsize=13)
-        if axes.get_legend():
-            axes.legend(fontsize=14)
-
-
-def _beside(body: SubFigure, draw: Callable[[SubFigure], None], words: Sequence[str]) -> None:
-    """A plot on the left, sentences on the right."""
-    grid = body.add_gridspec(1, 2, width_ratios=[1.5, 1])
-    left, right = (body.add_subfigure(grid[0, column]) for column in (0, 1))
-    draw(left)
-    text = "\n\n".join(textwrap.fill(sentence, _HALF) for sentence in words if sentence)
-    spacing = 1.35
-    size = min(14.0, 72 * body.bbox.height / body.dpi / spacing / (1 + text.count("\n")))
-    right.text(0.04, 0.98, text, fontsize=size, va="top", linespacing=spacing)

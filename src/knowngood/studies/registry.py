@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STUDIES = {
     "ece157a": "Autoencoders that learn the digit 1 and good transistors (course homework, UCSB 2022)",
+    "kaist": "Softmax confidence, temperature and rotations on MNIST (course exercise, KAIST)",
 }
 """What each study is about; the module of that name has a function `study`."""
 
@@ -41,7 +42,7 @@ def run_study(
         progress: Called during long work.
 
     Returns:
-        The main figures, one a row: `task`, `figure`, `value`; also written to `figures.csv`.
+        The main figures, one a row: `task`, `figure`, `value` and maybe more; also written to `figures.csv`.
 
     Raises:
         RecipeError: There is no such study, or the folder holds a training with other settings.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -39,6 +41,16 @@ def layer_table(network: Trainable, batch: Tensor, labels: Tensor) -> list[Layer
         for hook in hooks:
             hook.remove()
     return list(table.values())
+
+
+def multiplications(layers: Sequence[Layer]) -> int:
+    """About how many numbers are multiplied for one sample.
+
+    Example:
+        >>> multiplications([Layer("first", "Conv2d 1 → 2, kernel 2, stride 2", (2, 14, 14), 10)])
+        1960
+    """
+    return sum(layer.parameters * math.prod(layer.output[1:]) for layer in layers)
 
 
 def describe(layer: nn.Module) -> str:

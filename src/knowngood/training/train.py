@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from pickle import UnpicklingError
 from tempfile import TemporaryDirectory
@@ -17,10 +17,11 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from knowngood.errors import RecipeError, TrainingError
+from knowngood.parallel import one_thread
 from knowngood.training.data import StoredData
 from knowngood.training.interrupt import interruptible
 from knowngood.training.journal import Journal, Told
-from knowngood.training.layers import layer_table
+from knowngood.training.layers import layer_table, multiplications
 from knowngood.training.learner import Learner, Trainable
 from knowngood.training.learning_rate import find_learning_rate
 from knowngood.training.record import Epoch, TrainingRecord
@@ -31,6 +32,11 @@ from knowngood.types import Progress, silent
 
 SCHEDULES = ("cosine", "constant")
 """How a learning rate can go on: it falls to nothing along a cosine, or stays."""
+
+
+SMALL = 20_000_000
+"""Multiplications in a step below which one thread is as fast as several. With another program on the same
+cores, several threads wait for each other and take many times as long."""
 
 
 def train(
@@ -82,6 +88,7 @@ def train(
         begin(folder, what)
         data = StoredData(store, batch_size=batch_size, seed=seed)
         layers = layer_table(network, *data.examples)
+        small = device == "cpu" and batch_size * multiplications(layers) < SMALL
         falling = epochs if schedule == "cosine" else None
         learner = Learner(network, learning_rate=learning_rate or 0.0, epochs=falling, seed=seed)
         checkpoint = folder / CHECKPOINT
@@ -92,7 +99,8 @@ def train(
             learner.learning_rate = saved["lr_schedulers"][0]["base_lrs"][0]
         if saved is None or not _journal(saved)["done"]:
             trainer = _trainer(run, folder, data, epochs, patience, device, progress)
-            _fit(trainer, learner, data, checkpoint if saved else None)
+            with one_thread() if small else nullcontext():
+                _fit(trainer, learner, data, checkpoint if saved else None)
             saved = _load(checkpoint)
         progress("training", epochs, epochs)
     journal = _journal(saved)

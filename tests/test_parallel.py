@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from knowngood.features.parallel import in_parallel, one_thread
+from knowngood.parallel import in_parallel, one_thread
 
 
 def test_results_come_in_order_however_long_each_takes():

@@ -1,0 +1,108 @@
+"""Features of images as points on a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOW_TO_READ = (
+    "Neighbours on this map (t-SNE) are neighbours in the features. How far apart clusters lie, and how wide "
+    "they are, means nothing."
+)
+
+_LEAST = 20
+"""Samples of a group below which one would not see where it lies."""
+
+_PERPLEXITY = 30
+"""The usual number of neighbours that a sample is kept together with."""
+
+_DIMENSIONS = 50
+"""As in the paper: fewer speed up the search for neighbours, and what is left out is mostly noise."""
+
+_FEW = 5
+"""Below so many samples there are no neighbourhoods to speak of."""
+
+
+def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64]:
+    """Lay features out on a plane so that neighbours stay neighbours (t-SNE).
+
+    Distances between clusters that lie far apart mean nothing, nor do the sizes of clusters. Fewer than five
+    samples, or such as are all alike, lie where their two main directions of variation put them.
+
+    Reference: van der Maaten and Hinton, "Visualizing Data using t-SNE", Journal of Machine Learning
+    Research 9, 2008, pages 2579-2605, https://jmlr.org/papers/v9/vandermaaten08a.html.
+
+    Args:
+        features: Finite, `(N, D)`, at least one sample and one feature.
+        seed: The same seed and features give the same map.
+
+    Returns:
+        The map, `(N, 2)`, centred.
+
+    Example:
+        >>> features = np.repeat(np.eye(3, 8, dtype=np.float32), 4, axis=0)
+        >>> embed(features).shape
+        (12, 2)
+    """
+    # Here, because only who looks at features should wait for them, or need them at all.
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    # Threads add up in another order, and t-SNE makes a visible difference of the last digit. They would not
+    # even save time: its steps are so short that they wait for each other.
+    with threadpool_limits(limits=1):
+        reduced = _reduced(features, seed)
+        if len(reduced) < _FEW or np.ptp(reduced, axis=0).max() == 0:
+            return reduced[:, :2]
+        perplexity = min(_PERPLEXITY, (len(reduced) - 1) / 3)
+        points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
+    centred: NDArray[np.float64] = np.asarray(points, dtype=np.float64)
+    centred -= centred.mean(axis=0)
+    return centred
+
+
+def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray[np.int64]:
+    """Choose samples to be drawn: of each group in proportion, but enough of the small ones to see them.
+
+    Args:
+        groups: The group of each sample, `(N,)`.
+        most: Samples that are chosen, where there are as many.
+        seed: The same seed and groups give the same samples.
+
+    Returns:
+        Rows of samples, ascending. Of each group there are at least 20, or all that it has; where even that
+        would be too many, as many of each as there is room for.
+
+    Example:
+        >>> rows = choose(["good"] * 900 + ["bent"] * 100, most=100)
+        >>> len(rows), int((rows >= 900).sum())
+        (100, 20)
+    """
+    order = np.random.default_rng(seed).permutation(len(groups))
+    _, group, sizes = np.unique(
+        np.asarray(groups, dtype=np.str_)[order], return_inverse=True, return_counts=True
+    )
+    together = np.argsort(group, kind="stable")
+    place = np.empty(len(groups), dtype=np.int64)  # of a sample in its group, as shuffled
+    place[together] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    # The first twenty of each group come first, one of each in turn; then the same share of each group.
+    urgency = np.where(place < _LEAST, place - _LEAST, (place + 0.5) / sizes[group])
+    return np.sort(order[np.argsort(urgency, kind="stable")[:most]])
+
+
+def _reduced(features: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
+    """Standardised features along their main directions `(N, 2 to 50)`, 0 where there is none."""
+    from sklearn.decomposition import PCA
+
+    values = features.astype(np.float64)
+    values -= values.mean(axis=0)
+    spread = values.std(axis=0)
+    # Rounding alone makes a constant feature vary; divided by it, that would look like any other.
+    varies = spread > 1e-6 * np.abs(features).max(axis=0)
+    values = values[:, varies] / spread[varies]
+    if values.shape[1] and len(values) > 1:
+        kept = min(_DIMENSIONS, *values.shape)
+        values = PCA(n_components=kept, random_state=seed).fit_transform(values)
+    return np.pad(values, ((0, 0), (0, max(0, 2 - values.shape[1]))))
