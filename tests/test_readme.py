@@ -19,7 +19,7 @@ def load_readme_maker():
 def test_the_tables_in_the_readme_are_made_from_the_results():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     maker = load_readme_maker()
-    for name in ("results", "reconstruction", "speed"):
+    for name in ("results", "reconstruction", "classification", "speed"):
         assert text.count(maker.BEGIN.format(name)) == text.count(maker.END.format(name)) == 1
     assert maker.with_tables(text) == text
 

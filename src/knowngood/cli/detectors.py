@@ -20,3 +20,5 @@ def detectors() -> None:
         # Every recipe is a dataclass, which the type of their abstract base cannot say.
         settings = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(recipe))  # type: ignore[arg-type]
         typer.echo(f"{'':20} {settings}")
+        if recipe.needs_classes:
+            typer.echo(f"{'':20} It needs the class of each good image: a table with a column `class`.")

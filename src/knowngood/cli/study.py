@@ -23,8 +23,8 @@ def study(
     ece157a: autoencoders that learn the digit 1 and good transistors. DATA holds mnist/ (the four IDX files)
     and mvtec/transistor/.
 
-    kaist: classifiers that learn the digits 0 to 3, or how they were turned, and meet 7 to 9; five seeds, half
-    an hour. DATA holds mnist/.
+    kaist: classifiers that learn the digits 0 to 3, or how they were turned, and meet 7 to 9; five seeds, an
+    hour. DATA holds mnist/.
 
     Example: knowngood study ece157a --data data/ --out ece157a/
     """

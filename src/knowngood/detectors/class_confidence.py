@@ -42,7 +42,8 @@ class ClassConfidence(Classification):
         schedule: `cosine`: the learning rate falls to nothing; or `constant`.
         label_smoothing: Share of each target that is spread over all classes.
         shift: Pixels by which images are moved at random while `small` or `cnn` learn.
-        temperature: What logits are divided by; None for the one that makes held-out classes likeliest.
+        temperature: What logits are divided by; None for the one that makes held-out classes likeliest, or
+            for `odin` 1000, as its authors have it.
         neighbours: For `knn`: neighbours whose distances are averaged.
         bank: For `knn`: the most images that are remembered.
         score: `mahalanobis` or `knn` on the features before the last layer; `msp` (one minus the maximum
@@ -77,6 +78,11 @@ class ClassConfidence(Classification):
         """See `Classification.step`."""
         return self.epsilon if self.score == "odin" else 0.0
 
+    @property
+    def known_temperature(self) -> float | None:
+        """See `Classification.known_temperature`."""
+        return self.temperature or (ODIN_TEMPERATURE if self.score == "odin" else None)
+
     def classes(self, good: Batches) -> tuple[list[str], list[int] | None]:
         """See `Classification.classes`."""
         return number_classes(good.classes, good.sources, good.groups)
@@ -96,5 +102,5 @@ class ClassConfidence(Classification):
         if self.score == "knn":
             return nearest_of(features, most=self.bank, neighbours=self.neighbours, seed=seed)
         if self.score == "odin":
-            return LogitScore("msp", self.temperature or ODIN_TEMPERATURE)
+            return LogitScore("msp", temperature)
         return LogitScore(self.score, temperature)

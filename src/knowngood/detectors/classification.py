@@ -24,6 +24,7 @@ from knowngood.detectors.confidence import Scorer
 from knowngood.detectors.fitted_classification import FittedOnFrozen, FittedOnPixels, Pixels, Standardise
 from knowngood.detectors.recipe import check_choice, check_range
 from knowngood.detectors.trained import Trained, learn, over_rows
+from knowngood.errors import DataError, RecipeError
 from knowngood.features.extract import extract
 from knowngood.features.frozen import freeze
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
@@ -61,13 +62,23 @@ class Classification(Trained):
         super().__post_init__()
         check_range(self, label_smoothing=(0, 0.99), shift=(0, 64), neighbours=(1, 1000), bank=(1, 100_000))
         check_choice(self, schedule=SCHEDULES)
+        if self.weights is not None and self.network in TRUNKS:
+            raise RecipeError(
+                f"{type(self).__name__}: weights={self.weights!r} goes with timm's name of a network; "
+                f"network={self.network} starts from random weights"
+            )
         if self.temperature is not None:
             check_range(self, temperature=(1e-3, 1e6))
 
     @property
+    @abstractmethod
     def step(self) -> float:
         """How far pixels are moved towards what the network takes them for, before it judges; 0 for not."""
-        return 0.0
+
+    @property
+    @abstractmethod
+    def known_temperature(self) -> float | None:
+        """What logits are divided by; None if that is to be fitted."""
 
     @abstractmethod
     def classes(self, good: Batches) -> tuple[list[str], list[int] | None]:
@@ -107,6 +118,8 @@ class Classification(Trained):
         def train(
             kept: Store, views: nn.Module, trunk: Callable[[], Sequence[nn.Module]]
         ) -> tuple[ClassifyingNetwork, TrainingRecord]:
+            if numbers is not None:
+                check_learned(kept, names)
             sample = torch.from_numpy(kept.samples[:1].copy())
             return learn(
                 self,
@@ -136,7 +149,9 @@ class Classification(Trained):
                 )
                 return self._conclude(
                     _Subject(network, record, kept, good, names),
-                    lambda scorer: FittedOnPixels(network, scorer, step=self.step),
+                    lambda scorer, temperature: FittedOnPixels(
+                        network, scorer, step=self.step, temperature=temperature
+                    ),
                     seed,
                 )
         features = freeze(self.frozen(), good.shape, backbone=self.network, weights=self.weights)
@@ -153,19 +168,21 @@ class Classification(Trained):
             network, record = train(kept, nn.Identity(), lambda: [Standardise(kept.samples[kept.train])])
             return self._conclude(
                 _Subject(network, record, kept, good, names),
-                lambda scorer: FittedOnFrozen(features, network, scorer),
+                lambda scorer, _: FittedOnFrozen(features, network, scorer),
                 seed,
             )
 
-    def _conclude(self, trained: _Subject, judge_by: Callable[[Scorer], FittedDetector], seed: int) -> Fit:
+    def _conclude(
+        self, trained: _Subject, judge_by: Callable[[Scorer, float], FittedDetector], seed: int
+    ) -> Fit:
         """From a trained network to the detector, with the scores of held-out images."""
         network, record, kept, good, names = trained
         features, logits = over_rows(network, kept, np.arange(len(kept.index)))
         truth = true_classes(logits, torch.from_numpy(kept.labels))
         held_logits, held_truth = (part[kept.validation].flatten(0, 1).numpy() for part in (logits, truth))
-        temperature = self.temperature or fit_temperature(held_logits, held_truth)
+        temperature = self.known_temperature or fit_temperature(held_logits, held_truth)
         scorer = self.scorer(features[kept.train], truth[kept.train], temperature=temperature, seed=seed)
-        fitted = judge_by(scorer).eval()
+        fitted = judge_by(scorer, temperature).eval()
         if self.step:  # scores do not follow from what the network says of images as they are
             (scores,) = over_rows(lambda batch: (fitted(batch).image,), kept, np.arange(len(kept.index)))
         else:
@@ -177,7 +194,7 @@ class Classification(Trained):
         classes = Classes(
             names=names,
             temperature=temperature,
-            fitted=self.temperature is None,
+            fitted=self.known_temperature is None,
             accuracy=float((held_logits.argmax(axis=1) == held_truth).mean()),
             before=reliability(held_logits, held_truth),
             after=reliability(held_logits, held_truth, temperature),
@@ -196,6 +213,21 @@ class _Subject(NamedTuple):
     kept: Store
     good: Batches
     names: list[str]
+
+
+def check_learned(kept: Store, names: Sequence[str]) -> None:
+    """Make sure that there is something to learn of each class.
+
+    Raises:
+        DataError: Of a class no image is left, since too few could be read.
+    """
+    learned = set(kept.labels[kept.train].tolist())
+    for number, name in enumerate(names):
+        if number not in learned:
+            raise DataError(
+                f"too few images of class {name!r} can be read, so that none is left to learn from; replace "
+                "them or leave the class out"
+            )
 
 
 def oddest(good: Batches, kept: Store, scores: NDArray[np.float64]) -> tuple[list[Odd], NDArray[np.uint8]]:

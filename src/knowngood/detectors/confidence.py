@@ -6,36 +6,36 @@ Each takes features `(N, V, D)` and logits `(N, V, C)` of V views of an image an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knowngood.features.covariance import ledoit_wolf, whitening
-from knowngood.features.nearest import MemoryBank
 
 LARGEST_LOGIT = 1e30
 """Logits are cut off here, so that those that overflow give no NaN."""
+
+TINY = 1e-30
 
 LEAST_VARIANCE = 1e-6
 """Added to the variances, so that a feature that never varies does not divide by zero."""
 
 
 def msp(logits: Tensor, temperature: float) -> Tensor:
-    """One minus the maximum softmax probability (Hendrycks and Gimpel, arXiv:1610.02136).
+    """The logarithm of one minus the maximum softmax probability (Hendrycks and Gimpel, arXiv:1610.02136).
 
-    It is the sum of the other probabilities, so that no digit is lost where the network is sure.
+    The logarithm orders images alike, and loses no digit where the network is sure.
 
     Example:
-        >>> msp(torch.tensor([[0.0, 30.0]]), 1.0)
-        tensor([9.3576e-14])
+        >>> msp(torch.tensor([[0.0, 0.0], [0.0, 300.0]]), 1.0)
+        tensor([  -0.6931, -300.0000])
     """
-    largest_first = (logits / temperature).topk(logits.shape[-1], dim=-1).values
-    rest = (largest_first[..., 1:] - largest_first[..., :1]).exp().sum(dim=-1)
-    return rest / (1 + rest)
+    rest = log_rest(logits / temperature)
+    return rest - F.softplus(rest)
 
 
 def max_logit(logits: Tensor, _: float) -> Tensor:
@@ -45,13 +45,37 @@ def max_logit(logits: Tensor, _: float) -> Tensor:
 
 def energy(logits: Tensor, temperature: float) -> Tensor:
     """The free energy (Liu et al., "Energy-based Out-of-distribution Detection", arXiv:2010.03759)."""
-    return -temperature * (logits / temperature).logsumexp(dim=-1)
+    return -logits.amax(dim=-1) - temperature * F.softplus(log_rest(logits / temperature))
 
 
 def entropy(logits: Tensor, temperature: float) -> Tensor:
-    """The entropy of the softmax probabilities, in nats."""
-    chances = (logits / temperature).log_softmax(dim=-1)
-    return -(chances.exp() * chances).sum(dim=-1)
+    """The logarithm of the entropy of the softmax probabilities, in nats; of the same use as in `msp`.
+
+    Example:
+        >>> entropy(torch.tensor([[0.0, 0.0]]), 1.0).exp()
+        tensor([0.6931])
+    """
+    scaled = logits / temperature
+    surprise = (scaled.amax(dim=-1, keepdim=True) - scaled) + F.softplus(log_rest(scaled))[..., None]
+    # Where the network is sure the largest term is nothing in float32, but its logarithm is known.
+    logarithm = torch.where(surprise > TINY, surprise.clamp(min=TINY).log(), log_rest(scaled)[..., None])
+    terms = logarithm - surprise
+    largest = terms.amax(dim=-1)
+    return largest + (terms - largest[..., None]).exp().sum(dim=-1).log()
+
+
+def log_rest(logits: Tensor) -> Tensor:
+    """The logarithm of the odds against the largest logit.
+
+    It is written out since OpenVINO cannot place the exporter's operation for `logsumexp`.
+
+    Example:
+        >>> log_rest(torch.tensor([[0.0, 300.0]]))
+        tensor([-300.])
+    """
+    largest_first = logits.topk(logits.shape[-1], dim=-1).values
+    second, others = largest_first[..., 1], largest_first[..., 1:]
+    return second - largest_first[..., 0] + (others - second[..., None]).exp().sum(dim=-1).log()
 
 
 LOGIT_SCORES: dict[str, Callable[[Tensor, float], Tensor]] = {
@@ -148,25 +172,41 @@ class Neighbours(Scorer):
         count: Neighbours whose distances are averaged.
     """
 
+    points: Tensor
+
     def __init__(self, features: Tensor, kept: Tensor, *, count: int) -> None:
         super().__init__()
         self.kept = kept
-        points = features[kept].unbind(dim=1)
-        count = min(count, len(kept))
-        self.banks = nn.ModuleList([MemoryBank(own, eight_bit=False, neighbours=count) for own in points])
+        self.count = count
+        self.register_buffer("points", features[kept].transpose(0, 1).contiguous())  # (V, K, D)
 
     def forward(self, features: Tensor, _: Tensor) -> Tensor:
         """See `Scorer.forward`."""
-        distances = [bank(view) for bank, view in zip(self.banks, features.unbind(dim=1), strict=True)]
-        return torch.stack(distances).sum(dim=0)
+        return self._nearest(distances(features.transpose(0, 1), self.points))
 
     def of_learned(self, features: Tensor, logits: Tensor) -> Tensor:
         """See `Scorer.of_learned`."""
         scores: Tensor = self(features, logits)
         if len(self.kept) > 1:
-            banks = cast(Sequence[MemoryBank], self.banks)
-            scores[self.kept] = torch.stack([bank.to_others() for bank in banks]).sum(dim=0)
+            among = distances(self.points, self.points)
+            among.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+            scores[self.kept] = self._nearest(among, others=1)
         return scores
+
+    def _nearest(self, apart: Tensor, *, others: int = 0) -> Tensor:
+        """From distances `(V, N, K)` to scores `(N,)`; `others` of the points are none that count."""
+        count = min(self.count, self.points.shape[1] - others)
+        return apart.topk(count, dim=2, largest=False).values.mean(dim=2).sum(dim=0)
+
+
+def distances(queries: Tensor, points: Tensor) -> Tensor:
+    """Euclidean distances `(V, N, K)` from queries `(V, N, D)` to points `(V, K, D)`.
+
+    They come from differences: a classifier draws each class together, and products would lose what is left.
+    """
+    if torch.onnx.is_in_onnx_export():
+        return (queries[:, :, None] - points[:, None]).square().sum(dim=3).sqrt()
+    return torch.cdist(queries, points, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def nearest_of(features: Tensor, *, most: int, neighbours: int, seed: int) -> Neighbours:

@@ -67,14 +67,18 @@ class FittedOnPixels(FittedDetector):
     Args:
         network: Classifies.
         scorer: Scores.
-        step: How far pixels are moved towards what the network takes them for, before it judges.
+        step: How far pixels are moved towards what the network takes them for, before it judges; 0 for not.
+        temperature: At which it takes them for that.
     """
 
-    def __init__(self, network: ClassifyingNetwork, scorer: Scorer, *, step: float) -> None:
+    def __init__(
+        self, network: ClassifyingNetwork, scorer: Scorer, *, step: float, temperature: float
+    ) -> None:
         super().__init__()
         self.network = network
         self.scorer = scorer
         self.step = step
+        self.temperature = temperature
 
     def forward(self, images: Tensor) -> Scores:
         """Score images; see `FittedDetector.forward`."""
@@ -83,7 +87,8 @@ class FittedOnPixels(FittedDetector):
         judged = answer
         if self.step:
             layers = [*self.network.trunk, self.network.head]
-            moved = towards_confidence(layers, views.flatten(0, 1), self.step)
+            flat = views.flatten(0, 1)
+            moved = towards_confidence(layers, flat, step=self.step, temperature=self.temperature)
             judged = self.network.classify(apart(moved, views.shape[1]))
         return Scores(self.scorer(*judged), None, logits=answer[1], features=answer[0])
 

@@ -10,8 +10,12 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from knowngood.training.classifying import RandomShift
 
-def towards_confidence(layers: Sequence[nn.Module], images: Tensor, step: float) -> Tensor:
+
+def towards_confidence(
+    layers: Sequence[nn.Module], images: Tensor, *, step: float, temperature: float
+) -> Tensor:
     """Move every value by one step in the direction in which the network becomes surer of its answer.
 
     Liang, Li and Srikant, "Enhancing the Reliability of Out-of-distribution Image Detection in Neural
@@ -21,13 +25,14 @@ def towards_confidence(layers: Sequence[nn.Module], images: Tensor, step: float)
         layers: The network, one layer after the other, the last one linear; in evaluation mode.
         images: `(N, ...)`.
         step: How far.
+        temperature: Logits are divided by it.
     """
     inputs = []
     values = images
     for layer in layers:
         inputs.append(values)
         values = layer(values)
-    chances = values.softmax(dim=1)
+    chances = (values / temperature).softmax(dim=1)
     # The gradient of the largest log-probability: at the logits, the answer minus the probabilities.
     answer = F.one_hot(values.argmax(dim=1), values.shape[1]).to(values.dtype)
     gradient = answer - chances
@@ -50,35 +55,27 @@ def backward(layer: nn.Module, given: Tensor, gradient: Tensor) -> Tensor:
     match layer:
         case nn.Linear():
             return gradient @ layer.weight
-        case nn.Conv2d():
-            sizes = zip(given.shape[2:], gradient.shape[2:], strict=True)
+        case nn.Conv2d(groups=1, dilation=(1, 1), padding_mode="zeros", padding=(int(), int()) as padding):
             # What a convolution with a stride leaves over at the far border.
             left = [
-                int(size) - ((int(out) - 1) * stride - 2 * padding + kernel)
-                for (size, out), stride, padding, kernel in zip(
-                    sizes, layer.stride, _pair(layer.padding), layer.kernel_size, strict=True
+                int(size) - ((int(out) - 1) * stride - 2 * around + kernel)
+                for size, out, stride, around, kernel in zip(
+                    given.shape[2:], gradient.shape[2:], layer.stride, padding, layer.kernel_size, strict=True
                 )
             ]
             return F.conv_transpose2d(
-                gradient, layer.weight, stride=layer.stride, padding=_pair(layer.padding), output_padding=left
+                gradient, layer.weight, stride=layer.stride, padding=padding, output_padding=left
             )
-        case nn.BatchNorm2d():
-            assert layer.running_var is not None
-            scale = layer.weight / (layer.running_var + layer.eps).sqrt()
+        case nn.BatchNorm2d(affine=True, running_var=Tensor() as variance):
+            scale = layer.weight / (variance + layer.eps).sqrt()
             return gradient * scale.view(1, -1, 1, 1)
         case nn.ReLU():
             return gradient * (given > 0).to(gradient.dtype)
-        case nn.Flatten():
+        case nn.Flatten(start_dim=1, end_dim=-1):
             return gradient.reshape(-1, *map(int, given.shape[1:]))
-        case nn.AdaptiveAvgPool2d():  # to one number
+        case nn.AdaptiveAvgPool2d(output_size=1):
             height, width = map(int, given.shape[2:])
             return (gradient / (height * width)).expand(-1, -1, height, width)
-    if not list(layer.parameters()):
-        return gradient  # what only a training sees, such as a random shift
-    raise NotImplementedError(f"no rule for the gradient of {type(layer).__name__}")
-
-
-def _pair(padding: str | tuple[int, ...]) -> tuple[int, ...]:
-    """Padding as numbers."""
-    assert not isinstance(padding, str)
-    return padding
+        case nn.Identity() | RandomShift():  # the second moves nothing in evaluation
+            return gradient
+    raise NotImplementedError(f"no rule for the gradient of {layer}")

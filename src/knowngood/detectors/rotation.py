@@ -71,6 +71,16 @@ class Rotation(Classification):
         super().__post_init__()
         check_choice(self, score=SCORES)
 
+    @property
+    def step(self) -> float:
+        """See `Classification.step`."""
+        return 0.0
+
+    @property
+    def known_temperature(self) -> float | None:
+        """See `Classification.known_temperature`."""
+        return self.temperature
+
     def classes(self, _: Batches) -> tuple[list[str], list[int] | None]:
         """See `Classification.classes`."""
         return [f"{90 * quarters}°" for quarters in range(QUARTERS)], None

@@ -20,7 +20,6 @@ class MemoryBank(nn.Module):
         points: `(M, C)` the points to keep.
         eight_bit: Multiply whole numbers of 8 bits: points and queries are rounded to one step, and the
             distance between the rounded ones is exact. It takes a third of the time.
-        neighbours: Number of nearest points whose distances are averaged; with 8 bits only one.
 
     Example:
         >>> bank = MemoryBank(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), eight_bit=False)
@@ -32,10 +31,8 @@ class MemoryBank(nn.Module):
     points: Tensor
     norms: Tensor
 
-    def __init__(self, points: Tensor, *, eight_bit: bool, neighbours: int = 1) -> None:
+    def __init__(self, points: Tensor, *, eight_bit: bool) -> None:
         super().__init__()
-        assert neighbours == 1 or not eight_bit
-        self.neighbours = neighbours
         # Distances come from |x|² - 2xp + |p|²; about the centre of the points little cancels.
         centre = points.mean(dim=0)
         centred = points - centre
@@ -49,10 +46,6 @@ class MemoryBank(nn.Module):
     def forward(self, queries: Tensor) -> Tensor:
         """Euclidean distances `(Q,)` from queries `(Q, C)` to their nearest points."""
         centred = queries - self.centre
-        if self.neighbours > 1:
-            squares = torch.addmm(self.norms, centred, self.points.T, alpha=-2)
-            nearest = squares.topk(self.neighbours, largest=False).values
-            return (nearest + (centred**2).sum(dim=1, keepdim=True)).clamp(min=0).sqrt().mean(dim=1)
         if self.step is None:
             return _distances(centred, self.points, self.norms)
         if torch.onnx.is_in_onnx_export():
@@ -65,17 +58,6 @@ class MemoryBank(nn.Module):
         products = torch._int_mm(centred.to(torch.int8), self.points.to(torch.int8).T)
         nearest = torch.sub(self.norms.int(), products, alpha=2).amin(dim=1)
         return (nearest + (centred**2).sum(dim=1)).sqrt() * self.step
-
-    def to_others(self) -> Tensor:
-        """Distances `(M,)` from each point to its nearest others; there must be two points.
-
-        Example:
-            >>> MemoryBank(torch.tensor([[0.0], [1.0], [5.0]]), eight_bit=False).to_others()
-            tensor([1., 1., 4.])
-        """
-        distances = torch.cdist(self.points, self.points).fill_diagonal_(torch.inf)
-        count = min(self.neighbours, len(self.points) - 1)
-        return distances.topk(count, largest=False).values.mean(dim=1)
 
 
 def _distances(queries: Tensor, points: Tensor, norms: Tensor) -> Tensor:

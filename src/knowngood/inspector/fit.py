@@ -166,10 +166,12 @@ def fit(
 def _threshold(held_out: NDArray[np.float64], *, chose_the_epoch: bool) -> Threshold:
     """The first threshold; where the same images chose an epoch, its bound is no longer exact."""
     threshold = conformal(held_out, MAX_FALSE_REJECT)
-    if not chose_the_epoch:
-        return threshold
-    note = "These images also chose the epoch whose weights were kept, so the bound leans low."
-    return dataclasses.replace(threshold, note=" ".join(filter(None, (threshold.note, note))))
+    notes = [threshold.note]
+    if chose_the_epoch:
+        notes.append("These images also chose the epoch whose weights were kept, so the bound leans low.")
+    if len(held_out) > 1 and np.ptp(held_out) == 0:
+        notes.append("They all have the same score, so it tells nothing apart: try another seed or network.")
+    return dataclasses.replace(threshold, note=" ".join(filter(None, notes)))
 
 
 def input_shape(sources: Sequence[Source], size: int, multiple: int) -> tuple[int, int]:

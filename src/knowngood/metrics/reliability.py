@@ -14,6 +14,7 @@ COLDEST, HOTTEST = 0.05, 20.0
 """A temperature is looked for between these: where every answer is right the likelihood has no maximum."""
 
 BINS = 15
+_STEPS = 61
 
 
 class Reliability(NamedTuple):
@@ -109,5 +110,10 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
         chances = log_softmax(values / np.exp(log_temperature), axis=-1)
         return -float(np.take_along_axis(chances, truth[:, None], axis=-1).mean())
 
-    bounds = (np.log(COLDEST), np.log(HOTTEST))
+    # A coarse search first: where every answer is right the surprise is flat, and the coldest is meant.
+    steps = np.linspace(np.log(COLDEST), np.log(HOTTEST), _STEPS)
+    best = int(np.argmin([surprise(step) for step in steps]))
+    if best == 0:
+        return COLDEST
+    bounds = (steps[best - 1], steps[min(best + 1, _STEPS - 1)])
     return float(np.exp(minimize_scalar(surprise, bounds=bounds, method="bounded").x))

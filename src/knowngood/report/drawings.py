@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from knowngood.report import classification, figures, reconstruction, training
-from knowngood.report.embedding import choose, embed
+from knowngood.report import classification, confidence, figures, reconstruction, training
+from knowngood.report.embedding import HOW_TO_READ, choose, embed
 from knowngood.report.reconstruction_words import is_sum, likeness, loss_words
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _WIDTH = 10.8
 
 _PLOT = _WIDTH, 3.6
 
-_ODD_HEIGHT = 1.9
+_ODD_HEIGHT = 2.3
 
 
 class Drawing(NamedTuple):
@@ -68,6 +68,9 @@ def classified_drawings(evaluation: Evaluation) -> list[Drawing]:
     found = evaluation.classification
     if found is None:
         return []
+    assert evaluation.training is not None
+    assert evaluation.training.classes is not None
+    classes = evaluation.training.classes
     defect = (evaluation.scores["label"] == "defect").to_numpy()
     good, bad = found.logits[~defect], found.logits[defect]
     groups = found.groups(evaluation.scores)
@@ -75,8 +78,7 @@ def classified_drawings(evaluation: Evaluation) -> list[Drawing]:
     points = embed(found.features[shown, 0])
     drawings = [
         _drawing(
-            "What the classifier sees of the test images, as t-SNE lays it out: near points look alike to "
-            "it, far ones differ; how far means nothing.",
+            f"What the classifier sees of the test images. {HOW_TO_READ}",
             lambda figure: classification.draw_embedding(
                 figure,
                 points,
@@ -88,14 +90,16 @@ def classified_drawings(evaluation: Evaluation) -> list[Drawing]:
     ]
     if found.logits.shape[1] > 1:
         drawings.append(
-            _drawing("", lambda figure: classification.draw_rotations(figure, good, bad), (_WIDTH, 3.4))
+            _drawing("", lambda figure: confidence.draw_rotations(figure, good, bad), (_WIDTH, 3.4))
         )
     temperatures = sorted({1.0, float(f"{found.temperature:.3g}"), 3.0})
     drawings.append(
         _drawing(
-            "How unsure the classifier is, at several temperatures; the temperature "
-            f"{found.temperature:.3g} belongs to this inspector.",
-            lambda figure: classification.draw_temperatures(figure, good, bad, temperatures),
+            "How unsure the classifier is, at several temperatures; with "
+            f"{found.temperature:.3g} the classes of held-out images were likeliest."
+            if classes.fitted
+            else "How unsure the classifier is, at several temperatures.",
+            lambda figure: confidence.draw_temperatures(figure, good, bad, temperatures),
             (_WIDTH, 3.4),
         )
     )
@@ -145,7 +149,7 @@ def _calibration_drawings(evaluation: Evaluation) -> list[Drawing]:
     drawings = [
         _drawing(
             f"How sure the classifier is of {whose} against how right, without and with the temperature.",
-            lambda figure: classification.draw_reliability(figure, before, after, found.temperature),
+            lambda figure: confidence.draw_reliability(figure, before, after, found.temperature),
             (_WIDTH, 3.8),
         )
     ]

@@ -93,16 +93,16 @@ def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray
 
 
 def _reduced(features: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
-    """Standardised features along their main directions `(N, 2 to 50)`, 0 where there is none."""
+    """Features along their main directions `(N, 2 to 50)`, 0 where there is none."""
     from sklearn.decomposition import PCA
 
     values = features.astype(np.float64)
     values -= values.mean(axis=0)
-    spread = values.std(axis=0)
-    # Rounding alone makes a constant feature vary; divided by it, that would look like any other.
-    varies = spread > 1e-6 * np.abs(features).max(axis=0)
-    values = values[:, varies] / spread[varies]
-    if values.shape[1] and len(values) > 1:
+    # Rounding alone makes a constant feature vary.
+    values[:, values.std(axis=0) <= 1e-6 * np.abs(features).max(axis=0)] = 0
+    if values.any():
         kept = min(_DIMENSIONS, *values.shape)
         values = PCA(n_components=kept, random_state=seed).fit_transform(values)
+    else:
+        values = values[:, :2]
     return np.pad(values, ((0, 0), (0, max(0, 2 - values.shape[1]))))

@@ -14,16 +14,10 @@ from numpy.typing import NDArray
 
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.reliability import msp, reliability
-from knowngood.report.classification import (
-    draw_embedding,
-    draw_odd,
-    draw_reliability,
-    draw_rocs,
-    draw_rotations,
-    draw_temperatures,
-)
+from knowngood.report.classification import draw_embedding, draw_odd, draw_rocs
+from knowngood.report.confidence import draw_reliability, draw_rotations, draw_temperatures
 from knowngood.report.deck import Deck, open_deck
-from knowngood.report.embedding import choose, embed
+from knowngood.report.embedding import HOW_TO_READ, choose, embed
 from knowngood.report.layout import table, type_size
 from knowngood.training.record import TrainingRecord
 
@@ -118,7 +112,7 @@ def write_kaist_slides(
             "not look at the digit. Moved at random while it learns, it must: then it errs on anomalies, and "
             "on what looks alike upside down.",
         )
-        for name in ("cnn", "rotation"):
+        for name in ("cnn", "rotation", "rotation-moved"):
             _add_ours(deck, shown[name], labels, anomalous)
 
 
@@ -140,7 +134,7 @@ def _beside_the_document(figures: pd.DataFrame, shown: Mapping[str, Seen]) -> li
     reference = scores[scores["document"].notna() | scores["figure"].str.endswith(", msp")]
     reference = reference[reference["task"] != "cnn"]
     moved = scores[(scores["task"] == "rotnet-moved") & scores["figure"].str.endswith(", distance")]
-    ours = best[best["task"].isin(["cnn", "rotation"])]
+    ours = best[best["task"].isin(["cnn", "rotation", "rotation-moved"])]
     for row in pd.concat([reference, moved, ours]).itertuples():
         score = str(row.figure).removeprefix("image AUROC, ")
         rows.append(
@@ -195,8 +189,7 @@ def _add_embedding(deck: Deck, seen: Seen, labels: NDArray[np.uint8], anomalous:
             [names[row] for row in rows],
             strange,
         ),
-        "t-SNE of the features before the last layer. Near points look alike to the network; how far apart "
-        "two groups lie means nothing.",
+        f"The features before the last layer. {HOW_TO_READ}",
     )
 
 
@@ -218,7 +211,7 @@ def _add_reliability(deck: Deck, seen: Seen, labels: NDArray[np.uint8], anomalou
 
 def _distances(shown: Mapping[str, Seen], labels: NDArray[np.uint8]) -> list[list[str]]:
     """Mean circular distance between predicted and true rotation, a row a digit."""
-    names = ("rotnet", "rotnet-moved", "rotation")
+    names = ("rotnet", "rotnet-moved", "rotation", "rotation-moved")
     rows = [["digit", *(f"{shown[name].title}:\nmean distance, quarters" for name in names)]]
     for digit in np.unique(labels):
         row = [str(digit)]

@@ -182,7 +182,7 @@ def _read(members: Mapping[str, bytes]) -> TrainingRecord:
         validation=list(map(int, values["validation"])),
         originals=originals,
         rebuilt=rebuilt,
-        classes=_read_classes(values["classes"], members) if values.get("classes") else None,
+        classes=_read_classes(values["classes"], members) if values.get("classes") is not None else None,
     )
     losses = np.array([epoch[1:] for epoch in record.epochs], dtype=np.float64)
     if record.best not in [epoch.epoch for epoch in record.epochs] or not np.isfinite(losses).all():
@@ -200,30 +200,42 @@ def _plain(classes: Classes) -> dict[str, Any]:
 
 def _read_classes(values: dict[str, Any], members: Mapping[str, bytes]) -> Classes:
     """Read classes; whatever is wrong with them raises."""
-
-    def read_reliability(parts: Any) -> Reliability:
-        count, confidence, accuracy = (np.array(part, dtype=np.float64) for part in parts)
-        if not (count.shape == confidence.shape == accuracy.shape == (BINS,)):
-            raise ValueError("the training record is damaged: its calibration has another number of bins")
-        return Reliability(count.astype(np.int64), confidence, accuracy)
-
     found = Classes(
-        names=list(map(str, values["names"])),
+        names=list(values["names"]),
         temperature=float(values["temperature"]),
-        fitted=bool(values["fitted"]),
+        fitted=values["fitted"],
         accuracy=float(values["accuracy"]),
-        before=read_reliability(values["before"]),
-        after=read_reliability(values["after"]),
+        before=_read_reliability(values["before"]),
+        after=_read_reliability(values["after"]),
         odd=[
             Odd(str(name), str(label), float(score), bool(held_out))
-            for name, label, score, held_out in values["odd"]
+            for name, label, score, held_out in map(list, values["odd"])
         ],
         pictures=_images(members[_PICTURES.format("odd")], _picture_shape(values["pictures"])),
     )
-    numbers = [found.temperature, found.accuracy, *(odd.score for odd in found.odd)]
-    if not np.isfinite(numbers).all() or found.temperature <= 0 or len(found.odd) != len(found.pictures):
+    if not (
+        isinstance(values["names"], list)
+        and found.names
+        and all(isinstance(name, str) for name in found.names)
+        and isinstance(found.fitted, bool)
+        and 0 < found.temperature < np.inf
+        and 0 <= found.accuracy <= 1
+        and all(isinstance(odd, list) for odd in values["odd"])
+        and np.isfinite([odd.score for odd in found.odd]).all()
+        and len(found.odd) == len(found.pictures)
+    ):
         raise ValueError("the training record is damaged: what it says of classes cannot be")
     return found
+
+
+def _read_reliability(parts: Any) -> Reliability:
+    """Read how sure a classifier was against how right."""
+    answers, confidence, accuracy = (np.array(part, dtype=np.float64) for part in parts)
+    whole = np.isfinite(answers).all() and (answers == np.clip(np.rint(answers), 0, _MOST_VALUES)).all()
+    shares = all(((part >= 0) & (part <= 1)).all() for part in (confidence, accuracy))
+    if not (answers.shape == confidence.shape == accuracy.shape == (BINS,)) or not whole or not shares:
+        raise ValueError("the training record is damaged: its calibration cannot be")
+    return Reliability(answers.astype(np.int64), confidence, accuracy)
 
 
 def _picture_shape(sizes: Any) -> tuple[int, ...]:
