@@ -36,7 +36,8 @@ def main(detectors: list[str]) -> None:
     """Measure every score of every candidate, and update its rows of the table."""
     import knowngood
     from knowngood.data.idx import load_idx
-    from knowngood.studies.kaist import AUROC, NORMAL, Digits, look, measure
+    from knowngood.studies.kaist import NORMAL
+    from knowngood.studies.kaist_measures import AUROC, Digits, look, measure
 
     images, labels = load_idx(SHARED / "mnist", "train")
     rows = []

@@ -8,16 +8,8 @@ import pytest
 
 from knowngood.errors import DataError
 from knowngood.inspector.inspector import Inspector
-from knowngood.studies.kaist import (
-    AUROC,
-    DOCUMENT,
-    SMOOTHINGS,
-    Digits,
-    experiments,
-    load_digits,
-    other_readings,
-    summary,
-)
+from knowngood.studies.kaist import DOCUMENT, SMOOTHINGS, experiments, load_digits, summary
+from knowngood.studies.kaist_measures import AUROC, Digits, other_readings
 from knowngood.studies.registry import run_study
 
 from .conftest import write_idx

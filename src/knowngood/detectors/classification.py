@@ -189,7 +189,7 @@ class Classification(Trained):
             scores = torch.empty(len(kept.index))
             with torch.inference_mode():
                 scores[kept.train] = scorer.of_learned(features[kept.train], logits[kept.train])
-                scores[kept.validation] = scorer(features[kept.validation], logits[kept.validation])
+                scores[kept.validation] = scorer.of_many(features[kept.validation], logits[kept.validation])
         found, pictures = oddest(good, kept, scores.double().numpy())
         classes = Classes(
             names=names,

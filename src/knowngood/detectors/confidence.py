@@ -21,6 +21,9 @@ LARGEST_LOGIT = 1e30
 
 TINY = 1e-30
 
+TOGETHER = 512
+"""Samples whose distances are computed at once."""
+
 LEAST_VARIANCE = 1e-6
 """Added to the variances, so that a feature that never varies does not divide by zero."""
 
@@ -95,7 +98,12 @@ class Scorer(nn.Module, ABC):
 
     def of_learned(self, features: Tensor, logits: Tensor) -> Tensor:
         """Scores `(M,)` of the samples learned from, in their order; none is compared with itself."""
-        return self(features, logits)  # type: ignore[no-any-return]
+        return self.of_many(features, logits)
+
+    def of_many(self, features: Tensor, logits: Tensor) -> Tensor:
+        """Scores `(N,)` of any number of samples, in bounded memory."""
+        parts = zip(torch.split(features, TOGETHER), torch.split(logits, TOGETHER), strict=True)
+        return torch.cat([self(*part) for part in parts])
 
 
 class LogitScore(Scorer):
@@ -186,7 +194,7 @@ class Neighbours(Scorer):
 
     def of_learned(self, features: Tensor, logits: Tensor) -> Tensor:
         """See `Scorer.of_learned`."""
-        scores: Tensor = self(features, logits)
+        scores = self.of_many(features, logits)
         if len(self.kept) > 1:
             among = distances(self.points, self.points)
             among.diagonal(dim1=1, dim2=2).fill_(torch.inf)

@@ -13,29 +13,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from knowngood.data.idx import load_idx
 from knowngood.detectors.class_confidence import ClassConfidence
 from knowngood.detectors.classification import Classification
-from knowngood.detectors.confidence import LOGIT_SCORES, LogitScore, Scorer, nearest_of
 from knowngood.detectors.recipe import make_recipe
-from knowngood.detectors.rotation import CircularDistance, LogProbability, Rotation
+from knowngood.detectors.rotation import Rotation
 from knowngood.errors import DataError
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
-from knowngood.metrics.ranking import auroc
-from knowngood.metrics.reliability import reliability
 from knowngood.output import make_folder, replacing
-from knowngood.studies.kaist_slides import Seen, write_kaist_slides
+from knowngood.studies.kaist_measures import AUROC, Digits, Seen, look, measure
+from knowngood.studies.kaist_slides import write_kaist_slides
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
 NORMAL, ANOMALIES = (0, 1, 2, 3), (7, 8, 9)
 SMOOTHINGS = (0.0, 0.1, 0.2, 0.3)
-HOT = 3.0
-"""The temperature that the document shows beside 1."""
 
 SEEDS, QUICK_SEEDS = 5, 2
 QUICK_DIGITS = 300
@@ -44,10 +39,6 @@ QUICK_DIGITS = 300
 MOVED = 2
 """Pixels by which digits are moved, so that where a digit lies does not tell how it was turned."""
 
-REMEMBERED = 4000
-"""Learned digits that nearest neighbours are looked for among."""
-
-AUROC = "image AUROC"
 
 DOCUMENT = {
     ("small-0.0", f"{AUROC}, msp"): 0.868,
@@ -71,28 +62,6 @@ class Experiment:
     name: str
     title: str
     recipe: Classification
-
-
-@dataclass(frozen=True, eq=False)
-class Digits:
-    """The data.
-
-    Args:
-        learn: Normal digits to learn from, uint8 `(N, 28, 28)`.
-        classes: Which digit each is.
-        test: Other digits: normal ones and anomalies.
-        labels: Which digit each is.
-    """
-
-    learn: NDArray[np.uint8]
-    classes: NDArray[np.uint8]
-    test: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-
-    @property
-    def anomalous(self) -> NDArray[np.bool_]:
-        """Which of the test digits are anomalies: those of a class that was not learned."""
-        return ~np.isin(self.labels, self.classes)
 
 
 def experiments(*, quick: bool = False) -> list[Experiment]:
@@ -200,100 +169,6 @@ def learn(
     )
     inspector.save(place.with_suffix(".inspector"))
     return inspector
-
-
-def look(inspector: Inspector, digits: Digits, title: str, seed: int) -> Seen:
-    """What the shipped graph says of the test digits, and every score that follows from that."""
-    record = inspector.training
-    assert record is not None
-    assert record.classes is not None
-    answers = list(inspector.classify(list(digits.test)))
-    logits = np.stack([answer.logits for answer in answers])
-    features = np.stack([answer.features for answer in answers])
-    scorers: dict[str, Scorer] = {"knn": neighbours(inspector, digits, seed)}
-    if logits.shape[1] == 1:
-        scorers |= {name: LogitScore(name, 1.0) for name in LOGIT_SCORES}
-        scorers[f"msp at temperature {HOT:g}"] = LogitScore("msp", HOT)
-        scorers["msp at the fitted temperature"] = LogitScore("msp", record.classes.temperature)
-    else:
-        scorers |= {"distance": CircularDistance(), "log_probability": LogProbability(1.0)}
-    scores = {
-        name: scorer(torch.from_numpy(features), torch.from_numpy(logits)).double().numpy()
-        for name, scorer in scorers.items()
-    }
-    own = str(inspector.manifest.recipe["score"])
-    # The inspector's own `msp` has the fitted temperature.
-    scores.setdefault(own, np.array([answer.verdict.score for answer in answers]))
-    if logits.shape[1] > 1:
-        scores |= other_readings(logits, digits.anomalous, seed)
-    return Seen(
-        title=title,
-        record=record,
-        own=own,
-        scores=scores,
-        rejected=np.array([answer.verdict.decision == "reject" for answer in answers]),
-        logits=logits,
-        features=features,
-    )
-
-
-def measure(seen: Seen, digits: Digits) -> dict[str, float]:
-    """The figures of one run."""
-    assert seen.record.classes is not None
-    anomalous, fitted = digits.anomalous, seen.record.classes.temperature
-    normal = ~anomalous
-    views = seen.logits.shape[1]
-    numbers = np.searchsorted(np.unique(digits.classes), digits.labels[normal])
-    truth = np.tile(np.arange(views), len(numbers)) if views > 1 else numbers
-    logits = seen.logits[normal].reshape(len(truth), -1)
-    values = {f"{AUROC}, {name}": float(auroc(anomalous, score)) for name, score in seen.scores.items()}
-    return values | {
-        "accuracy on normal test digits": float((logits.argmax(axis=1) == truth).mean()),
-        "fitted temperature": fitted,
-        "calibration error, temperature 1": reliability(logits, truth).expected_error,
-        "calibration error, fitted temperature": reliability(logits, truth, fitted).expected_error,
-        "normal test digits rejected": float(seen.rejected[normal].mean()),
-        "anomalies rejected": float(seen.rejected[anomalous].mean()),
-    }
-
-
-def neighbours(inspector: Inspector, digits: Digits, seed: int) -> Scorer:
-    """Distance to the nearest of some of the digits learned from, as the shipped graph sees them."""
-    assert inspector.training is not None
-    learned = np.setdiff1d(np.arange(len(digits.learn)), inspector.training.validation)
-    chosen = np.random.default_rng(seed).permutation(learned)[:REMEMBERED]
-    answers = inspector.classify(list(digits.learn[chosen]))
-    bank = torch.from_numpy(np.stack([answer.features for answer in answers]))
-    return nearest_of(bank, most=REMEMBERED, neighbours=1, seed=seed)
-
-
-def other_readings(
-    logits: NDArray[np.float32], anomalous: NDArray[np.bool_], seed: int
-) -> dict[str, NDArray[np.float64]]:
-    """What else the document's score for rotations could mean; its words leave it open.
-
-    Args:
-        logits: `(N, 4, 4)`.
-        anomalous: Which of the digits are anomalies `(N,)`.
-        seed: Draws rotations.
-
-    Returns:
-        Scores `(N,)`: of one random rotation of each digit instead of the mean over four; and the same where
-        an anomaly's true rotation is drawn anew, so that it has nothing to do with the image.
-    """
-    rng = np.random.default_rng(seed)
-    count = len(logits)
-    turned, drawn_anew = rng.integers(4, size=(2, count))
-    predicted = logits[np.arange(count), turned].argmax(axis=1)
-
-    def apart(truth: NDArray[np.int64]) -> NDArray[np.float64]:
-        steps = np.abs(predicted - truth)
-        return np.asarray(np.minimum(steps, 4 - steps), np.float64)
-
-    return {
-        "distance of one rotation": apart(turned),
-        "distance, anomalies' rotations unknown": apart(np.where(anomalous, drawn_anew, turned)),
-    }
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ from knowngood.report.confidence import draw_reliability, draw_rotations, draw_t
 from knowngood.report.deck import Deck, open_deck
 from knowngood.report.embedding import HOW_TO_READ, choose, embed
 from knowngood.report.layout import table, type_size
-from knowngood.training.record import TrainingRecord
+from knowngood.studies.kaist_measures import Seen
 
 TITLE = "Classification tasks for anomaly detection: MNIST, 0 to 3 against 7 to 9"
 NAMES = ("normal", "anomaly")
@@ -38,29 +37,6 @@ SOURCES = [
     ["pictures", "the first seed"],
 ]
 """Which part of the data decided what."""
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What an inspector's graph gives for the test digits.
-
-    Args:
-        title: The experiment.
-        record: How its network was trained.
-        own: The name of the inspector's own score.
-        scores: Scores `(N,)` by name: its own, and others from what its graph gives.
-        rejected: Decisions, bool `(N,)`.
-        logits: float32 `(N, V, C)`.
-        features: float32 `(N, V, D)`.
-    """
-
-    title: str
-    record: TrainingRecord
-    own: str
-    scores: Mapping[str, NDArray[np.float64]]
-    rejected: NDArray[np.bool_]
-    logits: NDArray[np.float32]
-    features: NDArray[np.float32]
 
 
 def write_kaist_slides(
