@@ -29,6 +29,7 @@ class Judged:
     held_out: np.ndarray
     training: TrainingRecord | None = None
     reconstructions: pd.DataFrame | None = None
+    classification: None = None
 
     @property
     def heat_scale(self) -> tuple[np.ndarray, float]:

@@ -49,6 +49,7 @@ def pixels(images: Tensor, channels: int) -> Tensor:
     """From images `(N, H, W, 3)` of 0 to 255 to `(N, channels, H, W)` of 0 to 1; grey is the mean of colours.
 
     Example:
+        >>> import torch
         >>> pixels(torch.full((1, 2, 2, 3), 255), channels=1).shape
         torch.Size([1, 1, 2, 2])
     """
