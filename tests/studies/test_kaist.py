@@ -172,5 +172,5 @@ def test_on_the_real_images(shared_data, tmp_path):
     figures = run_study("kaist", shared_data, tmp_path, quick=True).set_index(["task", "figure"])["value"]
     assert figures["small-0.1", "accuracy on normal test digits"] > 0.85
     assert figures["small-0.1", f"{AUROC}, msp"] > 0.7
-    assert figures["cnn", f"{AUROC}, mahalanobis"] > 0.8
-    assert figures["rotation", f"{AUROC}, knn"] > 0.7
+    assert figures["cnn", f"{AUROC}, mahalanobis"] > 0.7
+    assert figures["rotation", f"{AUROC}, knn"] > 0.65
