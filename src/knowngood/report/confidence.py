@@ -76,7 +76,7 @@ def draw_temperatures(
                 axes.stairs(shares, edges, fill=True, color=colour, alpha=0.72, label=label)
         axes.set_title(title, fontsize=size)
         axes.set_xlim(edges[0], edges[-1])
-        axes.xaxis.set_major_locator(MaxNLocator(3, prune="upper"))
+        axes.xaxis.set_major_locator(MaxNLocator(3, prune="both"))
     plots[0, 0].set_ylabel("share of the group, %", fontsize=size)
     middle = (plots[0, 0].get_position().x0 + plots[0, -1].get_position().x1) / 2
     figure.supxlabel("1 − maximum softmax probability", fontsize=size, x=middle)

@@ -92,7 +92,7 @@ def legend_beside(axes: Axes, size: float, *, columns: int = 1, **entries: Any) 
     axes.legend(
         loc="upper left",
         bbox_to_anchor=(1, 1),
-        borderaxespad=0,
+        borderaxespad=0.8,
         borderpad=0,
         ncols=columns,
         columnspacing=1,
@@ -103,5 +103,6 @@ def legend_beside(axes: Axes, size: float, *, columns: int = 1, **entries: Any) 
 
 
 def short(name: str, letters: int = _LONGEST) -> str:
-    """A name of at most so many letters."""
+    """A name of at most so many letters; matplotlib hides one that begins with an underscore."""
+    name = name.lstrip("_") or name
     return name if len(name) <= letters else name[: letters - 1] + "…"
