@@ -4,7 +4,7 @@
 
 It learns the digits 0 to 3 of MNIST's training files and meets 0 to 3 and 7 to 9 of the test files; five
 seeds, in OUT or a folder that is thrown away, about half an hour on two cores. MNIST lies in ../shared/data.
-Every figure comes from shipped graphs, and no anomaly takes part in a choice
+Every figure comes from shipped graphs, and no anomaly took part in the choice of a default
 (docs/decisions/0009-classification.md).
 """
 

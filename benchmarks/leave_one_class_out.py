@@ -27,7 +27,8 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
     "class_confidence": [
         {"epochs": 5, "label_smoothing": smoothing, "shift": shift}
         for smoothing, shift in product((0.0, 0.1), (0, 2))
-    ],
+    ]
+    + [{"epochs": 10, "label_smoothing": 0.1, "shift": 2}],
     "rotation": [{"epochs": 5, "label_smoothing": 0.1, "shift": shift} for shift in (0, 2)],
 }
 

@@ -33,7 +33,11 @@ SOURCES = [
         "normal training digits alone: three of 0 to 3 are learned,\n"
         "the fourth stands for an anomaly, each in turn (docs/decisions/0009)",
     ],
-    ["every AUROC, rejects, accuracy on test digits", "MNIST's test files, after all choices were made"],
+    ["every AUROC, rejects, accuracy on test digits", "MNIST's test files"],
+    [
+        "six epochs where our network's digits are moved",
+        "raised from three after a look at test digits; no default hangs on it",
+    ],
     ["pictures", "the first seed"],
 ]
 """Which part of the data decided what."""
@@ -132,7 +136,7 @@ def _verdict(figures: pd.DataFrame) -> str:
     within = given["apart"].abs() <= 2
     return (
         f"{int(within.sum())} of the document's {len(given)} figures lie within two standard deviations of "
-        "the means here. Each of its figures is of one run. No anomaly took part in any choice."
+        "the means here. Each of its figures is of one run. No anomaly took part in the choice of a default."
     )
 
 
