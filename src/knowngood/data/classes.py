@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,9 +47,9 @@ def number_classes(
         )
     names, numbers = np.unique(np.array(classes), return_inverse=True)
     parts = list(range(len(sources))) if groups is None else groups
+    counts = Counter(number for number, _ in set(zip(numbers.tolist(), parts, strict=True)))
     for number, name in enumerate(names.tolist()):
-        count = len({part for part, own in zip(parts, numbers, strict=True) if own == number})
-        if count < LEAST:
+        if counts[number] < LEAST:
             raise DataError(
                 f"class {name!r} has one good part; at least {LEAST} are needed, one to learn from and one "
                 "to hold out: add images of it or leave the class out"

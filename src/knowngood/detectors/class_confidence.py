@@ -47,7 +47,8 @@ class ClassConfidence(Classification):
         neighbours: For `knn`: neighbours whose distances are averaged.
         bank: For `knn`: the most images that are remembered.
         score: `mahalanobis` or `knn` on the features before the last layer; `msp` (one minus the maximum
-            softmax probability), `max_logit`, `energy`, `entropy`; or `odin`, for `small` and `cnn`.
+            softmax probability) and `entropy`, both as logarithms; `max_logit`, `energy`; or `odin`, for
+            `small` and `cnn`.
         epsilon: For `odin`: how far pixels from 0 to 1 are moved towards what the network takes them for.
 
     Raises:

@@ -66,7 +66,7 @@ def fit(
         detector: A name in `knowngood.detectors.DETECTORS`, or a recipe.
         seed: The same seed on the same images gives the same inspector.
         classes: The class of each image where images are given alone, for detectors that tell the classes
-            of good parts apart; a folder's or table's are its column `class`.
+            of good parts apart; a table's are its column `class`.
         device: `auto`, `cpu` or `cuda`.
         run: How and where to train, for detectors whose network is trained: a folder in which a training that
             was cut off goes on, the precision, the number of devices.

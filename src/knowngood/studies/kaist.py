@@ -39,7 +39,6 @@ QUICK_DIGITS = 300
 MOVED = 2
 """Pixels by which digits are moved, so that where a digit lies does not tell how it was turned."""
 
-
 DOCUMENT = {
     ("small-0.0", f"{AUROC}, msp"): 0.868,
     ("small-0.1", f"{AUROC}, msp"): 0.927,
