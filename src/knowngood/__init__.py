@@ -9,15 +9,25 @@ Example::
     for verdict in inspector.inspect(["new.png"]):      # judge
         print(verdict.score, verdict.decision)
     knowngood.evaluate(inspector, "widget/").metrics    # prove
+
+    inspector = knowngood.train("widget/")              # once defects are collected: it names their types
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Threads that wait by spinning take ten times as long beside another program on the same cores. OpenMP looks
+# at this once, when torch loads it.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 if TYPE_CHECKING:
+    from knowngood.classifiers import make_classifier
     from knowngood.data.describe import describe
     from knowngood.data.samples import load_samples
     from knowngood.detectors import make_detector
+    from knowngood.inspector.comparison import compare
+    from knowngood.inspector.cross_validation import CrossValidation, cross_validate
     from knowngood.inspector.evaluation import Evaluation, evaluate
     from knowngood.inspector.fit import fit
     from knowngood.inspector.inspector import Inspector
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
     )
     from knowngood.inspector.speed import Speed, measure_speed
     from knowngood.inspector.threshold import threshold_at, threshold_by_rule
+    from knowngood.inspector.train import train
     from knowngood.inspector.verdict import Verdict
     from knowngood.report.folder import write_evaluation
     from knowngood.report.html import write_report
@@ -35,15 +46,19 @@ if TYPE_CHECKING:
     from knowngood.training.run import Run
 
 __all__ = [
+    "CrossValidation",
     "Evaluation",
     "Inspector",
     "Run",
     "Speed",
     "Verdict",
+    "compare",
+    "cross_validate",
     "describe",
     "evaluate",
     "fit",
     "load_samples",
+    "make_classifier",
     "make_detector",
     "measure_speed",
     "read_reconstructions",
@@ -51,21 +66,26 @@ __all__ = [
     "run_study",
     "threshold_at",
     "threshold_by_rule",
+    "train",
     "write_evaluation",
     "write_reconstructions",
     "write_report",
 ]
 
 _HOMES = {
+    "CrossValidation": "inspector.cross_validation",
     "Evaluation": "inspector.evaluation",
     "Inspector": "inspector.inspector",
     "Run": "training.run",
     "Speed": "inspector.speed",
     "Verdict": "inspector.verdict",
+    "compare": "inspector.comparison",
+    "cross_validate": "inspector.cross_validation",
     "describe": "data.describe",
     "evaluate": "inspector.evaluation",
     "fit": "inspector.fit",
     "load_samples": "data.samples",
+    "make_classifier": "classifiers",
     "make_detector": "detectors",
     "measure_speed": "inspector.speed",
     "read_reconstructions": "inspector.reconstructions",
@@ -73,6 +93,7 @@ _HOMES = {
     "run_study": "studies.registry",
     "threshold_at": "inspector.threshold",
     "threshold_by_rule": "inspector.threshold",
+    "train": "inspector.train",
     "write_evaluation": "report.folder",
     "write_reconstructions": "inspector.reconstructions",
     "write_report": "report.html",

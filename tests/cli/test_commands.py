@@ -12,7 +12,21 @@ from PIL import Image
 import knowngood
 from knowngood.cli.app import app
 
-COMMANDS = ("describe", "fit", "evaluate", "score", "threshold", "info", "detectors", "bench", "study")
+COMMANDS = (
+    "describe",
+    "fit",
+    "train",
+    "evaluate",
+    "cross_validate",
+    "compare",
+    "score",
+    "threshold",
+    "info",
+    "detectors",
+    "classifiers",
+    "bench",
+    "study",
+)
 SMALL = ("--set", "input_size=128", "--set", "coreset=200")
 
 
@@ -22,9 +36,10 @@ def test_the_commands_are_these():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_has_an_example(run, command):
-    status, out, _ = run(command, "--help")
+    name = command.replace("_", "-")
+    status, out, _ = run(name, "--help")
     assert status == 0
-    assert f"Example: knowngood {command}" in " ".join(out.split())
+    assert f"Example: knowngood {name}" in " ".join(out.split())
 
 
 def test_fit_evaluate_and_score_are_one_story(run, widget, tmp_path):

@@ -14,7 +14,7 @@ from knowngood.detectors import DETECTORS, Detector, make_detector
 from knowngood.detectors.trained import Trained
 from knowngood.engines.engine import ENGINES, compile_graph
 from knowngood.errors import DataError, RecipeError
-from knowngood.inspector.fit import export
+from knowngood.inspector.ship import export
 
 SHAPE = (96, 96)
 DEFECT = (slice(28, 44), slice(52, 68))

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from knowngood.data.describe import describe
+from knowngood.data.expectations import expectations
 from knowngood.errors import DataError
 
 
@@ -25,15 +26,22 @@ def test_a_sound_data_set(widget):
     assert found.bits is None
     problems = (found.broken, found.mask_problems, found.without_mask, found.duplicates, found.leaks)
     assert problems == ((),) * 5
-    assert found.ignored == ()
+    assert found.ignored == found.near_duplicates == found.near_leaks == ()
+    assert found.contradictions == found.similar_names == ()
+    assert not found.split_made
     assert found.lines() == [
         "38 images, laid out as: train and test folders, as in MVTec AD and BTAD",
         "train, good: 24",
         "test, good: 8",
         "test, scratch: 6",
+        "good to defects: 32 to 6 (5.3 to 1)",
+        "largest to smallest kind: 'good' to 'scratch', 32 to 6 (5.3 to 1)",
+        "effective numbers of images: good 21.8, scratch 5.62 (beta = 37/38)",
         "sizes (height x width): 96 x 96 (38)",
         "pixels: RGB (38)",
         "files: .png (38)",
+        "what to expect:",
+        *(f"  {sentence}" for sentence in expectations(found.counts)),
     ]
 
 
@@ -41,6 +49,7 @@ def test_a_real_data_set(shared_data):
     found = describe(shared_data / "mvtec" / "transistor")
     assert sum(found.counts.values()) == 313
     assert found.broken == found.mask_problems == found.without_mask == found.leaks == ()
+    assert found.near_duplicates == found.near_leaks == found.contradictions == found.similar_names == ()
 
 
 def test_broken_images_and_masks(data):
@@ -71,6 +80,37 @@ def test_copies_and_leaks(data):
     assert found.duplicates == ((str(train / "000.png"), str(train / "copy.png")),)
     assert found.leaks == ((str(test / "leak.png"), str(train / "001.png")),)
     assert "images with the same bytes as another, in train and test (a leak): 1" in found.lines()
+
+
+def test_near_copies_and_leaks(data):
+    train, test = data / "train/good", data / "test/good"
+    Image.open(train / "000.png").save(train / "copy.jpg", quality=95)
+    Image.open(train / "001.png").save(test / "leak.jpg", quality=95)
+    found = describe(data)
+    assert found.duplicates == found.leaks == ()
+    assert found.near_duplicates == ((str(train / "000.png"), str(train / "copy.jpg")),)
+    assert found.near_leaks == ((str(test / "leak.jpg"), str(train / "001.png")),)
+    lines = found.lines()
+    leak = lines.index("images that look like copies of another, in train and test (a leak): 1")
+    assert lines[leak + 1] == f"  {str(test / 'leak.jpg')!r} ~ {str(train / '001.png')!r}"
+    assert "images that look like copies of another, within a split: 1" in lines
+
+
+def test_contradictory_labels(data):
+    copy = shutil.copy(data / "test/good/000.png", data / "test/scratch/copy.png")
+    found = describe(data)
+    assert found.contradictions == found.duplicates == ((str(data / "test/good/000.png"), str(copy)),)
+    assert "images with several labels: 1" in found.lines()
+
+
+def test_a_type_that_looks_like_a_slip(data):
+    (data / "test/scrtach").mkdir()
+    shutil.move(data / "test/scratch/005.png", data / "test/scrtach/005.png")
+    found = describe(data)
+    assert found.similar_names == (("scrtach", "scratch"),)
+    lines = found.lines()
+    assert lines[lines.index("kinds whose name looks like a slip: 1") + 1] == "  'scrtach' beside 'scratch'"
+    assert any("defect type 'scrtach' has one image" in line for line in lines)
 
 
 def test_kinds_of_files(data):
@@ -111,12 +151,16 @@ def test_a_table(widget, tmp_path):
     found = describe(tmp_path / "parts.csv")
     assert found.layout == "table"
     assert found.counts == {("train", "good"): 6, ("test", "good"): 2, ("test", "defect"): 6}
+    assert found.split_made
+    assert any("no defects in the train split that was made here" in line for line in found.lines())
 
 
 def test_progress_is_told_to_the_end(widget):
     told = []
-    describe(widget, progress=lambda stage, done, total: told.append((done, total)))
-    assert told == [(done, 38) for done in range(1, 39)]
+    describe(widget, progress=lambda *news: told.append(news))
+    assert told[:38] == [("looking through images", done, 38) for done in range(1, 39)]
+    assert {stage for stage, _, _ in told[38:]} == {"comparing images"}
+    assert told[-1][1] == told[-1][2] == len(told) - 38
 
 
 def test_what_is_no_data_set(tmp_path):

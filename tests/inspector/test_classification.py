@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -78,7 +79,7 @@ def test_without_classes_in_the_test_there_is_no_accuracy(inspector, table):
 def test_a_class_that_was_not_learned_is_unknown():
     classes = Classified(None, np.zeros((1, 2), np.float32), np.zeros((1, 3), np.float32))
     table = pd.DataFrame({"label": ["good", "good"], "class": ["new", "b"], "defect": ""})
-    record = type("Classes", (), {"names": ["a", "b"], "temperature": 1.0})
+    record = SimpleNamespace(lesson=None, classes=SimpleNamespace(names=["a", "b"], temperature=1.0))
     found = classification(record, [classes, classes], table)
     assert found.truth.tolist() == [[UNKNOWN], [1]]
     assert found.groups(table) == ["good", "b"]

@@ -9,7 +9,8 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from knowngood.data.images import read_mask
 from knowngood.data.samples import load_samples
 from knowngood.errors import DataError
-from knowngood.inspector.evaluation import NO_DEFECT, NO_GOOD, evaluate
+from knowngood.inspector.evaluation import evaluate
+from knowngood.inspector.measures import NO_DEFECT, NO_GOOD
 from knowngood.metrics.rates import clopper_pearson
 
 RANKING = {"image_auroc", "image_ap", "image_f1_max"}

@@ -158,15 +158,25 @@ class TestRotations:
 
 
 class TestConfusion:
-    def test_counts_known_images_alone(self, figure):
-        logits = np.eye(3)[[0, 1, 1, 2]][:, None]
-        draw_confusion(figure, logits, np.array([[0], [1], [2], [-1]]), ["bolt", "nut", "washer"])
-        numbers = np.array([int(text.get_text()) for text in figure.axes[0].texts]).reshape(3, 3)
-        assert numbers.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
+    def test_each_count_stands_in_its_cell(self, figure):
+        counts = np.array([[1, 0, 0], [0, 1_234, 0], [0, 1, 0]])
+        draw_confusion(figure, counts, ["bolt", "nut", "washer"])
+        numbers = [text.get_text() for text in figure.axes[0].texts]
+        assert numbers == ["1", "0", "0", "0", "1,234", "0", "0", "1", "0"]
+        shares = figure.axes[0].images[0].get_array()
+        assert shares.tolist() == [[100, 0, 0], [0, 100, 0], [0, 100, 0]]
+        inside(figure)
+
+    def test_names_below_are_smaller_before_they_are_cut(self, figure):
+        names = ["manipulated_front", "scratch_head", "scratch_neck"] * 2
+        draw_confusion(figure, np.eye(6, dtype=np.int64), names)
+        below = figure.axes[0].get_xticklabels()
+        assert below[0].get_text() == "manipulated_front"
+        assert below[0].get_size() < figure.axes[0].get_yticklabels()[0].get_size()
         inside(figure)
 
     def test_many_classes_have_no_numbers(self, figure):
-        draw_confusion(figure, np.eye(30)[:, None], np.arange(30)[:, None], [str(n) for n in range(30)])
+        draw_confusion(figure, np.eye(30, dtype=np.int64), [str(n) for n in range(30)])
         assert not figure.axes[0].texts
         inside(figure)
 

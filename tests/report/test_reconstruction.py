@@ -111,6 +111,15 @@ class TestTraining:
         figure.draw_without_rendering()
         assert all(float(tick) == int(tick) for tick in figure.axes[0].get_xticks())
 
+    def test_losses_that_differ_much_are_written_as_plain_numbers(self, figure):
+        epochs = [Epoch(1, 0.9, 0.5), Epoch(2, 0.5, 0.04)]
+        draw_losses(figure, TrainingRecord([], epochs, 2, 1e-3, [0]))
+        assert figure.axes[0].get_yscale() == "log"
+        figure.draw_without_rendering()
+        labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+        assert {"0.05", "0.1", "0.2", "0.5"} <= set(labels)
+        assert not any("$" in label for label in labels)
+
     def test_no_validation_loss(self, figure):
         record = TrainingRecord([], [Epoch(1, 0.5, float("nan"))], 1, 1e-3, [])
         draw_losses(figure, record)

@@ -9,6 +9,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from knowngood.cli.bench import bench
+from knowngood.cli.classifiers import classifiers
+from knowngood.cli.compare import compare
+from knowngood.cli.cross_validate import cross_validate
 from knowngood.cli.describe import describe
 from knowngood.cli.detectors import detectors
 from knowngood.cli.evaluate import evaluate
@@ -17,6 +20,7 @@ from knowngood.cli.info import info
 from knowngood.cli.score import score
 from knowngood.cli.study import study
 from knowngood.cli.threshold import threshold
+from knowngood.cli.train import train
 from knowngood.errors import KnowngoodError
 
 app = typer.Typer(
@@ -45,8 +49,22 @@ def _program(
     """Learn what a good part looks like; find what is not."""
 
 
-for command in (describe, fit, evaluate, score, threshold, info, detectors, bench, study):
-    app.command(no_args_is_help=command not in (detectors, bench))(command)
+for command in (
+    describe,
+    fit,
+    train,
+    evaluate,
+    cross_validate,
+    compare,
+    score,
+    threshold,
+    info,
+    detectors,
+    classifiers,
+    bench,
+    study,
+):
+    app.command(no_args_is_help=command not in (detectors, classifiers, bench))(command)
 
 
 def main() -> NoReturn:

@@ -10,15 +10,19 @@ def detectors() -> None:
 
     Example: knowngood detectors
     """
-    import dataclasses
-    import inspect
-
     from knowngood.detectors import DETECTORS
 
     for name, recipe in DETECTORS.items():
-        typer.echo(f"{name:20} {(inspect.getdoc(recipe) or '').partition(chr(10))[0]}")
-        # Every recipe is a dataclass, which the type of their abstract base cannot say.
-        settings = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(recipe))  # type: ignore[arg-type]
-        typer.echo(f"{'':20} {settings}")
+        for line in recipe_lines(name, recipe):
+            typer.echo(line)
         if recipe.needs_classes:
             typer.echo(f"{'':20} It needs the class of each good image: a table with a column `class`.")
+
+
+def recipe_lines(name: str, recipe: type) -> list[str]:
+    """What a recipe learns, and its settings with their defaults."""
+    import dataclasses
+    import inspect
+
+    settings = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(recipe))
+    return [f"{name:20} {(inspect.getdoc(recipe) or '').partition(chr(10))[0]}", f"{'':20} {settings}"]

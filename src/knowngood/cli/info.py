@@ -18,20 +18,25 @@ def info(inspector: Annotated[Path, typer.Argument(help="An inspector file.")]) 
     """
     from knowngood.inspector.inspector import Inspector
 
-    manifest = Inspector.load(inspector).manifest
+    judge = Inspector.load(inspector)
+    manifest, lesson = judge.manifest, judge.training.lesson if judge.training else None
     height, width = manifest.input_shape
     facts = {
-        "detector": manifest.detector,
+        "classifier" if lesson else "detector": manifest.detector,
         "recipe": ", ".join(f"{name}={value}" for name, value in manifest.recipe.items()),
         "backbone": ", ".join(manifest.backbone.values()) or "none",
         "input": f"{height} x {width} (height x width), {manifest.resize}",
         "16-bit pixels": f"{manifest.bits} bits used" if manifest.bits else "none seen, none accepted",
-        "learned from": f"{len(manifest.training)} good images",
+        "learned from": f"{len(manifest.training)} {judge.learned_from}",
         "seed": manifest.seed,
         "fitted": f"{manifest.created} on {manifest.device}",
         "versions": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
         "graph": f"sha256 {manifest.graph_hash}, within {manifest.graph_difference:.1e} of torch",
     }
+    if lesson:
+        kinds = zip(lesson.names, lesson.counts, strict=True)
+        facts["kinds"] = ", ".join(f"{name} ({count})" for name, count in kinds)
+        facts |= {f"note {place}": note for place, note in enumerate(lesson.notes, 1)}
     for name, value in facts.items():
         typer.echo(f"{name:14} {value}")
     for line in threshold_lines(manifest.threshold):

@@ -26,6 +26,11 @@ def study(
     kaist: classifiers that learn the digits 0 to 3, or how they were turned, and meet 7 to 9; five seeds, an
     hour. DATA holds mnist/.
 
+    screw, transistor_classes: classifiers of good parts and defects; DATA holds mvtec/screw/ and
+    mvtec/transistor/. Half an hour each.
+
+    semiconductor: the same on solar cells, an hour; its images come with `pip install elpv-dataset`.
+
     Example: knowngood study ece157a --data data/ --out ece157a/
     """
     from knowngood.cli.progress import progress_bars

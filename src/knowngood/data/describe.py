@@ -8,13 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 
+from knowngood.data.copies import find_copies
 from knowngood.data.decoding import THREADS, Header, read_header
+from knowngood.data.expectations import balance, expectations
 from knowngood.data.files import search
 from knowngood.data.images import read_image, read_mask, significant_bits
+from knowngood.data.kinds import kind_of_each, similar_names
 from knowngood.data.layouts import recognise
-from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.near_duplicates import thumbnail
+from knowngood.data.samples import load_samples
+from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.types import Progress, silent
 
@@ -38,7 +44,13 @@ class Description:
         without_mask: Defect images that have no mask.
         duplicates: Files with the same bytes, within one split.
         leaks: Files with the same bytes in both splits: the test set is then no test.
+        near_duplicates: Files that are not the same but show a copy of one image (see
+            `knowngood.data.near_duplicates`), within one split.
+        near_leaks: Such files in both splits.
+        contradictions: Files with the same bytes but another kind.
+        similar_names: A rare kind and a frequent one whose name it seems to misspell.
         ignored: Files in the folder that are neither images of a class nor masks.
+        split_made: Whether the split was made here, as the data have none.
     """
 
     layout: str
@@ -52,7 +64,12 @@ class Description:
     without_mask: tuple[str, ...]
     duplicates: tuple[tuple[str, ...], ...]
     leaks: tuple[tuple[str, ...], ...]
+    near_duplicates: tuple[tuple[str, ...], ...]
+    near_leaks: tuple[tuple[str, ...], ...]
+    contradictions: tuple[tuple[str, ...], ...]
+    similar_names: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
+    split_made: bool
 
     def lines(self) -> list[str]:
         """Summarise in words.
@@ -63,6 +80,7 @@ class Description:
         total = sum(self.counts.values())
         facts = [f"{total} images, laid out as: {self.layout}"]
         facts += [f"{split}, {kind}: {count}" for (split, kind), count in self.counts.items()]
+        facts += balance(self.counts)
         facts.append(
             "sizes (height x width): " + _tally({f"{h} x {w}": n for (h, w), n in self.sizes.items()})
         )
@@ -74,20 +92,27 @@ class Description:
         if len(without_mask) == sum(n for (_, kind), n in self.counts.items() if kind != "good"):
             without_mask = ()
             facts.append("no masks: where a defect lies cannot be checked")
-        same = "images with the same bytes as another"
+        same, copy = "images with the same bytes as another", "images that look like copies of another"
+        names = [f"{rare!r} beside {frequent!r}" for rare, frequent in self.similar_names]
         facts += _problem("images that cannot be read", map(str, self.broken))
         facts += _problem("masks that cannot be used", self.mask_problems)
         facts += _problem("defect images without a mask", map(repr, without_mask))
+        facts += _problem("kinds whose name looks like a slip", names)
+        facts += _problem("images with several labels", map(_alike, self.contradictions))
         facts += _problem(f"{same}, in train and test (a leak)", map(_alike, self.leaks))
         facts += _problem(f"{same}, within a split", map(_alike, self.duplicates))
+        facts += _problem(f"{copy}, in train and test (a leak)", map(_about_alike, self.near_leaks))
+        facts += _problem(f"{copy}, within a split", map(_about_alike, self.near_duplicates))
         facts += _problem("files ignored", map(repr, self.ignored))
-        return facts
+        expected = expectations(self.counts, split_made=self.split_made)
+        return [*facts, "what to expect:", *(f"  {sentence}" for sentence in expected)]
 
 
 def describe(path: str | Path, *, progress: Progress = silent) -> Description:
     """Look through a data set: what it holds and what is wrong with it.
 
-    Every image and mask is decoded, for only that shows whether it is whole.
+    Every image and mask is decoded, for only that shows whether it is whole. A thumbnail of 9 kB is kept of
+    each image to find copies by.
 
     Args:
         path: A folder or a table, as `knowngood.data.samples.load_samples` takes it.
@@ -110,23 +135,24 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
     paths = table["path"].tolist()
 
     headers: dict[str, Header] = {}
+    thumbnails: dict[str, NDArray[np.uint8]] = {}
     broken: list[UnreadableImage] = []
     mask_problems: list[str] = []
     with ThreadPoolExecutor(THREADS) as pool:
         looks = pool.map(_look, paths, table["mask"])
-        for done, (file, (header, mask_problem)) in enumerate(zip(paths, looks, strict=True), start=1):
-            if isinstance(header, UnreadableImage):
-                broken.append(header)
+        for done, (file, (look, mask_problem)) in enumerate(zip(paths, looks, strict=True), start=1):
+            if isinstance(look, UnreadableImage):
+                broken.append(look)
             else:
-                headers[file] = header
+                headers[file], thumbnails[file] = look
             if mask_problem:
                 mask_problems.append(mask_problem)
             progress("looking through images", done, len(paths))
 
     deep = [file for file, header in headers.items() if header.deep]
-    leaks, duplicates = _same_bytes(table[table["path"].isin(headers)])
     defects = table[table["label"] == "defect"]
-    kinds = table["defect"].where(table["label"] == "defect", "good").replace("", "defect")
+    kinds = kind_of_each(table)
+    copies = find_copies(table.assign(kind=kinds)[table["path"].isin(headers)], thumbnails, progress=progress)
     counts = Counter(zip(table["split"], kinds, strict=True))
     return Description(
         layout=layout,
@@ -138,35 +164,31 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
         broken=tuple(broken),
         mask_problems=tuple(mask_problems),
         without_mask=tuple(defects["path"][defects["mask"] == ""]),
-        duplicates=tuple(duplicates),
-        leaks=tuple(leaks),
+        duplicates=copies.duplicates,
+        leaks=copies.leaks,
+        near_duplicates=copies.near_duplicates,
+        near_leaks=copies.near_leaks,
+        contradictions=copies.contradictions,
+        similar_names=tuple(similar_names(Counter(kinds))),
         ignored=tuple(ignored),
+        split_made=bool(table.attrs.get(SPLIT_MADE)),
     )
 
 
-def _look(file: str, mask: str) -> tuple[Header | UnreadableImage, str]:
+def _look(file: str, mask: str) -> tuple[tuple[Header, NDArray[np.uint8]] | UnreadableImage, str]:
     """Decode an image and its mask; return what the image is, and what is wrong with the mask."""
     try:
         header = read_header(file)
-        read_image(file)
+        image = read_image(file)
     except UnreadableImage as error:
         return error, ""
+    look = header, thumbnail(image)
     try:
         if mask:
             read_mask(mask, (header.height, header.width))
     except DataError as error:
-        return header, str(error)
-    return header, ""
-
-
-def _same_bytes(table: pd.DataFrame) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-    """Find files with equal content: those in both splits, and those within one."""
-    table = table.assign(content=fingerprint(table["path"].tolist()))
-    leaks: list[tuple[str, ...]] = []
-    duplicates: list[tuple[str, ...]] = []
-    for _, same in table[table["content"].duplicated(keep=False)].groupby("content", sort=False):
-        (leaks if same["split"].nunique() > 1 else duplicates).append(tuple(same["path"]))
-    return leaks, duplicates
+        return look, str(error)
+    return look, ""
 
 
 def _train_and_good_first(key: tuple[str, str]) -> tuple[bool, bool, str]:
@@ -192,3 +214,8 @@ def _problem(what: str, files: Iterable[str]) -> list[str]:
 def _alike(files: tuple[str, ...]) -> str:
     """Write files with equal content as an equation."""
     return " = ".join(map(repr, files))
+
+
+def _about_alike(files: tuple[str, ...]) -> str:
+    """Write files that show about the same."""
+    return " ~ ".join(map(repr, files))

@@ -30,10 +30,10 @@ from knowngood.features.frozen import freeze
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.metrics.reliability import fit_temperature, reliability
 from knowngood.training.classifying import TRUNKS, ClassifyingNetwork, RandomShift, true_classes
+from knowngood.training.learner import SCHEDULES
 from knowngood.training.record import Classes, Odd, TrainingRecord
 from knowngood.training.run import Run
 from knowngood.training.store import Store, is_grey, store, store_images
-from knowngood.training.train import SCHEDULES
 from knowngood.types import Progress, silent
 
 ODD = 8

@@ -15,10 +15,9 @@ from knowngood.detectors.ganomaly import Ganomaly
 from knowngood.detectors.gaussian import Gaussian
 from knowngood.detectors.padim import Padim
 from knowngood.detectors.patchcore import PatchCore
-from knowngood.detectors.recipe import make_recipe
+from knowngood.detectors.recipe import chosen, make_named
 from knowngood.detectors.rotation import Rotation
 from knowngood.detectors.vae import Vae
-from knowngood.errors import RecipeError
 
 DETECTORS: dict[str, type[Detector]] = {
     "patchcore": PatchCore,
@@ -49,9 +48,7 @@ def make_detector(name: str = DEFAULT, settings: Mapping[str, Any] | None = None
         >>> make_detector("patchcore", {"coreset": 500}).coreset
         500
     """
-    if name not in DETECTORS:
-        raise RecipeError(f"detector {name!r} is not known; choose one of {', '.join(DETECTORS)}")
-    return make_recipe(DETECTORS[name], settings or {})
+    return make_named(DETECTORS, "detector", name, settings or {})
 
 
 def choose_detector(name: str | None, recipe: Path | None, settings: Sequence[str]) -> Detector:
@@ -69,26 +66,4 @@ def choose_detector(name: str | None, recipe: Path | None, settings: Sequence[st
         >>> choose_detector(None, None, ["coreset=500"]).coreset
         500
     """
-    values: dict[str, Any] = _read_recipe(recipe) if recipe is not None else {}
-    from_file = values.pop("detector", DEFAULT)
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise RecipeError(f"setting {text!r} must be NAME=VALUE, such as coreset=4000")
-        values[key.strip()] = value.strip()
-    return make_detector(name or from_file, values)
-
-
-def _read_recipe(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"recipe {str(path)!r} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"recipe {str(path)!r} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise RecipeError(f"recipe {str(path)!r} must hold settings, such as `coreset: 4000`")
-    return values
+    return make_named(DETECTORS, "detector", *chosen("detector", name or "", recipe, settings, DEFAULT))

@@ -63,24 +63,43 @@ def blank(shape: tuple[int, int]) -> Tensor:
     return torch.zeros((1, *shape, 3), dtype=torch.uint8)
 
 
-def chain(graph: bytes, module: nn.Module, outputs: Sequence[str]) -> bytes:
+def chain(graph: bytes, module: nn.Module, outputs: Sequence[str], *, rows: int = 1) -> bytes:
     """Put a module behind a graph.
 
     Args:
         graph: A serialised ONNX graph.
         module: Takes the graph's outputs, in their order.
         outputs: A name for each tensor that the module returns.
+        rows: Rows of each of the graph's outputs for an image.
 
     Returns:
         One serialised graph, from the first one's inputs to the module's outputs.
     """
     first = onnx.load_from_string(graph)
     examples = {
-        output.name: torch.zeros([1, *(d.dim_value for d in output.type.tensor_type.shape.dim[1:])])
+        output.name: torch.zeros([rows, *(d.dim_value for d in output.type.tensor_type.shape.dim[1:])])
         for output in first.graph.output
     }
     second = onnx.load_from_string(to_onnx(module, examples, outputs))
     second = compose.add_prefix(second, f"{outputs[0]}/", rename_inputs=False, rename_outputs=False)
     second.ir_version = first.ir_version
     merged = compose.merge_models(first, second, io_map=[(name, name) for name in examples])
+    return bytes(merged.SerializeToString())
+
+
+def put_before(graph: bytes, first: bytes) -> bytes:
+    """Let what one graph gives be the images of another.
+
+    Args:
+        graph: A serialised ONNX graph that takes `images`.
+        first: A serialised ONNX graph that takes `images` and gives one tensor.
+
+    Returns:
+        One serialised graph, from the first one's input to the other one's outputs.
+    """
+    second, model = onnx.load_from_string(graph), onnx.load_from_string(first)
+    (given,), (taken,) = model.graph.output, second.graph.input
+    second = compose.add_prefix(second, "seen/", rename_outputs=False)
+    model.ir_version = second.ir_version
+    merged = compose.merge_models(model, second, io_map=[(given.name, f"seen/{taken.name}")])
     return bytes(merged.SerializeToString())

@@ -42,10 +42,12 @@ class FrozenFeatures:
     Args:
         graph: The serialised ONNX graph: uint8 images `(N, H, W, 3)` in, tensors out, batch first.
         module: Makes the torch module that the graph was made from, for devices other than the CPU.
+        views: Rows of each output for an image.
     """
 
     graph: bytes
     module: Callable[[], nn.Module]
+    views: int = 1
 
     @property
     def backbone(self) -> dict[str, str]:

@@ -1,21 +1,32 @@
-"""What the classifier inside an inspector says of test images."""
+"""What a classifier, of defects or inside a detector, says of test images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.kinds import kind_of_each
+from knowngood.data.labelled import numbers_among
 from knowngood.inspector.verdict import Classified
+from knowngood.metrics.classification import (
+    accuracy,
+    balanced_accuracy,
+    class_figures,
+    confusion_matrix,
+    macro_f1,
+    macro_precision,
+)
 from knowngood.metrics.reliability import Reliability, reliability
-from knowngood.training.record import Classes
+from knowngood.training.record import TrainingRecord
 
 UNKNOWN = -1
-"""The class of a defect, and of a good image of which nobody has said it."""
+"""The class of a good image of which nobody has said it, and of a defect that none of the classes is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +38,10 @@ class Classification:
         temperature: What logits are divided by.
         logits: For each of V views of an image, for each of C classes, float32 `(N, V, C)`.
         features: What the classifier sees in each view, float32 `(N, V, D)`.
-        truth: The number of the true class of each view, int `(N, V)`; -1 for defects, and where nobody has
-            said it.
+        truth: The number of the true class of each view, int `(N, V)`; -1 where nobody has said it, and for
+            defects unless they are among the classes.
+        said: The number of the kind that each image is taken for by a classifier of defects, int `(N,)`, with
+            the inspector's threshold; None from an anomaly detector.
     """
 
     names: list[str]
@@ -36,6 +49,15 @@ class Classification:
     logits: NDArray[np.float32]
     features: NDArray[np.float32]
     truth: NDArray[np.int64]
+    said: NDArray[np.int64] | None = None
+
+    @property
+    def matrix(self) -> NDArray[np.int64] | None:
+        """How many images of each kind `(C, C)` are taken for which; None from an anomaly detector."""
+        if self.said is None:
+            return None
+        known = self.truth[:, 0] != UNKNOWN
+        return confusion_matrix(self.truth[known, 0], self.said[known], len(self.names))
 
     def groups(self, scores: pd.DataFrame) -> list[str]:
         """What each image is: its class if it is known, `good` if not, or its defect type.
@@ -62,7 +84,7 @@ class Classification:
         known = self.truth != UNKNOWN
         right = self.logits[known].argmax(axis=-1) == self.truth[known]
         before, after = self.reliability(1.0), self.reliability(self.temperature)
-        return {
+        return self._of_kinds() | {
             "answers": int(known.sum()),
             "accuracy": float(right.mean()) if known.any() else None,
             "temperature": self.temperature,
@@ -70,28 +92,84 @@ class Classification:
             "expected_calibration_error": after.expected_error if after else None,
         }
 
+    def _of_kinds(self) -> dict[str, Any]:
+        """How well kinds are told apart at the inspector's threshold; empty from an anomaly detector."""
+        matrix = self.matrix
+        if matrix is None or not matrix.any():
+            return {}
+        figures = class_figures(matrix)
+        return {
+            "kinds": {
+                name: {
+                    "count": int(figures.support[number]),
+                    **{
+                        figure: _share(getattr(figures, figure)[number])
+                        for figure in ("precision", "recall", "f1")
+                    },
+                }
+                for number, name in enumerate(self.names)
+            },
+            "kind_accuracy": accuracy(matrix),
+            "balanced_accuracy": balanced_accuracy(matrix),
+            "macro_precision": macro_precision(matrix),
+            "macro_f1": macro_f1(matrix),
+            "confusion": {"kinds": self.names, "matrix": matrix.tolist()},
+            "not_learned": int((self.truth[:, 0] == UNKNOWN).sum()),
+        }
 
-def classification(classes: Classes, answers: Sequence[Classified], table: pd.DataFrame) -> Classification:
+    def warnings(self, scores: pd.DataFrame) -> list[str]:
+        """What is to be known of kinds that the classifier did not learn, or that the test lacks."""
+        if self.said is None:
+            return []
+        unknown = sorted(set(scores["defect"][self.truth[:, 0] == UNKNOWN]))
+        absent = [name for number, name in enumerate(self.names) if number not in self.truth]
+        told = []
+        if unknown:
+            near = {name: get_close_matches(name, self.names, n=1) for name in unknown}
+            named = ", ".join(
+                f"{name or 'without a type'}" + (f" (did you mean {match[0]}?)" if match else "")
+                for name, match in near.items()
+            )
+            told.append(
+                f"The classifier did not learn these types of defect, which the test has: {named}. It can "
+                "reject them, but not name them; they are not in the figures by kind."
+            )
+        if absent:
+            told.append(f"The test has no image of: {', '.join(absent)}. Nothing is known of these kinds.")
+        return told
+
+
+def _share(value: float) -> float | None:
+    """A share as JSON has it; None where there is none."""
+    return float(value) if np.isfinite(value) else None
+
+
+def classification(
+    record: TrainingRecord, answers: Sequence[Classified], table: pd.DataFrame
+) -> Classification:
     """Gather answers, with what is known of the true classes.
 
     Args:
-        classes: What the classifier learned.
+        record: What the classifier learned.
         answers: At least one.
-        table: The samples, a row an answer; the class of good ones stands in the column `class`, if there is
-            one. Where images have several views, the class of each is its number.
+        table: The samples, a row an answer. The class of good ones stands in the column `class`, if there is
+            one; where images have several views, the class of each is its number. What a classifier of
+            defects learned are kinds: `good`, and the types of defect.
     """
     logits = np.stack([answer.logits for answer in answers])
+    features = np.stack([answer.features for answer in answers])
+    if record.lesson is not None:
+        names, temperature = record.lesson.names, record.lesson.temperature
+        truth = numbers_among(kind_of_each(table).tolist(), names)[:, None]
+        said = numbers_among([str(answer.verdict.kind) for answer in answers], names)
+        return Classification(names, temperature, logits, features, truth, said)
+    assert record.classes is not None
+    names, temperature = record.classes.names, record.classes.temperature
     count, views = logits.shape[:2]
     if views > 1:
         truth = np.tile(np.arange(views), (count, 1))
     else:
         own = table["class"].tolist() if "class" in table else [""] * count
-        truth = pd.Index(classes.names).get_indexer(pd.Index(own)).astype(np.int64)[:, None]
+        truth = pd.Index(names).get_indexer(pd.Index(own)).astype(np.int64)[:, None]
     truth[(table["label"] != "good").to_numpy()] = UNKNOWN
-    return Classification(
-        names=classes.names,
-        temperature=classes.temperature,
-        logits=logits,
-        features=np.stack([answer.features for answer in answers]),
-        truth=truth,
-    )
+    return Classification(names, temperature, logits, features, truth)

@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import platform
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from knowngood.data.decoding import Source, name_of
 from knowngood.data.images import image_size, significant_bits
 from knowngood.data.loader import Batches
 from knowngood.data.samples import fingerprint, good_sources
-from knowngood.detectors import DETECTORS, Detector, FittedDetector, make_detector
-from knowngood.detectors.base import FittedOnFeatures
+from knowngood.detectors import DETECTORS, Detector, make_detector
 from knowngood.detectors.trained import Trained
-from knowngood.engines.engine import compile_graph
-from knowngood.engines.export import blank, chain, to_onnx
-from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
+from knowngood.errors import DataError, RecipeError, UnreadableImage
 from knowngood.features.extract import resolve_device
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.manifest import MAX_FALSE_REJECT, RESIZE, Manifest
+from knowngood.inspector.manifest import MAX_FALSE_REJECT
+from knowngood.inspector.ship import ship
 from knowngood.metrics.thresholds import Threshold, conformal
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
-LARGEST_DIFFERENCE = 1e-4
-"""The most that a graph's scores may differ from torch's, relative."""
-
-LARGEST_ROUNDED = 5e-3
-"""The same for a graph in 8 bits, where a value between two levels may be rounded either way."""
-
-_CHECKED = 2
 _SAMPLED = 100
 _LONGEST = 4.0
 
@@ -93,8 +78,7 @@ def fit(
     """
     recipe = make_detector(detector) if isinstance(detector, str) else detector
     device = resolve_device(device)
-    if not 0 <= seed < 2**63:
-        raise RecipeError(f"seed={seed} must be a whole number from 0 to 2**63 - 1")
+    check_seed(seed)
     sources, groups, names = good_sources(data, classes)
     shape = input_shape(sources, recipe.input_size, recipe.multiple)
     unreadable: list[UnreadableImage] = []
@@ -129,38 +113,19 @@ def fit(
             f"all {len(sources)} good images are copies of one image; take photographs of several parts"
         )
 
-    # Upside down, since a patch that was remembered as it is has a distance of zero, which is all rounding.
-    upright = next(iter(dataclasses.replace(images, sources=sources, size=_CHECKED))).images
-    few = np.flip(upright, axis=1).copy()
-    graph, difference = export(fitted, few, typical=float(np.median(np.abs(held_out))))
-    if not difference <= (LARGEST_ROUNDED if b"QuantizeLinear" in graph else LARGEST_DIFFERENCE):
-        raise InspectorError(
-            f"the exported graph's scores differ from torch's by {difference:.1e}, relative; "
-            "this is a defect of the exporter or the engine: try other versions of torch and openvino"
-        )
-    manifest = Manifest(
-        detector=next(
-            (name for name, kind in DETECTORS.items() if kind is type(recipe)), type(recipe).__name__
-        ),
-        recipe=_recipe_values(recipe),
-        backbone=fitted.features.backbone if isinstance(fitted, FittedOnFeatures) else {},
-        input_shape=shape,
-        resize=RESIZE,
-        bits=images.bits,
+    return ship(
+        fitted,
+        dataclasses.replace(images, sources=sources),
+        recipe=recipe,
+        registry=DETECTORS,
+        training=training,
+        held_out=held_out,
+        peaks=peaks,
+        threshold=_threshold(held_out, chose_the_epoch=record is not None),
+        record=record,
         seed=seed,
         device=device,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions={"python": platform.python_version()}
-        | {name: version(name) for name in ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")},
-        training=training,
-        held_out=np.sort(held_out).tolist(),
-        peaks=[] if peaks is None else np.sort(peaks).tolist(),
-        validation=[],
-        threshold=_threshold(held_out, chose_the_epoch=record is not None),
-        graph_hash=hashlib.sha256(graph).hexdigest(),
-        graph_difference=difference,
     )
-    return Inspector(manifest, graph, record)
 
 
 def _threshold(held_out: NDArray[np.float64], *, chose_the_epoch: bool) -> Threshold:
@@ -172,6 +137,16 @@ def _threshold(held_out: NDArray[np.float64], *, chose_the_epoch: bool) -> Thres
     if len(held_out) > 1 and np.ptp(held_out) == 0:
         notes.append("They all have the same score, so it tells nothing apart: try another seed or network.")
     return dataclasses.replace(threshold, note=" ".join(filter(None, notes)))
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that not every library takes.
+
+    Raises:
+        RecipeError: It is out of range.
+    """
+    if not 0 <= seed < 2**63:
+        raise RecipeError(f"seed={seed} must be a whole number from 0 to 2**63 - 1")
 
 
 def input_shape(sources: Sequence[Source], size: int, multiple: int) -> tuple[int, int]:
@@ -190,63 +165,6 @@ def input_shape(sources: Sequence[Source], size: int, multiple: int) -> tuple[in
     sides = np.array([size * ratio**0.5, size / ratio**0.5])
     height, width = np.maximum(np.round(sides / multiple), 1).astype(int) * multiple
     return int(height), int(width)
-
-
-def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float) -> tuple[bytes, float]:
-    """Export a fitted detector to a graph, and measure how far its image scores are from torch's.
-
-    Frozen features come from the engine on both sides: `freeze` has compared them with torch's.
-
-    Args:
-        fitted: It is moved to the CPU.
-        images: `(N, H, W, 3)`, at the shape that the graph will take.
-        typical: A usual score; smaller ones are measured against it, since raw scores may pass through zero.
-
-    Returns:
-        The ONNX graph, with those parts of `Scores` that there are; and the largest difference, relative.
-    """
-    fitted = fitted.eval().cpu()
-    with torch.inference_mode():
-        ours = fitted(torch.from_numpy(images))
-    outputs = ["score" if name == "image" else name for name in ours.given]
-    if isinstance(fitted, FittedOnFeatures):
-        graph = chain(fitted.features.graph, _Judge(fitted), outputs)
-    else:
-        graph = to_onnx(_Whole(fitted), {"images": blank(images.shape[1:3])}, outputs)
-    theirs = compile_graph(graph, keep=True)(images)[0]  # the inspector will soon run it
-    scale = np.maximum(np.abs(ours.image.numpy()), max(typical, 1e-12))
-    return graph, float(np.max(np.abs(ours.image.numpy() - theirs) / scale))
-
-
-class _Whole(nn.Module):
-    """A detector with plain tensors as outputs, as an exporter wants them."""
-
-    def __init__(self, fitted: FittedDetector) -> None:
-        super().__init__()
-        self.fitted = fitted
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """What the method gives."""
-        return tuple(self.fitted(images).given.values())
-
-
-class _Judge(nn.Module):
-    """The part of a detector behind its frozen features, likewise."""
-
-    def __init__(self, fitted: FittedOnFeatures) -> None:
-        super().__init__()
-        self.fitted = fitted
-
-    def forward(self, *features: Tensor) -> tuple[Tensor, ...]:
-        """What the method gives."""
-        return tuple(self.fitted.judge(features).given.values())
-
-
-def _recipe_values(recipe: Detector) -> dict[str, Any]:
-    """The recipe as JSON has it."""
-    # Every recipe is a dataclass, which the type of their abstract base cannot say.
-    values = dataclasses.asdict(recipe)  # type: ignore[call-overload]
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def _size(source: Source) -> tuple[int, int] | UnreadableImage:

@@ -60,9 +60,14 @@ class Inspector:
     def __repr__(self) -> str:
         manifest = self.manifest
         return (
-            f"Inspector({manifest.detector}, learned from {len(manifest.training)} good images, "
+            f"Inspector({manifest.detector}, learned from {len(manifest.training)} {self.learned_from}, "
             f"threshold {manifest.threshold.value:.4g})"
         )
+
+    @property
+    def learned_from(self) -> str:
+        """What it learned from, in words."""
+        return "images of good parts and defects" if self.training and self.training.lesson else "good images"
 
     @property
     def threshold(self) -> Threshold:
@@ -187,6 +192,7 @@ class Inspector:
         batches = Batches(
             images, self.manifest.input_shape, size=1, bits=self.manifest.bits, on_unreadable=on_unreadable
         )
+        lesson = self.training.lesson if self.training else None
         alone = len(images) == 1
         engine = self._tried(alone)
         pairs = ((batch, batch.images) for batch in batches)
@@ -199,16 +205,29 @@ class Inspector:
             p_of_batch = p_values(scores, self._held_out)
             for row, index in enumerate(batch.index):
                 score = float(scores[row])
+                rejected = score > self.threshold.value
+                answer = self._kind(given["logits"][row, 0], rejected) if lesson else (None, None)
                 verdict = Verdict(
                     source=images[index],
                     index=int(index),
                     score=score,
                     p_value=float(p_of_batch[row]),
-                    decision="reject" if score > self.threshold.value else "accept",
+                    decision="reject" if rejected else "accept",
                     size=(int(batch.sizes[row, 0]), int(batch.sizes[row, 1])),
                     patch_map=None if maps is None else maps[row].copy(),
+                    kind=answer[0],
+                    probabilities=answer[1],
                 )
                 yield verdict, batch.images[row], {name: array[row] for name, array in given.items()}
+
+    def _kind(self, logits: NDArray[np.float32], rejected: bool) -> tuple[str, dict[str, float]]:
+        """What a classifier takes an image for, and the probability of each kind."""
+        assert self.training is not None
+        assert self.training.lesson is not None
+        names, scaled = self.training.lesson.names, logits / self.training.lesson.temperature
+        likely = np.exp(scaled - scaled.max())
+        kind = 1 + int(scaled[1:].argmax()) if rejected else 0
+        return names[kind], dict(zip(names, (likely / likely.sum()).tolist(), strict=True))
 
     @property
     def compiled(self) -> Engine:

@@ -13,7 +13,7 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.metrics import thresholds
 from knowngood.types import Progress, silent
 
-RULES = "f1-max, youden, recall=0.99 or cost=1:20"
+RULES = "f1-max, youden, even-odds, recall=0.99 or cost=1:20"
 
 
 def threshold_at(inspector: Inspector, max_false_reject: float) -> Inspector:
@@ -43,8 +43,8 @@ def threshold_by_rule(
 
     Args:
         inspector: It is not changed.
-        rule: `f1-max`, `youden`, `recall=R` (at least that share of defects is rejected) or `cost=F:E` (the
-            cost of a false reject and of an escape).
+        rule: `f1-max`, `youden`, `even-odds` (a part is as likely good as defective), `recall=R` (at least
+            that share of defects is rejected) or `cost=F:E` (the cost of a false reject and of an escape).
         validation: A folder, a table file or a table; all its labelled images are used, whatever their split.
         progress: Called during long work.
 
@@ -60,7 +60,13 @@ def threshold_by_rule(
         numbers = [float(number) for number in argument.split(":")] if argument else []
     except ValueError:
         numbers = []
-    if (name, len(numbers)) not in {("f1-max", 0), ("youden", 0), ("recall", 1), ("cost", 2)}:
+    if (name, len(numbers)) not in {
+        ("f1-max", 0),
+        ("youden", 0),
+        ("even-odds", 0),
+        ("recall", 1),
+        ("cost", 2),
+    }:
         raise RecipeError(f"rule {rule!r} is not known; take {RULES}")
     if (name == "recall" and not 0 < numbers[0] <= 1) or (name == "cost" and min(numbers) <= 0):
         raise RecipeError(f"rule {rule!r} is out of range; a recall lies above 0 and up to 1, costs above 0")
@@ -77,6 +83,8 @@ def threshold_by_rule(
         chosen = thresholds.f1_max(defect, scores)
     elif name == "youden":
         chosen = thresholds.youden(defect, scores)
+    elif name == "even-odds":
+        chosen = thresholds.even_odds(defect, scores)
     elif name == "recall":
         chosen = thresholds.recall(defect, scores, *numbers)
     else:

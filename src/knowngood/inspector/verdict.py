@@ -24,6 +24,10 @@ class Verdict:
         decision: `accept` or `reject`.
         size: Height and width of the image.
         patch_map: Anomaly map at patch resolution, float32 `(h, w)`; None for image-only detectors.
+        kind: What a classifier takes it for: `good`, or where it is rejected the likeliest defect type; None
+            from an anomaly detector.
+        probabilities: What a classifier gives each of its kinds, by name, 1 in all; None from an anomaly
+            detector.
     """
 
     source: Source
@@ -33,11 +37,16 @@ class Verdict:
     decision: str
     size: tuple[int, int]
     patch_map: NDArray[np.float32] | None
+    kind: str | None = None
+    probabilities: dict[str, float] | None = None
 
     def row(self) -> dict[str, Any]:
         """The verdict as a row of a table; an array is named by its position."""
         path = name_of(self.source, self.index)
-        return {"path": path, "score": self.score, "p_value": self.p_value, "decision": self.decision}
+        row = {"path": path, "score": self.score, "p_value": self.p_value, "decision": self.decision}
+        if self.probabilities is None:
+            return row
+        return row | {"kind": self.kind} | {f"p_{name}": share for name, share in self.probabilities.items()}
 
     @property
     def map(self) -> NDArray[np.float32] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
@@ -148,32 +147,24 @@ def draw_rocs(
     legend_beside(axes, size)
 
 
-def draw_confusion(
-    figure: Figure | SubFigure,
-    logits: NDArray[np.floating[Any]],
-    truth: NDArray[np.int64],
-    names: Sequence[str],
-) -> None:
-    """Draw how many views of each class are taken for which.
+def draw_confusion(figure: Figure | SubFigure, counts: NDArray[np.int64], names: Sequence[str]) -> None:
+    """Draw how many images, or views of them, of each class are taken for which.
 
     The colour is the share of the true class, so that small classes are seen as well as large ones; the
-    number is that of views, and is left out where there are more than twelve classes.
+    number is left out where there are more than twelve classes.
 
     Args:
         figure: Where to.
-        logits: `(N, V, C)`.
-        truth: The true class of each view, int `(N, V)`; -1 where it is not known.
+        counts: True classes down, `(C, C)`; see `knowngood.metrics.classification.confusion_matrix`.
         names: The classes, `(C,)`.
 
     Example:
         >>> figure = Figure()
-        >>> draw_confusion(figure, np.eye(2)[None], np.array([[0, -1]]), ["bolt", "nut"])
+        >>> draw_confusion(figure, np.array([[3, 1], [0, 2]]), ["bolt", "nut"])
         >>> [text.get_text() for text in figure.axes[0].texts]
-        ['1', '0', '0', '0']
+        ['3', '1', '0', '2']
     """
-    classes, known = logits.shape[-1], truth >= 0
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (truth[known], logits.argmax(axis=-1)[known]), 1)
+    classes = len(names)
     shares = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     size = type_for(figure)
     written = classes <= _WRITTEN
@@ -183,8 +174,10 @@ def draw_confusion(
     if written:
         axes.set_yticks(range(classes), ticks)
         across, down = (length * 72 / figure.dpi / classes for length in (axes.bbox.width, axes.bbox.height))
-        letters = max(4, int(across / (LETTER * size)) - 1)
-        axes.set_xticks(range(classes), [short(name, letters) for name in names])
+        # Names below are written somewhat smaller before they are cut.
+        small = float(np.clip(across / (LETTER * (1 + max(map(len, ticks)))), 0.72 * size, 0.95 * size))
+        letters = max(4, round(across / (LETTER * small)) - 1)
+        axes.set_xticks(range(classes), [short(name, letters) for name in names], fontsize=small)
         cell = min(size, 0.8 * down, across / (LETTER * (1 + len(f"{counts.max():,}"))))
         for (row, column), count in np.ndenumerate(counts):
             ink = "white" if shares[row, column] > 60 else INK

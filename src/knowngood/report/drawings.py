@@ -1,4 +1,4 @@
-"""The drawings on the report page of a detector whose network was trained, or that rebuilds images."""
+"""The drawings on the report page of whatever was trained, classifies or rebuilds images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from knowngood.metrics.classification import confusion_matrix
 from knowngood.report import classification, confidence, figures, reconstruction, training
 from knowngood.report.embedding import HOW_TO_READ, choose, embed
+from knowngood.report.learned import learning_shown, lesson_words
 from knowngood.report.reconstruction_words import is_sum, likeness, loss_words
+from knowngood.report.supervised import Exhibit, answers_shown
 
 if TYPE_CHECKING:
     from knowngood.inspector.evaluation import Evaluation
@@ -27,10 +30,10 @@ _ODD_HEIGHT = 2.3
 
 
 class Drawing(NamedTuple):
-    """A figure of how a network was trained or what it rebuilds, and what it shows."""
+    """A figure of how a network was trained or what it rebuilds, and what it shows; or words alone."""
 
     text: str
-    uri: str
+    uri: str = ""
 
 
 def training_drawings(evaluation: Evaluation) -> list[Drawing]:
@@ -38,6 +41,8 @@ def training_drawings(evaluation: Evaluation) -> list[Drawing]:
     record = evaluation.training
     if record is None:
         return []
+    if record.lesson is not None:
+        return [*map(Drawing, lesson_words(record)), *map(_exhibited, learning_shown(record))]
     drawings = [
         _drawing("Layers.", lambda figure: training.draw_layers(figure, record), (_WIDTH, _height(record))),
         _drawing(
@@ -69,6 +74,8 @@ def classified_drawings(evaluation: Evaluation) -> list[Drawing]:
     if found is None:
         return []
     assert evaluation.training is not None
+    if evaluation.training.lesson is not None:
+        return list(map(_exhibited, answers_shown(evaluation)))
     assert evaluation.training.classes is not None
     classes = evaluation.training.classes
     defect = (evaluation.scores["label"] == "defect").to_numpy()
@@ -153,11 +160,14 @@ def _calibration_drawings(evaluation: Evaluation) -> list[Drawing]:
             (_WIDTH, 3.8),
         )
     ]
-    if (found.truth >= 0).any():
+    known = found.truth >= 0
+    if known.any():
+        said = found.logits[known].argmax(axis=-1)
+        counts = confusion_matrix(found.truth[known], said, len(found.names))
         drawings.append(
             _drawing(
                 "Which class the good test images are taken for.",
-                lambda figure: classification.draw_confusion(figure, found.logits, found.truth, found.names),
+                lambda figure: classification.draw_confusion(figure, counts, found.names),
                 (_WIDTH, 4.0),
             )
         )
@@ -198,6 +208,13 @@ def rebuilt_drawings(evaluation: Evaluation) -> list[Drawing]:
         )
     )
     return drawings
+
+
+def _exhibited(exhibit: Exhibit) -> Drawing:
+    """Draw an exhibit for the page."""
+    layout: Literal["constrained"] | None = "constrained" if exhibit.loose else None
+    text = f"{exhibit.finding}. {exhibit.remark}"
+    return _drawing(text, exhibit.draw, (_WIDTH, exhibit.height), layout)
 
 
 def _drawing(

@@ -26,7 +26,10 @@ _CLOSEST = "Judged rightly, but nearest to the threshold: good parts, and defect
 
 
 class Part(NamedTuple):
-    """One judged part as the page shows it; ``kind`` is its defect type, or what its label says."""
+    """One judged part as the page shows it.
+
+    ``kind`` is its defect type, or what its label says; ``said`` is what a classifier takes it for.
+    """
 
     path: str
     name: str
@@ -35,6 +38,7 @@ class Part(NamedTuple):
     score: float
     p_value: float
     pictures: list[Picture]
+    said: str = ""
 
 
 class Section(NamedTuple):
@@ -91,6 +95,7 @@ def _render(evaluation: Evaluation, examples: int) -> str:
         verdict=words.verdict(metrics),
         basis=words.basis(metrics, evaluation.provenance["threshold"]),
         metrics=metrics,
+        kinds=_kinds(metrics),
         interval=words.interval,
         reasons=reasons,
         footnotes={name: reasons.index(reason) + 1 for name, reason in notes.items()},
@@ -105,6 +110,12 @@ def _render(evaluation: Evaluation, examples: int) -> str:
         provenance=evaluation.provenance,
         facts=list(_facts(evaluation.provenance)),
     )
+
+
+def _kinds(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """How well a classifier tells kinds apart; None where there is none, or it knows good and bad alone."""
+    found: Mapping[str, Any] = metrics.get("classifier", {})
+    return found if len(found.get("kinds", {})) > 2 else None
 
 
 def _figures(evaluation: Evaluation) -> list[tuple[str, str, str]]:
@@ -181,6 +192,7 @@ def _parts(rows: pd.DataFrame, heat_maps: NDArray[np.float32] | None, bits: int 
             pictures=panel(
                 row["path"], None if heat_maps is None else heat_maps[position], row["mask"], bits=bits
             ),
+            said=f"taken for {row['kind']}" if "kind" in row else "",
         )
         for position, row in zip(rows.index, rows.to_dict("records"), strict=True)
     ]

@@ -22,6 +22,9 @@ _LINE = 1.3
 _APART = 2
 """Letters between two columns."""
 
+_GAP = 0.04
+"""Between two tables, as a share of the figure."""
+
 
 def type_size(rows: Sequence[Sequence[str]], width: float, height: float, largest: float) -> float:
     """Choose the largest type in which a table keeps to its place.
@@ -93,6 +96,45 @@ def table(
         )
         # As a share of the cell: the left edge of the table is the left edge of its first letters.
         cell.PAD = 0.0 if column == 0 and column not in right else 0.5 * _APART / letters[column]
+
+
+def tables(
+    figure: Figure | SubFigure,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    below: int = 24,
+) -> None:
+    """Draw one table, or up to three beside each other where there are many rows, over the whole place.
+
+    The wider the place the larger the type: on a slide more than on a page.
+
+    Args:
+        figure: Where to.
+        head: The first row of each.
+        rows: All others.
+        right: As `table` takes it.
+        below: Rows that stand below each other before another table begins.
+
+    Example:
+        >>> figure = Figure()
+        >>> tables(figure, ["epoch", "loss"], [["1", "0.5"], ["2", "0.4"], ["3", "0.3"]], below=2)
+        >>> [len(axes.tables[0].get_celld()) for axes in figure.axes]
+        [6, 4]
+    """
+    across, down = (length / figure.dpi for length in (figure.bbox.width, figure.bbox.height))
+    length = -(-len(rows) // min(3, -(-len(rows) // below)))
+    parts = [[head, *rows[start : start + length]] for start in range(0, len(rows), length)]
+    share = 1 / len(parts)
+    width = share - _GAP * (len(parts) > 1)
+    # A slide is read from farther away than a page of the same width.
+    largest = min(14.0, across**2 / 11)
+    size = min(type_size(one, width * across, down, largest) for one in parts)
+    for place, one in enumerate(parts):
+        # The last one may be shorter: its lines are as high all the same.
+        high = len(one) / len(parts[0])
+        table(figure, one, (place * share, 1 - high, width, high), size=size, right=right)
 
 
 def image_grid(

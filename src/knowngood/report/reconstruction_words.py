@@ -25,7 +25,7 @@ def loss_words(record: TrainingRecord, name: str) -> tuple[str, str]:
 
     Args:
         record: How the network was trained; a validation loss that is NaN is not spoken of.
-        name: What in-class samples are called.
+        name: What in-class samples are called; empty where the held-out ones are of all kinds.
 
     Returns:
         The finding, and a remark.
@@ -49,7 +49,8 @@ def loss_words(record: TrainingRecord, name: str) -> tuple[str, str]:
         f"start; the weights of epoch {record.best} were kept"
     )
     if kept["validation"] == validation.min():
-        remark += f", whose loss on held-out {name} samples is the smallest"
+        samples = " ".join(filter(None, ("held-out", name, "samples")))
+        remark += f", whose loss on {samples} is the smallest"
     return finding, f"{remark}."
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from knowngood.report.figures import FAINT, GOOD, INK
-from knowngood.report.layout import image_grid, name_row, show, table, type_size
+from knowngood.report.layout import image_grid, name_row, show, table, tables, type_size
+from knowngood.report.words import MISSING
 from knowngood.training.record import Layer, TrainingRecord
 
 _ROWS = 10  # epochs below each other
@@ -76,7 +77,8 @@ def draw_losses(figure: Figure | SubFigure, record: TrainingRecord) -> None:
     axes = figure.add_subplot()
     shown = [name for name in ("train", "validation") if name in losses]
     for name in shown:
-        label = "training" if name == "train" else "validation (held-out good images)"
+        held_out = "held-out images" if record.lesson else "held-out good images"
+        label = "training" if name == "train" else f"validation ({held_out})"
         colour = FAINT if name == "train" else GOOD
         axes.plot(losses["epoch"], losses[name], color=colour, linewidth=2, marker=".", label=label)
     if shown:
@@ -88,10 +90,41 @@ def draw_losses(figure: Figure | SubFigure, record: TrainingRecord) -> None:
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > 10 * values.min():
         axes.set_yscale("log")
+        # Powers of ten would be written in mathematical notation, which the style does not read.
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="epoch", ylabel="loss")
     if len(losses) == 1:  # a wide axis would be marked in parts of an epoch, or twice with the same one
         axes.set_xlim(0, 2)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def draw_epoch_table(figure: Figure | SubFigure, record: TrainingRecord) -> None:
+    """Draw a table with a row an epoch: losses, share of held-out images told wrongly, and how long it took.
+
+    Example:
+        >>> from knowngood.training.record import Epoch
+        >>> figure = Figure()
+        >>> draw_epoch_table(figure, TrainingRecord([], [Epoch(1, 0.5, 0.6, 0.25, 83.4)], 1, 0.001, []))
+        >>> drawn = figure.axes[0].tables[0]
+        >>> [drawn[1, column].get_text().get_text() for column in range(5)]
+        ['1 (kept)', '0.5000', '0.6000', '0.250', '1:23']
+    """
+    rows = []
+    for epoch in record.epochs:
+        seconds = None if epoch.seconds is None else round(epoch.seconds)
+        rows.append(
+            [
+                f"{epoch.epoch} (kept)" if epoch.epoch == record.best else str(epoch.epoch),
+                f"{epoch.train:.4f}",
+                f"{epoch.validation:.4f}",
+                MISSING if epoch.error is None else f"{epoch.error:.3f}",
+                MISSING if seconds is None else f"{seconds // 60}:{seconds % 60:02}",
+            ]
+        )
+    head = ["epoch", "training loss", "validation loss", "error rate", "time"]
+    tables(figure, head, rows, right=[1, 2, 3, 4], below=16)
 
 
 def shown_epochs(record: TrainingRecord) -> list[list[int]]:

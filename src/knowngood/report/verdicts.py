@@ -44,17 +44,18 @@ def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str])
     """
     path = Path(path)
     check_suffix(path)
+    names = list(rows[0]) if rows else COLUMNS  # a classifier says more
     with replacing(path) as unfinished:
         if path.suffix.lower() == ".parquet":
             import pyarrow
             import pyarrow.parquet
 
-            columns = {name: [_as_text(row[name]) for row in rows] for name in COLUMNS}
+            columns = {name: [_as_text(row[name]) for row in rows] for name in names}
             pyarrow.parquet.write_table(pyarrow.table(columns), unfinished)
             return
         with unfinished.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             if path.suffix.lower() == ".csv":
-                writer = csv.DictWriter(file, COLUMNS)
+                writer = csv.DictWriter(file, names)
                 writer.writeheader()
                 writer.writerows(rows)
             else:

@@ -7,6 +7,9 @@ from typing import Any
 
 MISSING = "–"
 
+_LABELLED = " defective "
+"""What stands in the rule of a threshold that was chosen on labelled images: how many of each there were."""
+
 
 def percent(share: float | None) -> str:
     """Write a share as a percentage.
@@ -130,6 +133,7 @@ def verdict(metrics: Mapping[str, Any]) -> str:
         sentences.append(f"Of {count(defect, 'defect')} {escaped or 'none'} escaped {extent}.")
     else:
         sentences.append("There were no defects to judge.")
+    sentences += _types_named(metrics)
     if unreadable:
         sentences.append(
             f"{count(unreadable, 'image')} could not be read and {_were(unreadable)} not judged."
@@ -155,19 +159,41 @@ def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
         with 95 % confidence it rejects at most 7.3 % of good parts.
     """
     value, bound, low = score(threshold["value"]), threshold["upper_bound"], metrics["false_reject_rate_low"]
-    source = f" from {count(threshold['held_out'], 'held-out good image')}" if threshold["held_out"] else ""
+    # A rule that was applied to labelled images says so itself, and to how many.
+    labelled = _LABELLED in threshold["rule"]
+    from_good = bool(threshold["held_out"]) and not labelled
+    source = f" from {count(threshold['held_out'], 'held-out good image')}" if from_good else ""
     promise = (
         "" if bound is None else f"; with 95 % confidence it rejects at most {percent(bound)} of good parts"
     )
+    if promise and labelled:
+        promise += ", or somewhat more, since it was chosen on the same images"
     sentences = [f"The threshold {value} was set{source} by the rule “{threshold['rule']}”{promise}."]
     if threshold["note"]:
         sentences.append(threshold["note"])
     if bound is not None and low is not None and low > bound:
+        besides = ", or the threshold fits the images that it was chosen on too closely" if labelled else ""
         sentences.append(
             "More good parts were rejected here than this allows: "
-            "the judged parts or their lighting probably differ from those the inspector learned from."
+            "the judged parts or their lighting probably differ from those the inspector learned from"
+            f"{besides}."
         )
     return " ".join(sentences)
+
+
+def _types_named(metrics: Mapping[str, Any]) -> list[str]:
+    """Say of how many rejected defects a classifier named the type; nothing where it knows only one."""
+    confusion = metrics.get("classifier", {}).get("confusion")
+    if confusion is None or len(confusion["kinds"]) <= 2:
+        return []
+    defects = [row[1:] for row in confusion["matrix"][1:]]
+    rejected = sum(map(sum, defects))
+    if not rejected:
+        return []
+    right = sum(row[place] for place, row in enumerate(defects))
+    known = " of types that it learned" if metrics["classifier"]["not_learned"] else ""
+    named = f"{right or 'none'} {_were(right)} named rightly ({percent(right / rejected)})"
+    return [f"Of {count(rejected, 'rejected defect')}{known} {named}."]
 
 
 def _extent(metrics: Mapping[str, Any], rate: str) -> str:

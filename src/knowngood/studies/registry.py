@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 STUDIES = {
     "ece157a": "Autoencoders that learn the digit 1 and good transistors (course homework, UCSB 2022)",
     "kaist": "Softmax confidence, temperature and rotations on MNIST (course exercise, KAIST)",
+    "screw": "Good or defective screws, from 250 and 50 images (assignment, 2023)",
+    "transistor_classes": "Five kinds of transistor, from ten images of each (course homework, NTHU 2024)",
+    "semiconductor": "Good or defective solar cells, transfer learning (course project, HKUST)",
 }
 """What each study is about; the module of that name has a function `study`."""
 

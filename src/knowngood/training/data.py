@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from knowngood.training.imbalance import epoch_rows
 from knowngood.training.store import Store
 
 LEAST_STEPS = 10
@@ -55,13 +56,15 @@ class StoredData(lightning.LightningDataModule):
         batch_size: Samples in a step, over all devices; they are shared out evenly, so that no step is left
             with a single sample.
         seed: Another seed gives another order.
+        sampling: One of `knowngood.training.imbalance.METHODS`: which samples a pass shows.
     """
 
-    def __init__(self, store: Store, *, batch_size: int, seed: int) -> None:
+    def __init__(self, store: Store, *, batch_size: int, seed: int, sampling: str = "none") -> None:
         super().__init__()
         self.store = store
         self.batch_size = batch_size
         self.seed = seed
+        self.sampling = sampling
 
     @property
     def examples(self) -> tuple[Tensor, Tensor]:
@@ -72,8 +75,13 @@ class StoredData(lightning.LightningDataModule):
         """The batches of the current epoch."""
         epoch = self.trainer.current_epoch if self.trainer else 0
         rng = np.random.default_rng([self.seed, epoch])
-        steps = -(-len(self.store.train) // self.batch_size)
-        passes = [rng.permutation(self.store.train) for _ in range(-(-LEAST_STEPS // steps))]
+
+        def draw() -> NDArray[np.int64]:
+            return epoch_rows(self.sampling, self.store.labels, self.store.train, rng)
+
+        first = draw()
+        steps = -(-len(first) // self.batch_size)
+        passes = [first, *(draw() for _ in range(-(-LEAST_STEPS // steps) - 1))]
         return self._loader(np.concatenate(passes), steps * len(passes))
 
     def val_dataloader(self) -> DataLoader[Any]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import lightning
-import pandas as pd
 import torch
 from torch import Tensor
 
 from knowngood.errors import OutputError, TrainingError
 from knowngood.output import replacing
-from knowngood.training.record import Epoch
+from knowngood.training.learner import ACCURACY
+from knowngood.training.record import Epoch, loss_table
 from knowngood.types import Progress
 
 EVERY = 5
@@ -52,7 +54,7 @@ class Journal(lightning.Callback):
         self.weights: dict[str, Tensor] = {}
         self.rebuilt: dict[int, Tensor] = {}
         self.done = False
-        self.saved = time.monotonic()
+        self.saved = self.begun = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
         """What the checkpoint keeps."""
@@ -67,22 +69,35 @@ class Journal(lightning.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.epochs = [Epoch(*epoch) for epoch in state_dict["epochs"]]
+        self.epochs = [Epoch.of(epoch) for epoch in state_dict["epochs"]]
         self.best, self.least = state_dict["best"], state_dict["least"]
         self.weights, self.rebuilt = state_dict["weights"], state_dict["rebuilt"]
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """Look at the clock."""
+        self.begun = time.monotonic()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write down the epoch; validation comes before this."""
         network: Any = pl_module.network
         number = trainer.current_epoch + 1
         seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        validation = seen["validation/monitored"]
+        validation = network.objective(seen)
         if not math.isfinite(validation):
             raise TrainingError(
                 f"the loss of held-out images is not a finite number after epoch {number}; take a smaller "
                 "learning_rate"
             )
-        self.epochs.append(Epoch(number, seen["train/monitored"], validation))
+        self.epochs.append(
+            Epoch(
+                number,
+                seen["train/monitored"],
+                seen["validation/monitored"],
+                seen.get("validation/error"),
+                time.monotonic() - self.begun,
+                tuple(_of_classes(seen)),
+            )
+        )
         if validation < self.least:
             self.best, self.least = number, validation
             self.weights = {
@@ -124,9 +139,19 @@ class Journal(lightning.Callback):
             raise OutputError(f"{str(self.file)!r} cannot be written: {error.strerror or error}") from error
         if trainer.is_global_zero:
             with replacing(self.file.with_name(LOSSES)) as table:
-                pd.DataFrame(self.epochs, columns=list(Epoch._fields)).to_csv(table, index=False)
+                loss_table(self.epochs).to_csv(table, index=False)
         trainer.strategy.barrier("saved")
         self.saved = time.monotonic()
+
+
+def _of_classes(seen: dict[str, float]) -> Iterator[float | None]:
+    """The share of held-out samples of each class that are told rightly; None for a class without any."""
+    name = f"validation/{ACCURACY}"
+    for number in itertools.count():
+        if f"{name}{number}" not in seen:
+            return
+        share = seen[f"{name}{number}"]
+        yield share if math.isfinite(share) else None
 
 
 class Told(lightning.Callback):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.metrics.reliability import BINS, Reliability
+from knowngood.training.lesson import Lesson
+from knowngood.training.pictures import picture_shape, read_pictures, write_pictures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
 CONTENT = "training.json"
 """The member of an inspector file that holds the record, but for its pictures."""
 
-_LARGEST = 1 << 14
-_MOST_VALUES = 1 << 26
+_MOST_ANSWERS = 1 << 26
 _PICTURES = "training/{}.png"
 
 
@@ -41,11 +42,44 @@ class Layer(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The mean loss in one epoch, on the images learned from and on those held out."""
+    """The mean loss in one epoch, on the images learned from and on those held out.
+
+    Attributes:
+        epoch: Counted from 1.
+        train: On the images learned from.
+        validation: On those held out.
+        error: Share of the held-out images that are told wrongly; None where nothing is told apart.
+        seconds: How long the epoch took; None where that was not written down.
+        accuracies: Share of the held-out images of each class that are told rightly, None for a class without
+            any; empty for a network that tells nothing apart.
+    """
 
     epoch: int
     train: float
     validation: float
+    error: float | None = None
+    seconds: float | None = None
+    accuracies: tuple[float | None, ...] = ()
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Epoch:
+        """An epoch from what JSON or a checkpoint has of it.
+
+        Example:
+            >>> Epoch.of([1, 0.5, 0.6, None, 2.0, [0.5, None]]).accuracies
+            (0.5, None)
+        """
+        epoch, train, validation, *more = values
+        missing: list[Any] = [None, None, ()]
+        error, seconds, accuracies = more + missing[len(more) :]
+        return cls(
+            int(epoch),
+            float(train),
+            float(validation),
+            _share(error),
+            _share(seconds),
+            tuple(map(_share, accuracies)),
+        )
 
 
 class Odd(NamedTuple):
@@ -96,12 +130,14 @@ class TrainingRecord:
     Args:
         layers: Its layers, in the order in which an image meets them.
         epochs: The losses of each epoch, the first one counted as 1.
-        best: The epoch whose weights were kept: the one with the smallest validation loss.
+        best: The epoch whose weights were kept: the one with the smallest validation loss; 0 where no network
+            was trained, and epochs and layers are empty.
         learning_rate: The learning rate at the start.
         validation: Positions of the held-out images among the images that could be read.
         originals: A fixed batch of held-out images, uint8 `(n, h, w, 3)`; None if pixels are not rebuilt.
         rebuilt: Their reconstructions, by the epoch after which they were made.
-        classes: What the network tells apart; None where it does not classify.
+        classes: What the network tells apart; None where it does not classify good images.
+        lesson: What a classifier of good parts and defects learned; None for an anomaly detector.
     """
 
     layers: list[Layer]
@@ -112,18 +148,17 @@ class TrainingRecord:
     originals: NDArray[np.uint8] | None = None
     rebuilt: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     classes: Classes | None = None
+    lesson: Lesson | None = None
 
     @property
     def losses(self) -> pd.DataFrame:
-        """One row an epoch: `epoch`, `train`, `validation`.
+        """One row an epoch: `epoch`, `train`, `validation`, and `error` and `seconds` where they are known.
 
         Example:
             >>> TrainingRecord([], [Epoch(1, 0.5, 0.6)], 1, 0.001, []).losses.to_dict("records")
             [{'epoch': 1, 'train': 0.5, 'validation': 0.6}]
         """
-        import pandas as pd  # judging images must not wait for it
-
-        return pd.DataFrame(self.epochs, columns=list(Epoch._fields))
+        return loss_table(self.epochs)
 
     def to_members(self) -> dict[str, bytes]:
         """The record as files by name: `training.json`, and a PNG of each batch, one image below the other.
@@ -133,17 +168,19 @@ class TrainingRecord:
             >>> TrainingRecord.from_members(record.to_members()).validation
             [4, 7]
         """
-        content = asdict(replace(self, originals=None, rebuilt={}, classes=None))
+        content = asdict(replace(self, originals=None, rebuilt={}, classes=None, lesson=None))
         content["rebuilt"] = sorted(self.rebuilt)
-        members = {}
+        members: dict[str, bytes] = {}
+        if self.lesson is not None:
+            content["lesson"], members = self.lesson.to_members()
         if self.classes is not None:
             content["classes"] = _plain(self.classes)
-            members[_PICTURES.format("odd")] = _png(self.classes.pictures)
+            members[_PICTURES.format("odd")] = write_pictures(self.classes.pictures)
         if self.originals is not None:
             content["originals"] = self.originals.shape[:3]
-            members[_PICTURES.format("originals")] = _png(self.originals)
+            members[_PICTURES.format("originals")] = write_pictures(self.originals)
             for epoch, images in self.rebuilt.items():
-                members[_PICTURES.format(f"epoch_{epoch:03}")] = _png(images)
+                members[_PICTURES.format(f"epoch_{epoch:03}")] = write_pictures(images)
         return {CONTENT: json.dumps(content, indent=1, allow_nan=False).encode(), **members}
 
     @classmethod
@@ -159,35 +196,47 @@ class TrainingRecord:
             raise ValueError(f"the training record is damaged: {error!r}") from error
 
 
+def loss_table(epochs: Sequence[Epoch]) -> pd.DataFrame:
+    """One row an epoch; see `TrainingRecord.losses`."""
+    import pandas as pd  # judging images must not wait for it
+
+    table = pd.DataFrame(epochs, columns=list(Epoch._fields)).drop(columns="accuracies")
+    return table.drop(columns=[name for name in ("error", "seconds") if table[name].isna().all()])
+
+
 def _read(members: Mapping[str, bytes]) -> TrainingRecord:
     """Read a record; whatever is wrong with it raises."""
     values: dict[str, Any] = json.loads(members[CONTENT])
     originals, rebuilt = None, {}
     if values["originals"] is not None:
-        shape = _picture_shape(values["originals"])
-        originals = _images(members[_PICTURES.format("originals")], shape)
+        shape = picture_shape(values["originals"])
+        originals = read_pictures(members[_PICTURES.format("originals")], shape)
         for epoch in map(int, values["rebuilt"]):
-            rebuilt[epoch] = _images(members[_PICTURES.format(f"epoch_{epoch:03}")], shape)
+            rebuilt[epoch] = read_pictures(members[_PICTURES.format(f"epoch_{epoch:03}")], shape)
     record = TrainingRecord(
         layers=[
             Layer(str(name), str(kind), tuple(map(int, output)), int(parameters))
             for name, kind, output, parameters in values["layers"]
         ],
-        epochs=[
-            Epoch(int(epoch), float(train), float(validation))
-            for epoch, train, validation in values["epochs"]
-        ],
+        epochs=[Epoch.of(epoch) for epoch in values["epochs"]],
         best=int(values["best"]),
         learning_rate=float(values["learning_rate"]),
         validation=list(map(int, values["validation"])),
         originals=originals,
         rebuilt=rebuilt,
         classes=_read_classes(values["classes"], members) if values.get("classes") is not None else None,
+        lesson=Lesson.from_members(values["lesson"], members) if values.get("lesson") is not None else None,
     )
-    losses = np.array([epoch[1:] for epoch in record.epochs], dtype=np.float64)
-    if record.best not in [epoch.epoch for epoch in record.epochs] or not np.isfinite(losses).all():
+    losses = np.array([epoch[1:3] for epoch in record.epochs], dtype=np.float64)
+    kept = [epoch.epoch for epoch in record.epochs] or [0]  # a classifier may train no network
+    if record.best not in kept or not np.isfinite(losses).all():
         raise ValueError("the training record is damaged: its losses are not those of a training")
     return record
+
+
+def _share(value: Any) -> float | None:
+    """A number that may be missing."""
+    return None if value is None else float(value)
 
 
 def _plain(classes: Classes) -> dict[str, Any]:
@@ -211,7 +260,7 @@ def _read_classes(values: dict[str, Any], members: Mapping[str, bytes]) -> Class
             Odd(str(name), str(label), float(score), bool(held_out))
             for name, label, score, held_out in map(list, values["odd"])
         ],
-        pictures=_images(members[_PICTURES.format("odd")], _picture_shape(values["pictures"])),
+        pictures=read_pictures(members[_PICTURES.format("odd")], picture_shape(values["pictures"])),
     )
     if not (
         isinstance(values["names"], list)
@@ -231,34 +280,8 @@ def _read_classes(values: dict[str, Any], members: Mapping[str, bytes]) -> Class
 def _read_reliability(parts: Any) -> Reliability:
     """Read how sure a classifier was against how right."""
     answers, confidence, accuracy = (np.array(part, dtype=np.float64) for part in parts)
-    whole = np.isfinite(answers).all() and (answers == np.clip(np.rint(answers), 0, _MOST_VALUES)).all()
+    whole = np.isfinite(answers).all() and (answers == np.clip(np.rint(answers), 0, _MOST_ANSWERS)).all()
     shares = all(((part >= 0) & (part <= 1)).all() for part in (confidence, accuracy))
     if not (answers.shape == confidence.shape == accuracy.shape == (BINS,)) or not whole or not shares:
         raise ValueError("the training record is damaged: its calibration cannot be")
     return Reliability(answers.astype(np.int64), confidence, accuracy)
-
-
-def _picture_shape(sizes: Any) -> tuple[int, ...]:
-    """The shape of pictures from what the record says of it."""
-    count, height, width = map(int, sizes)
-    if not all(0 < side <= _LARGEST for side in (count, height, width)):
-        raise ValueError("the training record has pictures of an impossible size")
-    return count, height, width, 3
-
-
-def _png(images: NDArray[np.uint8]) -> bytes:
-    """Images `(n, h, w, 3)` below each other as one PNG."""
-    _, png = cv2.imencode(".png", np.concatenate(list(images))[..., ::-1])
-    return png.tobytes()
-
-
-def _images(png: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The images again."""
-    # The size stands in the first chunk: a bomb is refused before it is unpacked.
-    size = np.frombuffer(png[16:24], ">u4").tolist()
-    if size != [shape[2], shape[0] * shape[1]] or np.prod(shape) > _MOST_VALUES:
-        raise ValueError("a picture of the training record is damaged")
-    read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if read is None or read.size != np.prod(shape):
-        raise ValueError("a picture of the training record is damaged")
-    return np.asarray(read, np.uint8).reshape(shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -105,6 +105,34 @@ def store(
             validation=np.flatnonzero(held_out),
             labels=labels,
         )
+
+
+def extended(kept: Store, samples: Sequence[NDArray[Any]], labels: Sequence[int]) -> Store:
+    """Add samples to learn from, which are none of the sources; their position is -1.
+
+    Args:
+        kept: It is no longer used afterwards.
+        samples: Of the shape and type of the others.
+        labels: The number of each one's class.
+
+    Raises:
+        OutputError: The disk is full.
+    """
+    before, added = len(kept.index), len(samples)
+    try:
+        with kept.file.open("ab") as file:
+            for sample in samples:
+                file.write(np.ascontiguousarray(sample, kept.kind).data)
+    except OSError as error:
+        raise OutputError(
+            f"no room for the training images in {str(kept.file)!r}: {error.strerror}"
+        ) from error
+    return replace(
+        kept,
+        index=np.concatenate([kept.index, np.full(added, -1)]),
+        train=np.concatenate([kept.train, before + np.arange(added)]),
+        labels=np.concatenate([kept.labels, np.array(labels, np.int64)]),
+    )
 
 
 @contextmanager

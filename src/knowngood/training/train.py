@@ -30,10 +30,6 @@ from knowngood.training.run import Run, lightning_devices
 from knowngood.training.store import Store
 from knowngood.types import Progress, silent
 
-SCHEDULES = ("cosine", "constant")
-"""How a learning rate can go on: it falls to nothing along a cosine, or stays."""
-
-
 SMALL = 20_000_000
 """Multiplications in a step below which one thread is as fast as several. With another program on the same
 cores, several threads wait for each other and take many times as long."""
@@ -47,6 +43,9 @@ def train(
     batch_size: int,
     learning_rate: float | None,
     schedule: str = "cosine",
+    weight_decay: float = 0.0,
+    head_epochs: int = 0,
+    sampling: str = "none",
     patience: int,
     seed: int,
     device: str,
@@ -62,7 +61,10 @@ def train(
         epochs: The most epochs.
         batch_size: Samples in a step; fewer if there are fewer.
         learning_rate: The first epoch's; None to find one by trying (see `find_learning_rate`).
-        schedule: One of `SCHEDULES`: how the learning rate goes on from there.
+        schedule: One of `knowngood.training.learner.SCHEDULES`: how the learning rate goes on from there.
+        weight_decay: Share of the learning rate by which weights shrink in a step.
+        head_epochs: Of these, the first ones in which not all parameters learn yet.
+        sampling: One of `knowngood.training.imbalance.METHODS`: which samples a pass shows.
         patience: Epochs without progress on held-out samples after which training stops.
         seed: The same seed on the same samples gives the same result.
         device: A torch device.
@@ -86,11 +88,18 @@ def train(
     }
     with _folder(run) as folder, _undisturbed(), torch.random.fork_rng(devices=_cuda_devices()):
         begin(folder, what)
-        data = StoredData(store, batch_size=batch_size, seed=seed)
+        data = StoredData(store, batch_size=batch_size, seed=seed, sampling=sampling)
         layers = layer_table(network, *data.examples)
         small = device == "cpu" and batch_size * multiplications(layers) < SMALL
-        falling = epochs if schedule == "cosine" else None
-        learner = Learner(network, learning_rate=learning_rate or 0.0, epochs=falling, seed=seed)
+        learner = Learner(
+            network,
+            learning_rate=learning_rate or 0.0,
+            epochs=epochs,
+            schedule=schedule,
+            weight_decay=weight_decay,
+            head_epochs=head_epochs,
+            seed=seed,
+        )
         checkpoint = folder / CHECKPOINT
         saved = _load(checkpoint) if checkpoint.exists() else None
         if saved is None and learning_rate is None:
@@ -98,7 +107,16 @@ def train(
         if saved is not None:
             learner.learning_rate = saved["lr_schedulers"][0]["base_lrs"][0]
         if saved is None or not _journal(saved)["done"]:
-            trainer = _trainer(run, folder, data, epochs, patience, device, progress)
+            trainer = _trainer(
+                run,
+                folder,
+                data,
+                epochs,
+                patience,
+                device,
+                progress,
+                skips_parameters=network.skips_parameters,
+            )
             with one_thread() if small else nullcontext():
                 _fit(trainer, learner, data, checkpoint if saved else None)
             saved = _load(checkpoint)
@@ -109,7 +127,7 @@ def train(
     shown = {epoch: images.numpy() for epoch, images in journal["rebuilt"].items()}
     return TrainingRecord(
         layers=layers,
-        epochs=[Epoch(*epoch) for epoch in journal["epochs"]],
+        epochs=[Epoch.of(epoch) for epoch in journal["epochs"]],
         best=journal["best"],
         learning_rate=saved["lr_schedulers"][0]["base_lrs"][0],
         validation=store.validation.tolist(),
@@ -132,11 +150,21 @@ def _fit(trainer: lightning.Trainer, learner: Learner, data: StoredData, checkpo
 
 
 def _trainer(
-    run: Run, folder: Path, data: StoredData, epochs: int, patience: int, device: str, progress: Progress
+    run: Run,
+    folder: Path,
+    data: StoredData,
+    epochs: int,
+    patience: int,
+    device: str,
+    progress: Progress,
+    *,
+    skips_parameters: bool,
 ) -> lightning.Trainer:
     """Lightning's trainer as we want it."""
     several = run.devices > 1
-    strategy = "ddp_spawn" if several and run.strategy == "auto" else run.strategy
+    strategy = run.strategy
+    if several and strategy == "auto":
+        strategy = "ddp_spawn_find_unused_parameters_true" if skips_parameters else "ddp_spawn"
     callbacks: list[lightning.Callback] = [
         Journal(folder / CHECKPOINT, data.examples[0], patience),
     ]

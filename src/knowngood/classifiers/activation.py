@@ -1,0 +1,34 @@
+"""Class activation maps: which places speak for which kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from knowngood.features.patches import align
+
+
+def class_activation(maps: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+    """What the logits of a linear classifier of mean features would be, if all looked as it does at a place.
+
+    Their mean over the image is the logits themselves, where all maps are of one size. Zhou et al., "Learning
+    Deep Features for Discriminative Localization", arXiv:1512.04150.
+
+    Args:
+        maps: Feature maps `(N, D_i, h_i, w_i)`, finest first.
+        weight: `(C, D)` of their means side by side, D the sum of all D_i.
+        bias: `(C,)`.
+
+    Returns:
+        `(N, C, h, w)` at the resolution of the first.
+
+    Example:
+        >>> maps = [torch.tensor([[[[1.0, 3.0]]]])]
+        >>> class_activation(maps, torch.tensor([[2.0]]), torch.tensor([1.0])).tolist()
+        [[[[3.0, 7.0]]]]
+    """
+    parts = torch.split(weight, [int(level.shape[1]) for level in maps], dim=1)
+    each = [torch.einsum("nchw,kc->nkhw", level, part) for level, part in zip(maps, parts, strict=True)]
+    return torch.stack(align(each)).sum(dim=0) + bias[:, None, None]

@@ -1,0 +1,159 @@
+"""Experiments as a table: what was changed, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from knowngood.classifiers import make_classifier
+from knowngood.classifiers.registry import DEFAULT
+from knowngood.data.labelled import with_defects_to_learn
+from knowngood.detectors.recipe import read_settings
+from knowngood.errors import RecipeError
+from knowngood.inspector.cross_validation import fold_figures
+from knowngood.inspector.evaluation import evaluate
+from knowngood.inspector.train import train
+from knowngood.metrics.classification import losses
+from knowngood.types import Progress, silent
+
+ORIGINAL = "original"
+_KEYS = ("classifier", "settings", "experiments")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One way to learn.
+
+    Args:
+        name: `original`, or the number of the experiment.
+        classifier: A name in `knowngood.classifiers.CLASSIFIERS`.
+        settings: What differs from its defaults.
+        change: What differs from the original, in words.
+    """
+
+    name: str
+    classifier: str
+    settings: dict[str, Any]
+    change: str
+
+
+def read_grid(grid: str | Path | Mapping[str, Any]) -> list[Experiment]:
+    """The experiments of a grid, the original one first; every recipe in it is checked.
+
+    Args:
+        grid: A YAML file, or what is in it: `classifier`, its `settings`, and `experiments`, a list of the
+            settings that each one changes. An experiment may name another `classifier`, which then starts
+            from its own defaults.
+
+    Raises:
+        RecipeError: The file or a setting cannot be understood.
+
+    Example:
+        >>> found = read_grid({"classifier": "finetune", "experiments": [{"epochs": 200}]})
+        >>> [(one.name, one.change) for one in found]
+        [('original', ''), ('1', 'epochs=10 → 200')]
+    """
+    values = dict(grid) if isinstance(grid, Mapping) else read_settings(Path(grid))
+    name = "the grid" if isinstance(grid, Mapping) else repr(str(grid))
+    unknown = [key for key in values if key not in _KEYS]
+    if unknown:
+        raise RecipeError(f"{name} has {unknown[0]!r}; it may have {', '.join(_KEYS)}")
+    classifier, settings = values.get("classifier", DEFAULT), values.get("settings") or {}
+    changes = values.get("experiments") or []
+    if (
+        not isinstance(settings, dict)
+        or not isinstance(changes, list)
+        or not all(isinstance(change, dict) and change for change in changes)
+    ):
+        raise RecipeError(
+            f"{name}: settings must be names and values, and experiments a list of such, as in "
+            "`experiments: [{epochs: 200}, {batch_size: 8}]`"
+        )
+    original = make_classifier(classifier, settings)
+    experiments = [Experiment(ORIGINAL, classifier, dict(settings), "")]
+    for number, changed in enumerate(changes, 1):
+        own = dict(changed)
+        other = own.pop("classifier", classifier)
+        combined = own if other != classifier else {**settings, **own}
+        recipe = make_classifier(other, combined)
+        words = [f"classifier={classifier} → {other}"] if other != classifier else []
+        words += [
+            f"{key}={getattr(recipe, key)}"
+            if other != classifier
+            else f"{key}={getattr(original, key)} → {getattr(recipe, key)}"
+            for key in own
+        ]
+        experiments.append(Experiment(str(number), other, combined, ", ".join(words)))
+    return experiments
+
+
+def compare(
+    data: str | Path | pd.DataFrame,
+    grid: str | Path | Mapping[str, Any],
+    *,
+    by: str = "auto",
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Do experiments on the same images with the same seed.
+
+    Choose by the validation figures, which come from held-out training images: the test figures are there to
+    report what was chosen, and who chooses by them has no test any more.
+
+    Args:
+        data: As `knowngood.inspector.train.train` takes it.
+        grid: See `read_grid`.
+        by: See `knowngood.inspector.train.train`.
+        seed: Of each experiment.
+        device: `auto`, `cpu`, `cuda` or another torch device.
+        progress: Called during long work.
+
+    Returns:
+        One row an experiment: `experiment`, `change`, loss and accuracy of `train_` and `validation_` images,
+        what `test_` images give at the inspector's threshold, and `seconds`.
+
+    Raises:
+        DataError: The images cannot be learned from.
+        RecipeError: The grid cannot be understood.
+
+    Example::
+
+        compare("widget/", {"classifier": "finetune", "experiments": [{"batch_size": 8}]})
+    """
+    experiments = read_grid(grid)
+    table = with_defects_to_learn(data)
+    rows = []
+    for experiment in experiments:
+        title = f"experiment {experiment.name}" if experiment.change else ORIGINAL
+
+        def told(stage: str, done: int, total: int, title: str = title) -> None:
+            progress(f"{title}: {stage}", done, total)
+
+        recipe = make_classifier(experiment.classifier, experiment.settings)
+        start = time.perf_counter()
+        inspector = train(table, recipe, by=by, seed=seed, device=device, progress=told)
+        seconds = time.perf_counter() - start
+        assert inspector.training is not None
+        lesson = inspector.training.lesson
+        assert lesson is not None
+        evaluation = evaluate(inspector, table, progress=told)
+        tested = {f"test_{name}": value for name, value in fold_figures(evaluation).items()}
+        rows.append(
+            {
+                "experiment": experiment.name,
+                "change": experiment.change,
+                "train_loss": lesson.train_loss,
+                "train_accuracy": lesson.train_accuracy,
+                "validation_loss": float(losses(lesson.logits, lesson.truth).mean()),
+                "validation_accuracy": float((lesson.logits.argmax(axis=1) == lesson.truth).mean()),
+                **tested,
+                "seconds": seconds,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,299 @@
+"""How well a classifier tells several classes apart, how uneven their sizes are, and what its mistakes cost.
+
+All figures of right and wrong answers are read from one object, the confusion matrix. Means over classes
+follow Brodersen et al., "The Balanced Accuracy and Its Posterior Distribution", doi:10.1109/ICPR.2010.764.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class ClassFigures(NamedTuple):
+    """How well each class is told from the others.
+
+    Attributes:
+        precision: Share of the answers with this class that are right `(C,)`; NaN where it is never said.
+        recall: Share of the images of this class that are found `(C,)`; NaN where there are none.
+        f1: Harmonic mean of both `(C,)`; NaN where the class neither occurs nor is said.
+        support: Images of each class, int `(C,)`.
+    """
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    support: NDArray[np.int64]
+
+
+def confusion_matrix(truth: ArrayLike, said: ArrayLike, classes: int) -> NDArray[np.int64]:
+    """Count how many images of each class are taken for which.
+
+    Args:
+        truth: The true class of each image, int `(N,)`, from 0 to C - 1.
+        said: The class that was said, int `(N,)`.
+        classes: Number of classes C.
+
+    Returns:
+        Counts `(C, C)`: rows are true classes, columns are what was said.
+
+    Raises:
+        ValueError: The lengths differ, or a number is not one of a class.
+
+    Example:
+        >>> confusion_matrix([0, 0, 1], [0, 1, 1], classes=2).tolist()
+        [[1, 1], [0, 1]]
+    """
+    rows, columns = _checked_classes("truth", truth, classes), _checked_classes("said", said, classes)
+    if rows.shape != columns.shape:
+        raise ValueError(f"truth and said must have the same length; got {rows.shape} and {columns.shape}")
+    return np.bincount(classes * rows + columns, minlength=classes**2).reshape(classes, classes)
+
+
+def class_figures(matrix: ArrayLike) -> ClassFigures:
+    """Read precision, recall and F1 of each class from a confusion matrix.
+
+    Args:
+        matrix: Counts `(C, C)`, see `confusion_matrix`.
+
+    Raises:
+        ValueError: These are not counts `(C, C)`.
+
+    Example:
+        >>> found = class_figures([[3, 1, 0], [0, 0, 0], [2, 0, 0]])
+        >>> found.precision, found.recall
+        (array([0.6, 0. , nan]), array([0.75,  nan, 0.  ]))
+        >>> found.f1.round(3), found.support
+        (array([0.667, 0.   , 0.   ]), array([4, 0, 2]))
+    """
+    counts = _checked_matrix(matrix)
+    right, support, said = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    f1 = _share(2 * right, support + said)
+    return ClassFigures(_share(right, said), _share(right, support), f1, support)
+
+
+def accuracy(matrix: ArrayLike) -> float:
+    """Return the share of the images that are classified rightly; large classes decide it.
+
+    Args:
+        matrix: Counts `(C, C)`, see `confusion_matrix`.
+
+    Raises:
+        ValueError: These are not counts `(C, C)`, or there are no images.
+
+    Example:
+        >>> accuracy([[8, 0], [1, 1]])
+        0.9
+    """
+    counts = _checked_matrix(matrix)
+    if not counts.any():
+        raise ValueError("accuracy needs images; the confusion matrix counts none")
+    return float(counts.trace() / counts.sum())
+
+
+def balanced_accuracy(matrix: ArrayLike) -> float:
+    """Return the mean recall of the classes that occur, whatever their sizes.
+
+    Args:
+        matrix: Counts `(C, C)`, see `confusion_matrix`.
+
+    Raises:
+        ValueError: These are not counts `(C, C)`, or there are no images.
+
+    Example:
+        >>> balanced_accuracy([[8, 0], [1, 1]])
+        0.75
+    """
+    found = class_figures(matrix)
+    return _macro(found.recall, found.support)
+
+
+def macro_f1(matrix: ArrayLike) -> float:
+    """Return the mean F1 of the classes that occur, whatever their sizes.
+
+    Args:
+        matrix: Counts `(C, C)`, see `confusion_matrix`.
+
+    Raises:
+        ValueError: These are not counts `(C, C)`, or there are no images.
+
+    Example:
+        >>> round(macro_f1([[8, 0], [1, 1]]), 3)
+        0.804
+    """
+    found = class_figures(matrix)
+    return _macro(found.f1, found.support)
+
+
+def macro_precision(matrix: ArrayLike) -> float:
+    """Return the mean precision of the classes that occur; one that is never said counts as 0.
+
+    Args:
+        matrix: Counts `(C, C)`, see `confusion_matrix`.
+
+    Raises:
+        ValueError: These are not counts `(C, C)`, or there are no images.
+
+    Example:
+        >>> macro_precision([[8, 0], [2, 0]])
+        0.4
+    """
+    found = class_figures(matrix)
+    # Without the zero, who never says a hard class would do better than who tries.
+    return _macro(np.nan_to_num(found.precision), found.support)
+
+
+def losses(logits: ArrayLike, truth: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
+    """Return the negative log-likelihood of the true class, with no digit lost where that is near zero.
+
+    Args:
+        logits: Finite, `(N, C)`.
+        truth: The true class of each, int `(N,)`.
+        temperature: Logits are divided by it.
+
+    Returns:
+        The losses `(N,)`, 0 or more; the largest where a label is wrong, or the classifier surely is.
+
+    Raises:
+        ValueError: The shapes do not fit, a number is not one of a class, or the temperature is not positive.
+
+    Example:
+        >>> losses([[0.0, 0.0], [0.0, 100.0], [0.0, 100.0]], [0, 1, 0])
+        array([6.93147181e-01, 3.72007598e-44, 1.00000000e+02])
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive; got {temperature}")
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    if scaled.ndim != 2 or not scaled.shape[1] or np.shape(truth) != scaled.shape[:1]:
+        raise ValueError(f"logits (N, C) and truth (N,) do not fit; got {scaled.shape} and {np.shape(truth)}")
+    classes = _checked_classes("truth", truth, scaled.shape[1])
+    true = np.take_along_axis(scaled, classes[:, None], axis=1)[:, 0]
+    scaled = np.sort(scaled, axis=1)
+    rest = np.exp(scaled[:, :-1] - scaled[:, -1:]).sum(axis=1)
+    return np.asarray(scaled[:, -1] - true + np.log1p(rest), dtype=np.float64)
+
+
+def imbalance_ratio(counts: ArrayLike) -> float:
+    """Return how many times larger the largest class is than the smallest; infinite where one is empty.
+
+    Args:
+        counts: Images of each class, int `(C,)`.
+
+    Raises:
+        ValueError: These are not counts `(C,)`, or there are no images.
+
+    Example:
+        >>> imbalance_ratio([900, 30, 300])
+        30.0
+    """
+    sizes = _checked_sizes(counts)
+    return float(sizes.max() / sizes.min()) if sizes.all() else float("inf")
+
+
+def effective_number(counts: ArrayLike, beta: float | None = None) -> NDArray[np.float64]:
+    """Return how many images each class is worth: the more it has, the less one more tells.
+
+    Reference: Cui, Jia, Lin, Song and Belongie, "Class-Balanced Loss Based on Effective Number of Samples",
+    arXiv:1901.05555.
+
+    Args:
+        counts: Images of each class, int `(C,)`.
+        beta: How alike images of a class are, from 0 (each class is worth one) to below 1 (almost all
+            count in full); (N - 1) / N of all N images unless given.
+
+    Returns:
+        (1 - beta^n) / (1 - beta) for each class `(C,)`; 0 where it has no image.
+
+    Raises:
+        ValueError: These are not counts `(C,)`, there are no images, or beta is not in [0, 1).
+
+    Example:
+        >>> effective_number([1, 10, 1000], beta=0.9).round(3)
+        array([ 1.   ,  6.513, 10.   ])
+    """
+    sizes = _checked_sizes(counts)
+    alike = 1 - 1 / float(sizes.sum()) if beta is None else beta
+    if not 0 <= alike < 1:
+        raise ValueError(f"beta must be at least 0 and below 1; got {beta}")
+    return np.asarray((1 - alike ** sizes.astype(np.float64)) / (1 - alike), dtype=np.float64)
+
+
+def lowest_expected_cost(probabilities: ArrayLike, costs: ArrayLike) -> NDArray[np.int64]:
+    """Answer with the class that is expected to cost least, of equals the first.
+
+    Reference: Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001, pages 973-978.
+
+    Args:
+        probabilities: Finite, `(N, C)`.
+        costs: What it costs to say one class where another is true, `costs[true, said]`, finite, `(C, C)`.
+
+    Returns:
+        The answers `(N,)`, from 0 to C - 1.
+
+    Raises:
+        ValueError: The shapes do not fit, or a number is not finite.
+
+    Example:
+        >>> lowest_expected_cost([[0.9, 0.1], [0.99, 0.01]], [[0, 1], [20, 0]])
+        array([1, 0])
+    """
+    chances, prices = (np.asarray(values, dtype=np.float64) for values in (probabilities, costs))
+    if chances.ndim != 2 or chances.shape[1] == 0 or prices.shape != (chances.shape[1],) * 2:
+        raise ValueError(
+            f"probabilities (N, C), costs (C, C) do not fit; got {chances.shape}, {prices.shape}"
+        )
+    if not (np.isfinite(chances).all() and np.isfinite(prices).all()):
+        raise ValueError("probabilities and costs must be finite; some are not")
+    expected = np.zeros_like(chances)
+    # Not a matrix product: it may round differently with the batch, and decide otherwise where costs tie.
+    for chance, price in zip(chances.T, prices, strict=True):
+        expected += chance[:, None] * price
+    return np.asarray(expected.argmin(axis=1), dtype=np.int64)
+
+
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return part of whole `(C,)`, NaN where the whole is 0."""
+    return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
+
+
+def _macro(figures: NDArray[np.float64], support: NDArray[np.int64]) -> float:
+    """Return the mean of figures `(C,)` over the classes that occur."""
+    if not support.any():
+        raise ValueError("a mean over classes needs images; the confusion matrix counts none")
+    return float(figures[support > 0].mean())
+
+
+def _checked_classes(name: str, classes: ArrayLike, count: int) -> NDArray[np.int64]:
+    """Return numbers of classes `(N,)`, if each is one of so many."""
+    checked = np.asarray(classes)
+    if checked.ndim != 1 or (checked.size and not np.issubdtype(checked.dtype, np.integer)):
+        raise ValueError(f"{name} must be int (N,), numbers of classes; got {checked.dtype} {checked.shape}")
+    if bad := np.count_nonzero((checked < 0) | (checked >= count)):
+        raise ValueError(f"{name} must be from 0 to {count - 1}; {bad} of {checked.size} are not")
+    return checked.astype(np.int64)
+
+
+def _checked_counts(name: str, counts: ArrayLike) -> NDArray[np.int64]:
+    """Return counts of any shape, if all are whole and none is negative."""
+    checked = np.asarray(counts)
+    if checked.size and (not np.issubdtype(checked.dtype, np.integer) or checked.min() < 0):
+        raise ValueError(f"{name} must be counts: int, 0 or more; got {checked.dtype}, least {checked.min()}")
+    return checked.astype(np.int64)
+
+
+def _checked_matrix(matrix: ArrayLike) -> NDArray[np.int64]:
+    """Return a confusion matrix, if it is one."""
+    counts = _checked_counts("a confusion matrix", matrix)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise ValueError(f"a confusion matrix must have the shape (C, C); got {counts.shape}")
+    return counts
+
+
+def _checked_sizes(counts: ArrayLike) -> NDArray[np.int64]:
+    """Return sizes of classes `(C,)`, if any of them has images."""
+    sizes = _checked_counts("sizes of classes", counts)
+    if sizes.ndim != 1 or not sizes.any():
+        raise ValueError(f"sizes of classes must be (C,) and not all 0; got {sizes.tolist()}")
+    return sizes

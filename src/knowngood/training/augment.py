@@ -1,0 +1,300 @@
+"""Images as they might also have been taken: at random for learning, in eight ways for judging."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.transforms.v2 import functional as v2  # type: ignore[import-untyped]
+
+from knowngood.errors import RecipeError
+
+ORIENTATIONS = ("fixed", "mirrored", "quarter", "any")
+"""How a product may lie: never flipped or turned (a transistor), flipped left to right, flipped and turned by
+quarters (a solar cell), or flipped and turned by any angle (a screw)."""
+
+MARGIN = 0.05
+"""Share of the side by which views are moved, or cut on each side."""
+
+LEAST_SHARE = 1e-6
+"""A class that no view votes for has at least this probability, so that its logarithm is finite."""
+
+LEAST_PROBABILITY = 1e-30
+"""So that the logarithm of a probability is finite."""
+
+Window = tuple[float, float, float, float]
+"""What is cut off at the top, bottom, left and right, in margins; what is negative is added instead."""
+
+WHOLE: Window = (0, 0, 0, 0)
+SHIFTS: tuple[Window, ...] = ((1, -1, 0, 0), (-1, 1, 0, 0), (0, 0, 1, -1), (0, 0, -1, 1))
+NEARER, A_LITTLE_NEARER, FARTHER = (1, 1, 1, 1), (0.5, 0.5, 0.5, 0.5), (-1, -1, -1, -1)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far images are changed while a network learns; no change may make another class of an image.
+
+    Args:
+        orientation: One of `ORIENTATIONS`.
+        zoom: Images are made larger or smaller by a factor of up to one plus this.
+        shift: Images are moved by up to this share of their sides.
+        contrast: Contrast is multiplied by up to one plus or minus this.
+        brightness: Brightness likewise.
+        blur: Largest standard deviation of a Gaussian blur, in pixels; half of the images are blurred.
+
+    Raises:
+        RecipeError: A value is out of range.
+
+    Example:
+        >>> Augmentation(orientation="any").zoom
+        0.1
+    """
+
+    orientation: str = "fixed"
+    zoom: float = 0.1
+    shift: float = 0.05
+    contrast: float = 0.2
+    brightness: float = 0.2
+    blur: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_orientation(self.orientation)
+        for name, most in (("zoom", 1), ("shift", 0.5), ("contrast", 1), ("brightness", 1), ("blur", 5)):
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise RecipeError(f"Augmentation: {name}={value!r} must be a number between 0 and {most}")
+
+    @classmethod
+    def none(cls) -> Augmentation:
+        """Images stay as they are.
+
+        Example:
+            >>> Augmentation.none().blur
+            0.0
+        """
+        return cls(zoom=0.0, shift=0.0, contrast=0.0, brightness=0.0, blur=0.0)
+
+
+class Augment(nn.Module):
+    """Changes each image by its own random numbers while a network learns.
+
+    Numbers are drawn by torch's global generator, on the CPU, so that they are the same on every device.
+
+    Args:
+        how: How far.
+
+    Example:
+        >>> images = torch.zeros(2, 8, 8, 3, dtype=torch.uint8)
+        >>> Augment(Augmentation(orientation="quarter"))(images).shape
+        torch.Size([2, 8, 8, 3])
+    """
+
+    def __init__(self, how: Augmentation) -> None:
+        super().__init__()
+        self.how = how
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Images `(N, H, W, 3)`, uint8 or float, from 0 to 255; changed or, in evaluation, as they are."""
+        how = self.how
+        if not self.training:
+            return images
+        planes = orient(images.permute(0, 3, 1, 2), how.orientation)
+        turns, zooms, lights = how.orientation == "any", how.zoom or how.shift, how.contrast or how.brightness
+        if turns or zooms or lights or how.blur:
+            # In half precision the places that images are sampled at would be off by a pixel.
+            with torch.autocast(images.device.type, enabled=False):
+                pixels = planes.float() / 255
+                if turns or zooms:
+                    pixels = self._moved(pixels)
+                pixels = 255 * torch.stack([self._lit(image) for image in pixels])
+            planes = (pixels if images.is_floating_point() else pixels.round()).to(images.dtype)
+        return planes.permute(0, 2, 3, 1)
+
+    def _moved(self, images: Tensor) -> Tensor:
+        """Images `(N, C, H, W)` turned, zoomed and shifted."""
+        count = len(images)
+        half_turns, zooms, across, down = 2 * torch.rand(4, count) - 1
+        angles = math.pi * half_turns if self.how.orientation == "any" else torch.zeros(count)
+        factors = (math.log1p(self.how.zoom) * zooms).exp()
+        return resample(images, angles, factors, self.how.shift * torch.stack([across, down], dim=1))
+
+    def _lit(self, image: Tensor) -> Tensor:
+        """An image `(C, H, W)` from 0 to 1 with another brightness and contrast, and blurred."""
+        brightness, contrast, toss, sharp = torch.rand(4).tolist()
+        if self.how.brightness:
+            image = v2.adjust_brightness(image, 1 + self.how.brightness * (2 * brightness - 1))
+        if self.how.contrast:
+            image = v2.adjust_contrast(image, 1 + self.how.contrast * (2 * contrast - 1))
+        if self.how.blur and toss < 0.5:
+            # The border is reflected, which an image must be wide enough for.
+            radius = min(math.ceil(3 * self.how.blur), *(side - 1 for side in image.shape[1:]))
+            image = v2.gaussian_blur(image, [2 * radius + 1] * 2, [self.how.blur * (1 - sharp)] * 2)
+        return image
+
+
+def orient(images: Tensor, orientation: str) -> Tensor:
+    """Flip images, and turn them by quarters, each by its own tosses of a coin; no pixel changes its value.
+
+    What may be turned by any angle is only flipped here. Images that are not square are turned by halves.
+
+    Args:
+        images: `(N, C, H, W)`.
+        orientation: One of `ORIENTATIONS`.
+    """
+    if orientation == "fixed":
+        return images
+    flips: list[Callable[[Tensor], Tensor]] = [v2.horizontal_flip]
+    if orientation == "quarter":
+        flips.append(v2.vertical_flip)
+        if images.shape[2] == images.shape[3]:
+            flips.append(_transpose)  # each of the square's eight symmetries is one choice of the three
+    for flip in flips:
+        heads = (torch.rand(len(images), 1, 1, 1) < 0.5).to(images.device)
+        images = torch.where(heads, flip(images), images)
+    return images
+
+
+def resample(images: Tensor, angles: Tensor, factors: Tensor, shifts: Tensor) -> Tensor:
+    """Turn, zoom and shift each image by its own numbers, sampled once; the border is reflected.
+
+    torchvision's `affine` takes one matrix a batch, and fills what it uncovers with one colour, which no
+    camera has seen. Where images are turned by any angle, what is far from the centre can get lost.
+
+    Args:
+        images: `(N, C, H, W)` float32.
+        angles: `(N,)` in radians, against the clock.
+        factors: `(N,)`; what is above 1 makes an image larger.
+        shifts: `(N, 2)` to the right and down, in shares of the width and the height.
+
+    Example:
+        >>> image = torch.arange(4.0).reshape(1, 1, 2, 2)
+        >>> quarter = torch.tensor([torch.pi / 2])
+        >>> resample(image, quarter, torch.ones(1), torch.zeros(1, 2)).round().tolist()
+        [[[[1.0, 3.0], [0.0, 2.0]]]]
+    """
+    height, width = images.shape[2:]
+    cosine, sine = angles.cos() / factors, angles.sin() / factors
+    # From a place in the result to the place in the image it is taken from; both sides run from -1 to 1.
+    turn = torch.stack([cosine, -sine * height / width, sine * width / height, cosine], dim=1)
+    matrices = turn.reshape(-1, 2, 2)
+    origins = -2 * (matrices @ shifts[:, :, None])
+    matrices = torch.cat([matrices, origins], dim=2).to(images.device)
+    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+class EightViews(nn.Module):
+    """Eight views of an image that show the same product, the image itself first; no chance plays a part.
+
+    What may be turned is shown in the eight symmetries of the square; an image that is not square in the
+    four of the rectangle, and shifted. What may be flipped is shown shifted up and down and from nearer, and
+    so again flipped; what may not is shown shifted four ways, from nearer and from farther.
+
+    Args:
+        orientation: One of `ORIENTATIONS`.
+
+    Raises:
+        RecipeError: The orientation is not known.
+
+    Example:
+        >>> EightViews("quarter")(torch.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 8, 3, 8, 8])
+    """
+
+    def __init__(self, orientation: str) -> None:
+        super().__init__()
+        _check_orientation(orientation)
+        self.orientation = orientation
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Views `(N, 8, C, H, W)` of float images `(N, C, H, W)`."""
+        if self.orientation == "fixed":
+            windows = (WHOLE, *SHIFTS, NEARER, A_LITTLE_NEARER, FARTHER)
+            views = [see(images, window) for window in windows]
+        elif self.orientation == "mirrored":
+            views = [see(images, window) for window in (WHOLE, *SHIFTS[:2], NEARER)]
+            views += [view.flip(3) for view in views]
+        elif images.shape[2] == images.shape[3]:
+            views = _flipped(images) + _flipped(_transpose(images))
+        else:
+            views = _flipped(images) + [see(images, window) for window in SHIFTS]
+        return torch.stack(views, dim=1)
+
+
+def see(images: Tensor, window: Window) -> Tensor:
+    """What is seen of images through a window, in the images' size; beyond the border they are reflected.
+
+    Args:
+        images: `(N, C, H, W)` float.
+        window: Where.
+
+    Example:
+        >>> see(torch.arange(4.0).reshape(1, 1, 1, 4), (0, 0, 1, -1)).tolist()
+        [[[[1.0, 2.0, 3.0, 2.0]]]]
+    """
+    height, width = (int(side) for side in images.shape[2:])
+    sides = (height, height, width, width)
+    top, bottom, left, right = (
+        math.ceil(MARGIN * abs(cut) * side) * (1 if cut > 0 else -1)
+        for cut, side in zip(window, sides, strict=True)
+    )
+    if min(top, bottom, left, right) < 0:
+        added = [max(-cut, 0) for cut in (left, right, top, bottom)]
+        images = F.pad(images, added, mode="reflect")
+    # After padding, the window's own corner lies at what is cut off, or at 0.
+    rows, columns = height - top - bottom, width - left - right
+    images = images[:, :, max(top, 0) :, max(left, 0) :][:, :, :rows, :columns]
+    if (rows, columns) == (height, width):
+        return images
+    return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def mean_probability(logits: Tensor) -> Tensor:
+    """The logarithm of each class's mean probability `(N, C)` over views with logits `(N, V, C)`.
+
+    Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks",
+    DOI 10.1145/3065386, average the softmax over ten views.
+
+    Example:
+        >>> mean_probability(torch.tensor([[[0.0, 0.0], [0.0, 0.0]]])).exp()
+        tensor([[0.5000, 0.5000]])
+    """
+    # OpenVINO cannot read a logsumexp of what a softmax gave.
+    return logits.softmax(dim=2).mean(dim=1).clamp(min=LEAST_PROBABILITY).log()
+
+
+def vote(logits: Tensor) -> Tensor:
+    """The logarithm of each class's share `(N, C)` of the votes of views with logits `(N, V, C)`.
+
+    Beside the views, their mean probability has one vote, which it divides among the classes: too little to
+    overrule a majority, but enough to break a tie.
+
+    Example:
+        >>> vote(torch.tensor([[[0.0, 1.0], [0.0, 1.0], [9.0, 0.0]]])).argmax(dim=1)
+        tensor([1])
+    """
+    classes = torch.arange(logits.shape[2], device=logits.device)
+    votes = (logits.argmax(dim=2, keepdim=True) == classes).to(logits.dtype).sum(dim=1)
+    shares = mean_probability(logits).exp().clamp(min=LEAST_SHARE)
+    return ((votes + shares) / (int(logits.shape[1]) + 1)).log()
+
+
+def _flipped(images: Tensor) -> list[Tensor]:
+    """Images `(N, C, H, W)` as they are, flipped left to right, upside down, and both."""
+    return [images, images.flip(3), images.flip(2), images.flip(2, 3)]
+
+
+def _transpose(images: Tensor) -> Tensor:
+    """Images `(N, C, H, W)` with rows and columns exchanged."""
+    return images.transpose(2, 3)
+
+
+def _check_orientation(orientation: str) -> None:
+    """Raise a RecipeError where an orientation is not known."""
+    if orientation not in ORIENTATIONS:
+        raise RecipeError(f"orientation={orientation!r} must be one of {', '.join(ORIENTATIONS)}")

@@ -1,0 +1,247 @@
+"""Learning from classes of unequal size: which images are shown how often, and what an error costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from knowngood.errors import RecipeError
+
+AUTO = "auto"
+"""Chooses a method by the sizes of the classes; see `choose`."""
+
+WHEN: dict[str, str] = {
+    "none": "Classes of about equal size, or as what the others are compared with.",
+    "class_weights": "A mild imbalance: every image is seen once a pass, and an error costs more where the "
+    "class is rare.",
+    "weighted_sampler": "A strong imbalance and few images: all classes are seen equally often, in passes as "
+    "short as without it.",
+    "oversampling": "As weighted_sampler, where no image may be missed in a pass, and longer passes do not "
+    "matter.",
+    "undersampling": "A majority of thousands beside a minority of hundreds: short passes over equal classes "
+    "that show other images of the majority each time.",
+    "focal": "Many easy images that drown the hard ones; the sizes of classes are not looked at, and "
+    "probabilities can come out less certain than they should.",
+    "logit_adjustment": "Many classes with a long tail of rare ones, where each class shall count the same: "
+    "every image is seen once a pass, and the loss allows for how rare its class is.",
+    "deferred_reweighting": "A long tail where weights or sampling from the start overfit the rare classes: "
+    "features are learned first, and weights only refine them.",
+}
+"""When to use which method."""
+
+METHODS = tuple(WHEN)
+
+EQUAL = 1.5
+"""Below this ratio of the largest to the smallest class, classes count as equally large."""
+
+MILD = 5.0
+"""Below this ratio, the smaller of two classes is in almost every batch of 32, where its weight can count."""
+
+TAIL = 20.0
+"""Above this ratio, more than two classes have a long tail."""
+
+MANY, ENOUGH = 5000, 200
+"""A majority of so many images can be drawn down, if a minority of so many is left to learn from."""
+
+BETA = 0.9999
+"""Cui et al.'s: so many images (one in 1 - beta) are about all that a class has to show."""
+
+
+class Choice(NamedTuple):
+    """A method, and why it was chosen, in a sentence.
+
+    Attributes:
+        method: One of `METHODS`.
+        why: For people to read.
+    """
+
+    method: str
+    why: str
+
+
+def choose(method: str, counts: Sequence[int]) -> Choice:
+    """Choose a method by the sizes of the classes, unless one is asked for.
+
+    The limits are ours; what speaks for each method is not:
+
+    - `none` where the largest class is less than 1.5 times the smallest: how much imbalance costs grows with
+      it, and a little costs next to nothing (Buda, Maki and Mazurowski, "A systematic study of the class
+      imbalance problem in convolutional neural networks", arXiv:1710.05381).
+    - `class_weights` up to 5 times: no image is left out or repeated. With larger weights few images decide
+      a step, and in networks that fit their images weights lose their effect (Byrd and Lipton, "What is the
+      Effect of Importance Weighting in Deep Learning?", arXiv:1812.03372).
+    - `logit_adjustment` for more than two classes and over 20 times: it is consistent for the balanced error
+      (Menon et al., arXiv:2007.07314), and repeats no image of the tail.
+    - `undersampling` for a majority of thousands: what is left out there is hardly missed, and the rarest
+      class gains (Chaudhuri et al., "Why does Throwing Away Data Improve Worst-Group Error?",
+      arXiv:2205.11672); unlike weights it keeps its effect (Byrd and Lipton).
+    - `weighted_sampler` otherwise: showing rare classes more often was best in almost all of Buda, Maki and
+      Mazurowski's comparisons, and did not make networks overfit.
+
+    Args:
+        method: One of `METHODS`, or `auto`.
+        counts: Number of images of each class; classes without any are not looked at.
+
+    Raises:
+        RecipeError: The method is not known.
+
+    Example:
+        >>> choose("auto", [40, 400]).method
+        'weighted_sampler'
+        >>> choose("auto", [40, 400]).why
+        'the largest class is 10.0 times the smallest (400 and 40 images), so each is shown equally often'
+    """
+    if method != AUTO:
+        _check(method, (AUTO, *METHODS))
+        return Choice(method, "asked for")
+    there = [count for count in counts if count]
+    if len(there) < 2:
+        return Choice("none", "there are not two classes with images")
+    least, most = min(there), max(there)
+    ratio = most / least
+    sizes = f"the largest class is {ratio:.1f} times the smallest ({most} and {least} images)"
+    if ratio < EQUAL:
+        return Choice("none", f"{sizes}, which is about equal")
+    if ratio < MILD:
+        return Choice("class_weights", f"{sizes}, which weights make up for while every image is seen")
+    if len(there) > 2 and ratio > TAIL:
+        return Choice("logit_adjustment", f"{sizes}, a tail too long to repeat its few images")
+    if most >= MANY and least >= ENOUGH:
+        return Choice("undersampling", f"{sizes}, and the smallest has enough for passes over equal classes")
+    return Choice("weighted_sampler", f"{sizes}, so each is shown equally often")
+
+
+def epoch_rows(
+    method: str, labels: NDArray[np.int64], rows: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The rows of one pass, in the order in which they are seen.
+
+    Args:
+        method: One of `METHODS`. `weighted_sampler` draws as many rows as there are, with replacement, each
+            class being equally likely; `oversampling` takes every row, and those of smaller classes again
+            until all are as large as the largest, each as often as the others but for one; `undersampling`
+            takes as many of each class as the smallest has; all others take every row once.
+        labels: The class of each sample `(n,)`.
+        rows: Rows of the samples to learn from `(m,)`.
+        rng: Source of chance.
+
+    Returns:
+        Rows `(k,)`, a permutation.
+
+    Raises:
+        RecipeError: The method is not known.
+
+    Example:
+        >>> labels = np.array([0, 0, 0, 1])
+        >>> labels[epoch_rows("oversampling", labels, np.arange(4), np.random.default_rng(0))].mean()
+        np.float64(0.5)
+    """
+    _check(method)
+    _, which, counts = np.unique(labels[rows], return_inverse=True, return_counts=True)
+    if method == "weighted_sampler" and len(rows):
+        return rng.choice(rows, len(rows), p=1 / (len(counts) * counts[which]))
+    if method in ("oversampling", "undersampling") and len(rows):
+        size = counts.max() if method == "oversampling" else counts.min()
+        own = [rng.permutation(rows[which == number]) for number in range(len(counts))]
+        rows = np.concatenate([np.resize(some, size) for some in own])
+    return rng.permutation(rows)
+
+
+class ClassLoss(nn.Module):
+    """Cross-entropy that makes up for classes of unequal size, in float32 at any precision.
+
+    - `class_weights`: each image weighs `total / (C * n)`, with n the size of its class; a batch's loss is
+      the weighted mean (King and Zeng, "Logistic Regression in Rare Events Data",
+      DOI 10.1093/oxfordjournals.pan.a004868).
+    - `focal`: what has the probability p of being right weighs `(1 - p) ** gamma`, without weights for
+      classes (Lin et al., "Focal Loss for Dense Object Detection", arXiv:1708.02002).
+    - `logit_adjustment`: tau times the logarithm of its share is added to each class's logit, in training
+      only (Menon et al., "Long-tail learning via logit adjustment", arXiv:2007.07314).
+    - `deferred_reweighting`: plain at first, then with weights (Cao et al., "Learning Imbalanced Datasets
+      with Label-Distribution-Aware Margin Loss", arXiv:1906.07413), which are one over the effective number
+      `(1 - beta ** n) / (1 - beta)` of images (Cui et al., "Class-Balanced Loss Based on Effective Number of
+      Samples", arXiv:1901.05555).
+    - All others: plain cross-entropy.
+
+    Args:
+        method: One of `METHODS`.
+        counts: Number of images of each of the C classes; a class without any counts as if it had one.
+        label_smoothing: Share of each target that is spread over all classes.
+        gamma: For `focal`: 0 is plain cross-entropy.
+        tau: For `logit_adjustment`: 1 for the balanced error, 0 is plain cross-entropy.
+
+    Raises:
+        RecipeError: The method is not known.
+
+    Example:
+        >>> loss = ClassLoss("class_weights", [30, 10])
+        >>> loss.weights
+        tensor([0.6667, 2.0000])
+        >>> loss(torch.zeros(2, 2), torch.tensor([0, 1]))
+        tensor(0.6931)
+    """
+
+    weights: Tensor
+    log_share: Tensor
+
+    def __init__(
+        self,
+        method: str,
+        counts: Sequence[int],
+        label_smoothing: float = 0.0,
+        gamma: float = 2.0,
+        tau: float = 1.0,
+    ) -> None:
+        super().__init__()
+        _check(method)
+        self.method = method
+        self.label_smoothing = label_smoothing
+        self.gamma = gamma
+        self.tau = tau
+        sizes = torch.tensor(list(counts), dtype=torch.float64).clamp(min=1)
+        self.register_buffer("weights", _weights(method, sizes).float())
+        self.register_buffer("log_share", (sizes / sizes.sum()).log().float())
+
+    def forward(self, logits: Tensor, labels: Tensor, late: bool = False) -> Tensor:
+        """The loss of a batch, a scalar.
+
+        Args:
+            logits: `(N, C)`.
+            labels: The number of each image's class, int64 `(N,)`.
+            late: Whether `deferred_reweighting` uses its weights by now.
+        """
+        logits = logits.float()
+        if self.method == "logit_adjustment" and self.training:
+            logits = logits + self.tau * self.log_share
+        each = F.cross_entropy(logits, labels, reduction="none", label_smoothing=self.label_smoothing)
+        if self.method == "focal":
+            right = logits.log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
+            # Where nothing is wrong, a power below one would have no finite slope.
+            wrong = -torch.expm1(right).clamp(max=-torch.finfo(right.dtype).eps)
+            return (wrong**self.gamma * each).mean()
+        if self.method == "class_weights" or (self.method == "deferred_reweighting" and late):
+            weights = self.weights[labels]
+            return (weights * each).sum() / weights.sum()
+        return each.mean()
+
+
+def _weights(method: str, sizes: Tensor) -> Tensor:
+    """What an image of each class weighs `(C,)`, from the sizes of the classes `(C,)` in float64."""
+    if method == "class_weights":
+        return sizes.sum() / (len(sizes) * sizes)
+    if method == "deferred_reweighting":
+        weights = (1 - BETA) / (1 - BETA**sizes)
+        return weights * len(sizes) / weights.sum()
+    return torch.ones_like(sizes)
+
+
+def _check(method: str, known: Sequence[str] = METHODS) -> None:
+    """Raise a RecipeError where a method is not known."""
+    if method not in known:
+        raise RecipeError(f"method={method!r} must be one of {', '.join(known)}")

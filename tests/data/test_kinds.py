@@ -1,0 +1,46 @@
+import pytest
+
+from knowngood.data.kinds import similar_names
+
+
+@pytest.mark.parametrize(
+    ("rare", "frequent"),
+    [
+        ("scratch_haed", "scratch_head"),
+        ("scrtach", "scratch"),
+        ("scratches", "scratch"),
+        ("goood", "good"),
+        ("bent lead", "bent_leda"),
+    ],
+)
+def test_a_rare_name_that_looks_like_a_frequent_one(rare, frequent):
+    assert similar_names({frequent: 24, rare: 2}) == [(rare, frequent)]
+    assert similar_names({rare: 2, frequent: 24}) == [(rare, frequent)]
+    assert similar_names({frequent: 24, rare: 20}) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Scratch", "scratch"), ("bent lead", "bent_lead"), ("a.b", "A-b ")]
+)
+def test_names_that_differ_only_in_capitals_and_separators_at_any_count(one, other):
+    assert similar_names({one: 20, other: 24}) == [(one, other)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("thread_side", "thread_top"),
+        ("scratch_head", "scratch_neck"),
+        ("type1", "type2"),
+        ("contamination_1", "contamination_2"),
+        ("contamination1", "contamination12"),
+        ("scratch_a", "scratch_b"),
+        ("broken_large", "broken_small"),
+        ("hole_inner", "hole_outer"),
+        ("manipulated_left", "manipulated_right"),
+        ("dent", "bent"),
+        ("scratch", "scratch_head"),
+    ],
+)
+def test_types_that_are_two(one, other):
+    assert similar_names({one: 1, other: 50}) == similar_names({one: 50, other: 1}) == []
