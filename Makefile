@@ -1,6 +1,6 @@
 # make demo              fit, evaluate and report on real solar cells; DATA=folder for your own images
 # make test              lint, types, import directions, all tests
-# make results           measure the accuracy tables again (about two hours)
+# make results           measure the accuracy tables again (about four hours)
 # make bench             measure speed again, beside anomalib in an environment of its own (about half an hour)
 
 PYTHON ?= python3
@@ -39,6 +39,7 @@ results: .venv/installed
 	$(BIN)/python benchmarks/main_job.py
 	$(BIN)/python benchmarks/reconstruction.py
 	$(BIN)/python benchmarks/class_confidence.py
+	$(BIN)/python benchmarks/supervised.py
 
 .venv-anomalib/installed:
 	$(PYTHON) -m venv .venv-anomalib

@@ -68,7 +68,7 @@ def test_evaluating_on_the_same_images_is_warned_of(inspector, labelled):
     "rule", ["", "f1", "f1-max=1", "recall", "recall=high", "recall=0.9:1", "cost=1", "cost=1:", "cost=a:b"]
 )
 def test_an_unknown_rule(inspector, labelled, rule):
-    with pytest.raises(RecipeError, match="is not known; take f1-max, youden, recall="):
+    with pytest.raises(RecipeError, match="is not known; take f1-max, youden, even-odds, recall="):
         threshold_by_rule(inspector, rule, labelled)
 
 
@@ -92,3 +92,16 @@ def test_progress_reaches_its_end(inspector, labelled):
     threshold_by_rule(inspector, "youden", labelled, progress=lambda *told_now: told.append(told_now))
     assert told[-1] == ("judging validation images", 14, 14)
     assert np.array_equal([done for _, done, _ in told], range(1, 15))
+
+
+def test_a_type_whose_escape_costs_more(inspector, labelled):
+    labelled["defect"] = np.where(labelled["label"] == "defect", "scratch", "")
+    cheap = threshold_by_rule(inspector, "cost=1:1", labelled)
+    dear = threshold_by_rule(inspector, "cost=1:1,scratch:1000", labelled)
+    same = threshold_by_rule(inspector, "cost=1:1000", labelled)
+    assert dear.threshold.value == same.threshold.value  # all defects are scratches
+    assert dear.threshold.value <= cheap.threshold.value
+    with pytest.raises(DataError, match="no validation image is of the defect type 'dent'"):
+        threshold_by_rule(inspector, "cost=1:1,dent:5", labelled)
+    with pytest.raises(RecipeError, match="is not known"):
+        threshold_by_rule(inspector, "youden,dent:5", labelled)

@@ -10,6 +10,7 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 
 from knowngood.errors import DataError, RecipeError
 from knowngood.metrics import thresholds
@@ -172,6 +173,7 @@ def test_rules_on_labelled_data_need_both_classes():
         thresholds.youden,
         lambda d, s: thresholds.lowest_cost(d, s, 1, 1),
         lambda d, s: thresholds.recall(d, s, 0.9),
+        thresholds.even_odds,
     ):
         with pytest.raises(DataError, match="got 2 good and 0 defects"):
             choose([False, False], scores)
@@ -193,6 +195,108 @@ def test_recall_out_of_range_is_refused(at_least):
         thresholds.recall([False, True], [1.0, 2.0], at_least)
 
 
+def overlapping(seed, good, defects, apart=1.5):
+    """Normal scores of good parts and of defects, which lie higher and wider."""
+    rng = np.random.default_rng(seed)
+    scores = np.concatenate([rng.normal(0, 1, good), rng.normal(apart, 1.3, defects)])
+    return np.arange(good + defects) >= good, scores
+
+
+@pytest.mark.parametrize(("good", "defects"), [(300, 300), (400, 40), (20, 200)])
+@pytest.mark.parametrize("seed", range(3))
+def test_even_odds_are_those_of_a_balanced_logistic_regression(seed, good, defects):
+    defect, scores = overlapping(seed, good, defects)
+    regression = LogisticRegression(C=1e6, class_weight="balanced", tol=1e-8).fit(scores[:, None], defect)
+    expected = -regression.intercept_[0] / regression.coef_[0, 0]
+    assert thresholds.even_odds(defect, scores).value == pytest.approx(expected, abs=0.01)
+
+
+def test_even_odds_does_not_depend_on_how_many_there_are_of_each():
+    defect, scores = overlapping(0, 60, 60)
+    good = scores[~defect]
+    many = (
+        np.concatenate([np.zeros(600, bool), defect[defect]]),
+        np.concatenate([*[good] * 10, scores[defect]]),
+    )
+    one, other = thresholds.even_odds(defect, scores).value, thresholds.even_odds(*many).value
+    # Not exactly: scores are divided by their standard deviation, of which the ridge depends a little.
+    assert other == pytest.approx(one, abs=0.01)
+
+
+@given(
+    st.lists(st.floats(-10, 10), min_size=1, max_size=20),
+    st.lists(st.floats(11, 30), min_size=1, max_size=20),
+)
+def test_even_odds_of_scores_that_lie_apart_lie_between(good, defects):
+    chosen = thresholds.even_odds(
+        np.arange(len(good) + len(defects)) >= len(good), np.array([*good, *defects])
+    )
+    middle = (np.mean(good) + np.mean(defects)) / 2
+    spread = np.std([*good, *defects])
+    assert min(good) < chosen.value < max(defects)
+    assert abs(chosen.value - middle) < 2 * spread
+
+
+@pytest.mark.parametrize("gap", [0.1, 1.0, 100.0])
+def test_even_odds_of_tight_scores_that_lie_apart_lie_about_midway(gap):
+    defect = np.array([False] * 30 + [True] * 5)
+    scores = np.concatenate([np.linspace(0, gap / 100, 30), gap + np.linspace(0, gap / 100, 5)])
+    chosen = thresholds.even_odds(defect, scores)
+    # Not just midway: the ridge draws towards the mean of all scores, most of which are good.
+    assert 0.4 * gap < chosen.value < 0.6 * gap
+    assert (chosen.held_out, chosen.above, chosen.requested, chosen.rule) == (30, 0, None, "even odds")
+    assert chosen.upper_bound == clopper_pearson_upper(0, 30)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 1000.0), (1e-6, 0.0), (1e6, -3e6), (0.3, 0.7)])
+def test_even_odds_move_with_the_scores(scale, shift):
+    defect, scores = overlapping(0, 100, 30)
+    moved = thresholds.even_odds(defect, scale * scores + shift)
+    here = thresholds.even_odds(defect, scores)
+    assert moved.value == pytest.approx(scale * here.value + shift, abs=1e-5 * scale)
+    assert moved.above == here.above
+
+
+def test_even_odds_do_not_hang_on_the_order():
+    defect, scores = overlapping(0, 100, 30)
+    order = np.random.default_rng(1).permutation(130)
+    here, there = thresholds.even_odds(defect, scores), thresholds.even_odds(defect[order], scores[order])
+    assert there.value == pytest.approx(here.value, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [5.0, 4.0, 2.0, 1.0],
+        [1.0, 1.0, 1.0, 1.0],
+        [1.0, 2.0, 1.0, 2.0],
+        [0.0, 3.0, 1.0, 2.0],
+        [np.inf, np.inf, 1.0, 2.0],
+        [np.inf] * 4,
+    ],
+)
+def test_even_odds_of_scores_that_tell_nothing_are_refused(scores):
+    with pytest.raises(DataError, match="no line tells them apart; take more data"):
+        thresholds.even_odds([False, False, True, True], scores)
+
+
+def test_even_odds_take_scores_without_bound():
+    defect = np.array([False] * 20 + [True] * 10)
+    finite = np.concatenate([np.linspace(0, 1, 20), np.linspace(3, 4, 8)])
+    chosen = thresholds.even_odds(defect, [*finite, np.inf, np.inf])
+    assert 1 < chosen.value < 3
+    good_beyond = thresholds.even_odds(defect, [np.inf, *finite[1:], 5.0, 6.0])
+    assert np.isfinite(good_beyond.value)
+    assert good_beyond.above >= 1
+
+
+def test_one_far_defect_moves_even_odds_little():
+    defect, scores = overlapping(0, 100, 30)
+    far = np.where(np.arange(130) == 129, 30.0, scores)
+    here, there = thresholds.even_odds(defect, scores).value, thresholds.even_odds(defect, far).value
+    assert abs(there - here) < np.std(scores) / 4
+
+
 def test_threshold_holds_plain_values_only_and_cannot_be_changed():
     chosen = thresholds.conformal(np.arange(60.0), 0.05)
     plain = dataclasses.asdict(chosen)
@@ -209,3 +313,14 @@ def test_judging_with_a_known_threshold_imports_nothing_slow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_each_defect_may_have_its_own_price():
+    defect = [False, False, True, True, True]
+    scores = [1.0, 3.0, 0.5, 2.0, 4.0]
+    assert thresholds.lowest_cost(defect, scores, 1, [9, 9, 0.5, 10, 10]).value == 1.5  # the first is let go
+    assert thresholds.lowest_cost(defect, scores, 1, [9, 9, 50, 10, 10]).value < 0.5
+    assert (
+        thresholds.lowest_cost(defect, scores, 1, 10).value
+        == thresholds.lowest_cost(defect, scores, 1, [10] * 5).value
+    )

@@ -123,13 +123,14 @@ class AnomalyFeatures(OnFrozen):
 
         places = sorted(seen)
         numbers = taught.numbers[places]
-        check_left(numbers.tolist(), taught.names)
+        groups = None if taught.groups is None else [taught.groups[place] for place in places]
+        check_left(numbers.tolist(), taught.names, groups)
         channels = [shape[0] for shape in place.detector.features.shapes]
         samples = Samples(
             np.stack([seen[place] for place in places]),
             numbers,
             [len(HOTTEST) + 2, GRID**2, *[sum(channels)] * (len(SHARPNESSES) + 1)],
-            None if taught.groups is None else [taught.groups[place] for place in places],
+            groups,
         )
         linear, lesson = teach_linear(samples, taught.names, self.teaching(seed), progress)
         fitted = FittedAnomalyFeatures(place, linear, views, images.shape, lesson.temperature, self.agreement)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -93,7 +93,10 @@ def log_odds(logits: Tensor, temperature: float) -> Tensor:
         [0.0, 1.0]
     """
     scaled = logits / temperature
-    return scaled[:, 1:].logsumexp(dim=1) - scaled[:, 0]
+    defects = scaled[:, 1:]
+    # By hand, since OpenVINO takes a logsumexp over all dimensions, whichever is asked for.
+    most = defects.amax(dim=1)
+    return most + (defects - most[:, None]).exp().sum(dim=1).log() - scaled[:, 0]
 
 
 def agreed(views: Tensor, agreement: str) -> Tensor:
@@ -122,16 +125,22 @@ def answer(
     )
 
 
-def check_left(numbers: Sequence[int], names: Sequence[str]) -> None:
-    """Make sure that of each kind two images are left, once those that cannot be read are out.
+def check_left(numbers: Sequence[int], names: Sequence[str], groups: Sequence[Any] | None) -> None:
+    """Make sure that of each kind two parts are left, once images that cannot be read are out.
+
+    Args:
+        numbers: The kind of each image that is left.
+        names: The kinds.
+        groups: The group of each image; None where every image is a part by itself.
 
     Raises:
         DataError: There are fewer.
     """
-    present = torch.bincount(torch.as_tensor(numbers, dtype=torch.int64), minlength=len(names)).tolist()
-    for name, count in zip(names, present, strict=True):
-        if count < 2:
+    parts = range(len(numbers)) if groups is None else groups
+    present = Counter(number for number, _ in set(zip(numbers, parts, strict=True)))
+    for number, name in enumerate(names):
+        if present[number] < 2:
             raise DataError(
-                f"too few images of {name!r} can be read: {count}, and at least 2 are needed; replace them "
-                "or leave that kind out"
+                f"too few {'images' if groups is None else 'parts'} of {name!r} can be read: "
+                f"{present[number]}, and at least 2 are needed; replace them or leave that kind out"
             )

@@ -165,7 +165,8 @@ class FineTune(Classifier):
         """Train the network; see `Classifier.fit`. A fifth of the images is held out."""
         grouped = dataclasses.replace(images, groups=taught.groups)
         with store_images(grouped, classes=taught.numbers.tolist(), seed=seed, progress=progress) as real:
-            check_left(real.labels.tolist(), taught.names)
+            groups = None if taught.groups is None else [taught.groups[place] for place in real.index]
+            check_left(real.labels.tolist(), taught.names, groups)
             kept, pasted = real, ""
             if self.pasted:
                 kept, pasted = with_pasted(

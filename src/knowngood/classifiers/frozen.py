@@ -105,11 +105,14 @@ def sheet_of(
         return None, []
     height, width = images.shape
     shrink = max(1, -(-max(height, width) // SHEET))
-    sources = [images.sources[list(numbers).index(number)] for number in range(len(names))]
-    some = replace(
-        images, sources=sources, groups=None, classes=None, shape=(height // shrink, width // shrink)
-    )
-    pictures = np.concatenate([batch.images for batch in some])
+    smaller = replace(images, groups=None, classes=None, shape=(height // shrink, width // shrink), size=1)
+
+    def first(number: int) -> NDArray[np.uint8]:
+        own = [source for source, other in zip(images.sources, numbers, strict=True) if other == number]
+        # Those that cannot be read were told when they were learned from.
+        return next(iter(replace(smaller, sources=own, on_unreadable=lambda _: None))).images
+
+    pictures = np.concatenate([first(number) for number in range(len(names))])
     return views(torch.from_numpy(pictures)).numpy(), list(names)
 
 

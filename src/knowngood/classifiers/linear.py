@@ -144,7 +144,7 @@ def lesson(
         logits=held_out.astype(np.float32),
         truth=samples.numbers,
         temperature=temperature,
-        train_loss=float(losses(said, samples.numbers, temperature).mean()),
+        train_loss=float(losses(said, samples.numbers).mean()),
         train_accuracy=float((said.argmax(axis=1) == samples.numbers).mean()),
         notes=[f"imbalance: {method} ({why})", *notes],
     )

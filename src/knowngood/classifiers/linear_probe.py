@@ -90,7 +90,7 @@ class LinearProbe(OnFrozen):
             device=device,
             progress=progress,
         )
-        check_left(samples.numbers.tolist(), taught.names)
+        check_left(samples.numbers.tolist(), taught.names, samples.groups)
         linear, lesson = teach_linear(samples, taught.names, self.teaching(seed), progress)
         fitted = FittedLinearProbe(features, linear, lesson.temperature, self.agreement)
         return concluded(fitted, lesson, images, taught, views)

@@ -106,7 +106,7 @@ class ScatteringBoost(OnFrozen):
             device=device,
             progress=progress,
         )
-        check_left(samples.numbers.tolist(), taught.names)
+        check_left(samples.numbers.tolist(), taught.names, samples.groups)
         teaching, classes = self.teaching(seed), len(taught.names)
 
         def learn(part: Samples) -> _Trees:

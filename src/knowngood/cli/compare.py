@@ -44,4 +44,5 @@ def compare(
     typer.echo(table.to_string(index=False, float_format="{:.4f}".format))
     typer.echo("Choose by the validation figures: a test that chose is no test any more.")
     if out is not None:
-        write_verdicts([dict(zip(table.columns, row, strict=True)) for row in table.to_numpy().tolist()], out)
+        given = table.astype(object).where(table.notna(), None).to_numpy().tolist()  # JSON has no NaN
+        write_verdicts([dict(zip(table.columns, row, strict=True)) for row in given], out)

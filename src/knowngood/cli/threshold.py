@@ -15,9 +15,7 @@ def threshold(
     ] = None,
     rule: Annotated[
         str | None,
-        typer.Option(
-            help="f1-max, youden, even-odds, recall=0.99 or cost=1:20 (a false reject to an escape)."
-        ),
+        typer.Option(help="f1-max, youden, even-odds, recall=0.99, cost=1:20 (a false reject to an escape)."),
     ] = None,
     validation: Annotated[
         Path | None, typer.Option(help="Labelled images for --rule: a folder or table, not the test images.")

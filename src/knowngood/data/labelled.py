@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.decoding import read_header
 from knowngood.data.kinds import kind_of_each, similar_names
 from knowngood.data.samples import check_samples, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE, assign_split
-from knowngood.errors import DataError, RecipeError
+from knowngood.errors import DataError, RecipeError, UnreadableImage
 
 GOOD, DEFECT = "good", "defect"
 
@@ -187,10 +188,19 @@ def _check_agreement(paths: Sequence[str], kinds: NDArray[np.str_]) -> None:
     table = pd.DataFrame({"path": paths, "kind": kinds, "digest": fingerprint(paths)})
     table = table[table["digest"] != ""]  # what cannot be opened is named when it is read
     for _, same in table[table["digest"].duplicated(keep=False)].groupby("digest", sort=False):
-        if same["kind"].nunique() > 1:
+        if same["kind"].nunique() > 1 and _is_image(same["path"].iloc[0]):
             (first, one), (second, other) = (
                 (row.path, row.kind) for row in same.drop_duplicates("kind").head(2).itertuples()
             )
             raise DataError(
                 f"the same image is {one!r} as {first!r} and {other!r} as {second!r}; keep the right one"
             )
+
+
+def _is_image(path: str) -> bool:
+    """Whether a file is one: empty files are alike, and are named when they are read."""
+    try:
+        read_header(path)
+    except UnreadableImage:
+        return False
+    return True

@@ -119,6 +119,9 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
     mixed = table["path"][(table["label"] == "good") & (table["defect"] != "")]
     if len(mixed):
         raise DataError(f"{mixed.iloc[0]!r} is labelled good but has a defect type; correct one of the two")
+    mixed = table["path"][(table["label"] == "defect") & (table["defect"] == "good")]
+    if len(mixed):
+        raise DataError(f"{mixed.iloc[0]!r} is labelled defect but its type is 'good'; correct one")
     columns = ["path", "split", "label", "defect", "mask"]
     return table[columns + [column for column in table.columns if column not in columns]]
 

@@ -35,7 +35,7 @@ def make_recipe(cls: type[R], settings: Mapping[str, Any]) -> R:
     fields = {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in settings:
         if name not in fields:
-            close = difflib.get_close_matches(name, fields, n=1)
+            close = difflib.get_close_matches(str(name), fields, n=1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(fields)}"
             raise RecipeError(f"{cls.__name__} has no setting {name!r}; {hint}")
     return cls(**{name: _convert(cls, name, value, fields[name]) for name, value in settings.items()})
@@ -53,7 +53,7 @@ def make_named(registry: Mapping[str, type[R]], what: str, name: str, settings: 
     Raises:
         RecipeError: The name or a setting is not known, or a value is out of range.
     """
-    if name not in registry:
+    if not isinstance(name, str) or name not in registry:
         raise RecipeError(f"{what} {name!r} is not known; choose one of {', '.join(registry)}")
     return make_recipe(registry[name], settings)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from knowngood.classifiers import Classifier
 from knowngood.data.labelled import kinds_of
@@ -86,9 +88,12 @@ def cross_validate(
     if not table.attrs.get(SPLIT_MADE):
         always = table["split"] == "train"
     turns = table[~always].reset_index(drop=True)
+    if by == "auto":  # the same in every fold, wherever a defect without a type may be
+        untyped = (table["label"] == "defect") & (table["defect"] == "")
+        by = "label" if untyped.any() else "type"
     kinds = kinds_of(turns, by)
-    _check_kinds(kinds, count)
     groups = turns["group"].tolist() if "group" in turns else None
+    _check_kinds(kinds, groups or turns["path"].tolist(), count)
     fold_of = folds(len(turns), count, seed, groups, kinds.tolist())
     evaluations, scores, rows = [], [], []
     for fold in range(count):
@@ -115,12 +120,13 @@ def fold_figures(evaluation: Evaluation) -> dict[str, Any]:
     return found | {"image_auroc": np.nan if auroc is None else auroc}
 
 
-def _check_kinds(kinds: np.ndarray[Any, np.dtype[np.str_]], count: int) -> None:
-    """Refuse a kind that would be missing from a fold."""
-    for kind, images in zip(*np.unique(kinds, return_counts=True), strict=True):
+def _check_kinds(kinds: NDArray[np.str_], parts: Sequence[Any], count: int) -> None:
+    """Refuse a kind that would be missing from a fold; images of a group are one part."""
+    for kind in np.unique(kinds):
+        images = len({part for part, own in zip(parts, kinds, strict=True) if own == kind})
         if images < count:
+            fewer = f"take at most {images} folds, " if images > 1 else ""
             raise DataError(
                 f"{str(kind)!r} has {images} image(s), too few for {count} folds: it would be missing from a "
-                f"test; take at most {images} folds, add images, or tell good parts from defects alone "
-                "(by=label)"
+                f"test; {fewer}add images, or tell good parts from defects alone (by=label)"
             )

@@ -267,5 +267,11 @@ class Inspector:
                 f"the inspector's graph gives {', '.join(names)}, and not just what an inspector's may: "
                 f"{', '.join(OUTPUTS)}, each for one image"
             )
+        lesson = self.training.lesson if self.training else None
+        shapes = {name: array.shape for name, array in zip(engine.outputs, outputs, strict=True)}
+        if lesson and shapes.get("logits") != (1, 1, len(lesson.names)):
+            raise InspectorError(
+                f"the inspector's graph does not answer for the {len(lesson.names)} kinds that it names"
+            )
         self._ways.add(alone)
         return engine

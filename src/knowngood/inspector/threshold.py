@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from knowngood.data.kinds import kind_of_each
 from knowngood.data.samples import check_samples, fingerprint, load_samples
-from knowngood.errors import RecipeError
+from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.inspector import Inspector
 from knowngood.metrics import thresholds
 from knowngood.types import Progress, silent
 
-RULES = "f1-max, youden, even-odds, recall=0.99 or cost=1:20"
+RULES = "f1-max, youden, even-odds, recall=0.99, cost=1:20 or cost=1:20,TYPE:100"
 
 
 def threshold_at(inspector: Inspector, max_false_reject: float) -> Inspector:
@@ -44,7 +47,8 @@ def threshold_by_rule(
     Args:
         inspector: It is not changed.
         rule: `f1-max`, `youden`, `even-odds` (a part is as likely good as defective), `recall=R` (at least
-            that share of defects is rejected) or `cost=F:E` (the cost of a false reject and of an escape).
+            that share of defects is rejected), `cost=F:E` (the cost of a false reject and of an escape) or
+            `cost=F:E,TYPE:E,...` (with the cost of an escape of some defect types).
         validation: A folder, a table file or a table; all its labelled images are used, whatever their split.
         progress: Called during long work.
 
@@ -56,19 +60,20 @@ def threshold_by_rule(
         DataError: There are no good images or no defects, or some cannot be read.
     """
     name, _, argument = rule.partition("=")
-    try:
-        numbers = [float(number) for number in argument.split(":")] if argument else []
-    except ValueError:
-        numbers = []
+    argument, *of_types = argument.split(",")
+    numbers = _numbers(argument.split(":") if argument else [], rule)
     if (name, len(numbers)) not in {
         ("f1-max", 0),
         ("youden", 0),
         ("even-odds", 0),
         ("recall", 1),
         ("cost", 2),
-    }:
+    } or (of_types and name != "cost"):
         raise RecipeError(f"rule {rule!r} is not known; take {RULES}")
-    if (name == "recall" and not 0 < numbers[0] <= 1) or (name == "cost" and min(numbers) <= 0):
+    prices = {kind: _numbers([cost], rule)[0] for kind, _, cost in (one.rpartition(":") for one in of_types)}
+    if (name == "recall" and not 0 < numbers[0] <= 1) or (
+        name == "cost" and min(*numbers, *prices.values()) <= 0
+    ):
         raise RecipeError(f"rule {rule!r} is out of range; a recall lies above 0 and up to 1, costs above 0")
     table = check_samples(validation) if isinstance(validation, pd.DataFrame) else load_samples(validation)
     digests = pd.Series(fingerprint(list(table["path"])), index=table.index)
@@ -88,8 +93,20 @@ def threshold_by_rule(
     elif name == "recall":
         chosen = thresholds.recall(defect, scores, *numbers)
     else:
-        chosen = thresholds.lowest_cost(defect, scores, *numbers)
+        kinds = kind_of_each(table).to_numpy()
+        if absent := sorted(prices.keys() - set(kinds)):
+            raise DataError(f"no validation image is of the defect type {absent[0]!r}, which the rule names")
+        of_each = np.array([prices.get(kind, numbers[1]) for kind in kinds])
+        chosen = thresholds.lowest_cost(defect, scores, numbers[0], of_each)
     words = (
         f"{chosen.rule}, on {int((~defect).sum())} good and {int(defect.sum())} defective validation images"
     )
     return inspector.with_threshold(dataclasses.replace(chosen, rule=words), validation=list(digests[unseen]))
+
+
+def _numbers(texts: Sequence[str], rule: str) -> list[float]:
+    """The numbers in a rule."""
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        raise RecipeError(f"rule {rule!r} is not known; take {RULES}") from None

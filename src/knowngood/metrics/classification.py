@@ -192,67 +192,6 @@ def imbalance_ratio(counts: ArrayLike) -> float:
     return float(sizes.max() / sizes.min()) if sizes.all() else float("inf")
 
 
-def effective_number(counts: ArrayLike, beta: float | None = None) -> NDArray[np.float64]:
-    """Return how many images each class is worth: the more it has, the less one more tells.
-
-    Reference: Cui, Jia, Lin, Song and Belongie, "Class-Balanced Loss Based on Effective Number of Samples",
-    arXiv:1901.05555.
-
-    Args:
-        counts: Images of each class, int `(C,)`.
-        beta: How alike images of a class are, from 0 (each class is worth one) to below 1 (almost all
-            count in full); (N - 1) / N of all N images unless given.
-
-    Returns:
-        (1 - beta^n) / (1 - beta) for each class `(C,)`; 0 where it has no image.
-
-    Raises:
-        ValueError: These are not counts `(C,)`, there are no images, or beta is not in [0, 1).
-
-    Example:
-        >>> effective_number([1, 10, 1000], beta=0.9).round(3)
-        array([ 1.   ,  6.513, 10.   ])
-    """
-    sizes = _checked_sizes(counts)
-    alike = 1 - 1 / float(sizes.sum()) if beta is None else beta
-    if not 0 <= alike < 1:
-        raise ValueError(f"beta must be at least 0 and below 1; got {beta}")
-    return np.asarray((1 - alike ** sizes.astype(np.float64)) / (1 - alike), dtype=np.float64)
-
-
-def lowest_expected_cost(probabilities: ArrayLike, costs: ArrayLike) -> NDArray[np.int64]:
-    """Answer with the class that is expected to cost least, of equals the first.
-
-    Reference: Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001, pages 973-978.
-
-    Args:
-        probabilities: Finite, `(N, C)`.
-        costs: What it costs to say one class where another is true, `costs[true, said]`, finite, `(C, C)`.
-
-    Returns:
-        The answers `(N,)`, from 0 to C - 1.
-
-    Raises:
-        ValueError: The shapes do not fit, or a number is not finite.
-
-    Example:
-        >>> lowest_expected_cost([[0.9, 0.1], [0.99, 0.01]], [[0, 1], [20, 0]])
-        array([1, 0])
-    """
-    chances, prices = (np.asarray(values, dtype=np.float64) for values in (probabilities, costs))
-    if chances.ndim != 2 or chances.shape[1] == 0 or prices.shape != (chances.shape[1],) * 2:
-        raise ValueError(
-            f"probabilities (N, C), costs (C, C) do not fit; got {chances.shape}, {prices.shape}"
-        )
-    if not (np.isfinite(chances).all() and np.isfinite(prices).all()):
-        raise ValueError("probabilities and costs must be finite; some are not")
-    expected = np.zeros_like(chances)
-    # Not a matrix product: it may round differently with the batch, and decide otherwise where costs tie.
-    for chance, price in zip(chances.T, prices, strict=True):
-        expected += chance[:, None] * price
-    return np.asarray(expected.argmin(axis=1), dtype=np.int64)
-
-
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return part of whole `(C,)`, NaN where the whole is 0."""
     return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))

@@ -26,6 +26,9 @@ _RIDGE = 1e-4
 _FARTHEST = 10.0
 """Standard deviations beyond which a score says no more."""
 
+_LEAST_SLOPE = 1e-3
+"""A score says nothing where the log odds rise by less than this from one standard deviation to the next."""
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -148,15 +151,18 @@ def youden(defect: ArrayLike, scores: ArrayLike) -> Threshold:
 
 
 def lowest_cost(
-    defect: ArrayLike, scores: ArrayLike, false_reject_cost: float, escape_cost: float
+    defect: ArrayLike, scores: ArrayLike, false_reject_cost: float, escape_cost: ArrayLike
 ) -> Threshold:
     """Choose the line with the lowest total cost at the mix of good and defect in the data.
+
+    What an escape costs may differ from one defect to another, as it does from type to type.
 
     Args:
         defect: Labels (N,) of validation data, bool, True = defect.
         scores: Image scores (N,), higher = more anomalous.
         false_reject_cost: Cost of rejecting one good part, in any unit.
-        escape_cost: Cost of accepting one defect, in the same unit.
+        escape_cost: Cost of accepting one defect, in the same unit; or that of each sample (N,), of which
+            those of good ones are not looked at.
 
     Returns:
         The threshold.
@@ -172,12 +178,17 @@ def lowest_cost(
         1.5
     """
     for name, cost in [("false_reject_cost", false_reject_cost), ("escape_cost", escape_cost)]:
-        if not 0 < cost < inf:
-            raise RecipeError(f"{name} must be a positive number; got {cost}")
+        if not ((np.asarray(cost) > 0) & (np.asarray(cost) < inf)).all():
+            raise RecipeError(f"{name} must be a positive number; got {cost!r}")
     cuts, good = _validation(defect, scores)
-    escapes = cuts.defects - cuts.true_reject
-    cost_at = false_reject_cost * cuts.false_reject + escape_cost * escapes
-    rule = f"lowest cost: {false_reject_cost:g} a false reject, {escape_cost:g} an escape"
+    truth, values = checked_pairs(defect, scores)
+    prices = np.broadcast_to(np.asarray(escape_cost, np.float64), values.shape)[truth]
+    order = np.argsort(values[truth], kind="stable")
+    sums = np.concatenate([[0.0], prices[order].cumsum()])
+    escaped = sums[np.searchsorted(values[truth][order], cuts.threshold, side="right")]
+    cost_at = false_reject_cost * cuts.false_reject + escaped
+    dear = f"{prices.min():g}" + (f" to {prices.max():g}" if prices.max() > prices.min() else "")
+    rule = f"lowest cost: {false_reject_cost:g} a false reject, {dear} an escape"
     return _threshold(cuts.threshold[np.argmin(cost_at)], rule, good)
 
 
@@ -240,7 +251,7 @@ def even_odds(defect: ArrayLike, scores: ArrayLike) -> Threshold:
     _, good = _validation(defect, scores)
     truth, values = checked_pairs(defect, scores)
     finite = values[np.isfinite(values)]
-    middle, spread = float(finite.mean()), float(finite.std()) or 1.0
+    middle, spread = (float(finite.mean()), float(finite.std()) or 1.0) if finite.size else (0.0, 1.0)
     x = np.clip((values - middle) / spread, -_FARTHEST, _FARTHEST)
     weight = np.where(truth, 0.5 / truth.sum(), 0.5 / (~truth).sum())
     sign = np.where(truth, 1.0, -1.0)
@@ -250,7 +261,7 @@ def even_odds(defect: ArrayLike, scores: ArrayLike) -> Threshold:
         return float((weight * np.logaddexp(0, -margins)).sum() + _RIDGE * (curve**2).sum())
 
     slope, offset = minimize(surprise, np.array([1.0, 0.0])).x
-    if not slope > 0:
+    if not slope > _LEAST_SLOPE:
         raise DataError(
             "defects score no higher than good parts, so no line tells them apart; take more data"
         )

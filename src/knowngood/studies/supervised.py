@@ -128,7 +128,9 @@ def _learned(method: Method, part: Part, out: Path, *, by: str, device: str, pro
             kept is not None
             and kept.manifest.training == fingerprint(learned["path"].tolist())
             and kept.manifest.seed == part.seed
-            and all(_same(kept.manifest.recipe[name], value) for name, value in vars(method.recipe).items())
+            and all(
+                _same(kept.manifest.recipe.get(name), value) for name, value in vars(method.recipe).items()
+            )
         ):
             return kept
     run = Run(file.with_suffix(".training")) if method.recipe.trains else None

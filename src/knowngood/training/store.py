@@ -74,7 +74,7 @@ def store(
         samples: The position in the sources of each, and the sample, all of one shape and type.
         groups: One value a source; samples of one group (the same part photographed twice) are held out
             together.
-        classes: The number of each source's class; a fifth of each is held out.
+        classes: The number of each source's class; a fifth of each is held out, at least one image or group.
         seed: Another seed holds out others.
 
     Raises:
@@ -95,7 +95,7 @@ def store(
             raise DataError("one good image is too few to train on; at least 2 that can be read are needed")
         own_groups = None if groups is None else [groups[position] for position in index]
         labels = np.zeros(len(index), np.int64) if classes is None else np.array(classes, np.int64)[index]
-        held_out = folds(len(index), HELD_OUT_SHARE, seed, own_groups, labels.tolist()) == 0
+        held_out = _held_out(labels, own_groups, seed)
         yield Store(
             path,
             sample.shape,
@@ -105,6 +105,18 @@ def store(
             validation=np.flatnonzero(held_out),
             labels=labels,
         )
+
+
+def _held_out(labels: NDArray[np.int64], groups: Sequence[object] | None, seed: int) -> NDArray[np.bool_]:
+    """Which samples are held out `(n,)`: a fold, and of a class that is too small to be in it one part."""
+    fold_of = folds(len(labels), HELD_OUT_SHARE, seed, groups, labels.tolist())
+    held_out: NDArray[np.bool_] = fold_of == 0
+    parts = np.arange(len(labels)) if groups is None else np.array(list(map(str, groups)))
+    for number in np.unique(labels):
+        of_class = labels == number
+        if not held_out[of_class].any() and len(np.unique(parts[of_class])) > 1:
+            held_out = held_out | (parts == parts[of_class][fold_of[of_class].argmin()])
+    return held_out
 
 
 def extended(kept: Store, samples: Sequence[NDArray[Any]], labels: Sequence[int]) -> Store:
