@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from knowngood.engines.engine import ENGINES, compile_graph
-from knowngood.engines.export import OPSET, blank, chain, to_onnx
+from knowngood.engines.export import OPSET, blank, chain, put_before, to_onnx
 
 
 class Noisy(nn.Module):
@@ -59,3 +59,81 @@ def test_a_module_behind_a_graph_takes_its_outputs(engine):
     (total,) = compile_graph(graph, engine)(images)
     rows = images.mean(axis=(2, 3))
     np.testing.assert_allclose(total, rows.sum(axis=1) + rows.max(axis=1), rtol=1e-5)
+
+
+class TwoRows(nn.Module):
+    """Two rows for each image: of it, and of it upside down."""
+
+    def forward(self, images):
+        both = torch.stack([images, images.flip(1)], dim=1).flatten(0, 1).float()
+        return both[:, 0].mean(dim=1), both[:, 0, 0]
+
+
+class Apart(nn.Module):
+    """From rows to images again, however many rows there are: the larger one of each two."""
+
+    def forward(self, colours, corners):
+        return colours.reshape(-1, 2, 3).amax(dim=1), corners.sum(dim=1).reshape(-1, 2)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_module_behind_a_graph_that_gives_several_rows_an_image(engine, count):
+    first = to_onnx(TwoRows(), {"images": blank((8, 12))}, ["colours", "corners"])
+    graph = chain(first, Apart(), ["brightest", "sums"], rows=2)
+    onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)
+    images = np.random.default_rng(0).integers(0, 256, size=(count, 8, 12, 3), dtype=np.uint8)
+    brightest, sums = compile_graph(graph, engine)(images)
+    edges = np.stack([images[:, 0], images[:, -1]], axis=1)
+    np.testing.assert_allclose(brightest, edges.mean(axis=2).max(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(sums, edges[:, :, 0].sum(axis=2, dtype=np.float32), rtol=1e-5)
+
+
+class Mirrored(nn.Module):
+    """An image from left to right, and it again, one after the other."""
+
+    def forward(self, images):
+        return torch.stack([images, images.flip(2)], dim=1).flatten(0, 1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", ["images", "seen/images", "given"])
+def test_a_graph_before_a_graph_gives_it_its_images(engine, name):
+    first = to_onnx(Mirrored(), {"images": blank((8, 12))}, [name if name != "images" else "out"])
+    second = to_onnx(Corner(), {"images": blank((8, 12))}, ["corner", "row"])
+    graph = put_before(second, first)
+    model = onnx.load_from_string(graph)
+    onnx.checker.check_model(model, full_check=True)
+    assert [one.name for one in model.graph.input] == ["images"]
+    assert [one.name for one in model.graph.output] == ["corner", "row"]
+    images = np.random.default_rng(0).integers(0, 256, size=(3, 8, 12, 3), dtype=np.uint8)
+    corner, row = compile_graph(graph, engine)(images)
+    seen = np.stack([images, images[:, :, ::-1]], axis=1).reshape(6, 8, 12, 3)
+    np.testing.assert_array_equal(corner, seen[:, 0, 0].astype(np.float32))
+    np.testing.assert_allclose(row, seen[:, 0].mean(axis=1), rtol=1e-5)
+
+
+class Corner(nn.Module):
+    def forward(self, images):
+        return images[:, 0, 0].float(), images[:, 0].float().mean(dim=1)
+
+
+def test_a_graph_may_stand_before_one_that_was_made_the_same_way():
+    """Names inside both are alike, and must not meet."""
+    mirrored = to_onnx(Mirrored(), {"images": blank((8, 12))}, ["images/mirrored"])
+    graph = put_before(
+        put_before(to_onnx(Corner(), {"images": blank((8, 12))}, ["corner", "row"]), mirrored), mirrored
+    )
+    onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)
+    images = np.random.default_rng(0).integers(0, 256, size=(2, 8, 12, 3), dtype=np.uint8)
+    corner, _ = compile_graph(graph)(images)
+    seen = np.stack([images, images[:, :, ::-1]], axis=1).reshape(4, 8, 12, 3)
+    seen = np.stack([seen, seen[:, :, ::-1]], axis=1).reshape(8, 8, 12, 3)
+    np.testing.assert_array_equal(corner, seen[:, 0, 0].astype(np.float32))
+
+
+def test_what_stands_behind_a_graph_stands_before_none():
+    """Only a graph that gives one tensor gives images."""
+    two = to_onnx(TwoRows(), {"images": blank((8, 12))}, ["colours", "corners"])
+    with pytest.raises(ValueError, match="unpack"):
+        put_before(to_onnx(Corner(), {"images": blank((8, 12))}, ["corner", "row"]), two)

@@ -89,6 +89,7 @@ def log_odds(logits: Tensor, temperature: float) -> Tensor:
         `(N, ...)` raw and unbounded; 0 where both are as likely.
 
     Example:
+        >>> import torch
         >>> log_odds(torch.tensor([[0.0, 0.0], [1.0, 3.0]]), 2.0).tolist()
         [0.0, 1.0]
     """

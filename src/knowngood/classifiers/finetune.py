@@ -41,7 +41,7 @@ SHEET, COLUMNS = 128, 6
 """Pictures in a sheet of augmented samples: their longest side in pixels, and how many stand in a row."""
 
 LEARNED = 500
-"""Images learned from that are judged again, for the figures of the training."""
+"""Images learned from that are judged again, in one view, for the figures of the training."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class FineTune(Classifier):
     epochs: int = 10
     head_epochs: int = 2
     batch_size: int = 16
-    learning_rate: float | None = 2e-3
+    learning_rate: float | None = 1e-3
     layer_decay: float = 0.8
     weight_decay: float = 1e-2
     schedule: str = "one_cycle"
@@ -179,12 +179,14 @@ class FineTune(Classifier):
                     progress=progress,
                 )
             counts = np.bincount(kept.labels[kept.train], minlength=len(taught.names)).tolist()
+            held_out = np.bincount(kept.labels[kept.validation], minlength=len(taught.names)).tolist()
             method, why = choose(self.imbalance, counts)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 network = FineTuned(
                     load_backbone(self.backbone, strides=self.strides, weights=self.weights),
                     counts,
+                    held_out,
                     imbalance=method,
                     augmentation=self.augmentation,
                     label_smoothing=self.label_smoothing,
@@ -226,13 +228,15 @@ class FineTune(Classifier):
         network.begin_epoch(self.epochs, self.epochs)  # nothing is frozen
         fitted = FittedFineTuned(network.eval(), self.orientation, self.views, self.agreement)
 
-        def answers(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-            return over_rows(lambda batch: (fitted(batch).logits,), kept, rows)[0][:, 0].numpy()
+        alone = FittedFineTuned(network, self.orientation, 1, self.agreement)
 
-        logits, truth = answers(kept.validation), kept.labels[kept.validation]
+        def answers(judge: FittedFineTuned, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+            return over_rows(lambda batch: (judge(batch).logits,), kept, rows)[0][:, 0].numpy()
+
+        logits, truth = answers(fitted, kept.validation), kept.labels[kept.validation]
         fitted.temperature = fit_temperature(logits, truth)
         learned = np.random.default_rng(seed).permutation(kept.train)[:LEARNED]
-        said, right = answers(learned), kept.labels[learned]
+        said, right = answers(alone, learned), kept.labels[learned]
         sheet, rows = self._sheet(kept, names, seed)
         lesson = Lesson(
             names=names,

@@ -76,13 +76,8 @@ class FittedOnViews(FittedOnFeatures):
         views = self.features.views
         described, logits, map_ = self.describe(features)
         first = None if map_ is None else apart(map_, views)[:, 0]
-        return answer(
-            apart(logits, self.features.views),
-            apart(described, self.features.views),
-            self.temperature,
-            self.agreement,
-            first,
-        )
+        parts = apart(logits, views), apart(described, views)
+        return answer(*parts, self.temperature, self.agreement, first)
 
 
 def record_of(lesson: Lesson) -> TrainingRecord:

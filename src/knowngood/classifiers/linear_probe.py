@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LinearProbe(OnFrozen):
-    """Logistic regression of mean features of a frozen network.
+    """Logistic regression of what a frozen network sees: mean, spread and largest value of each feature.
 
     Alain and Bengio, "Understanding intermediate layers using linear classifier probes", arXiv:1610.01644; as
     transfer learning: Kornblith et al., "Do Better ImageNet Models Transfer Better?", arXiv:1805.08974. The
-    classifier is linear and features are averaged over the image, so each place has its share of the answer,
-    which the map shows (Zhou et al., "Learning Deep Features for Discriminative Localization",
-    arXiv:1512.04150).
+    classifier is linear, so each place has its share of what the means say, which the map shows (Zhou et al.,
+    "Learning Deep Features for Discriminative Localization", arXiv:1512.04150); spread and largest values
+    have no place.
 
     Args:
         input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
@@ -80,10 +79,10 @@ class LinearProbe(OnFrozen):
             LevelMaps, images.shape, backbone=self.backbone, strides=self.strides, weights=self.weights
         )
         features = seen_from(one, views, images.shape)
-        blocks = [shape[0] for shape in one.shapes]
+        blocks = [shape[0] for shape in one.shapes] * 3
         samples = described(
             features,
-            lambda arrays: np.concatenate([maps.mean(axis=(2, 3)) for maps in arrays], axis=1),
+            lambda arrays: summary([torch.from_numpy(maps) for maps in arrays]).numpy(),
             images,
             taught,
             blocks,
@@ -117,7 +116,7 @@ class FittedLinearProbe(FittedOnViews):
 
     Args:
         features: Gives the feature maps of all views.
-        linear: Classifies their means.
+        linear: Classifies their `summary`.
         temperature: Logits are divided by it.
         agreement: How views become one answer.
     """
@@ -134,7 +133,28 @@ class FittedLinearProbe(FittedOnViews):
 
     def describe(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """See `FittedOnViews.describe`."""
-        means = torch.cat([maps.mean(dim=(2, 3)) for maps in features], dim=1)
-        weight = self.linear.weight / self.linear.scale
-        places = class_activation(features, weight, self.linear.bias - weight @ self.linear.mean)
-        return means, self.linear(means), log_odds(places, self.temperature)
+        seen = summary(features)
+        means = seen.shape[1] // 3
+        weight = (self.linear.weight / self.linear.scale)[:, :means]
+        places = class_activation(features, weight, self.linear.bias - weight @ self.linear.mean[:means])
+        return seen, self.linear(seen), log_odds(places, self.temperature)
+
+
+def summary(maps: Sequence[Tensor]) -> Tensor:
+    """Means of all features over the image, then their standard deviations, then their largest values.
+
+    Args:
+        maps: Feature maps `(N, D_i, h_i, w_i)`.
+
+    Returns:
+        `(N, 3 D)`, D the sum of all D_i.
+
+    Example:
+        >>> summary([torch.tensor([[[[1.0, 3.0]]]])]).tolist()
+        [[2.0, 1.0, 3.0]]
+    """
+    flat = [level.flatten(2) for level in maps]
+    means = [level.mean(dim=2, keepdim=True) for level in flat]
+    spreads = [(level - mean).pow(2).mean(dim=2).sqrt() for level, mean in zip(flat, means, strict=True)]
+    largest = [level.amax(dim=2) for level in flat]
+    return torch.cat([*(mean[..., 0] for mean in means), *spreads, *largest], dim=1)

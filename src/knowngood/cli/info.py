@@ -47,7 +47,7 @@ def threshold_lines(threshold: Threshold) -> list[str]:
     """A threshold in words: its value, how it was chosen and what it promises."""
     lines = [f"{'threshold':14} {threshold.value:.6g}, {threshold.rule}"]
     if threshold.upper_bound is not None:
-        kind = "held-out" if threshold.requested is not None else "validation"
+        kind = "validation" if "validation" in threshold.rule else "held-out"
         lines.append(
             f"{'':14} {threshold.above} of {threshold.held_out} {kind} good images lie above it:"
             f" at 95 % confidence at most {threshold.upper_bound:.1%} of good parts are rejected"

@@ -22,7 +22,8 @@ from knowngood.features.extract import resolve_device
 from knowngood.inspector.fit import check_seed, input_shape
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.ship import ship
-from knowngood.metrics.thresholds import Threshold, even_odds, youden
+from knowngood.metrics.ranking import auroc
+from knowngood.metrics.thresholds import Threshold, own_odds
 from knowngood.training.lesson import Lesson
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
@@ -61,8 +62,8 @@ def train(
         progress: Called during long work.
 
     Returns:
-        The inspector. Its threshold is where held-out images are as likely good as defective, if as many of
-        both are judged; see `knowngood.metrics.thresholds.even_odds`.
+        The inspector. Its threshold is 0, where a defect is as likely as a good part by the classifier's own
+        odds.
 
     Raises:
         DataError: There are too few images of a kind, some cannot be read, or labels contradict each other.
@@ -125,27 +126,18 @@ def held_out_scores(lesson: Lesson) -> NDArray[np.float64]:
 
 
 def threshold(lesson: Lesson, *, chose_the_epoch: bool = False) -> Threshold:
-    """The first threshold: good parts and defects count the same, however many there were to learn from."""
-    defect, scores = lesson.truth > 0, held_out_scores(lesson)
-    warning = ""
-    try:
-        chosen = even_odds(defect, scores)
-    except DataError:
-        chosen = youden(defect, scores)
-        warning = "Held-out defects score no higher than good parts: this classifier has learned nothing."
-    defects = int(defect.sum())
-    notes = [
-        warning,
-        chosen.note,
-        "These images also chose the epoch whose weights were kept, so the bound leans low."
-        if chose_the_epoch
-        else "",
-    ]
-    return dataclasses.replace(
-        chosen,
-        rule=f"{chosen.rule}, on {chosen.held_out} good and {defects} defective held-out images",
-        note=" ".join(filter(None, notes)),
-    )
+    """The first threshold: 0, where the classifier holds a defect and a good part for as likely.
+
+    So the decision, the kind and the probabilities of a verdict agree.
+    """
+    scores = held_out_scores(lesson)
+    chosen = own_odds(scores[lesson.truth == 0])
+    notes = []
+    if chose_the_epoch:
+        notes.append("These images also chose the epoch whose weights were kept, so the bound leans low.")
+    if auroc(lesson.truth > 0, scores) <= 0.5:
+        notes.append("Held-out defects score no higher than good parts: this classifier has learned nothing.")
+    return dataclasses.replace(chosen, note=" ".join(filter(None, [chosen.note, *notes])))
 
 
 def _with_peaks(inspector: Inspector, good: list[str]) -> Inspector:

@@ -55,6 +55,33 @@ class Threshold:
     note: str = ""
 
 
+OWN_ODDS = "a defect is likelier than a good part"
+"""The rule of `own_odds`."""
+
+
+def own_odds(held_out: ArrayLike) -> Threshold:
+    """The line of a classifier whose scores are the log odds of a defect: 0, where both are as likely.
+
+    Args:
+        held_out: Scores (n,) of good images that were not learned from; they do not move the line.
+
+    Returns:
+        The threshold, with the bound that these scores give.
+
+    Raises:
+        DataError: There are no held-out scores.
+        ValueError: A score is NaN or -inf.
+
+    Example:
+        >>> own_odds([-2.0, -1.0, 0.5]).above
+        1
+    """
+    scores = checked_scores(held_out)
+    if not scores.size:
+        raise DataError("a bound needs scores of good images that were not learned from; got none")
+    return _threshold(0.0, OWN_ODDS, scores)
+
+
 def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
     """Choose the lowest line that rejects at most a given share of good parts.
 

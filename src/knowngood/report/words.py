@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from knowngood.metrics.thresholds import OWN_ODDS
+
 MISSING = "–"
 
 _LABELLED = " defective "
@@ -159,6 +161,7 @@ def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
         with 95 % confidence it rejects at most 7.3 % of good parts.
     """
     value, bound, low = score(threshold["value"]), threshold["upper_bound"], metrics["false_reject_rate_low"]
+    own = threshold["rule"] == OWN_ODDS
     # A rule that was applied to labelled images says so itself, and to how many.
     labelled = _LABELLED in threshold["rule"]
     from_good = bool(threshold["held_out"]) and not labelled
@@ -168,7 +171,12 @@ def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
     )
     if promise and labelled:
         promise += ", or somewhat more, since it was chosen on the same images"
-    sentences = [f"The threshold {value} was set{source} by the rule “{threshold['rule']}”{promise}."]
+    if own:
+        promise = f", by {count(threshold['held_out'], 'good image')} that were held out of its training"
+        promise = f"; with 95 % confidence at most {percent(bound)} of good parts are{promise}"
+        sentences = [f"A part is rejected where, to the classifier, {OWN_ODDS}{promise}."]
+    else:
+        sentences = [f"The threshold {value} was set{source} by the rule “{threshold['rule']}”{promise}."]
     if threshold["note"]:
         sentences.append(threshold["note"])
     if bound is not None and low is not None and low > bound:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,6 @@ class Part:
     validation: pd.DataFrame | None = None
 
 
-Finish = Callable[[Inspector, Part], Inspector]
-"""What is done with an inspector before it is tested, such as moving its threshold by validation images."""
-
-
 def run_methods(
     methods: Sequence[Method],
     parts: Sequence[Part],
@@ -81,7 +77,6 @@ def run_methods(
     by: str,
     device: str,
     progress: Progress,
-    finish: Finish = lambda inspector, _: inspector,
 ) -> tuple[pd.DataFrame, dict[str, list[Evaluation]]]:
     """Let every method learn from every part and judge its test images; what was done before is not repeated.
 
@@ -92,7 +87,6 @@ def run_methods(
         by: See `knowngood.inspector.train.train`.
         device: `auto`, `cpu` or `cuda`.
         progress: Called during long work.
-        finish: See `Finish`.
 
     Returns:
         One row a run: `method`, `part`, `seconds`, and the figures; and the evaluations of each method.
@@ -108,9 +102,12 @@ def run_methods(
                 progress(f"{title}: {stage}", done, total)
 
             inspector = _learned(method, part, out, by=by, device=device, progress=told)
-            evaluation = evaluate(finish(inspector, part), part.table, progress=told)
+            evaluation = evaluate(inspector, part.table, progress=told)
             evaluations[method.name].append(evaluation)
             figures = {**good_or_defect(evaluation), **of_types(evaluation), **held_out(inspector)}
+            if part.validation is not None:
+                validated = evaluate(inspector, part.validation.assign(split="test"), progress=told)
+                figures |= {f"validation_{name}": value for name, value in good_or_defect(validated).items()}
             rows.append({"method": method.title, "part": part.name, **figures})
     return pd.DataFrame(rows), evaluations
 

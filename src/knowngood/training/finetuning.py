@@ -31,6 +31,7 @@ class FineTuned(Trainable):
     Args:
         backbone: Pretrained; all its layers are made to learn.
         counts: Images of each kind to learn from.
+        held_out: Images of each kind that are held out.
         imbalance: One of `knowngood.training.imbalance.METHODS`.
         augmentation: How images are changed while it learns.
         label_smoothing: Share of each target that is spread over all kinds.
@@ -48,6 +49,7 @@ class FineTuned(Trainable):
         self,
         backbone: Backbone,
         counts: Sequence[int],
+        held_out: Sequence[int],
         *,
         imbalance: str,
         augmentation: Augmentation,
@@ -64,7 +66,7 @@ class FineTuned(Trainable):
         self.dropout = dropout
         self.head = nn.Linear(sum(backbone.channels), len(counts))
         self.loss = ClassLoss(imbalance, counts, label_smoothing=label_smoothing)
-        self.balanced = ClassLoss("class_weights", counts)
+        self.balanced = ClassLoss("class_weights", held_out)
         self.head_epochs = head_epochs
         self.layer_decay = layer_decay
         self.metric = metric
@@ -122,7 +124,9 @@ class FineTuned(Trainable):
             own = labels == number
             count = int(own.sum())
             of_kinds[f"{ACCURACY}{number}"] = Share((right & own).sum() / max(1, count), count)
-        return {"loss": self.balanced(logits, labels), "error": wrong, **of_kinds}
+        # Held-out kinds come one after another: means by each batch's own weights would favour the frequent.
+        each = F.cross_entropy(logits, labels, reduction="none") * self.balanced.weights[labels]
+        return {"loss": each.mean(), "error": wrong, **of_kinds}
 
     def objective(self, seen: Mapping[str, float]) -> float:
         """See `Trainable.objective`."""

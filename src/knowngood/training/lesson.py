@@ -93,7 +93,7 @@ class Lesson:
         if not (
             len(set(found.names)) == classes >= 2
             and len(found.counts) == classes
-            and min(found.counts) >= 0
+            and 0 <= min(found.counts) <= max(found.counts) < 1 << 31
             and found.logits.shape == (answers, classes)
             and bool((np.abs(found.logits) <= _LARGEST).all())
             and bool(((found.truth >= 0) & (found.truth < classes)).all())

@@ -1,0 +1,25 @@
+from knowngood.classifiers import CLASSIFIERS
+from knowngood.training.imbalance import METHODS
+
+
+def test_every_classifier_is_listed_with_what_it_learns_and_its_settings(run):
+    status, out, err = run("classifiers")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    for name, recipe in CLASSIFIERS.items():
+        (place,) = [number for number, line in enumerate(lines) if line.split(" ")[0] == name]
+        assert lines[place].split(None, 1)[1] == recipe.__doc__.splitlines()[0]
+        assert lines[place + 1].strip().startswith("input_size=")
+        assert "orientation=fixed" in lines[place + 1]
+
+
+def test_every_method_for_imbalanced_kinds_is_listed_with_its_use(run):
+    lines = run("classifiers").out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("imbalance: "))
+    said = dict(line.split(None, 1) for line in lines[start + 1 :])
+    assert list(said) == list(METHODS)
+    assert all(len(when) > 20 for when in said.values())
+
+
+def test_it_takes_no_argument(run):
+    assert run("classifiers", "linear_probe").status == 2

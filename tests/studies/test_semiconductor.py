@@ -1,0 +1,114 @@
+from importlib.util import find_spec
+
+import pandas as pd
+import pytest
+
+from knowngood.data.elpv import load_elpv
+from knowngood.data.samples import fingerprint
+from knowngood.errors import DataError
+from knowngood.studies import semiconductor
+from knowngood.studies.registry import run_study
+
+from .test_supervised import check_again, check_inspectors, check_tables, pages
+
+CHOSEN_BY = "validation_balanced_accuracy"
+
+
+@pytest.fixture(scope="module")
+def cells():
+    if find_spec("elpv_dataset") is None:
+        pytest.skip("the solar cells (pip install elpv-dataset) are not on this machine")
+    return load_elpv(None)
+
+
+@pytest.fixture(scope="module")
+def out(cells, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out") / "study"
+    run_study("semiconductor", folder.parent, folder, quick=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def draws(cells):
+    return semiconductor.parts(cells, seed=0, quick=True)
+
+
+def of_each(part):
+    """Train, validation and test images of a part."""
+    table = part.table
+    return table[table["split"] == "train"], part.validation, table[table["split"] == "test"]
+
+
+# --- the full one, without learning
+
+
+def test_cells_are_divided_70_15_15_kinds_of_cell_and_labels_alike(cells):
+    draws = semiconductor.parts(cells, seed=0, quick=False)
+    assert [(part.name, part.seed) for part in draws] == [(f"seed{seed}", seed) for seed in range(5)]
+    whole = cells.groupby(["class", "label"]).size()
+    assert len(whole) == 4
+    for part in draws:
+        pieces = of_each(part)
+        assert sorted(path for piece in pieces for path in piece["path"]) == sorted(cells["path"])
+        for piece, share in zip(pieces, (0.70, 0.15, 0.15), strict=True):
+            counts = piece.groupby(["class", "label"]).size()
+            assert (counts - share * whole).abs().max() <= 1
+        assert part.table.attrs == {}
+
+
+def test_train_validation_and_test_are_disjoint(cells):
+    part, *others = semiconductor.parts(cells, seed=0, quick=False)
+    train, validation, test = (set(fingerprint(list(piece["path"]))) for piece in of_each(part))
+    assert not train & validation
+    assert not train & test
+    assert not validation & test
+    assert all(set(of_each(other)[2]["path"]) != set(of_each(part)[2]["path"]) for other in others)
+
+
+def test_what_is_known_of_the_product_and_of_the_document():
+    full = {method.name: method.recipe for method in semiconductor.methods()}
+    assert full["anomaly_features"].orientation == full["finetune"].orientation == "quarter"
+    assert full["finetune"].views == 8
+
+
+# --- the quick one
+
+
+def test_everything_is_written(out, draws):
+    methods = semiconductor.methods(quick=True)
+    assert {path.name for path in out.iterdir()} == {
+        *(method.name for method in methods),
+        *("runs.csv", "summary.csv", "figures.csv", "slides.pdf"),
+    }
+    assert all(
+        (out / method.name / f"{part.name}.inspector").exists() for method in methods for part in draws
+    )
+
+
+def test_tables_are_consistent_and_the_best_by_validation_images_is_chosen(out, draws):
+    check_tables(out, semiconductor.methods(quick=True), draws, CHOSEN_BY, {})
+
+
+def test_no_test_or_validation_image_is_learned_from(out, draws):
+    assert all(len(part.table) + len(part.validation) == semiconductor.QUICK_IMAGES for part in draws)
+    check_inspectors(out, semiconductor.methods(quick=True), draws)
+
+
+def test_slides(out):
+    assert pages(out / "slides.pdf") > 10
+
+
+def test_features_of_a_network_tell_cells_apart_better_than_chance(out):
+    means = pd.read_csv(out / "summary.csv").set_index("method")
+    assert means.loc["linear_probe", "image_auroc"] > 0.65
+
+
+def test_a_study_that_was_finished_is_not_learned_again(out):
+    check_again("semiconductor", out.parent, out)
+
+
+def test_a_package_that_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DataError, match="`pip install elpv-dataset`"):
+        run_study("semiconductor", tmp_path, tmp_path / "out", quick=True)
+    assert not (tmp_path / "out").exists()

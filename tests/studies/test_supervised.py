@@ -1,0 +1,390 @@
+"""What the studies of classifiers have in common, on synthetic parts; and checks that hold for each study."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
+
+from knowngood.classifiers import make_classifier
+from knowngood.data.expectations import expectations
+from knowngood.data.labelled import with_defects_to_learn
+from knowngood.data.samples import fingerprint, load_samples
+from knowngood.errors import DataError
+from knowngood.inspector.inspector import Inspector
+from knowngood.report.supervised_slides import DOCUMENT
+from knowngood.studies import supervised
+from knowngood.studies.registry import run_study
+from knowngood.studies.supervised import (
+    FIGURES,
+    HELD_OUT,
+    Method,
+    Part,
+    expected,
+    figure_rows,
+    find,
+    for_slides,
+    good_or_defect,
+    held_out,
+    kinds_shown,
+    of_types,
+    run_methods,
+    summary,
+    write_tables,
+)
+from knowngood.types import silent
+
+from ..inspector.test_train import write_parts
+
+# --- checks for each study
+
+
+def pages(path):
+    """The number of pages of a PDF."""
+    content = path.read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert content.rstrip().endswith(b"%%EOF")
+    return len(re.findall(rb"/Type\s*/Page\b", content))
+
+
+def check_tables(out, methods, parts, chosen_by, document):
+    """Runs, their means, and what is shown of these are consistent; the first is the method chosen."""
+    runs, means, figures = (pd.read_csv(out / f"{name}.csv") for name in ("runs", "summary", "figures"))
+    ran = list(zip(runs["method"], runs["part"], strict=True))
+    assert ran == [(method.title, part.name) for method in methods for part in parts]
+    names = [name for name in runs.columns if name not in ("method", "part")]
+    assert set(FIGURES) | {HELD_OUT, "held_out_kinds", "kind_accuracy", "macro_f1"} <= set(names)
+
+    by_method = means.set_index("method")
+    grouped = runs.groupby("method")[names]
+    mean, sd = grouped.mean().loc[by_method.index], grouped.std().loc[by_method.index]
+    assert (by_method["runs"] == len(parts)).all()
+    for name in names:
+        np.testing.assert_allclose(by_method[name], mean[name], rtol=1e-9)
+        np.testing.assert_allclose(by_method[f"{name}_sd"], sd[name], atol=1e-9)
+    assert by_method[chosen_by].idxmax() == means["method"][0]
+    assert means[chosen_by].is_monotonic_decreasing
+
+    shown = figures.set_index("figure")
+    assert len(shown) == len(means) * len(names)
+    for place, row in means.iterrows():
+        for name in names:
+            of_figure = shown.loc[f"{row['method']}{'' if place else ' (chosen)'}: {name}"]
+            assert of_figure["value"] == pytest.approx(row[name])
+            assert of_figure["sd"] == pytest.approx(row[f"{name}_sd"])
+            known = document.get(name) if place == 0 else None
+            assert of_figure["document"] == (
+                pytest.approx(known) if known else pytest.approx(np.nan, nan_ok=True)
+            )
+
+
+def check_inspectors(out, methods, parts):
+    """Each learned from the train split, all of it and nothing else."""
+    for part in parts:
+        table = part.table
+        learned = fingerprint(table["path"][table["split"] == "train"].tolist())
+        kept_back = fingerprint(table["path"][table["split"] == "test"].tolist())
+        if part.validation is not None:
+            kept_back += fingerprint(part.validation["path"].tolist())
+        assert kept_back
+        assert not set(learned) & set(kept_back)
+        for method in methods:
+            manifest = Inspector.load(out / method.name / f"{part.name}.inspector").manifest
+            assert manifest.training == learned
+            assert manifest.seed == part.seed
+            assert not set(manifest.training) & set(kept_back)
+
+
+def check_again(name, data, out):
+    """A study that was finished is not learned again, and says the same."""
+    inspectors = {path: path.stat().st_mtime_ns for path in out.glob("*/*.inspector")}
+    assert inspectors
+    before = {path.name: path.read_text() for path in out.glob("*.csv")}
+    figures = run_study(name, data, out, quick=True)
+    assert {path: path.stat().st_mtime_ns for path in out.glob("*/*.inspector")} == inspectors
+    for table in ("runs", "summary", "figures"):
+        assert (out / f"{table}.csv").read_text() == before[f"{table}.csv"]
+    pd.testing.assert_frame_equal(figures, pd.read_csv(out / "figures.csv"))
+
+
+# --- the parts of a study, on synthetic images
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    counts = {"train/good": 10, "test/good": 4, "test/hole": 8, "test/scratch": 8}
+    return write_parts(tmp_path_factory.mktemp("data") / "widget", counts)
+
+
+@pytest.fixture(scope="module")
+def methods():
+    return [
+        Method(
+            f"probe{side}", f"a probe of {side} pixels", make_classifier("linear_probe", {"input_size": side})
+        )
+        for side in (32, 64)
+    ]
+
+
+@pytest.fixture(scope="module")
+def parts(folder):
+    found = []
+    for seed in (0, 1):
+        table = with_defects_to_learn(folder, 0.5, seed=seed)
+        table.attrs.clear()
+        rows = table[table["split"] == "test"].groupby(["label", "defect"]).head(1).index
+        found.append(
+            Part(f"seed{seed}", seed, table.drop(rows).reset_index(drop=True), validation=table.loc[rows])
+        )
+    return found
+
+
+@pytest.fixture(scope="module")
+def done(methods, parts, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "study"
+    runs, evaluations = run_methods(methods, parts, out, by="type", device="cpu", progress=silent)
+    return out, runs, evaluations
+
+
+def test_every_method_learns_from_every_part(done, methods, parts):
+    out, runs, evaluations = done
+    assert runs[["method", "part"]].values.tolist() == [
+        [method.title, part.name] for method in methods for part in parts
+    ]
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*.*")} == {
+        f"{method.name}/{part.name}.inspector" for method in methods for part in parts
+    }
+    assert {name: len(found) for name, found in evaluations.items()} == {"probe32": 2, "probe64": 2}
+    check_inspectors(out, methods, parts)
+
+
+def test_evaluations_are_of_the_test_images(done, parts):
+    for found in done[2].values():
+        for evaluation, part in zip(found, parts, strict=True):
+            tested = part.table["path"][part.table["split"] == "test"]
+            assert set(evaluation.scores["path"]) == set(tested)
+            assert evaluation.metrics["warnings"] == []
+
+
+def test_the_figures_are_those_of_scikit_learn(done, methods):
+    _, runs, evaluations = done
+    flat = [evaluation for method in methods for evaluation in evaluations[method.name]]
+    for row, evaluation in zip(runs.to_dict("records"), flat, strict=True):
+        scores = evaluation.scores
+        defect, rejected = scores["label"] == "defect", scores["decision"] == "reject"
+        assert row["accuracy"] == pytest.approx(accuracy_score(defect, rejected))
+        assert row["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(defect, rejected))
+        assert row["precision"] == pytest.approx(precision_score(defect, rejected))
+        assert row["recall"] == pytest.approx(recall_score(defect, rejected))
+        assert row["f1"] == pytest.approx(f1_score(defect, rejected))
+        assert row["image_auroc"] == pytest.approx(roc_auc_score(defect, scores["score"]))
+        truth = scores["defect"].replace("", "good")
+        assert row["kind_accuracy"] == pytest.approx((truth == scores["kind"]).mean())
+        assert row["macro_f1"] == pytest.approx(f1_score(truth, scores["kind"], average="macro"))
+
+
+def test_held_out_figures_see_no_test_image(done, methods, parts):
+    out, runs, _ = done
+    by_run = runs.set_index(["method", "part"])
+    for method in methods:
+        for part in parts:
+            inspector = Inspector.load(out / method.name / f"{part.name}.inspector")
+            lesson = inspector.training.lesson
+            scaled = lesson.logits.astype(np.float64) / lesson.temperature
+            scores = np.logaddexp.reduce(scaled[:, 1:], axis=1) - scaled[:, 0]
+            row = by_run.loc[(method.title, part.name)]
+            assert row[HELD_OUT] == pytest.approx(roc_auc_score(lesson.truth > 0, scores))
+            assert row["held_out_kinds"] == pytest.approx(
+                balanced_accuracy_score(lesson.truth, lesson.logits.argmax(axis=1))
+            )
+            assert held_out(inspector) == {name: row[name] for name in (HELD_OUT, "held_out_kinds")}
+
+
+def test_validation_figures_are_of_the_validation_images(done, methods, parts):
+    out, runs, _ = done
+    row = runs.iloc[0]
+    validation = parts[0].validation
+    verdicts = Inspector.load(out / methods[0].name / "seed0.inspector").inspect(list(validation["path"]))
+    rejected = np.array([verdict.decision == "reject" for verdict in verdicts])
+    defect = (validation["label"] == "defect").to_numpy()
+    assert row["validation_balanced_accuracy"] == pytest.approx(balanced_accuracy_score(defect, rejected))
+    assert row["validation_recall"] == pytest.approx(recall_score(defect, rejected))
+
+
+@pytest.fixture
+def learning(monkeypatch):
+    """How often something is learned."""
+    learned = []
+
+    def counted(*arguments, **options):
+        learned.append(options["seed"])
+        return train(*arguments, **options)
+
+    train = supervised.train
+    monkeypatch.setattr(supervised, "train", counted)
+    return learned
+
+
+@pytest.fixture
+def one(done, methods, parts, tmp_path):
+    """One method and one part, which were done before."""
+    kept = tmp_path / methods[1].name / "seed0.inspector"
+    kept.parent.mkdir()
+    kept.write_bytes((done[0] / methods[1].name / "seed0.inspector").read_bytes())
+
+    def run(method=methods[1], part=parts[0]):
+        return run_methods([method], [part], tmp_path, by="type", device="cpu", progress=silent)[0]
+
+    return kept, run
+
+
+def test_what_was_learned_is_not_learned_again(one, learning, done):
+    _, run = one
+    again = run()
+    assert learning == []
+    pd.testing.assert_frame_equal(again, done[1].iloc[[2]].reset_index(drop=True))
+
+
+def test_another_recipe_seed_or_table_is_learned_anew(one, learning, methods, parts):
+    kept, run = one
+    other = make_classifier("linear_probe", {"input_size": 64, "imbalance": "none"})
+    run(method=dataclasses.replace(methods[1], recipe=other))
+    assert Inspector.load(kept).manifest.recipe["imbalance"] == "none"
+    run(part=dataclasses.replace(parts[0], seed=7))
+    assert Inspector.load(kept).manifest.seed == 7
+    fewer = parts[0].table.drop((parts[0].table["split"] == "train").idxmax())
+    run(part=dataclasses.replace(parts[0], table=fewer))
+    assert learning == [0, 7, 0]
+
+
+def test_a_file_that_is_broken_or_of_an_older_recipe_is_made_anew(one, learning):
+    kept, run = one
+    inspector = Inspector.load(kept)
+    older = {name: value for name, value in inspector.manifest.recipe.items() if name != "agreement"}
+    Inspector(
+        dataclasses.replace(inspector.manifest, recipe=older), inspector.graph, inspector.training
+    ).save(kept)
+    run()
+    kept.write_bytes(kept.read_bytes()[:1000])
+    run()
+    assert learning == [0, 0]
+    assert Inspector.load(kept).manifest == dataclasses.replace(
+        inspector.manifest, created=Inspector.load(kept).manifest.created
+    )
+
+
+def test_progress_names_method_and_part(one, methods, parts, tmp_path):
+    told = set()
+    run_methods(
+        [methods[1]],
+        [parts[0]],
+        tmp_path,
+        by="type",
+        device="cpu",
+        progress=lambda stage, done, total: told.add(stage),
+    )
+    assert "a probe of 64 pixels, seed0: judging test images" in told
+
+
+# --- tables
+
+
+RUNS = pd.DataFrame(
+    {
+        "method": ["a", "a", "b", "b"],
+        "part": ["seed0", "seed1"] * 2,
+        "accuracy": [0.9, 1.0, 0.5, 0.7],
+        HELD_OUT: [0.6, 0.8, 0.9, 0.9],
+    }
+)
+
+
+def test_the_summary_has_the_best_by_held_out_images_first():
+    table = summary(RUNS, HELD_OUT)
+    assert table["method"].tolist() == ["b", "a"]
+    assert table["accuracy"].tolist() == pytest.approx([0.6, 0.95])
+    assert table["accuracy_sd"].tolist() == pytest.approx(
+        [np.std([0.5, 0.7], ddof=1), np.std([0.9, 1.0], ddof=1)]
+    )
+    assert table["runs"].tolist() == [2, 2]
+    assert summary(RUNS, "accuracy")["method"].tolist() == ["a", "b"]
+
+
+def test_of_equals_the_first_comes_first():
+    assert summary(RUNS.assign(**{HELD_OUT: 0.9}), HELD_OUT)["method"].tolist() == ["a", "b"]
+
+
+def test_the_document_stands_beside_the_method_chosen():
+    rows = figure_rows(summary(RUNS, HELD_OUT), "screws", {"accuracy": 0.8})
+    assert (rows["task"] == "screws").all()
+    assert rows["figure"].tolist() == [
+        *("b (chosen): accuracy", f"b (chosen): {HELD_OUT}", "a: accuracy", f"a: {HELD_OUT}")
+    ]
+    assert rows["document"].tolist() == pytest.approx([0.8, np.nan, np.nan, np.nan], nan_ok=True)
+    assert rows["value"].tolist() == pytest.approx([0.6, 0.9, 0.95, 0.7])
+
+
+def test_slides_show_some_figures_and_the_document_last():
+    table = summary(RUNS, HELD_OUT)
+    shown = for_slides(table, ["accuracy"], {"accuracy": 0.8})
+    assert shown["method"].tolist() == ["b (chosen)", "a", DOCUMENT]
+    assert list(shown.columns) == ["method", "accuracy", "accuracy_sd"]
+    assert shown["accuracy"].tolist() == pytest.approx([0.6, 0.95, 0.8])
+    assert np.isnan(shown["accuracy_sd"].iloc[-1])
+    assert for_slides(table, ["accuracy"], {})["method"].tolist() == ["b (chosen)", "a"]
+    assert table["method"].tolist() == ["b", "a"]  # it is not changed
+
+
+def test_figures_of_a_classifier_that_rejects_nothing_or_everything(done, methods, parts):
+    inspector = Inspector.load(done[0] / methods[0].name / "seed0.inspector")
+    for line, said in ((1e6, (0.0, 0.0, 0.0)), (-1e6, (10 / 10 * 6 / 9, 1.0, 0.8))):
+        moved = inspector.with_threshold(dataclasses.replace(inspector.threshold, value=line), validation=[])
+        evaluation = supervised.evaluate(moved, parts[0].table)
+        counts = evaluation.metrics["counts"]
+        assert (counts["good"], counts["defect"]) == (3, 6)
+        figures = good_or_defect(evaluation)
+        assert (figures["precision"], figures["recall"], figures["f1"]) == pytest.approx(said)
+        assert figures["balanced_accuracy"] == 0.5
+        assert 0 <= of_types(evaluation)["macro_f1"] <= 1
+
+
+def test_tables_are_written_as_csv(tmp_path):
+    write_tables(tmp_path, {"runs": RUNS, "other": RUNS[["method"]]})
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "runs.csv"), RUNS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.csv", "runs.csv"]
+
+
+# --- data
+
+
+def test_a_picture_of_each_kind(folder):
+    names, pictures = kinds_shown(load_samples(folder))
+    assert names == ["good (14)", "hole (8)", "scratch (8)"]
+    assert pictures.shape == (3, 160, 160, 3)
+    assert len({picture.tobytes() for picture in pictures}) == 3
+
+
+def test_what_to_expect_follows_from_the_number_of_each_kind(folder):
+    counts = {("train", "good"): 10, ("test", "good"): 4, ("test", "hole"): 8, ("test", "scratch"): 8}
+    assert expected(load_samples(folder)) == expectations(counts) != []
+
+
+def test_the_first_place_that_is_there(tmp_path):
+    (tmp_path / "screw").mkdir()
+    assert find(tmp_path, "mvtec/screw", "screw") == tmp_path / "screw"
+    (tmp_path / "mvtec/screw").mkdir(parents=True)
+    assert find(tmp_path, "mvtec/screw", "screw") == tmp_path / "mvtec/screw"
+
+
+def test_no_place_is_there(tmp_path):
+    with pytest.raises(DataError, match="holds no folder mvtec/screw or screw; put the data set there"):
+        find(tmp_path, "mvtec/screw", "screw")
