@@ -183,7 +183,7 @@ class TestMethods:
 
     def test_another_schedule(self, parts, plain):
         fit = learn(parts, schedule="cosine")
-        assert fit.record.learning_rate == plain.record.learning_rate == 2e-3
+        assert fit.record.learning_rate == plain.record.learning_rate == 1e-3
         assert not same_weights(fit, plain)
 
 

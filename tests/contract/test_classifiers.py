@@ -35,7 +35,7 @@ KINDS = ["good", "line", "square"]
 QUICK = {
     "anomaly_features": {"input_size": 128},
     "linear_probe": {"input_size": 96},
-    "finetune": {"input_size": 64, "epochs": 2, "head_epochs": 1, "batch_size": 4},
+    "finetune": {"input_size": 64, "epochs": 5, "head_epochs": 1, "batch_size": 4},
     "scattering_boost": {"input_size": 64, "rounds": 10},
 }
 LOCATES = ("anomaly_features", "linear_probe")

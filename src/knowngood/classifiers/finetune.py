@@ -40,6 +40,9 @@ from knowngood.types import Progress, Scores, silent
 SHEET, COLUMNS = 128, 6
 """Pictures in a sheet of augmented samples: their longest side in pixels, and how many stand in a row."""
 
+STANDARD = 64
+"""Images to learn from by which features are standardised."""
+
 LEARNED = 500
 """Images learned from that are judged again, in one view, for the figures of the training."""
 
@@ -104,7 +107,7 @@ class FineTune(Classifier):
     head_epochs: int = 2
     batch_size: int = 16
     learning_rate: float | None = 1e-3
-    layer_decay: float = 0.8
+    layer_decay: float = 0.4
     weight_decay: float = 1e-2
     schedule: str = "one_cycle"
     label_smoothing: float = 0.0
@@ -195,6 +198,8 @@ class FineTune(Classifier):
                     layer_decay=self.layer_decay,
                     metric=self.metric,
                 ).to(memory_format=torch.channels_last)
+            some = np.random.default_rng(seed).permutation(kept.train)[:STANDARD]
+            network.standardise(torch.from_numpy(np.stack([kept.samples[row] for row in np.sort(some)])))
             record = train(
                 network,
                 kept,
@@ -292,7 +297,7 @@ class FittedFineTuned(FittedDetector):
         count = 1 if self.eight is None else 8
         maps, means, logits = self.network(views.flatten(0, 1))
         first = [apart(level, count)[:, 0] for level in maps]
-        places = class_activation(first, self.network.head.weight, self.network.head.bias)
+        places = class_activation(first, *self.network.places)
         return answer(
             apart(logits, count),
             apart(means, count),

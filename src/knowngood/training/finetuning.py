@@ -21,12 +21,15 @@ METRICS = ("loss", "error", "balanced_error")
 """What may choose the epoch whose weights are kept, on held-out images: cross-entropy with the same weight
 for each kind, the share of wrong answers, or the mean of that over the kinds."""
 
+LEAST_DEVIATION = 1e-3
+"""Added to standard deviations, so that a constant feature does not divide by zero."""
+
 LATE = 0.6
 """Share of the epochs after which a deferred loss weighs kinds."""
 
 
 class FineTuned(Trainable):
-    """A backbone, the means of its feature maps, and a linear layer.
+    """A backbone, the means of its feature maps, standardised, and a linear layer.
 
     Args:
         backbone: Pretrained; all its layers are made to learn.
@@ -44,6 +47,8 @@ class FineTuned(Trainable):
     """
 
     skips_parameters = True
+    mean: Tensor
+    scale: Tensor
 
     def __init__(
         self,
@@ -65,6 +70,8 @@ class FineTuned(Trainable):
         self.augment = Augment(augmentation)
         self.dropout = dropout
         self.head = nn.Linear(sum(backbone.channels), len(counts))
+        self.register_buffer("mean", torch.zeros(sum(backbone.channels)))
+        self.register_buffer("scale", torch.ones(sum(backbone.channels)))
         self.loss = ClassLoss(imbalance, counts, label_smoothing=label_smoothing)
         self.balanced = ClassLoss("class_weights", held_out)
         self.head_epochs = head_epochs
@@ -78,7 +85,22 @@ class FineTuned(Trainable):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             maps: list[Tensor] = self.backbone(pixels)
             means = torch.cat([level.mean(dim=(2, 3)) for level in maps], dim=1)
-        return maps, means, self.head(F.dropout(means, self.dropout, self.training)).float()
+        standard = (means - self.mean) / self.scale
+        return maps, means, self.head(F.dropout(standard, self.dropout, self.training)).float()
+
+    @torch.no_grad()
+    def standardise(self, images: Tensor) -> None:
+        """Scale what the head sees by what the backbone sees of some images `(N, H, W, 3)` beforehand."""
+        self.eval()
+        _, means, _ = self(self.backbone.normalise(images).contiguous(memory_format=torch.channels_last))
+        self.mean.copy_(means.mean(dim=0))
+        self.scale.copy_(means.std(dim=0) + LEAST_DEVIATION)
+
+    @property
+    def places(self) -> tuple[Tensor, Tensor]:
+        """Weight `(C, D)` and bias `(C,)` of the linear classifier of the means as they are."""
+        weight = self.head.weight / self.scale
+        return weight, self.head.bias - weight @ self.mean
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Let the head learn first, then all; weigh kinds late, where that is deferred."""
