@@ -131,16 +131,22 @@ def classification() -> str:
 def supervised() -> str:
     """The table of the classifiers in Markdown: a row a study and method, the one chosen first."""
     figures = pd.read_csv(HERE / "results" / "supervised.csv")
-    lines = ["| images | classifier | accuracy | image AUROC | the document |", "|---|---|---|---|---|"]
+    lines = [
+        "| images | classifier | accuracy | image AUROC | runs | the document |",
+        "|---|---|---|---|---|---|",
+    ]
     for case, (words, metric, document) in SUPERVISED.items():
         of_case = figures[figures["case"] == case]
         for method, own in of_case.groupby("method", sort=False):
             mean, sd = own.set_index("metric")["mean"], own.set_index("metric")["sd"]
             first = bool(own["chosen"].any())
             name = f"**{method}** (chosen)" if first else str(method)
-            right = f"{mean[metric]:.1%} ± {sd[metric]:.1%}"
-            ranked = f"{mean['image_auroc']:.3f} ± {sd['image_auroc']:.3f}"
-            lines.append(f"| {words} | {name} | {right} | {ranked} | {document if first else ''} |")
+            runs = int(own["n"].iloc[0])
+            right, ranked = f"{mean[metric]:.1%}", f"{mean['image_auroc']:.3f}"
+            if runs > 1:
+                right, ranked = f"{right} ± {sd[metric]:.1%}", f"{ranked} ± {sd['image_auroc']:.3f}"
+            given = document if first else ""
+            lines.append(f"| {words} | {name} | {right} | {ranked} | {runs} | {given} |")
     return "\n".join(lines)
 
 

@@ -164,3 +164,12 @@ def test_the_fitted_temperature_makes_a_sure_classifier_honest():
     assert (
         reliability(logits, labels, fitted).expected_error < 0.3 * reliability(logits, labels).expected_error
     )
+
+
+def test_few_right_answers_leave_a_doubt():
+    logits, labels = np.array([[0.0, 4.0], [4.0, 0.0]] * 6), np.array([1, 0] * 6)
+    assert fit_temperature(logits, labels) == COLDEST
+    warm = fit_temperature(logits, labels, doubt=1 / 14)
+    # The likeliest probability of a right answer is 1 - 1 / 14: odds of 13.
+    assert warm == pytest.approx(4 / np.log(13), rel=1e-3)
+    assert fit_temperature(logits, labels, doubt=1 / 1002) < warm

@@ -239,7 +239,7 @@ class FineTune(Classifier):
             return over_rows(lambda batch: (judge(batch).logits,), kept, rows)[0][:, 0].numpy()
 
         logits, truth = answers(fitted, kept.validation), kept.labels[kept.validation]
-        fitted.temperature = fit_temperature(logits, truth)
+        fitted.temperature = fit_temperature(logits, truth, doubt=1 / (2 + len(truth)))
         learned = np.random.default_rng(seed).permutation(kept.train)[:LEARNED]
         said, right = answers(alone, learned), kept.labels[learned]
         sheet, rows = self._sheet(kept, names, seed)

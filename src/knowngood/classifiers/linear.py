@@ -136,7 +136,7 @@ def lesson(
     """
     with torch.inference_mode():
         said = agreed(head(torch.from_numpy(samples.features)), teaching.agreement).numpy()
-    temperature = fit_temperature(held_out, samples.numbers)
+    temperature = fit_temperature(held_out, samples.numbers, doubt=1 / (2 + len(held_out)))
     method, why = choose(teaching.imbalance, np.bincount(samples.numbers, minlength=len(names)))
     return Lesson(
         names=list(names),

@@ -86,12 +86,15 @@ def reliability(logits: ArrayLike, labels: ArrayLike, temperature: float = 1.0) 
     return Reliability(count, *shares)
 
 
-def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
+def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, doubt: float = 0.0) -> float:
     """Find the temperature under which labels are likeliest. No class that is first becomes second by it.
 
     Args:
         logits: `(N, C)` of samples that the classifier did not learn from.
         labels: The true class of each, int `(N,)`.
+        doubt: Share of each target that goes to the other classes: where few answers are all right, nobody
+            can be as sure as the likeliest temperature says. Platt ("Probabilistic Outputs for Support Vector
+            Machines", 1999) takes 1 / (N + 2).
 
     Returns:
         The temperature, from 0.05 to 20.
@@ -108,7 +111,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
     def surprise(log_temperature: float) -> float:
         chances = log_softmax(values / np.exp(log_temperature), axis=-1)
-        return -float(np.take_along_axis(chances, truth[:, None], axis=-1).mean())
+        right = np.take_along_axis(chances, truth[:, None], axis=-1)
+        others = (chances.sum(axis=-1, keepdims=True) - right) / max(1, chances.shape[-1] - 1)
+        return -float(((1 - doubt) * right + doubt * others).mean())
 
     # A coarse search first: where every answer is right the surprise is flat, and the coldest is meant.
     steps = np.linspace(np.log(COLDEST), np.log(HOTTEST), _STEPS)
