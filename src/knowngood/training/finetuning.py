@@ -106,7 +106,7 @@ class FineTuned(Trainable):
         """Let the head learn first, then all; weigh kinds late, where that is deferred."""
         self.frozen = epoch < self.head_epochs
         self.late = epoch >= LATE * epochs
-        self.train(self.training)
+        self.train()  # Lightning leaves it as it finds it
 
     def train(self, mode: bool = True) -> FineTuned:
         """Switch to learning or judging; a frozen backbone keeps the statistics that it came with."""
