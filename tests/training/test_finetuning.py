@@ -129,7 +129,9 @@ class TestHeadFirst:
         trunk = tensors(network.backbone)
         run(store, network, epochs=2, run=Run(tmp_path))
         after = {name: last(tmp_path)[f"backbone.{name}"] for name in trunk}
-        assert same(trunk, after) == {"mean", "scale"}  # of the colours
+        kept = {"mean", "scale"}  # of the colours
+        kept |= {name for name in trunk if "running" in name or "num_batches" in name}
+        assert same(trunk, after) == kept
 
     def test_a_frozen_trunk_is_in_evaluation_and_has_no_gradients(self):
         network = make(head_epochs=1).train()
@@ -142,7 +144,8 @@ class TestHeadFirst:
         assert all(parameter.grad is None for parameter in network.backbone.parameters())
         assert network.head.weight.grad.abs().sum() > 0
         network.begin_epoch(1, 3)
-        assert all(module.training for module in network.backbone.modules())
+        assert network.head.training
+        assert not any(module.training for module in network.backbone.modules())  # statistics stay
         network.losses(batch, torch.tensor([0, 1, 2, 0]))["loss"].backward()
         stem = network.backbone.network.conv_stem
         assert all(parameter.grad.abs().sum() > 0 for parameter in stem.parameters())
@@ -360,3 +363,27 @@ class TestMetric:
         losses = [[epoch.validation for epoch in record.epochs] for record in found.values()]
         assert losses[0] == losses[1] == losses[2]  # it chooses, and changes nothing else
         assert len({record.best for record in found.values()}) > 1
+
+
+class TestStandardised:
+    def test_the_head_sees_standardised_features(self, photographs):
+        network, images = make(), torch.from_numpy(np.stack(photographs))
+        network.standardise(images)
+        network.eval()
+        with torch.inference_mode():
+            _, means, logits = network(network.backbone.normalise(images))
+            standard = (means - network.mean) / network.scale
+            weight, bias = network.places
+            torch.testing.assert_close(logits, network.head(standard))
+            torch.testing.assert_close(logits, F.linear(means, weight, bias), rtol=1e-4, atol=1e-4)
+        assert standard.mean(dim=0).abs().max() < 1e-3
+        assert ((standard.std(dim=0) > 0.5) | (means.std(dim=0) < 1e-3)).all()
+
+    def test_it_learns_in_learning_mode_afterwards(self, photographs, store):
+        network = make(augmentation=Augmentation(brightness=0.5))
+        network.standardise(torch.from_numpy(np.stack(photographs)))
+        modes = []
+        network.augment.register_forward_hook(lambda module, *_: modes.append(module.training))
+        run(store, network)
+        assert any(modes)  # while it learns, and not while it judges held-out images
+        assert not all(modes)

@@ -106,8 +106,8 @@ class FineTune(Classifier):
     epochs: int = 10
     head_epochs: int = 2
     batch_size: int = 16
-    learning_rate: float | None = 1e-3
-    layer_decay: float = 0.4
+    learning_rate: float | None = 1e-4
+    layer_decay: float = 0.5
     weight_decay: float = 1e-2
     schedule: str = "one_cycle"
     label_smoothing: float = 0.0
@@ -198,8 +198,8 @@ class FineTune(Classifier):
                     layer_decay=self.layer_decay,
                     metric=self.metric,
                 ).to(memory_format=torch.channels_last)
-            some = np.random.default_rng(seed).permutation(kept.train)[:STANDARD]
-            network.standardise(torch.from_numpy(np.stack([kept.samples[row] for row in np.sort(some)])))
+                some = np.random.default_rng(seed).permutation(kept.train)[:STANDARD]
+                network.standardise(torch.from_numpy(np.stack([kept.samples[row] for row in np.sort(some)])))
             record = train(
                 network,
                 kept,

@@ -90,8 +90,13 @@ class FineTuned(Trainable):
 
     @torch.no_grad()
     def standardise(self, images: Tensor) -> None:
-        """Scale what the head sees by what the backbone sees of some images `(N, H, W, 3)` beforehand."""
+        """Scale what the head sees by what the backbone sees of some images `(N, H, W, 3)` beforehand.
+
+        They are augmented: a feature that hardly differs from one image to the next may differ much from one
+        brightness to another, and would be blown up.
+        """
         self.eval()
+        images = self.augment.train()(images)
         _, means, _ = self(self.backbone.normalise(images).contiguous(memory_format=torch.channels_last))
         self.mean.copy_(means.mean(dim=0))
         self.scale.copy_(means.std(dim=0) + LEAST_DEVIATION)
@@ -109,10 +114,13 @@ class FineTuned(Trainable):
         self.train()  # Lightning leaves it as it finds it
 
     def train(self, mode: bool = True) -> FineTuned:
-        """Switch to learning or judging; a frozen backbone keeps the statistics that it came with."""
+        """Switch to learning or judging; the backbone normalises by the statistics that it came with.
+
+        Those of a few augmented images differ from these, and what the head has learned would no longer hold:
+        on 300 screws the loss rose by half when the backbone began to learn.
+        """
         super().train(mode)
-        if self.frozen:
-            self.backbone.eval()
+        self.backbone.eval()
         return self
 
     def groups(self, learning_rate: float) -> list[dict[str, Any]]:
