@@ -184,7 +184,7 @@ class TestMethods:
 
     def test_another_schedule(self, parts, plain):
         fit = learn(parts, schedule="cosine")
-        assert fit.record.learning_rate == plain.record.learning_rate == 1e-4
+        assert fit.record.learning_rate == plain.record.learning_rate == 3e-4
         assert not same_weights(fit, plain)
 
 

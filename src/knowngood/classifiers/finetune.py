@@ -106,7 +106,7 @@ class FineTune(Classifier):
     epochs: int = 10
     head_epochs: int = 2
     batch_size: int = 16
-    learning_rate: float | None = 1e-4
+    learning_rate: float | None = 3e-4
     layer_decay: float = 0.5
     weight_decay: float = 1e-2
     schedule: str = "one_cycle"
