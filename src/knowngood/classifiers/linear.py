@@ -187,10 +187,9 @@ def choose(method: str, counts: NDArray[np.int64]) -> tuple[str, str]:
     if method != "auto":
         return method, "asked for"
     ratio = counts.max() / max(1, counts.min())
-    return "class_weights", (
-        f"the largest kind is {ratio:.1f} times the smallest; a regression has one optimum, which weights "
-        "reach with every image seen"
-    )
+    size = f"the largest kind is {ratio:.1f} times the smallest"
+    why = f"{size}, which weights make up for while every image is seen"
+    return "class_weights", why
 
 
 def kept_rows(samples: Samples, method: str, seed: int) -> NDArray[np.int64]:

@@ -23,6 +23,7 @@ from knowngood.studies.supervised import (
     HELD_OUT,
     Method,
     Part,
+    counted,
     expected,
     figure_rows,
     find,
@@ -125,8 +126,8 @@ def study(
         out / "slides.pdf",
         facts=[
             ("images", "MVTec AD, screw, 512 × 512, grey"),
-            ("to learn from", f"{GOOD} good, {5 * PER_TYPE} defective (ten of each of five types)"),
-            ("to test with", f"{TEST_GOOD} good, {5 * TEST_PER_TYPE} defective"),
+            ("to learn from", counted(learned)),
+            ("to test with", counted(draws[0].table[draws[0].table["split"] == "test"])),
             ("runs", f"{len(draws)} seeds: each draws its images and its start"),
             (
                 "the document",
@@ -134,7 +135,7 @@ def study(
             ),
         ],
         kinds=kinds_shown(learned),
-        expectations=expected(learned),
+        expectations=expected(draws[0].table),
         choices=CHOICES,
         results=for_slides(table, SHOWN, DOCUMENT),
         evaluations={title: evaluations[titles[title]][0] for title in table["method"]},

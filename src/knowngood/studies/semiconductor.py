@@ -140,7 +140,7 @@ def study(
             ("the document", "another data set, not public: error rate 1.77 % after 25 epochs"),
         ],
         kinds=kinds_shown(first[first["split"] == "train"]),
-        expectations=expected(first[first["split"] == "train"]),
+        expectations=expected(first),
         choices=CHOICES,
         results=for_slides(results, SHOWN, {}),
         evaluations={title: evaluations[titles[title]][0] for title in results["method"]},

@@ -249,6 +249,12 @@ def kinds_shown(table: pd.DataFrame) -> tuple[list[str], NDArray[np.uint8]]:
     return [f"{name} ({int((kinds == name).sum())})" for name in names], pictures
 
 
+def counted(table: pd.DataFrame) -> str:
+    """How many samples are good and how many defective, and of how many types, in words."""
+    defects = table[table["label"] == "defect"]
+    return f"{len(table) - len(defects)} good, {len(defects)} defective ({defects['defect'].nunique()} types)"
+
+
 def expected(table: pd.DataFrame) -> list[str]:
     """What to expect of such data, in sentences."""
     counts: dict[tuple[str, str], int] = {}
