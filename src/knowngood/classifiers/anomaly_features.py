@@ -46,9 +46,9 @@ class AnomalyFeatures(OnFrozen):
 
     A detector learns from the good images. Of each image are taken: how hot its map is and where, the patch
     features pooled where it is hot (narrowly, less so, and widely), and their mean over the image. All have
-    the same weight. Images are
-    divided into folds, and those of each, good and defective alike, are described by a detector of the good
-    ones in the others: so good images look as new ones do, and nothing else of a detector tells kinds apart.
+    the same weight. Images are divided into folds, and those of each, good and defective alike, are described
+    by a detector of the good ones in the others: so good images look as new ones do, and nothing else of a
+    detector tells kinds apart.
 
     Args:
         input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).

@@ -230,9 +230,7 @@ class FineTune(Classifier):
         seed: int,
     ) -> Fit:
         """From a trained network to the classifier, with its answers to held-out images."""
-        network.begin_epoch(self.epochs, self.epochs)  # nothing is frozen
         fitted = FittedFineTuned(network.eval(), self.orientation, self.views, self.agreement)
-
         alone = FittedFineTuned(network, self.orientation, 1, self.agreement)
 
         def answers(judge: FittedFineTuned, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ def info(inspector: Annotated[Path, typer.Argument(help="An inspector file.")]) 
     from knowngood.inspector.inspector import Inspector
 
     judge = Inspector.load(inspector)
-    manifest, lesson = judge.manifest, judge.training.lesson if judge.training else None
+    manifest, lesson = judge.manifest, judge.lesson
     height, width = manifest.input_shape
     facts = {
         "classifier" if lesson else "detector": manifest.detector,

@@ -65,8 +65,7 @@ def train(
             progress=progress,
         )
     inspector.save(out)
-    assert inspector.training is not None
-    lesson = inspector.training.lesson
+    lesson = inspector.lesson
     assert lesson is not None
     counts = ", ".join(f"{name} {count}" for name, count in zip(lesson.names, lesson.counts, strict=True))
     typer.echo(f"Learned {inspector.manifest.detector} from {sum(lesson.counts)} images ({counts}): {out}")

@@ -139,8 +139,7 @@ def compare(
         start = time.perf_counter()
         inspector = train(table, recipe, by=by, seed=seed, device=device, progress=told)
         seconds = time.perf_counter() - start
-        assert inspector.training is not None
-        lesson = inspector.training.lesson
+        lesson = inspector.lesson
         assert lesson is not None
         evaluation = evaluate(inspector, table, progress=told)
         tested = {f"test_{name}": value for name, value in fold_figures(evaluation).items()}

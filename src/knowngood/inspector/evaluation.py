@@ -153,7 +153,7 @@ def _test_images(table: pd.DataFrame, inspector: Inspector) -> tuple[pd.DataFram
     Defects are often in the test split alone, so that a classifier had to learn from some of these: they are
     left out, and counted. A column `digest` is added, the fingerprint of each file.
     """
-    teaches = inspector.training is not None and inspector.training.lesson is not None
+    teaches = inspector.lesson is not None
     split_made = table.attrs.get(SPLIT_MADE)
     if not split_made:
         table = table[table["split"] == "test"]

@@ -20,6 +20,7 @@ from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.verdict import Classified, Rebuilt, Verdict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
+from knowngood.training.lesson import Lesson
 from knowngood.training.record import TrainingRecord
 
 OUTPUTS = {"score": 1, "map": 3, "rebuilt": 4, "logits": 3, "features": 3}
@@ -67,7 +68,12 @@ class Inspector:
     @property
     def learned_from(self) -> str:
         """What it learned from, in words."""
-        return "images of good parts and defects" if self.training and self.training.lesson else "good images"
+        return "images of good parts and defects" if self.lesson else "good images"
+
+    @property
+    def lesson(self) -> Lesson | None:
+        """What a classifier of good parts and defects learned; None for an anomaly detector."""
+        return self.training.lesson if self.training else None
 
     @property
     def threshold(self) -> Threshold:
@@ -192,7 +198,7 @@ class Inspector:
         batches = Batches(
             images, self.manifest.input_shape, size=1, bits=self.manifest.bits, on_unreadable=on_unreadable
         )
-        lesson = self.training.lesson if self.training else None
+        lesson = self.lesson
         alone = len(images) == 1
         engine = self._tried(alone)
         pairs = ((batch, batch.images) for batch in batches)
@@ -206,7 +212,7 @@ class Inspector:
             for row, index in enumerate(batch.index):
                 score = float(scores[row])
                 rejected = score > self.threshold.value
-                answer = self._kind(given["logits"][row, 0], rejected) if lesson else (None, None)
+                answer = _kind(given["logits"][row, 0], lesson, rejected) if lesson else (None, None)
                 verdict = Verdict(
                     source=images[index],
                     index=int(index),
@@ -219,15 +225,6 @@ class Inspector:
                     probabilities=answer[1],
                 )
                 yield verdict, batch.images[row], {name: array[row] for name, array in given.items()}
-
-    def _kind(self, logits: NDArray[np.float32], rejected: bool) -> tuple[str, dict[str, float]]:
-        """What a classifier takes an image for, and the probability of each kind."""
-        assert self.training is not None
-        assert self.training.lesson is not None
-        names, scaled = self.training.lesson.names, logits / self.training.lesson.temperature
-        likely = np.exp(scaled - scaled.max())
-        kind = 1 + int(scaled[1:].argmax()) if rejected else 0
-        return names[kind], dict(zip(names, (likely / likely.sum()).tolist(), strict=True))
 
     @property
     def compiled(self) -> Engine:
@@ -267,7 +264,7 @@ class Inspector:
                 f"the inspector's graph gives {', '.join(names)}, and not just what an inspector's may: "
                 f"{', '.join(OUTPUTS)}, each for one image"
             )
-        lesson = self.training.lesson if self.training else None
+        lesson = self.lesson
         shapes = {name: array.shape for name, array in zip(engine.outputs, outputs, strict=True)}
         if lesson and shapes.get("logits") != (1, 1, len(lesson.names)):
             raise InspectorError(
@@ -275,3 +272,11 @@ class Inspector:
             )
         self._ways.add(alone)
         return engine
+
+
+def _kind(logits: NDArray[np.float32], lesson: Lesson, rejected: bool) -> tuple[str, dict[str, float]]:
+    """What a classifier takes an image for, and the probability of each kind."""
+    scaled = logits / lesson.temperature
+    likely = np.exp(scaled - scaled.max())
+    kind = 1 + int(scaled[1:].argmax()) if rejected else 0
+    return lesson.names[kind], dict(zip(lesson.names, (likely / likely.sum()).tolist(), strict=True))

@@ -167,8 +167,7 @@ def of_types(evaluation: Evaluation) -> dict[str, float]:
 
 def held_out(inspector: Inspector) -> dict[str, float]:
     """What the answers to held-out images say of a method, without any test image."""
-    assert inspector.training is not None
-    lesson = inspector.training.lesson
+    lesson = inspector.lesson
     assert lesson is not None
     scores, defect = held_out_scores(lesson), lesson.truth > 0
     matrix = confusion_matrix(lesson.truth, lesson.logits.argmax(axis=1), len(lesson.names))
