@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from knowngood.metrics.ranking import auroc, roc_curve
 from knowngood.report.figures import DEFECT, FAINT, GOOD, INK
 from knowngood.report.layout import image_grid, show
-from knowngood.report.plots import LETTER, LINE, legend_beside, short, side_by_side, type_for
+from knowngood.report.plots import DASHES, LETTER, LINE, LINES, legend_beside, short, side_by_side, type_for
 from knowngood.report.words import MISSING, score
 from knowngood.training.record import Classes
 
@@ -28,8 +28,6 @@ _COLD = (DEFECT, "#081d58", "#41a6d0", "#6a51a3", "#2b8c8c")
 _FILLED = ("o", "s", "^", "D", "v", "P")
 _CROSSES = ("x", "+", "1", "2", "3", "4")
 
-_LINES = (DEFECT, GOOD, "#1b7f5c", "#c2185b", "#56b4e9", "#8c510a", INK)
-_DASHES = ("-", (0, (6, 2)), (0, (2, 1.2)), (0, (6, 2, 1.5, 2)))
 
 _NAMED = 24
 """Groups that a legend names; of more one could not tell the markers apart."""
@@ -134,8 +132,8 @@ def draw_rocs(
         axes.plot(
             100 * rejects,
             100 * caught,
-            color=_LINES[place % len(_LINES)],
-            linestyle=_DASHES[place % len(_DASHES)],
+            color=LINES[place % len(LINES)],
+            linestyle=DASHES[place % len(DASHES)],
             linewidth=2,
             label=label,
             clip_on=False,

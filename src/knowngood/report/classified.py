@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 
 from knowngood.metrics.classification import balanced_accuracy, class_figures, macro_f1, macro_precision
 from knowngood.metrics.ranking import cut
-from knowngood.report.figures import DEFECT, FAINT, GOOD, INK
+from knowngood.report.figures import FAINT
 from knowngood.report.layout import image_grid, show, tables
-from knowngood.report.plots import LETTER, LINE, legend_beside, short, side_by_side, type_for
+from knowngood.report.plots import DASHES, LETTER, LINE, LINES, legend_beside, short, side_by_side, type_for
 from knowngood.report.words import MISSING
 
 Place = Figure | SubFigure
 Values = NDArray[np.floating[Any]]
 
-_LINES = (DEFECT, GOOD, "#1b7f5c", "#c2185b", "#56b4e9", "#8c510a", INK)
-_DASHES = ("-", (0, (6, 2)), (0, (2, 1.2)), (0, (6, 2, 1.5, 2)))
 
 _NAMED = 24  # classes in a legend; of more one could not tell the lines apart, and the others are faint
 _READABLE = 7.0  # points below which a caption is shortened instead
@@ -257,10 +255,10 @@ def _shortened(line: str, letters: int) -> str:
 
 def _look(place: int, classes: int) -> dict[str, Any]:
     """How the line of a class looks."""
-    line = {"linestyle": _DASHES[place % len(_DASHES)], "clip_on": False}
+    line = {"linestyle": DASHES[place % len(DASHES)], "clip_on": False}
     if classes > _NAMED and place >= _NAMED - 1:
         return line | {"color": FAINT, "linewidth": 1, "zorder": 1.5}
-    return line | {"color": _LINES[place % len(_LINES)], "linewidth": 2}
+    return line | {"color": LINES[place % len(LINES)], "linewidth": 2}
 
 
 def _named(labels: Sequence[str]) -> list[str]:

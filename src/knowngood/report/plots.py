@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from knowngood.report.figures import DEFECT, GOOD, INK
 from knowngood.report.layout import type_size
 
 LETTER = 0.62
@@ -27,6 +28,10 @@ _LONGEST = 24
 _LARGEST = 14
 _FOR_PLOTS = 0.75
 """The share of the width that is left beside labels and legend."""
+
+LINES = (DEFECT, GOOD, "#1b7f5c", "#c2185b", "#56b4e9", "#8c510a", INK)
+DASHES = ("-", (0, (6, 2)), (0, (2, 1.2)), (0, (6, 2, 1.5, 2)))
+"""Colours and dashes of curves in one plot: their numbers have no common divisor, so pairs repeat late."""
 
 
 def type_for(figure: Figure | SubFigure, titles: Sequence[str] = ()) -> float:
