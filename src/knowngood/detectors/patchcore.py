@@ -21,7 +21,7 @@ from knowngood.features.eight_bit import eight_bit
 from knowngood.features.extract import extract, few
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.nearest import MemoryBank
-from knowngood.features.patches import PatchFeatures, align, as_points, smooth
+from knowngood.features.patches import PatchFeatures, align, smooth
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.parallel import in_parallel
 from knowngood.types import Progress, Scores, silent
@@ -31,9 +31,6 @@ CANDIDATES = 10
 
 SAMPLE = 16
 """Good images that are looked at beforehand, for the range of their features."""
-
-AT_ONCE = 256
-"""Patches whose distances to all points of a bank are computed at once."""
 
 LEAST_PER_IMAGE = 32
 """Patches of each image and scale that are looked at, however many images there are."""
@@ -133,7 +130,8 @@ class PatchCore(Detector):
 
             def measure(index: int, scale: int = scale, bank_of: dict[int, MemoryBank] = bank_of) -> Tensor:
                 patches = kept[index][scale][None].to(device).float()
-                return distances_to(bank_of[fold_of[index]], patches)[0]
+                away: Tensor = bank_of[fold_of[index]](patches)
+                return away[0]
 
             measured = []
             for done, of_image in enumerate(in_parallel(measure, sorted(kept)), scale * len(kept) + 1):
@@ -206,9 +204,7 @@ class FittedPatchCore(FittedOnFeatures):
 
     def judge(self, features: Sequence[Tensor]) -> Scores:
         """From patch features `(N, D, h, w)` at each scale to scores."""
-        return self.combine(
-            [distances_to(bank, patches) for bank, patches in zip(self.banks, features, strict=True)]
-        )
+        return self.combine([bank(patches) for bank, patches in zip(self.banks, features, strict=True)])
 
     def combine(self, distances: Sequence[Tensor]) -> Scores:
         """From distances `(N, h, w)` at each scale to scores."""
@@ -220,11 +216,3 @@ class FittedPatchCore(FittedOnFeatures):
         combined = torch.cat(align(standardised), dim=1).amax(dim=1)
         smoothed = smooth(combined, self.smoothing)
         return Scores(smoothed.amax(dim=(1, 2)), smoothed)
-
-
-def distances_to(bank: nn.Module, patches: Tensor) -> Tensor:
-    """Distance of each patch of `(N, D, h, w)` to its nearest in the bank, `(N, h, w)`."""
-    width = patches.shape[3]
-    # A few rows at a time: their distances to all points then stay in the cache, in half the time.
-    strips = torch.split(patches, max(1, AT_ONCE // width), dim=2)
-    return torch.cat([bank(as_points(strip)).view(-1, strip.shape[2], width) for strip in strips], dim=1)

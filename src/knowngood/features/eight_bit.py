@@ -56,7 +56,7 @@ def eight_bit(features: FrozenFeatures, images: NDArray[np.uint8], *, seed: int)
         found = []
         for maps, in_bits in ((exact, False), (rounded, True)):
             bank = MemoryBank(as_points(maps[:half])[drawn], eight_bit=in_bits)
-            found.append(auroc(defect, bank(as_points(maps[half:])).numpy()))
+            found.append(auroc(defect, bank(maps[half:]).flatten().numpy()))
         lost.append(found[0] - found[1])
     return candidate if np.mean(lost) <= LARGEST_CHANGE else None
 

@@ -1,66 +1,94 @@
-"""Distance to the nearest point of a memory bank, as matrix products."""
+"""Distance to the nearest point of a memory bank, as convolutions of one pixel."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-LOWEST, HIGHEST = -128, 127
-"""What 8 bits can hold."""
+LEVELS, ZERO = 256, 128
+"""Queries take 8 bits: whole numbers from -128 to 127, kept as 0 to 255."""
 
 LARGEST_POINT = 63
-"""Points take 7 of the 8 bits, as in `knowngood.engines.quantise.LARGEST_WEIGHT`. It leaves queries room: one
-may lie twice as far out as any point before 8 bits cut it off."""
+"""Points take 7 of their 8 bits, as in `knowngood.engines.quantise.LARGEST_WEIGHT`: two products then never
+overflow in 16 bits. It leaves queries room: one may lie twice as far out as any point before 8 bits cut it
+off."""
+
+EXACT_CHANNELS = 2**24 // (2 * ZERO * LARGEST_POINT + LARGEST_POINT**2)
+"""So many channels can be summed without rounding: float32 holds halves below 2**23 exactly, and a query
+times a point, less half the point's squared length, is at most 128 · 63 + 63² / 2 for each channel. Every
+processor then gives the same sum, in whatever order it adds."""
+
+BLOCK = 500
+"""Points that are compared at once: the comparisons with them stay in the cache."""
 
 
 class MemoryBank(nn.Module):
-    """A fixed set of points that answers how far new points are from it.
+    """A fixed set of points that answers how far the points of a map are from it.
 
     Args:
         points: `(M, C)` the points to keep.
         eight_bit: Multiply whole numbers of 8 bits: points and queries are rounded to one step, and the
-            distance between the rounded ones is exact. It takes a third of the time.
+            distance between the rounded ones is exact, the same on every processor. An engine takes a third
+            of the time for it; torch multiplies the same whole numbers as float32.
 
     Example:
         >>> bank = MemoryBank(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), eight_bit=False)
-        >>> bank(torch.tensor([[3.0, 5.0]]))
-        tensor([1.])
+        >>> bank(torch.tensor([3.0, 5.0]).view(1, 2, 1, 1))
+        tensor([[[1.]]])
     """
 
     centre: Tensor
     points: Tensor
-    norms: Tensor
+    halves: Tensor
 
     def __init__(self, points: Tensor, *, eight_bit: bool) -> None:
         super().__init__()
         # Distances come from |x|² - 2xp + |p|²; about the centre of the points little cancels.
-        centre = points.mean(dim=0)
+        centre = points.double().mean(dim=0).float()
         centred = points - centre
         self.step = max(float(centred.abs().max()), 1e-6) / LARGEST_POINT if eight_bit else None
         if self.step is not None:
             centred = (centred / self.step).round()
-        self.register_buffer("centre", centre)
-        self.register_buffer("points", centred)  # (M, C), in steps if there are any
-        self.register_buffer("norms", (centred**2).sum(dim=1))
+        self.channels = min(points.shape[1], EXACT_CHANNELS) if eight_bit else points.shape[1]
+        halves = [(part**2).sum(dim=1) / 2 for part in torch.split(centred, self.channels, dim=1)]
+        self.register_buffer("centre", centre[:, None, None])
+        self.register_buffer("points", centred[:, :, None, None])  # (M, C, 1, 1), in steps if there are any
+        self.register_buffer("halves", torch.stack(halves))  # (parts of the channels, M)
 
-    def forward(self, queries: Tensor) -> Tensor:
-        """Euclidean distances `(Q,)` from queries `(Q, C)` to their nearest points."""
-        centred = queries - self.centre
-        if self.step is None:
-            return _distances(centred, self.points, self.norms)
-        if torch.onnx.is_in_onnx_export():
-            # The engine learns from these that the numbers are whole.
-            centred = torch.fake_quantize_per_tensor_affine(centred / self.step, 1.0, 0, LOWEST, HIGHEST)
-            points = torch.fake_quantize_per_tensor_affine(self.points, 1.0, 0, LOWEST, HIGHEST)
-            return _distances(centred, points, self.norms) * self.step
-        centred = (centred / self.step).round().clamp(LOWEST, HIGHEST)
-        # No public function of torch multiplies whole numbers on a CPU.
-        products = torch._int_mm(centred.to(torch.int8), self.points.to(torch.int8).T)
-        nearest = torch.sub(self.norms.int(), products, alpha=2).amin(dim=1)
-        return (nearest + (centred**2).sum(dim=1)).sqrt() * self.step
+    def forward(self, maps: Tensor) -> Tensor:
+        """Euclidean distances `(N, h, w)` from maps `(N, C, h, w)` to the nearest point, at each position."""
+        queries = maps - self.centre
+        if self.step is not None:
+            queries = torch.fake_quantize_per_tensor_affine(queries / self.step, 1.0, ZERO, 0, LEVELS - 1)
+        # The nearest point has the largest xp - |p|² / 2.
+        blocks = zip(torch.split(self.points, BLOCK), torch.split(self.halves, BLOCK, dim=1), strict=True)
+        nearest = reduce(torch.maximum, (self._products(queries, *block).amax(dim=1) for block in blocks))
+        lengths = _added((part**2).sum(dim=1) for part in torch.split(queries, self.channels, dim=1))
+        # The root of a float32 number is off in its last bit, and on other processors for other numbers.
+        distances = (lengths - 2 * nearest).clamp(min=0).double().sqrt().float()
+        return distances if self.step is None else distances * self.step
+
+    def _products(self, queries: Tensor, points: Tensor, halves: Tensor) -> Tensor:
+        """Products `(N, m, h, w)` of queries with points, less half the squared lengths of these."""
+        parts = zip(
+            torch.split(queries, self.channels, dim=1),
+            torch.split(points, self.channels, dim=1),
+            halves,
+            strict=True,
+        )
+        return _added(F.conv2d(query, self._whole(point), -half) for query, point, half in parts)
+
+    def _whole(self, points: Tensor) -> Tensor:
+        """Points as they are; an engine is told that they are whole, if they are."""
+        if self.step is None or not torch.onnx.is_in_onnx_export():
+            return points
+        return torch.fake_quantize_per_tensor_affine(points, 1.0, 0, -ZERO, ZERO - 1)
 
 
-def _distances(queries: Tensor, points: Tensor, norms: Tensor) -> Tensor:
-    """Distances `(Q,)` to the nearest of points `(M, C)` whose squared lengths are given."""
-    nearest = torch.addmm(norms, queries, points.T, alpha=-2).amin(dim=1)
-    return (nearest + (queries**2).sum(dim=1)).clamp(min=0).sqrt()
+def _added(terms: Iterable[Tensor]) -> Tensor:
+    """The sum of tensors, in their order."""
+    return reduce(torch.add, terms)
