@@ -3,6 +3,7 @@
 python benchmarks/measures.py warm FOLDER      # what a program that is already running reaches
 python benchmarks/measures.py growth FOLDER    # a fit, when its stages end, and the coreset's share
 python benchmarks/measures.py alone FOLDER     # one image at a time, by FOLDER/fitted.inspector
+python benchmarks/measures.py arithmetic FOLDER   # what 8 bits take, as a share of float32
 """
 
 from __future__ import annotations
@@ -12,16 +13,34 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 import knowngood
+from knowngood.data.loader import Batches
+from knowngood.engines.engine import Engine
+from knowngood.features.nearest import MemoryBank
 from knowngood.inspector.speed import latencies
 
 CORESET = str(Path("features") / "coreset.py")
 """The file whose code is the coreset's."""
+
+CORESET_SIZE, CHANNELS, SIDE = 3000, 152, 28
+"""Points of a bank, their dimensions, and the side of a map, as PatchCore has them by default."""
+
+PAIRS = 9
+"""Times that two ways of computing are compared."""
+
+MOST = 32
+"""The most images that a graph is timed on."""
 
 
 def warm(folder: str) -> dict[str, Any]:
@@ -64,6 +83,41 @@ def alone(folder: str) -> dict[str, Any]:
     return {"latency": statistics.median(latencies(inspector, image))}
 
 
+def arithmetic(folder: str) -> dict[str, float]:
+    """Time in 8 bits over time in float32: of the graph, and of torch's distances to a memory bank."""
+    images = [str(path) for path in sorted(Path(folder).glob("test/*/*"))]
+    graphs, banks = [], []
+    for eight_bit in (True, False):
+        inspector = knowngood.fit(folder, knowngood.make_detector("patchcore", {"eight_bit": eight_bit}))
+        shape, bits = inspector.manifest.input_shape, inspector.manifest.bits
+        decoded = [batch.images for batch in Batches(images[:MOST], shape, size=1, bits=bits)]
+        graphs.append(partial(_run_graph, inspector.compiled, decoded))
+        random = torch.Generator().manual_seed(0)
+        bank = MemoryBank(torch.randn(CORESET_SIZE, CHANNELS, generator=random), eight_bit=eight_bit)
+        maps = torch.randn(1, CHANNELS, SIDE, SIDE, generator=random)
+        banks.append(torch.inference_mode()(partial(bank, maps)))
+    return {"graph": _ratio(*graphs), "distances while learning": _ratio(*banks)}
+
+
+def _run_graph(engine: Engine, decoded: Sequence[NDArray[np.uint8]]) -> None:
+    """Run a graph over images."""
+    for _ in engine.stream((None, image) for image in decoded):
+        pass
+
+
+def _ratio(one: Callable[[], object], other: Callable[[], object]) -> float:
+    """How many times as long one takes as the other: the median of pairs, after one that is not counted."""
+    ratios = []
+    for _ in range(PAIRS + 1):
+        seconds = []
+        for work in (one, other):
+            start = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - start)
+        ratios.append(seconds[0] / seconds[1])
+    return statistics.median(ratios[1:])
+
+
 def _in_coreset(frame: FrameType | None) -> bool:
     """Whether code of the coreset is on a thread's stack."""
     while frame is not None:
@@ -74,4 +128,5 @@ def _in_coreset(frame: FrameType | None) -> bool:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"warm": warm, "growth": growth, "alone": alone}[sys.argv[1]](sys.argv[2])))
+    what = {"warm": warm, "growth": growth, "alone": alone, "arithmetic": arithmetic}
+    print(json.dumps(what[sys.argv[1]](sys.argv[2])))

@@ -3,12 +3,15 @@
     python benchmarks/speed.py [--pairs 3]    # about 10 minutes a pair; `make bench` makes anomalib ready
     python benchmarks/speed.py growth         # fits of 500, 2,000 and 20,000 images
     python benchmarks/speed.py alone          # one image at a time, in processes that only judge
+    python benchmarks/speed.py beside         # on idle cores, and beside a busy process for each, in turn
+    python benchmarks/speed.py ... --avx2     # any of these, as on a processor with AVX2 alone
 
 Both sides take the same 1024² transistors, one network (EfficientNet-Lite0) with the same weights, and
 PatchCore on the CPU. anomalib keeps as many patches as one of our two memory banks: its default, a tenth of
 all, would take most of an hour for the coreset alone. Our times are those of whole cold processes, start-up
 included, unless the figure says `running`; anomalib's are counted inside its process: the fit with its
-imports, the prediction when all is loaded.
+imports, the prediction when all is loaded. ONNX Runtime has no switch that keeps it from newer instructions,
+but does no arithmetic in these figures.
 """
 
 from __future__ import annotations
@@ -17,16 +20,16 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 import transistors
+from knowngood.engines.processor import instruction_set, processor
+from process import AVX2_ALONE, busy_cores, run
 
 HERE = Path(__file__).resolve().parent
 TABLE = HERE / "results" / "speed.csv"
@@ -48,37 +51,11 @@ ASKED = {
     "20000 images: coreset": "at most 0.5",
     "png: knowngood --help": "at most 0.25",
     "png: score of one image, whole process": "at most 1",
+    "png: 8 bits / float32, graph": "at most 2",
+    "png: 8 bits / float32, distances while learning": "at most 2",
+    "png: fit, beside busy processes / on idle cores, processor time": "at most 1.2",
 }
 """What was asked of a figure, where something was."""
-
-
-class Run(NamedTuple):
-    """What a process took, and the last line that it printed."""
-
-    seconds: float
-    memory: float
-    last_line: str
-
-
-def run(command: list[str], cache: Path) -> Run:
-    """Run a command to its end, with a cache folder of its own; peak memory is in GB."""
-    with tempfile.TemporaryFile("w+") as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "XDG_CACHE_HOME": str(cache)},
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"failed with status {process.returncode}: {' '.join(command)}")
-        output.seek(0)
-        lines = output.read().splitlines()
-    memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
-    return Run(seconds, memory, lines[-1] if lines else "")
 
 
 def ours(root: Path, peer_python: Path) -> dict[str, float]:
@@ -96,11 +73,15 @@ def ours(root: Path, peer_python: Path) -> dict[str, float]:
         warm = json.loads(
             run([sys.executable, str(HERE / "measures.py"), "warm", str(root)], cache).last_line
         )
+        rounded = json.loads(
+            run([sys.executable, str(HERE / "measures.py"), "arithmetic", str(root)], cache).last_line
+        )
         python = str(peer_python) if peer_python.exists() else sys.executable
         others = json.loads(run([python, str(HERE / "decoders.py"), str(root)], cache).last_line)
     return {
         "first fit on a machine [s]": first.seconds,
         "fit [s]": again.seconds,
+        "fit, processor time [s]": again.processor_seconds,
         "fit, peak memory [GB]": max(first.memory, again.memory),
         "score of all test images, whole process [s]": score.seconds,
         "score, whole process [ms/image]": 1e3 * score.seconds / len(scores),
@@ -115,6 +96,7 @@ def ours(root: Path, peer_python: Path) -> dict[str, float]:
         "graph / fp32 peak [share]": warm["graph_of_peak"],
         "score, running / fp32 peak [share]": warm["score_of_peak"],
         "fp32 peak [GFLOP/s]": warm["peak"],
+        **{f"8 bits / float32, {part} [ratio]": ratio for part, ratio in rounded.items()},
         "one decoded image [ms]": warm["latency"],
         "one decoded image, 95th percentile [ms]": warm["latency_95"],
         "score of one image, whole process [s]": one_image.seconds,
@@ -192,6 +174,32 @@ def judge_alone(options: argparse.Namespace, folder: Path) -> list[dict[str, flo
     return [{"png: one decoded image, in a process that only judges [ms]": one["latency"]} for one in runs]
 
 
+def beside(options: argparse.Namespace, folder: Path) -> list[dict[str, float]]:
+    """A fit and a run of `score` on idle cores, and beside a busy process for each core, in turn."""
+    root = transistors.make(folder, "png", options.limit)
+    inspector, table = str(root / "fitted.inspector"), str(root / "scores.csv")
+    commands = {
+        "fit": [KNOWNGOOD, "fit", str(root), "--out", inspector],
+        "score": [KNOWNGOOD, "score", inspector, str(root / "test"), "--out", table],
+    }
+    for command in commands.values():
+        run(command, folder / "cache")  # not counted: what is converted and compiled is kept
+    runs = []
+    for _ in range(options.pairs):
+        idle = {name: run(command, folder / "cache") for name, command in commands.items()}
+        with busy_cores():
+            shared = {name: run(command, folder / "cache") for name, command in commands.items()}
+        figures = {}
+        for name in commands:
+            words = f"png: {name}, beside busy processes / on idle cores"
+            figures[f"{words} [ratio]"] = shared[name].seconds / idle[name].seconds
+            processor_times = (shared[name].processor_seconds, idle[name].processor_seconds)
+            figures[f"{words}, processor time [ratio]"] = processor_times[0] / processor_times[1]
+        runs.append(figures)
+        print(pd.Series(runs[-1]).round(4).to_string(), flush=True)
+    return runs
+
+
 def write(runs: list[dict[str, float]], command: str, out: Path) -> None:
     """Put the least, median and largest value of each figure into the table, in place of older ones."""
     rows = []
@@ -208,23 +216,20 @@ def write(runs: list[dict[str, float]], command: str, out: Path) -> None:
                 "max": float(f"{values.max():.4g}"),
                 "runs": len(values),
                 "asked": ASKED.get(name, ""),
+                "instructions": instruction_set(),
                 "command": command,
-                "machine": machine(),
+                "machine": f"{processor() or platform.machine()}, {os.cpu_count()} cores",
             }
         )
     new = pd.DataFrame(rows)
     if out.exists():
         before = pd.read_csv(out, keep_default_na=False)
-        new = pd.concat([before[~before["figure"].isin(new["figure"])], new])
+        replaced = before["figure"].isin(new["figure"]) & (before["instructions"] == instruction_set())
+        new = pd.concat([before[~replaced], new])
     new.to_csv(out, index=False)
 
 
-def machine() -> str:
-    """The processor's name and the number of its cores."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+MEASURES = {"compare": compare, "growth": grow, "alone": judge_alone, "beside": beside}
 
 
 def main() -> None:
@@ -232,10 +237,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", choices=("compare", "growth", "alone"), default="compare")
+    parser.add_argument("what", nargs="?", choices=tuple(MEASURES), default="compare")
     parser.add_argument("--pairs", type=int, default=3, help="runs of ours and anomalib's, in turn")
     parser.add_argument("--peer-runs", type=int, help="pairs in which anomalib runs; without it all")
     parser.add_argument("--peer-python", type=Path, default=PEER_PYTHON, help="anomalib's Python")
+    parser.add_argument("--avx2", action="store_true", help="keep all libraries from newer instructions")
     parser.add_argument("--limit", type=int, help="images of each folder, for a dry run; needs --out")
     parser.add_argument("--out", type=Path, default=TABLE, help="the table to write")
     options = parser.parse_args()
@@ -245,13 +251,12 @@ def main() -> None:
         parser.error("a dry run (--limit) must not replace the committed table; give --out")
     if options.what == "compare" and options.peer_runs and not options.peer_python.exists():
         parser.error(f"anomalib's environment is not there ({options.peer_python}); `make bench` makes it")
-    measure, words = {
-        "compare": (compare, f"--pairs {options.pairs}"),
-        "growth": (grow, "growth"),
-        "alone": (judge_alone, "alone"),
-    }[options.what]
+    if options.avx2:
+        os.environ.update(AVX2_ALONE)
+    words = ["python benchmarks/speed.py", options.what, f"--pairs {options.pairs}"]
+    words += ["--avx2"] if options.avx2 else []
     with tempfile.TemporaryDirectory() as folder:
-        write(measure(options, Path(folder)), f"python benchmarks/speed.py {words}", options.out)
+        write(MEASURES[options.what](options, Path(folder)), " ".join(words), options.out)
 
 
 if __name__ == "__main__":

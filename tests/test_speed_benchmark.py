@@ -1,21 +1,26 @@
 """The speed benchmark's table: how figures get into it, and what a dry run may not do."""
 
 import importlib
+import os
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from knowngood.engines.processor import LIMIT, instruction_set
+
 ROOT = Path(__file__).resolve().parent.parent
-COLUMNS = ["figure", "unit", "min", "median", "max", "runs", "asked", "command", "machine"]
+COLUMNS = ["figure", "unit", "min", "median", "max", "runs", "asked", "instructions", "command", "machine"]
+MODULES = ("speed", "process", "transistors")
 
 
 @pytest.fixture
 def speed(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield importlib.import_module("speed")
-    for name in ("speed", "transistors"):
+    for name in MODULES:
         sys.modules.pop(name)
 
 
@@ -32,11 +37,33 @@ def test_each_figure_has_its_spread_and_new_ones_take_the_place_of_old_ones(spee
     assert rows["machine"].str.endswith(" cores").all()
 
 
+def test_figures_of_another_instruction_set_stay(speed, tmp_path, monkeypatch):
+    out = tmp_path / "speed.csv"
+    monkeypatch.delenv(LIMIT, raising=False)
+    speed.write([{"png: fit [s]": 3.0}], "first", out)
+    monkeypatch.setenv(LIMIT, "AVX2")
+    for seconds in (5.0, 4.0):
+        speed.write([{"png: fit [s]": seconds}], "second", out)
+    rows = pd.read_csv(out).set_index("instructions")
+    monkeypatch.delenv(LIMIT)
+    assert rows["median"].to_dict() == {instruction_set(): 3, "AVX2 (ONEDNN_MAX_CPU_ISA)": 4}
+
+
+def test_cores_are_kept_busy_and_let_go(speed):
+    before = os.times().children_user
+    with speed.busy_cores():
+        assert os.times().children_user == before
+        time.sleep(0.5)
+    # Their time is counted once they have been waited for.
+    assert os.times().children_user > before
+
+
 def test_a_process_is_timed_with_its_memory(speed, tmp_path):
     code = "import os; block = bytearray(200_000_000); print('first'); print(os.environ['XDG_CACHE_HOME'])"
     done = speed.run([sys.executable, "-c", code], tmp_path)
     assert done.last_line == str(tmp_path)
     assert 0 < done.seconds < 60
+    assert 0 < done.processor_seconds < 60
     assert 0.2 < done.memory < 4
 
 

@@ -80,5 +80,7 @@ def speed_lines(speed: Speed) -> list[str]:
         ),
         ("score / peak", f"{speed.score_of_peak:.0%}", "", "the same, with the files read"),
     ]
-    heading = f"{speed.detector} on {os.cpu_count()} cores; {speed.images} images a round"
+    heading = (
+        f"{speed.detector} on {os.cpu_count()} cores with {speed.instructions}; {speed.images} images a round"
+    )
     return [heading, *(f"{name:15}{value:>9} {unit:9} {meaning}" for name, value, unit, meaning in rows)]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.engines.cache import cached
+from knowngood.engines.processor import instruction_set
 from knowngood.errors import RecipeError
 
 T = TypeVar("T")
@@ -124,12 +125,13 @@ class OpenVino:
         try:
             if self._key is None:
                 return anew()
-            processor = self._core.get_property("CPU", "FULL_DEVICE_NAME")
+            # One name may stand for processors with other instructions, above all in virtual machines.
+            processor = f"{self._core.get_property('CPU', 'FULL_DEVICE_NAME')} {instruction_set()}"
             key = f"{self._key} {options} {processor} {openvino.__version__}"
             kept = cached(key, lambda: bytes(anew().export_model().getvalue()))
             if made:
                 return made[0]
-            # OpenVINO refuses what was compiled for other instructions, on a processor of the same name.
+            # OpenVINO refuses what was compiled for other instructions.
             with suppress(RuntimeError):
                 return self._core.import_model(kept, "CPU", options)
             return anew()

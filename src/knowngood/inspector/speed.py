@@ -23,6 +23,7 @@ from knowngood.detectors import Detector
 from knowngood.engines.engine import Engine, compile_graph
 from knowngood.engines.flops import multiply_adds
 from knowngood.engines.parts import tensors, up_to
+from knowngood.engines.processor import instruction_set
 from knowngood.features.frozen import OUTPUT
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
@@ -45,6 +46,7 @@ class Speed:
 
     Args:
         detector: Name of the detector.
+        instructions: The fastest instruction set in use, such as `AVX2`.
         learned_from: Number of good images that the inspector learned from.
         images: Number of images read in each round.
         input_shape: Height and width that images are resized to, in pixels.
@@ -63,6 +65,7 @@ class Speed:
     """
 
     detector: str
+    instructions: str
     learned_from: int
     images: int
     input_shape: tuple[int, int]
@@ -156,6 +159,7 @@ def measure_speed(
     typical = {name: median(values) for name, values in rates.items()}
     return Speed(
         detector=inspector.manifest.detector,
+        instructions=instruction_set(),
         learned_from=len(inspector.manifest.training),
         images=len(paths),
         input_shape=inspector.manifest.input_shape,
