@@ -11,7 +11,6 @@ import torch
 
 from knowngood.data.loader import Batches
 from knowngood.detectors import DETECTORS, Detector, make_detector
-from knowngood.detectors.trained import Trained
 from knowngood.engines.engine import ENGINES, compile_graph
 from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.ship import export
@@ -22,7 +21,7 @@ DEFECT = (slice(28, 44), slice(52, 68))
 
 def quick(name):
     """The default recipe; networks are trained for a few seconds, which is enough for these images."""
-    if not issubclass(DETECTORS[name], Trained):
+    if not DETECTORS[name].trains:
         return make_detector(name)
     return make_detector(name, {"epochs": 15} | ({"width": 8} if hasattr(DETECTORS[name], "width") else {}))
 

@@ -20,9 +20,9 @@ from knowngood.data.loader import Batches
 from knowngood.data.splits import folds
 from knowngood.detectors import make_detector
 from knowngood.detectors.base import Detector, FittedOnFeatures
-from knowngood.detectors.recipe import check_range
 from knowngood.errors import DataError, RecipeError
 from knowngood.features.views import Symmetries, extract_views, seen_from
+from knowngood.recipe import check_range
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 

@@ -18,13 +18,13 @@ from knowngood.classifiers.pasted import with_pasted
 from knowngood.data.labelled import Labelled
 from knowngood.data.loader import Batches
 from knowngood.detectors.base import FittedDetector
-from knowngood.detectors.recipe import check_choice, check_range, check_strides
 from knowngood.detectors.trained import over_rows
 from knowngood.errors import RecipeError
 from knowngood.features.backbones import load_backbone
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.metrics.classification import losses
 from knowngood.metrics.reliability import fit_temperature
+from knowngood.recipe import check_choice, check_range, check_strides
 from knowngood.training.augment import ORIENTATIONS, Augment, Augmentation, EightViews
 from knowngood.training.classifying import apart
 from knowngood.training.finetuning import METRICS, FineTuned

@@ -16,10 +16,10 @@ from knowngood.classifiers.linear import IMBALANCES, Samples, Teaching
 from knowngood.data.labelled import Labelled
 from knowngood.data.loader import Batches
 from knowngood.detectors.base import FittedOnFeatures
-from knowngood.detectors.recipe import check_choice, check_range
 from knowngood.errors import RecipeError
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.features.views import Symmetries, extract_views
+from knowngood.recipe import check_choice, check_range
 from knowngood.training.augment import ORIENTATIONS
 from knowngood.training.classifying import apart
 from knowngood.training.lesson import Lesson

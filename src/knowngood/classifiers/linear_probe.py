@@ -15,10 +15,10 @@ from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, concluded, des
 from knowngood.classifiers.linear import Linear, teach_linear
 from knowngood.data.labelled import Labelled
 from knowngood.data.loader import Batches
-from knowngood.detectors.recipe import check_strides
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.views import Symmetries, seen_from
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
+from knowngood.recipe import check_strides
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 

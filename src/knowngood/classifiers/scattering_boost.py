@@ -25,13 +25,13 @@ from knowngood.classifiers.linear import (
 )
 from knowngood.data.labelled import Labelled
 from knowngood.data.loader import Batches
-from knowngood.detectors.recipe import check_range
 from knowngood.engines.export import blank, to_onnx
 from knowngood.engines.simplify import simplify
 from knowngood.features.frozen import OUTPUT, FrozenFeatures
 from knowngood.features.scattering import Scattering
 from knowngood.features.trees import Forest, boost
 from knowngood.features.views import Symmetries, seen_from
+from knowngood.recipe import check_range
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 

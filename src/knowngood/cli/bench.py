@@ -33,11 +33,11 @@ def bench(
 
     with progress_bars() as progress:
         from knowngood.data.elpv import load_elpv
-        from knowngood.detectors.registry import choose_detector
+        from knowngood.detectors import DETECTORS
         from knowngood.errors import DataError
         from knowngood.inspector.speed import measure_speed
 
-        chosen = choose_detector(detector, None, setting or [])
+        chosen = DETECTORS.choose(detector, None, setting or [])
         try:
             images = load_elpv() if data is None else data
         except DataError as error:

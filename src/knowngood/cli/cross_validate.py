@@ -39,10 +39,10 @@ def cross_validate(
         check_suffix(out)
         check_target(out)
     with progress_bars() as progress:
-        from knowngood.classifiers.registry import choose_classifier
+        from knowngood.classifiers import CLASSIFIERS
         from knowngood.inspector.cross_validation import cross_validate as prove
 
-        chosen = choose_classifier(classifier, recipe, setting or [])
+        chosen = CLASSIFIERS.choose(classifier, recipe, setting or [])
         found = prove(data, chosen, count=folds, by=by, seed=seed, device=device, progress=progress)
     typer.echo(found.folds.to_string(index=False, float_format="{:.4f}".format))
     for row in found.figures.itertuples():

@@ -50,12 +50,12 @@ def fit(
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
-        from knowngood.detectors.registry import choose_detector
+        from knowngood.detectors import DETECTORS
         from knowngood.inspector.fit import fit as learn
         from knowngood.training.run import Run
 
         how = Run(run, precision=precision, devices=devices, mlflow=mlflow)
-        chosen = choose_detector(detector, recipe, setting or [])
+        chosen = DETECTORS.choose(detector, recipe, setting or [])
         inspector = learn(
             data,
             chosen,

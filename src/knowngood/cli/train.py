@@ -49,13 +49,13 @@ def train(
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
-        from knowngood.classifiers.registry import choose_classifier
+        from knowngood.classifiers import CLASSIFIERS
         from knowngood.inspector.train import train as learn
         from knowngood.training.run import Run
 
         inspector = learn(
             data,
-            choose_classifier(classifier, recipe, setting or []),
+            CLASSIFIERS.choose(classifier, recipe, setting or []),
             by=by,
             defect_share=defect_share,
             seed=seed,

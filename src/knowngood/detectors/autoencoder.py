@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from knowngood.detectors.base import FittedDetector
-from knowngood.detectors.recipe import check_choice
 from knowngood.detectors.reconstruction import FittedReconstruction, RebuildingNetwork, Reconstruction
+from knowngood.recipe import check_choice
 from knowngood.training import losses
 from knowngood.training.blocks import Decoder, Encoder
 

@@ -14,6 +14,7 @@ from knowngood.data.loader import Batches
 from knowngood.errors import DataError
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.training.record import TrainingRecord
+from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
 
@@ -95,11 +96,14 @@ class Detector(ABC):
 
     multiple: ClassVar[int] = 64  # so that strides up to 32 divide the sides at two scales
     needs_classes: ClassVar[bool] = False  # whether the class of each good image must be known
+    trains: ClassVar[bool] = False  # whether a network is trained, so that a run says how and where
 
     input_size: int
 
     @abstractmethod
-    def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
+    def fit(
+        self, good: Batches, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
+    ) -> Fit:
         """Learn from good images.
 
         Args:
@@ -107,7 +111,10 @@ class Detector(ABC):
             seed: The same seed on the same images gives the same result.
             device: A torch device, such as `cpu` or `cuda`.
             progress: Called with the stage in words, how much of it is done, and its total.
+            run: How and where a network is trained; None for one process that keeps nothing, and for recipes
+                that train none.
 
         Raises:
             DataError: An image cannot be read, or there are too few.
+            TrainingError: The training went wrong.
         """

@@ -11,9 +11,9 @@ from knowngood.data.classes import number_classes
 from knowngood.data.loader import Batches
 from knowngood.detectors.classification import Classification
 from knowngood.detectors.confidence import LOGIT_SCORES, Gaussians, LogitScore, Scorer, nearest_of
-from knowngood.detectors.recipe import check_choice, check_range
 from knowngood.errors import RecipeError
 from knowngood.features.pooled import OneView
+from knowngood.recipe import check_choice, check_range
 from knowngood.training.classifying import TRUNKS
 
 SCORES = ("mahalanobis", "knn", *LOGIT_SCORES, "odin")

@@ -22,13 +22,13 @@ from knowngood.data.loader import Batches
 from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.detectors.confidence import Scorer
 from knowngood.detectors.fitted_classification import FittedOnFrozen, FittedOnPixels, Pixels, Standardise
-from knowngood.detectors.recipe import check_choice, check_range
 from knowngood.detectors.trained import Trained, learn, over_rows
 from knowngood.errors import DataError, RecipeError
 from knowngood.features.extract import extract
 from knowngood.features.frozen import freeze
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.metrics.reliability import fit_temperature, reliability
+from knowngood.recipe import check_choice, check_range
 from knowngood.training.classifying import TRUNKS, ClassifyingNetwork, RandomShift, true_classes
 from knowngood.training.learner import SCHEDULES
 from knowngood.training.record import Classes, Odd, TrainingRecord
@@ -112,7 +112,7 @@ class Classification(Trained):
         progress: Progress = silent,
         run: Run | None = None,
     ) -> Fit:
-        """Train the network; see `Trained.fit`."""
+        """Train the network; see `Detector.fit`."""
         names, numbers = self.classes(good)
 
         def train(

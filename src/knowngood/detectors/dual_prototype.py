@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from knowngood.detectors.base import FittedDetector
-from knowngood.detectors.recipe import check_range
 from knowngood.detectors.reconstruction import (
     FittedTwiceEncoding,
     RebuildingNetwork,
     Reconstruction,
     TwiceEncodingNetwork,
 )
+from knowngood.recipe import check_range
 
 SLOWEST = 0.01
 """The least share of a batch in the running mean that is its prototype."""

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from knowngood.data.loader import Batches
 from knowngood.detectors.base import Fit, FittedOnFeatures
-from knowngood.detectors.recipe import check_range, check_strides
 from knowngood.detectors.trained import Trained, judge_held_out, learn
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
+from knowngood.recipe import check_range, check_strides
 from knowngood.training.blocks import SLOPE, down, up
 from knowngood.training.learner import Trainable
 from knowngood.training.run import Run
@@ -86,7 +86,7 @@ class FeatureAutoencoder(Trained):
         progress: Progress = silent,
         run: Run | None = None,
     ) -> Fit:
-        """Train the network; see `Trained.fit`."""
+        """Train the network; see `Detector.fit`."""
         features = freeze(
             PatchFeatures,
             good.shape,

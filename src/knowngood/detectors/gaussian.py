@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from knowngood.data.loader import Batches
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds
-from knowngood.detectors.recipe import check_range
 from knowngood.features.covariance import ledoit_wolf, whitening
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.pooled import LevelMeans
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
+from knowngood.recipe import check_range
+from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
 LEAST_VARIANCE = 1e-6
@@ -54,7 +55,15 @@ class Gaussian(Detector):
     def __post_init__(self) -> None:
         check_range(self, input_size=(64, 4096), folds=(2, 100))
 
-    def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
+    def fit(
+        self,
+        good: Batches,
+        *,
+        seed: int,
+        device: str,
+        progress: Progress = silent,
+        run: Run | None = None,  # noqa: ARG002
+    ) -> Fit:
         """Learn the Gaussians; see `Detector.fit`."""
         features = freeze(LevelMeans, good.shape, backbone=self.backbone, weights=self.weights)
         fold_of = folds(len(good), self.folds, seed, good.groups)

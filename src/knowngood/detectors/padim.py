@@ -11,12 +11,13 @@ from torch import Tensor
 from knowngood.data.loader import Batches
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, held_out
-from knowngood.detectors.recipe import check_range, check_strides
 from knowngood.features.covariance import whitening
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
+from knowngood.recipe import check_range, check_strides
+from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
 REGULARISATION = 0.01
@@ -68,7 +69,15 @@ class Padim(Detector):
         )
         check_strides(self, self.strides)
 
-    def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
+    def fit(
+        self,
+        good: Batches,
+        *,
+        seed: int,
+        device: str,
+        progress: Progress = silent,
+        run: Run | None = None,  # noqa: ARG002
+    ) -> Fit:
         """Learn a Gaussian at each position; see `Detector.fit`."""
         features = freeze(
             PatchFeatures,

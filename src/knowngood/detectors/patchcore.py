@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from knowngood.data.loader import Batches
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, held_out
-from knowngood.detectors.recipe import check_range, check_strides
 from knowngood.errors import RecipeError
 from knowngood.features.coreset import StreamingCoreset, k_center
 from knowngood.features.eight_bit import eight_bit
@@ -24,6 +23,8 @@ from knowngood.features.nearest import MemoryBank
 from knowngood.features.patches import PatchFeatures, align, smooth
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.parallel import in_parallel
+from knowngood.recipe import check_range, check_strides
+from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
 CANDIDATES = 10
@@ -95,7 +96,15 @@ class PatchCore(Detector):
         if self.neighbourhood % 2 == 0:
             raise RecipeError(f"PatchCore: neighbourhood={self.neighbourhood} must be odd")
 
-    def fit(self, good: Batches, *, seed: int, device: str, progress: Progress = silent) -> Fit:
+    def fit(
+        self,
+        good: Batches,
+        *,
+        seed: int,
+        device: str,
+        progress: Progress = silent,
+        run: Run | None = None,  # noqa: ARG002
+    ) -> Fit:
         """Learn memory banks from good images; see `Detector.fit`."""
         generator = torch.Generator().manual_seed(seed)
         features, rounds = self._features(good, seed, device)

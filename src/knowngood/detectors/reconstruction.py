@@ -12,9 +12,9 @@ from torch import Tensor
 
 from knowngood.data.loader import Batches
 from knowngood.detectors.base import Fit, FittedDetector
-from knowngood.detectors.recipe import check_range
 from knowngood.detectors.trained import Trained, judge_held_out, learn
 from knowngood.features.patches import smooth
+from knowngood.recipe import check_range
 from knowngood.training.blocks import Decoder, Encoder, pixels
 from knowngood.training.learner import Trainable
 from knowngood.training.run import Run
@@ -105,7 +105,7 @@ class Reconstruction(Trained):
         progress: Progress = silent,
         run: Run | None = None,
     ) -> Fit:
-        """Train the network; see `Trained.fit`."""
+        """Train the network; see `Detector.fit`."""
         with store_images(good, seed=seed, progress=progress) as store:
             channels = 1 if is_grey(store.samples) else 3
             network, record = learn(

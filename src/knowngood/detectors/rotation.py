@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from knowngood.data.loader import Batches
 from knowngood.detectors.classification import Classification
 from knowngood.detectors.confidence import Gaussians, Scorer, nearest_of, within_range
-from knowngood.detectors.recipe import check_choice
 from knowngood.features.pooled import OneView
+from knowngood.recipe import check_choice
 
 if TYPE_CHECKING:
     from knowngood.features.backbones import Backbone

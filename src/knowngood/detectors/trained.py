@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from knowngood.data.loader import Batches
-from knowngood.detectors.base import Detector, Fit
-from knowngood.detectors.recipe import check_range
+from knowngood.detectors.base import Detector
+from knowngood.recipe import check_range
 from knowngood.training.learner import Trainable
 from knowngood.training.record import TrainingRecord
 from knowngood.training.run import Run
 from knowngood.training.store import Store
 from knowngood.training.train import train
-from knowngood.types import Progress, Scores, silent
+from knowngood.types import Progress, Scores
 
 N = TypeVar("N", bound=Trainable)
 
@@ -30,7 +28,9 @@ _TOGETHER = 16
 
 @dataclass(frozen=True)
 class Trained(Detector):
-    """A recipe whose network is trained."""
+    """A recipe whose network is trained: a fifth of the good images is held out."""
+
+    trains: ClassVar[bool] = True
 
     input_size: int = 128
     epochs: int = 100
@@ -44,30 +44,6 @@ class Trained(Detector):
         )
         if self.learning_rate is not None:
             check_range(self, learning_rate=(1e-8, 1.0))
-
-    @abstractmethod
-    def fit(
-        self,
-        good: Batches,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,
-    ) -> Fit:
-        """Learn from good images; see `Detector.fit`.
-
-        Args:
-            good: Images of good parts; a fifth of them is held out.
-            seed: The same seed on the same images gives the same result.
-            device: A torch device.
-            progress: Called with the stage in words, how much of it is done, and its total.
-            run: How and where to train; None for one process that keeps nothing.
-
-        Raises:
-            DataError: An image cannot be read, or there are too few.
-            TrainingError: The training went wrong.
-        """
 
 
 def learn(

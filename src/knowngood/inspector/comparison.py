@@ -10,15 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from knowngood.classifiers import make_classifier
-from knowngood.classifiers.registry import DEFAULT
+from knowngood.classifiers import CLASSIFIERS, make_classifier
 from knowngood.data.labelled import with_defects_to_learn
-from knowngood.detectors.recipe import read_settings
 from knowngood.errors import RecipeError
 from knowngood.inspector.cross_validation import fold_figures
 from knowngood.inspector.evaluation import evaluate
 from knowngood.inspector.train import train
 from knowngood.metrics.classification import losses
+from knowngood.recipe import read_settings
 from knowngood.types import Progress, silent
 
 ORIGINAL = "original"
@@ -63,7 +62,7 @@ def read_grid(grid: str | Path | Mapping[str, Any]) -> list[Experiment]:
     unknown = [key for key in values if key not in _KEYS]
     if unknown:
         raise RecipeError(f"{name} has {unknown[0]!r}; it may have {', '.join(_KEYS)}")
-    classifier, settings = values.get("classifier", DEFAULT), values.get("settings") or {}
+    classifier, settings = values.get("classifier", CLASSIFIERS.default), values.get("settings") or {}
     changes = values.get("experiments") or []
     if (
         not isinstance(settings, dict)

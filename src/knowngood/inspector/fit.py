@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from knowngood.data.images import image_size, significant_bits
 from knowngood.data.loader import Batches
 from knowngood.data.samples import fingerprint, good_sources
 from knowngood.detectors import DETECTORS, Detector, make_detector
-from knowngood.detectors.trained import Trained
 from knowngood.errors import DataError, RecipeError, UnreadableImage
 from knowngood.features.extract import resolve_device
 from knowngood.inspector.inspector import Inspector
@@ -25,6 +24,9 @@ from knowngood.inspector.ship import ship
 from knowngood.metrics.thresholds import Threshold, conformal
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
+
+if TYPE_CHECKING:
+    from knowngood.classifiers import Classifier
 
 _SAMPLED = 100
 _LONGEST = 4.0
@@ -79,6 +81,7 @@ def fit(
     recipe = make_detector(detector) if isinstance(detector, str) else detector
     device = resolve_device(device)
     check_seed(seed)
+    check_run(run, recipe)
     sources, groups, names = good_sources(data, classes)
     shape = input_shape(sources, recipe.input_size, recipe.multiple)
     unreadable: list[UnreadableImage] = []
@@ -90,14 +93,7 @@ def fit(
         classes=names,
         on_unreadable=unreadable.append if on_unreadable else None,
     )
-    if isinstance(recipe, Trained):
-        fitted, held_out, peaks, record = recipe.fit(
-            images, seed=seed, device=device, progress=progress, run=run
-        )
-    elif run is not None:
-        raise RecipeError(f"{type(recipe).__name__} trains no network; leave out the run")
-    else:
-        fitted, held_out, peaks, record = recipe.fit(images, seed=seed, device=device, progress=progress)
+    fitted, held_out, peaks, record = recipe.fit(images, seed=seed, device=device, progress=progress, run=run)
     if not np.isfinite(held_out).all():
         remedy = "are all images constant?" if record is None else "take a smaller learning_rate"
         raise DataError(f"scores of good images are not finite numbers; {remedy}")
@@ -147,6 +143,16 @@ def check_seed(seed: int) -> None:
     """
     if not 0 <= seed < 2**63:
         raise RecipeError(f"seed={seed} must be a whole number from 0 to 2**63 - 1")
+
+
+def check_run(run: Run | None, recipe: Detector | Classifier) -> None:
+    """Refuse a run for a recipe that trains no network.
+
+    Raises:
+        RecipeError: It is one.
+    """
+    if run is not None and not recipe.trains:
+        raise RecipeError(f"{type(recipe).__name__} trains no network; leave out the run")
 
 
 def input_shape(sources: Sequence[Source], size: int, multiple: int) -> tuple[int, int]:

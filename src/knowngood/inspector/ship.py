@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import platform
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -24,6 +23,7 @@ from knowngood.errors import InspectorError
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import RESIZE, Manifest
 from knowngood.metrics.thresholds import Threshold
+from knowngood.registry import Registry
 from knowngood.training.record import TrainingRecord
 
 LARGEST_DIFFERENCE = 1e-4
@@ -40,7 +40,7 @@ def ship(
     images: Batches,
     *,
     recipe: object,
-    registry: Mapping[str, type],
+    registry: Registry[object],
     training: list[str],
     held_out: NDArray[np.float64],
     peaks: NDArray[np.float64] | None,
@@ -77,9 +77,7 @@ def ship(
             "this is a defect of the exporter or the engine: try other versions of torch and openvino"
         )
     manifest = Manifest(
-        detector=next(
-            (name for name, kind in registry.items() if kind is type(recipe)), type(recipe).__name__
-        ),
+        detector=registry.name_of(recipe),
         recipe=_recipe_values(recipe),
         backbone=fitted.features.backbone if isinstance(fitted, FittedOnFeatures) else {},
         input_shape=images.shape,

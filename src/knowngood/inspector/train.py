@@ -17,9 +17,9 @@ from knowngood.data.images import significant_bits
 from knowngood.data.labelled import DEFECT_SHARE, labelled, with_defects_to_learn
 from knowngood.data.loader import Batches
 from knowngood.data.samples import fingerprint
-from knowngood.errors import DataError, RecipeError, UnreadableImage
+from knowngood.errors import DataError, UnreadableImage
 from knowngood.features.extract import resolve_device
-from knowngood.inspector.fit import check_seed, input_shape
+from knowngood.inspector.fit import check_run, check_seed, input_shape
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.ship import ship
 from knowngood.metrics.ranking import auroc
@@ -79,8 +79,7 @@ def train(
     recipe = make_classifier(classifier) if isinstance(classifier, str) else classifier
     device = resolve_device(device)
     check_seed(seed)
-    if run is not None and not recipe.trains:
-        raise RecipeError(f"{type(recipe).__name__} trains no network; leave out the run")
+    check_run(run, recipe)
     taught = labelled(with_defects_to_learn(data, defect_share), by)
     unreadable: list[UnreadableImage] = []
     images = Batches(

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from knowngood.data.idx import load_idx
 from knowngood.detectors.class_confidence import ClassConfidence
 from knowngood.detectors.classification import Classification
-from knowngood.detectors.recipe import make_recipe
 from knowngood.detectors.rotation import Rotation
 from knowngood.errors import DataError
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
 from knowngood.output import make_folder, replacing
+from knowngood.recipe import make_recipe
 from knowngood.studies.kaist_measures import AUROC, Digits, Seen, look, measure
 from knowngood.studies.kaist_slides import write_kaist_slides
 from knowngood.training.run import Run

@@ -16,8 +16,8 @@ from knowngood.classifiers.finetune import FineTune
 from knowngood.classifiers.linear_probe import LinearProbe
 from knowngood.classifiers.scattering_boost import ScatteringBoost
 from knowngood.data.samples import load_samples
-from knowngood.detectors.recipe import make_recipe
 from knowngood.output import make_folder
+from knowngood.recipe import make_recipe
 from knowngood.report.supervised_slides import write_supervised_slides
 from knowngood.studies.supervised import (
     HELD_OUT,

@@ -19,8 +19,8 @@ from knowngood.classifiers.linear_probe import LinearProbe
 from knowngood.classifiers.scattering_boost import ScatteringBoost
 from knowngood.data.elpv import load_elpv
 from knowngood.data.samples import LABELS
-from knowngood.detectors.recipe import make_recipe
 from knowngood.output import make_folder
+from knowngood.recipe import make_recipe
 from knowngood.report.supervised_slides import write_supervised_slides
 from knowngood.studies.supervised import (
     Method,

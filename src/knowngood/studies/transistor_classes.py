@@ -21,10 +21,10 @@ from knowngood.classifiers.scattering_boost import ScatteringBoost
 from knowngood.data.kinds import kind_of_each
 from knowngood.data.samples import load_samples
 from knowngood.data.splits import folds
-from knowngood.detectors.recipe import make_recipe
 from knowngood.features.weights import EMBEDDED
 from knowngood.inspector.comparison import compare
 from knowngood.output import make_folder
+from knowngood.recipe import make_recipe
 from knowngood.report.supervised_slides import write_supervised_slides
 from knowngood.studies.supervised import (
     Method,

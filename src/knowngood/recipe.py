@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,52 +39,6 @@ def make_recipe(cls: type[R], settings: Mapping[str, Any]) -> R:
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(fields)}"
             raise RecipeError(f"{cls.__name__} has no setting {name!r}; {hint}")
     return cls(**{name: _convert(cls, name, value, fields[name]) for name, value in settings.items()})
-
-
-def make_named(registry: Mapping[str, type[R]], what: str, name: str, settings: Mapping[str, Any]) -> R:
-    """Make a recipe from its name in a registry, and its settings.
-
-    Args:
-        registry: Recipes by name.
-        what: What they are, for messages.
-        name: One of the names.
-        settings: See `make_recipe`.
-
-    Raises:
-        RecipeError: The name or a setting is not known, or a value is out of range.
-    """
-    if not isinstance(name, str) or name not in registry:
-        raise RecipeError(f"{what} {name!r} is not known; choose one of {', '.join(registry)}")
-    return make_recipe(registry[name], settings)
-
-
-def chosen(
-    what: str, name: str, recipe: Path | None, settings: Sequence[str], default: str
-) -> tuple[str, dict[str, Any]]:
-    """Name and settings from what a command line gives; later sources win over earlier ones.
-
-    Args:
-        what: What is chosen, the key of its name in a file.
-        name: Its name; empty for the file's or the default.
-        recipe: A YAML file of settings.
-        settings: Texts `name=value`.
-        default: The name where none is given.
-
-    Raises:
-        RecipeError: The file or a setting cannot be understood.
-
-    Example:
-        >>> chosen("detector", "", None, ["coreset=500"], "patchcore")
-        ('patchcore', {'coreset': '500'})
-    """
-    values: dict[str, Any] = read_settings(recipe) if recipe is not None else {}
-    from_file = values.pop(what, default)
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise RecipeError(f"setting {text!r} must be NAME=VALUE, such as coreset=4000")
-        values[key.strip()] = value.strip()
-    return name or from_file, values
 
 
 def read_settings(path: Path) -> dict[str, Any]:

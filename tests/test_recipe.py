@@ -2,8 +2,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from knowngood.detectors.recipe import check_range, check_strides, make_recipe
 from knowngood.errors import RecipeError
+from knowngood.recipe import check_range, check_strides, make_recipe
 
 
 @dataclass(frozen=True)

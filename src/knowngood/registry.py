@@ -1,0 +1,98 @@
+"""Methods by name, each imported when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+from knowngood.errors import RecipeError
+from knowngood.recipe import make_recipe, read_settings
+
+R = TypeVar("R", covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Registry(Mapping[str, type[R]]):
+    """Recipes by name; to import one imports no other.
+
+    Args:
+        what: What they are, such as `detector`: for messages, and the key of the name in a recipe file.
+        package: The package that has a module of each name.
+        classes: The recipe's class by name; the first one is the default.
+
+    Example:
+        >>> from knowngood.detectors import DETECTORS
+        >>> DETECTORS["patchcore"].__name__, "padim" in DETECTORS
+        ('PatchCore', True)
+    """
+
+    what: str
+    package: str
+    classes: Mapping[str, str]
+
+    @property
+    def default(self) -> str:
+        """The name that is taken where none is given."""
+        return next(iter(self.classes))
+
+    def __getitem__(self, name: str) -> type[R]:
+        """Import the recipe of that name."""
+        class_name = self.classes[name]
+        recipe: type[R] = getattr(import_module(f"{self.package}.{name}"), class_name)
+        return recipe
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a recipe of that name."""
+        return name in self.classes
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self.classes)
+
+    def __len__(self) -> int:
+        """Count the names."""
+        return len(self.classes)
+
+    def name_of(self, recipe: object) -> str:
+        """The name of a recipe; that of its class where it is not one of these."""
+        kind = type(recipe)
+        name = kind.__module__.removeprefix(f"{self.package}.")
+        return name if self.classes.get(name) == kind.__name__ else kind.__name__
+
+    def make(self, name: str, settings: Mapping[str, Any]) -> R:
+        """Make a recipe from its name and the settings that differ from its defaults.
+
+        Raises:
+            RecipeError: The name or a setting is not known, or a value is out of range.
+        """
+        if not isinstance(name, str) or name not in self.classes:
+            raise RecipeError(f"{self.what} {name!r} is not known; choose one of {', '.join(self)}")
+        return make_recipe(self[name], settings)
+
+    def choose(self, name: str | None, recipe: Path | None, settings: Sequence[str]) -> R:
+        """Make a recipe from what a command line gives; later sources win over earlier ones.
+
+        Args:
+            name: Its name; None for the file's or the default.
+            recipe: A YAML file of settings, which may name the recipe.
+            settings: Texts `name=value`.
+
+        Raises:
+            RecipeError: The file or a setting cannot be understood.
+
+        Example:
+            >>> from knowngood.detectors import DETECTORS
+            >>> DETECTORS.choose(None, None, ["coreset=500"]).coreset
+            500
+        """
+        values: dict[str, Any] = read_settings(recipe) if recipe is not None else {}
+        from_file = values.pop(self.what, self.default)
+        for text in settings:
+            key, equals, value = text.partition("=")
+            if not equals:
+                raise RecipeError(f"setting {text!r} must be NAME=VALUE, such as coreset=4000")
+            values[key.strip()] = value.strip()
+        return self.make(name or from_file, values)
