@@ -73,9 +73,6 @@ def ours(root: Path, peer_python: Path) -> dict[str, float]:
         warm = json.loads(
             run([sys.executable, str(HERE / "measures.py"), "warm", str(root)], cache).last_line
         )
-        rounded = json.loads(
-            run([sys.executable, str(HERE / "measures.py"), "arithmetic", str(root)], cache).last_line
-        )
         python = str(peer_python) if peer_python.exists() else sys.executable
         others = json.loads(run([python, str(HERE / "decoders.py"), str(root)], cache).last_line)
     return {
@@ -96,7 +93,6 @@ def ours(root: Path, peer_python: Path) -> dict[str, float]:
         "graph / fp32 peak [share]": warm["graph_of_peak"],
         "score, running / fp32 peak [share]": warm["score_of_peak"],
         "fp32 peak [GFLOP/s]": warm["peak"],
-        **{f"8 bits / float32, {part} [ratio]": ratio for part, ratio in rounded.items()},
         "one decoded image [ms]": warm["latency"],
         "one decoded image, 95th percentile [ms]": warm["latency_95"],
         "score of one image, whole process [s]": one_image.seconds,
@@ -139,6 +135,10 @@ def compare(options: argparse.Namespace, folder: Path) -> list[dict[str, float]]
     for pair in range(options.pairs):
         for kind, root in roots.items():
             figures = ours(root, options.peer_python)
+            if kind == "png":
+                rounded = run([sys.executable, str(HERE / "measures.py"), "arithmetic", str(root)], folder)
+                for part, ratio in json.loads(rounded.last_line).items():
+                    figures[f"8 bits / float32, {part} [ratio]"] = ratio
             if kind == "png" and pair < options.peer_runs:
                 figures |= theirs(root, options.peer_python, figures)
             runs.append({f"{kind}: {name}": value for name, value in figures.items()})
