@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from knowngood.engines.processor import LIMIT
+
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
 BEGIN, END = "<!-- {}: made by benchmarks/readme.py -->", "<!-- end of {} -->"
@@ -56,10 +58,14 @@ SPEED = {
     "png: anomalib / first fit on a machine": "the same, the first time on a machine",
     "png: anomalib / score, running": "judging PNG files, times as fast as anomalib",
     "png: fit": "learning, start-up included",
+    "png: fit, beside busy processes / on idle cores": "learning beside a busy process for each core, times as long",
+    "png: fit, beside busy processes / on idle cores, processor time": "the same, times the processor time",
     "png: score, running throughput": "judging PNG files",
     "jpeg: score, running throughput": "judging JPEG files",
     "png: score, running / fastest decoder": "judging PNG files, of the fastest decoder alone",
     "png: score, running / fp32 peak": "arithmetic while judging, of the machine's float32 peak",
+    "png: 8 bits / float32, graph": "the graph in 8 bits, of its time in float32",
+    "png: 8 bits / float32, distances while learning": "distances while learning, of their time in float32",
     "png: one decoded image": "one decoded image to its verdict, in a process that has just learned",
     "png: one decoded image, in a process that only judges": "the same in a process that only judges",
     "png: score of one image, whole process": "`knowngood score` on one image, start-up included",
@@ -70,15 +76,28 @@ SPEED = {
 
 
 def speed() -> str:
-    """The speed table in Markdown: median, least and largest of the runs, and what was aimed at."""
-    figures = pd.read_csv(HERE / "results" / "speed.csv", keep_default_na=False).set_index("figure")
-    lines = ["| figure | median | least to largest | aimed at |", "|---|---|---|---|"]
+    """The speed table in Markdown: the median, least and largest of the runs, for each instruction set."""
+    table = pd.read_csv(HERE / "results" / "speed.csv", keep_default_na=False)
+    # The fastest set has no switch in its name and was measured first.
+    sets = sorted(table["instructions"].unique(), key=lambda name: name.startswith("AVX2"))
+    figures = table.set_index(["figure", "instructions"])
+    heads = [name.replace(f" ({LIMIT})", " alone") for name in sets]
+    lines = [f"| figure | {' | '.join(heads)} | aimed at |", "|---" * (len(sets) + 2) + "|"]
     for name, words in SPEED.items():
-        row = figures.loc[name]
-        unit = "" if row["unit"] in ("ratio", "share") else f" {row['unit']}"
-        spread = "one run" if row["runs"] == 1 else f"{row['min']:.3g} to {row['max']:.3g}"
-        lines.append(f"| {words} | {row['median']:.3g}{unit} | {spread} | {row['asked'] or '–'} |")
+        cells = [_measured(figures, (name, instructions)) for instructions in sets]
+        asked = figures.loc[name, "asked"].iloc[0]
+        lines.append(f"| {words} | {' | '.join(cells)} | {asked or '–'} |")
     return "\n".join(lines)
+
+
+def _measured(figures: pd.DataFrame, key: tuple[str, str]) -> str:
+    """One figure of the speed table with its unit and spread."""
+    if key not in figures.index:
+        return "–"
+    row = figures.loc[key]
+    unit = "" if row["unit"] in ("ratio", "share") else f" {row['unit']}"
+    spread = "one run" if row["runs"] == 1 else f"{row['min']:.3g} to {row['max']:.3g}"
+    return f"{row['median']:.3g}{unit} ({spread})"
 
 
 def accuracy() -> str:
