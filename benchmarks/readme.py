@@ -6,6 +6,7 @@ python benchmarks/readme.py
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -58,7 +59,7 @@ SPEED = {
     "png: anomalib / first fit on a machine": "the same, the first time on a machine",
     "png: anomalib / score, running": "judging PNG files, times as fast as anomalib",
     "png: fit": "learning, start-up included",
-    "png: fit, beside busy processes / on idle cores": "learning beside a busy process for each core, times as long",
+    "png: fit, beside busy processes / on idle cores": "learning on busy cores, times as long",
     "png: fit, beside busy processes / on idle cores, processor time": "the same, times the processor time",
     "png: score, running throughput": "judging PNG files",
     "jpeg: score, running throughput": "judging JPEG files",
@@ -76,25 +77,21 @@ SPEED = {
 
 
 def speed() -> str:
-    """The speed table in Markdown: the median, least and largest of the runs, for each instruction set."""
+    """The speed table in Markdown: median, least and largest of the runs, for each instruction set."""
     table = pd.read_csv(HERE / "results" / "speed.csv", keep_default_na=False)
-    # The fastest set has no switch in its name and was measured first.
-    sets = sorted(table["instructions"].unique(), key=lambda name: name.startswith("AVX2"))
-    figures = table.set_index(["figure", "instructions"])
+    # The one that a switch limits is shown last.
+    sets = sorted(table["instructions"].unique(), key=lambda name: LIMIT in name)
     heads = [name.replace(f" ({LIMIT})", " alone") for name in sets]
     lines = [f"| figure | {' | '.join(heads)} | aimed at |", "|---" * (len(sets) + 2) + "|"]
     for name, words in SPEED.items():
-        cells = [_measured(figures, (name, instructions)) for instructions in sets]
-        asked = figures.loc[name, "asked"].iloc[0]
-        lines.append(f"| {words} | {' | '.join(cells)} | {asked or '–'} |")
+        rows = table[table["figure"] == name].set_index("instructions")
+        cells = [_measured(rows.loc[[one]].iloc[0]) if one in rows.index else "–" for one in sets]
+        lines.append(f"| {words} | {' | '.join(cells)} | {rows['asked'].iloc[0] or '–'} |")
     return "\n".join(lines)
 
 
-def _measured(figures: pd.DataFrame, key: tuple[str, str]) -> str:
+def _measured(row: pd.Series[Any]) -> str:
     """One figure of the speed table with its unit and spread."""
-    if key not in figures.index:
-        return "–"
-    row = figures.loc[key]
     unit = "" if row["unit"] in ("ratio", "share") else f" {row['unit']}"
     spread = "one run" if row["runs"] == 1 else f"{row['min']:.3g} to {row['max']:.3g}"
     return f"{row['median']:.3g}{unit} ({spread})"
