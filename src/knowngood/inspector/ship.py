@@ -67,9 +67,8 @@ def ship(
     Raises:
         InspectorError: The graph's scores are not torch's.
     """
-    # Upside down, since a patch that was remembered as it is has a distance of zero, which is all rounding.
     some = dataclasses.replace(images, sources=images.sources[:_CHECKED], size=_CHECKED)
-    few = np.flip(next(iter(some)).images, axis=1).copy()
+    few = unseen(next(iter(some)).images)
     graph, difference = export(fitted, few, typical=float(np.median(np.abs(held_out))))
     if not difference <= (LARGEST_ROUNDED if b"QuantizeLinear" in graph else LARGEST_DIFFERENCE):
         raise InspectorError(
@@ -97,6 +96,22 @@ def ship(
         graph_difference=difference,
     )
     return Inspector(manifest, graph, record)
+
+
+def unseen(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Make images like others that are none of them, however turned or mirrored.
+
+    A patch that was remembered has a distance of zero, which is all rounding, and tells nothing of a graph.
+
+    Args:
+        images: `(N, H, W, 3)`.
+
+    Example:
+        >>> unseen(np.array([0, 100], np.uint8).reshape(2, 1, 1, 1)).ravel().tolist()
+        [50, 50]
+    """
+    others = np.flip(images, axis=(0, 1)).astype(np.uint16)
+    return ((images + others) // 2).astype(np.uint8)
 
 
 def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float) -> tuple[bytes, float]:
