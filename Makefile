@@ -1,5 +1,5 @@
 # make demo              fit, evaluate and report on real solar cells; DATA=folder for your own images
-# make test              lint, types, import directions, all tests
+# make test              lint, types, import directions, all tests on all cores
 # make results           measure the accuracy tables again (about four hours)
 # make bench             measure speed again, beside anomalib in an environment of its own (about half an hour)
 
@@ -11,10 +11,11 @@ ANOMALIB = .venv-anomalib/bin
 .PHONY: demo test results bench
 .DELETE_ON_ERROR:
 
-# The lock pins everything; knowngood itself is installed in place, on top of it.
+# The lock pins everything; knowngood itself is installed in place, on top of it. What is never imported need not be
+# compiled to bytecode: that would take a minute of one core.
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -33,7 +34,7 @@ test: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist loadgroup
 
 results: .venv/installed
 	$(BIN)/python benchmarks/main_job.py

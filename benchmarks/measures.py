@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -25,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 import knowngood
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
 from knowngood.engines.engine import Engine
 from knowngood.features.nearest import MemoryBank
 from knowngood.inspector.speed import latencies
@@ -44,10 +43,8 @@ MOST = 32
 
 
 def warm(folder: str) -> dict[str, Any]:
-    """The figures of `knowngood bench`."""
-    speed = knowngood.measure_speed(folder)
-    shares = ("score_of_decode", "graph_of_peak", "score_of_peak")
-    return asdict(speed) | {name: getattr(speed, name) for name in shares}
+    """The figures of `knowngood bench`, by name."""
+    return {name: figure.value for name, figure in knowngood.measure_speed(folder).figures.items()}
 
 
 def growth(folder: str) -> dict[str, Any]:
@@ -89,8 +86,7 @@ def arithmetic(folder: str) -> dict[str, float]:
     graphs, banks = [], []
     for eight_bit in (True, False):
         inspector = knowngood.fit(folder, knowngood.make_detector("patchcore", {"eight_bit": eight_bit}))
-        shape, bits = inspector.manifest.input_shape, inspector.manifest.bits
-        decoded = [batch.images for batch in Batches(images[:MOST], shape, size=1, bits=bits)]
+        decoded = [batch.images for batch in ImageSet(images[:MOST], inspector.manifest.reading).batches()]
         graphs.append(partial(_run_graph, inspector.compiled, decoded))
         random = torch.Generator().manual_seed(0)
         bank = MemoryBank(torch.randn(CORESET_SIZE, CHANNELS, generator=random), eight_bit=eight_bit)

@@ -57,15 +57,14 @@ def rows_of(case: str, summary: pd.DataFrame) -> list[dict[str, object]]:
 
 def times() -> list[dict[str, object]]:
     """Seconds to learn from 250 good and 50 defective screws of 256 by 256 pixels, with default recipes."""
-    from knowngood.data.samples import load_samples
     from knowngood.inspector.train import train
-    from knowngood.studies.screw import parts
+    from knowngood.studies.screw import STUDY
 
-    part = parts(load_samples(SHARED / "mvtec" / "screw"), seed=0, quick=False)[0]
+    table = STUDY.draws(SHARED, 0)[0].samples
     rows: list[dict[str, object]] = []
     for name in TIMED:
         start = time.perf_counter()
-        train(part.table, name, by="label")
+        train(table, name, by=STUDY.by)
         seconds = time.perf_counter() - start
         rows.append({"case": "300 screws", "method": name, "metric": "seconds", "mean": seconds, "n": 1})
     return rows

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from typer.main import get_group
 from typer.testing import CliRunner
 
 from knowngood.cli.app import app
@@ -19,10 +20,10 @@ def reference() -> str:
     # Plain, and as wide wherever it is made.
     runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"})
     lines = ["# Commands", "", "Made from the commands' own help by `python docs/make_commands.py`.", ""]
-    for command in app.registered_commands:
-        name = command.callback.__name__ if command.callback else ""
-        text = runner.invoke(app, [name, "--help"], prog_name="knowngood").output
-        body = [f"    {line}".rstrip() for line in text.strip().splitlines()]
+    for name in get_group(app).commands:
+        shown = runner.invoke(app, [name, "--help"], prog_name="knowngood")
+        assert shown.exit_code == 0, shown.output
+        body = [f"    {line}".rstrip() for line in shown.output.strip().splitlines()]
         lines += [f"## knowngood {name}", "", *body, ""]
     return "\n".join(lines)
 

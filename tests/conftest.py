@@ -8,13 +8,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+from .support.parts import part, scratch
 
 # Before torch is imported: its threads spin while they wait for each other, and on cores that they share with
 # other programs a training would take many times as long.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-SIDE = 96
+# Beside other programs and other workers an example may take any time.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
+
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if WORKERS > 1:
+    # Workers share the cores: as many threads as if each had all of them would wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares fixtures on one worker: a file, and in the contracts what tests one method."""
+    for item in items if WORKERS > 1 else ():
+        group = item.nodeid.partition("::")[0]
+        if group.startswith("tests/contract/"):
+            method = getattr(item, "callspec", None)
+            group += "" if method is None else f"::{method.params.get('name')}"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,27 +53,6 @@ def shared_data() -> Path:
     if not (folder / "mvtec").is_dir():
         pytest.skip("the real images (shared/data beside the checkout) are not on this machine")
     return folder
-
-
-def part(rng: np.random.Generator) -> np.ndarray:
-    """Photograph one good part: a shaded disc on a dark table with surface noise, uint8 (96, 96, 3)."""
-    y, x = np.mgrid[:SIDE, :SIDE]
-    centre_y, centre_x = SIDE / 2 + rng.uniform(-2, 2, size=2)
-    radius = np.hypot(y - centre_y, x - centre_x)
-    disc = 1 / (1 + np.exp(radius - 36))
-    shade = 40 + disc * (90 + 0.3 * x + 12 * np.cos(radius / 3))
-    colour = shade[..., None] * np.array([1.0, 0.92, 0.8])
-    return np.clip(colour + rng.normal(0, 4, size=(SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
-
-
-def scratch(rng: np.random.Generator) -> np.ndarray:
-    """Choose where a scratch lies on the disc: bool (96, 96)."""
-    y, x = np.mgrid[:SIDE, :SIDE]
-    angle = rng.uniform(0, np.pi)
-    centre_y, centre_x = SIDE / 2 + rng.uniform(-12, 12, size=2)
-    along = (y - centre_y) * np.sin(angle) + (x - centre_x) * np.cos(angle)
-    across = (y - centre_y) * np.cos(angle) - (x - centre_x) * np.sin(angle)
-    return (np.abs(along) < 14) & (np.abs(across) < 2)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from knowngood import errors
-from knowngood.errors import DataError, KnowngoodError, UnreadableImage
+from knowngood.errors import DataError, KnowngoodError, RecipeError, UnreadableImage
 
 
 def drawn_tree():
@@ -28,7 +28,7 @@ def classes():
 def test_the_tree_that_is_drawn_is_the_tree():
     actual = {name: kind.__base__.__name__ for name, kind in classes().items()}
     assert {name: parent for name, (parent, _) in drawn_tree().items()} == actual
-    assert len(actual) == 8
+    assert len(actual) == 9
 
 
 def test_the_words_in_the_tree_are_those_of_the_classes():
@@ -41,6 +41,13 @@ def test_the_words_in_the_tree_are_those_of_the_classes():
 @pytest.mark.parametrize("name", sorted(classes()))
 def test_one_handler_catches_all(name):
     assert issubclass(classes()[name], KnowngoodError)
+
+
+def test_errors_carry_what_they_name():
+    refused = RecipeError("coreset=0 must be at least 1", setting="coreset", value=0)
+    assert (str(refused), refused.setting, refused.value) == ("coreset=0 must be at least 1", "coreset", 0)
+    assert (RecipeError("no").setting, RecipeError("no").value, DataError("no").path) == (None, None, None)
+    assert DataError("no", path=Path("a")).path == "a"
 
 
 @pytest.mark.parametrize("path", ["a b/ü.png", Path("a b/ü.png")])

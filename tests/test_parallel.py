@@ -7,6 +7,15 @@ import torch
 from knowngood.parallel import in_parallel, one_thread
 
 
+@pytest.fixture(autouse=True)
+def _two_threads():
+    """More than one, whatever torch was told."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 def test_results_come_in_order_however_long_each_takes():
     def slow(number):
         time.sleep(0.01 * (5 - number))

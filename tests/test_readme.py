@@ -1,27 +1,20 @@
 """The README's figures are the committed ones."""
 
-import importlib.util
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import readme
+
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def load_readme_maker():
-    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks" / "readme.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_tables_in_the_readme_are_made_from_the_results():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    maker = load_readme_maker()
     for name in ("results", "reconstruction", "classification", "speed"):
-        assert text.count(maker.BEGIN.format(name)) == text.count(maker.END.format(name)) == 1
-    assert maker.with_tables(text) == text
+        assert text.count(readme.BEGIN.format(name)) == text.count(readme.END.format(name)) == 1
+    assert readme.with_tables(text) == text
 
 
 @pytest.mark.parametrize("name", ["main_job", "reconstruction"])

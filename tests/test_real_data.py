@@ -1,15 +1,12 @@
 """Accuracy on real images: quick forms of the measurements in `benchmarks/`, and the whole as slow tests."""
 
-import importlib.util
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 import knowngood
+import main_job
+import reconstruction
 from knowngood.data.elpv import load_elpv
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def every(table: pd.DataFrame, step: dict[tuple[str, str], int]) -> pd.DataFrame:
@@ -47,13 +44,6 @@ def test_features_rebuilt_of_transistors_in_small(shared_data):
     assert metrics["pixel_auroc"] > 0.96
 
 
-def load_benchmark(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    benchmark = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(benchmark)
-    return benchmark
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "detector", "least"),
@@ -64,9 +54,8 @@ def load_benchmark(name):
     ],
 )
 def test_what_detectors_that_rebuild_must_reach(data, detector, least, shared_data):
-    benchmark = load_benchmark("reconstruction")
-    measure = {"mnist": benchmark.mnist, "transistor": benchmark.transistor}[data]
-    means = pd.DataFrame([measure(detector, seed) for seed in benchmark.SEEDS]).mean()
+    measure = {"mnist": reconstruction.mnist, "transistor": reconstruction.transistor}[data]
+    means = pd.DataFrame([measure(detector, seed) for seed in reconstruction.SEEDS]).mean()
     assert not {name: means[name] for name, value in least.items() if means[name] < value}
 
 
@@ -80,7 +69,6 @@ def test_what_detectors_that_rebuild_must_reach(data, detector, least, shared_da
     ],
 )
 def test_what_must_be_reached(data, least, shared_data):
-    main_job = load_benchmark("main_job")
     runs = pd.DataFrame([main_job.measure(data, "patchcore", seed) for seed in main_job.SEEDS])
     means = runs.mean()
     assert not {name: means[name] for name, value in least.items() if means[name] < value}

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from knowngood.inspector.train import train
     from knowngood.inspector.verdict import Verdict
     from knowngood.report.folder import write_evaluation
-    from knowngood.report.html import write_report
+    from knowngood.report.page import write_report
     from knowngood.studies.registry import run_study
     from knowngood.training.run import Run
 
@@ -96,7 +96,7 @@ _HOMES = {
     "train": "inspector.train",
     "write_evaluation": "report.folder",
     "write_reconstructions": "inspector.reconstructions",
-    "write_report": "report.html",
+    "write_report": "report.page",
 }
 
 
@@ -106,7 +106,14 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: judging images must not wait for torch."""
+    """Import a public name when it is first used: judging images must not wait for torch.
+
+    Raises:
+        MissingExtra: It needs a library that is not installed.
+    """
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    from knowngood.extras import needs_extra
+
+    with needs_extra():
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

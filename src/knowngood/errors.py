@@ -5,13 +5,15 @@
     KnowngoodError
     ├── DataError              a folder, a table or a mask that cannot be used
     │   └── UnreadableImage    one image file that cannot be read
-    ├── RecipeError            a hyper-parameter that is unknown or out of range
+    ├── RecipeError            a setting that is unknown or out of range
     ├── WeightsError           backbone weights that are not on this machine
     ├── TrainingError          a training that went wrong or cannot go on
     ├── InspectorError         an inspector file that is broken, altered or from another version
+    ├── MissingExtra           an optional library that is not installed
     └── OutputError            a result that could not be written
 
 A message says in one or two lines which file or parameter, what is wrong with it, and what to do.
+Errors also carry what they name, such as the path or the setting, for programs that react to them.
 The command line prints the message alone; a traceback means a defect in knowngood.
 """
 
@@ -25,7 +27,16 @@ class KnowngoodError(Exception):
 
 
 class DataError(KnowngoodError):
-    """A folder, a table or a mask that cannot be used."""
+    """A folder, a table or a mask that cannot be used.
+
+    Args:
+        message: What is wrong and what to do.
+        path: The folder or file that is meant; None where there is none, or several.
+    """
+
+    def __init__(self, message: str, *, path: str | os.PathLike[str] | None = None) -> None:
+        super().__init__(message)
+        self.path: str | None = None if path is None else os.fspath(path)
 
 
 class UnreadableImage(DataError):
@@ -36,14 +47,26 @@ class UnreadableImage(DataError):
         reason: What is wrong with it, in a few words.
     """
 
+    path: str
+
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        super().__init__(f"{os.fspath(path)!r}: {reason}")
-        self.path = os.fspath(path)
+        super().__init__(f"{os.fspath(path)!r}: {reason}", path=path)
         self.reason = reason
 
 
 class RecipeError(KnowngoodError):
-    """A hyper-parameter that is unknown or out of range."""
+    """A setting that is unknown or out of range.
+
+    Args:
+        message: What is wrong and what to do.
+        setting: The setting's name; None where no single one is meant.
+        value: What was given for it.
+    """
+
+    def __init__(self, message: str, *, setting: str | None = None, value: object = None) -> None:
+        super().__init__(message)
+        self.setting = setting
+        self.value = value
 
 
 class WeightsError(KnowngoodError):
@@ -56,6 +79,10 @@ class TrainingError(KnowngoodError):
 
 class InspectorError(KnowngoodError):
     """An inspector file that is broken, altered or from another version."""
+
+
+class MissingExtra(KnowngoodError):
+    """An optional library that is not installed."""
 
 
 class OutputError(KnowngoodError):

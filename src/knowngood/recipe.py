@@ -1,44 +1,186 @@
-"""Recipes as data: made from names and values, checked, and turned back."""
+"""Recipes: the settings of a method as data, checked when a recipe is made.
+
+A method declares each setting once: `name: Annotated[int, Field(ge=1, le=9, description="...")] = default`.
+Checks, messages, the command line's lists and the documents come from that declaration. Settings that
+several methods share are in `knowngood.settings`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self
+
+from annotated_types import Ge, Le
+from pydantic import (
+    ConfigDict,
+    GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
 
 from knowngood.errors import RecipeError
 
-R = TypeVar("R")
+_OUT_OF_RANGE = ("greater_than_equal", "less_than_equal", "finite_number")
+
+ORIENTATIONS = ("fixed", "mirrored", "quarter", "any")
+"""How a product may lie: never flipped or turned (a transistor), flipped left to right, flipped and turned by
+quarters (a solar cell), or flipped and turned by any angle (a screw)."""
 
 
-def make_recipe(cls: type[R], settings: Mapping[str, Any]) -> R:
-    """Make a recipe from settings; text, as a command line gives it, is converted to the field's type.
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+class Recipe:
+    """Base of all recipes: frozen dataclasses of settings, which are checked when one is made.
 
-    Args:
-        cls: A frozen dataclass.
-        settings: Values by field name; fields that are not named keep their default.
+    A subclass is decorated with `pydantic.dataclasses.dataclass(frozen=True, kw_only=True)`. Text, as a
+    command line gives it, is converted to a setting's type: "500", "8,16", "true", and "none" for None.
 
     Raises:
-        RecipeError: A name is not a field, or a value is not of its type or out of its range.
+        RecipeError: A setting is not known, not of its type, out of its range or not among its choices.
 
     Example:
         >>> from knowngood.detectors import DETECTORS
-        >>> make_recipe(DETECTORS["patchcore"], {"coreset": "500"}).coreset
+        >>> DETECTORS["patchcore"](coreset="500").coreset
         500
     """
-    hints = typing.get_type_hints(cls)
-    # Every recipe is a dataclass, which the type of their abstract base cannot say.
-    fields = {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    for name in settings:
-        if name not in fields:
-            close = difflib.get_close_matches(str(name), fields, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(fields)}"
-            raise RecipeError(f"{cls.__name__} has no setting {name!r}; {hint}")
-    return cls(**{name: _convert(cls, name, value, fields[name]) for name, value in settings.items()})
+
+    __pydantic_fields__: ClassVar[dict[str, FieldInfo]]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Report what is wrong as a RecipeError that names the setting."""
+        try:
+            return handler(given)
+        except ValidationError as error:
+            raise _refusal(cls, error.errors()[0], given.kwargs or {}) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """Read `none` and lists from text, and take no truth value for a number."""
+        hint = cls.__pydantic_fields__[str(info.field_name)].annotation
+        if isinstance(value, bool) and hint is not bool:
+            raise PydanticCustomError("bool_as_number", "a truth value is not a number")
+        if isinstance(value, str) and value == "none" and type(None) in typing.get_args(hint):
+            return None
+        if isinstance(value, str) and typing.get_origin(hint) is tuple:
+            return value.split(",")
+        return value
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOf:
+    """The choices of a setting, for its annotation.
+
+    Args:
+        choices: Every value that it can have.
+    """
+
+    choices: Sequence[Any]
+
+    def check(self, value: Any) -> Any:
+        """Give the value back.
+
+        Raises:
+            ValueError: It is not a choice.
+        """
+        if value not in self.choices:
+            raise ValueError(f"must be {self}")
+        return value
+
+    def __str__(self) -> str:
+        """The choices in words."""
+        return f"one of {', '.join(map(str, self.choices))}"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """Check after the setting's own type."""
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """A setting as its recipe declares it.
+
+    Attributes:
+        name: Its name.
+        type: Its type, without its range or choices.
+        default: Its default.
+        description: What it is, in a sentence, with its unit.
+        low: The least value, in range; None if there is no such bound.
+        high: The largest value, in range; None if there is no such bound.
+        choices: Every value that it can have; empty if they are not listed.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    description: str
+    low: float | None
+    high: float | None
+    choices: tuple[Any, ...]
+
+    @property
+    def allowed(self) -> str:
+        """Its range or choices in words; empty if any value of its type will do."""
+        if self.choices:
+            return str(OneOf(self.choices))
+        if self.low is None:
+            return "true or false" if self.type is bool else ""
+        return f"at least {self.low}" if self.high is None else f"between {self.low} and {self.high}"
+
+
+def settings_of(recipe: type[Recipe]) -> dict[str, Setting]:
+    """The settings of a kind of recipe by name.
+
+    Args:
+        recipe: A subclass of `Recipe`.
+
+    Example:
+        >>> from knowngood.detectors import DETECTORS
+        >>> settings_of(DETECTORS["patchcore"])["coreset"].description
+        'Patches kept at each scale'
+    """
+    return {name: _setting(name, field) for name, field in recipe.__pydantic_fields__.items()}
+
+
+def as_text(value: Any) -> str:
+    """A setting's value as it is written on a command line.
+
+    Example:
+        >>> as_text((8, 16)), as_text(None), as_text(True)
+        ('8,16', 'none', 'true')
+    """
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def check_orientation(owner: str, orientation: str) -> None:
+    """Refuse an orientation that is not one of `ORIENTATIONS`.
+
+    Args:
+        owner: Whose it is, for the message.
+        orientation: How a product may lie.
+
+    Raises:
+        RecipeError: It is not known.
+    """
+    if orientation not in ORIENTATIONS:
+        raise RecipeError(
+            f"{owner}: orientation={orientation!r} must be one of {', '.join(ORIENTATIONS)}",
+            setting="orientation",
+            value=orientation,
+        )
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -56,89 +198,37 @@ def read_settings(path: Path) -> dict[str, Any]:
     return values
 
 
-def check_range(recipe: object, **bounds: tuple[float, float]) -> None:
-    """Check that numbers of a recipe lie in their range, both ends included.
-
-    Raises:
-        RecipeError: One does not.
-
-    Example:
-        >>> class Recipe:
-        ...     coreset = 0
-        >>> check_range(Recipe(), coreset=(1, 100))
-        Traceback (most recent call last):
-        knowngood.errors.RecipeError: Recipe: coreset=0 must be a number between 1 and 100
-    """
-    for name, (low, high) in bounds.items():
-        value = getattr(recipe, name)
-        if not isinstance(value, int | float) or not low <= value <= high:
-            owner = type(recipe).__name__
-            raise RecipeError(f"{owner}: {name}={value!r} must be a number between {low} and {high}")
+def _setting(name: str, field: FieldInfo) -> Setting:
+    """A setting from pydantic's description of it; of several bounds the last one is the recipe's own."""
+    found: dict[type, Any] = {type(rule): rule for rule in field.metadata}
+    low, high, choices = found.get(Ge), found.get(Le), found.get(OneOf)
+    return Setting(
+        name,
+        field.annotation,
+        field.default,
+        field.description or "",
+        low=low and low.ge,
+        high=high and high.le,
+        choices=tuple(choices.choices) if choices else (),
+    )
 
 
-def check_choice(recipe: object, **choices: tuple[str, ...]) -> None:
-    """Check that settings are among the values that they can have.
-
-    Raises:
-        RecipeError: One is not.
-
-    Example:
-        >>> class Recipe:
-        ...     loss = "l3"
-        >>> check_choice(Recipe(), loss=("l1", "l2"))
-        Traceback (most recent call last):
-        knowngood.errors.RecipeError: Recipe: loss='l3' must be one of l1, l2
-    """
-    for name, known in choices.items():
-        value = getattr(recipe, name)
-        if value not in known:
-            raise RecipeError(f"{type(recipe).__name__}: {name}={value!r} must be one of {', '.join(known)}")
-
-
-def check_strides(recipe: object, strides: tuple[int, ...]) -> None:
-    """Check that feature maps are named once each, finest first.
-
-    Raises:
-        RecipeError: They are not, or there is none.
-    """
-    if not strides or list(strides) != sorted(set(strides)):
-        owner = type(recipe).__name__
-        raise RecipeError(
-            f"{owner}: strides={strides!r} must name at least one stride, each once, finest first"
-        )
-
-
-def _convert(cls: type, name: str, value: Any, hint: Any) -> Any:
-    """A value as the type that the field declares."""
-    try:
-        return _as_type(value, hint)
-    except (TypeError, ValueError):
-        wanted = str(hint) if typing.get_origin(hint) else hint.__name__
-        raise RecipeError(f"{cls.__name__}: {name}={value!r} is not of type {wanted}") from None
-
-
-def _as_type(value: Any, hint: Any) -> Any:
-    """Convert where nothing is lost; raise TypeError or ValueError where something would be."""
-    arguments = typing.get_args(hint)
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        if value is None or value == "none":
-            return None
-        return _as_type(value, next(argument for argument in arguments if argument is not type(None)))
-    if typing.get_origin(hint) is tuple:
-        items = value.split(",") if isinstance(value, str) else value
-        return tuple(_as_type(item, arguments[0]) for item in items)
-    if hint is bool:
-        return _as_bool(value)
-    if isinstance(value, bool) or (hint is int and isinstance(value, float) and not value.is_integer()):
-        raise TypeError
-    if hint is str and not isinstance(value, str):
-        raise TypeError
-    return hint(value)
-
-
-def _as_bool(value: Any) -> bool:
-    """Yes or no, as `true` or `false` in any letters."""
-    text = str(value).lower()
-    if text not in ("true", "false"):
-        raise ValueError
-    return text == "true"
+def _refusal(cls: type[Recipe], error: ErrorDetails, given: Mapping[str, Any]) -> RecipeError:
+    """What is wrong with the first setting that cannot be accepted."""
+    name, settings = error["loc"][0], settings_of(cls)
+    if name not in settings:
+        close = difflib.get_close_matches(str(name), settings, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(settings)}"
+        return RecipeError(f"{cls.__name__} has no setting {name!r}; {hint}", setting=str(name))
+    setting, value = settings[str(name)], given[str(name)]
+    if error["type"] == "value_error":
+        reason = str(error["ctx"]["error"])
+    elif error["type"] in _OUT_OF_RANGE and setting.allowed:
+        reason = f"must be {setting.allowed}"
+    else:
+        hint = setting.type
+        reason = f"is not of type {hint if typing.get_origin(hint) else hint.__name__}"
+    # Text that could be converted is shown as what it stands for.
+    converted = isinstance(value, str) and setting.type is not str and reason.startswith("must")
+    shown = value if converted else repr(value)
+    return RecipeError(f"{cls.__name__}: {name}={shown} {reason}", setting=setting.name, value=value)

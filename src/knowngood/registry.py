@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from knowngood.errors import RecipeError
-from knowngood.recipe import make_recipe, read_settings
+from knowngood.recipe import read_settings
 
 R = TypeVar("R", covariant=True)
 
@@ -70,7 +70,7 @@ class Registry(Mapping[str, type[R]]):
         """
         if not isinstance(name, str) or name not in self.classes:
             raise RecipeError(f"{self.what} {name!r} is not known; choose one of {', '.join(self)}")
-        return make_recipe(self[name], settings)
+        return self[name](**{str(key): value for key, value in settings.items()})
 
     def choose(self, name: str | None, recipe: Path | None, settings: Sequence[str]) -> R:
         """Make a recipe from what a command line gives; later sources win over earlier ones.

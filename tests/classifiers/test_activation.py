@@ -4,6 +4,8 @@ import torch
 
 from knowngood.classifiers.activation import class_activation
 from knowngood.classifiers.base import agreed, answer, check_left, log_odds
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -94,25 +96,31 @@ class TestAgreement:
     def test_an_answer_has_one_row_an_image(self):
         features = torch.arange(6.0).reshape(1, 3, 2)
         scores = answer(self.VIEWS, features, 2.0, "mean", None)
-        torch.testing.assert_close(scores.logits, agreed(self.VIEWS, "mean")[:, None])
+        torch.testing.assert_close(scores.extras["logits"], agreed(self.VIEWS, "mean")[:, None])
         torch.testing.assert_close(scores.image, log_odds(agreed(self.VIEWS, "mean"), 2.0))
-        assert scores.features.tolist() == [[[2.0, 3.0]]]
+        assert scores.extras["features"].tolist() == [[[2.0, 3.0]]]
         assert scores.map is None
 
 
 class TestCheckLeft:
+    @staticmethod
+    def images(groups=None):
+        """Three good images and three dents."""
+        sources = [f"{number}.png" for number in range(6)]
+        return ImageSet(sources, Reading((8, 8)), ["good", "dent"] * 3, groups)
+
     def test_two_of_each_are_enough(self):
-        check_left([0, 1, 1, 0], ["good", "dent"], None)
-        check_left([0, 1, 1, 0, 1], ["good", "dent"], ["a", "b", "b", "c", "d"])
+        check_left(self.images(), [0, 1, 2, 3])
+        check_left(self.images(["a", "b", "a", "b", "c", "d"]), [0, 1, 3, 4, 5])
 
     @pytest.mark.parametrize(
-        ("numbers", "groups", "message"),
+        ("places", "groups", "message"),
         [
-            ([0, 0, 1], None, "too few images of 'dent' can be read: 1, and at least 2 are needed"),
-            ([0, 0], None, "too few images of 'dent' can be read: 0"),
-            ([0, 0, 1, 1], ["a", "b", "c", "c"], "too few parts of 'dent' can be read: 1"),
+            ([0, 2, 1], None, "too few images of 'dent' can be read: 1, and at least 2 are needed"),
+            ([0, 2], None, "too few images of 'dent' can be read: 0"),
+            ([0, 2, 1, 3], ["a", "c", "b", "c", "d", "e"], "too few groups of 'dent' can be read: 1"),
         ],
     )
-    def test_fewer_are_named(self, numbers, groups, message):
+    def test_fewer_are_named(self, places, groups, message):
         with pytest.raises(DataError, match=message):
-            check_left(numbers, ["good", "dent"], groups)
+            check_left(self.images(groups), places)

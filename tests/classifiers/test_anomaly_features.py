@@ -4,8 +4,8 @@ import torch
 
 from knowngood.classifiers import anomaly_features, make_classifier
 from knowngood.classifiers.anomaly_features import LEAST_GOOD
-from knowngood.data.labelled import Labelled
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.detectors.patchcore import PatchCore
 from knowngood.errors import DataError, RecipeError
 
@@ -19,14 +19,10 @@ def parts(good_images, defect_images):
     return [image.copy() for image in np.concatenate([good_images[:GOOD], defect_images])]
 
 
-def taught_of(good, bad, groups=None):
-    count = good + bad
-    return Labelled([""] * count, ["good", "scratch"], np.repeat([0, 1], [good, bad]), groups, [""] * count)
-
-
-def learn(parts, taught=None, *, seed=0, **settings):
+def learn(parts, counts=(GOOD, BAD), groups=None, *, seed=0, **settings):
     recipe = make_classifier("anomaly_features", {"input_size": 64} | settings)
-    return recipe.fit(Batches(parts, SHAPE), taught or taught_of(GOOD, BAD), seed=seed, device="cpu")
+    images = ImageSet(parts, Reading(SHAPE), np.repeat(["good", "scratch"], counts).tolist(), groups)
+    return recipe.fit(images, seed=seed, device="cpu")
 
 
 @pytest.fixture
@@ -71,7 +67,7 @@ class TestDescriptions:
 
     def test_photographs_of_one_part_stay_together(self, parts, seen):
         groups = [*"aabbccdde", *"uvwxyz"]
-        learn(parts, taught_of(GOOD, BAD, groups))
+        learn(parts, groups=groups)
         of = {id(part): group for part, group in zip(parts, groups, strict=True)}
         for what, _, _, batches in seen:
             if what == "learned":  # the detector is told as well, for its own folds
@@ -82,12 +78,12 @@ class TestDescriptions:
     def test_of_good_parts_look_like_those_of_new_ones(self, parts, good_images):
         """The heat of an image that was learned from would be far lower."""
         fit = learn(parts)
-        place = fit.classifier.place
+        place = fit.fitted.place
         channels = sum(shape[0] for shape in place.detector.features.shapes)
-        assert len(fit.classifier.linear.mean) == (4 + 2) + 16 + 3 * channels + channels
+        assert len(fit.fitted.linear.standardise.mean) == (4 + 2) + 16 + 3 * channels + channels
         with torch.inference_mode():
-            fresh = fit.classifier(torch.from_numpy(shrunk(good_images[GOOD:]))).map.amax(dim=(1, 2)).numpy()
-            known = fit.classifier(torch.from_numpy(shrunk(parts[:GOOD]))).map.amax(dim=(1, 2)).numpy()
+            fresh = fit.fitted(torch.from_numpy(shrunk(good_images[GOOD:]))).map.amax(dim=(1, 2)).numpy()
+            known = fit.fitted(torch.from_numpy(shrunk(parts[:GOOD]))).map.amax(dim=(1, 2)).numpy()
         assert fit.peaks.shape == (GOOD,)
         assert known.max() < fit.peaks.min()
         apart = np.median(fresh) - np.median(known)
@@ -108,16 +104,16 @@ class TestDescriptions:
 
 
 def shrunk(images):
-    return np.concatenate([batch.images for batch in Batches(list(images), SHAPE)])
+    return np.concatenate([batch.images for batch in ImageSet(list(images), Reading(SHAPE)).batches()])
 
 
 class TestSettings:
     def test_another_detector_with_a_map(self, parts, defect_images):
         fit = learn(parts, detector="padim")
-        lesson = fit.record.lesson
+        lesson = fit.records.classifier
         assert (lesson.logits.argmax(axis=1) == lesson.truth).mean() > 0.8
         with torch.inference_mode():
-            scores = fit.classifier(torch.from_numpy(shrunk(defect_images)))
+            scores = fit.fitted(torch.from_numpy(shrunk(defect_images)))
         assert (scores.image > 0).float().mean() > 0.8
         assert scores.map.shape[0] == len(defect_images)
 
@@ -128,14 +124,12 @@ class TestSettings:
             learn(parts, detector="gaussian")
 
     def test_a_detector_that_is_not_known(self):
-        with pytest.raises(RecipeError, match="detector 'magic' is not known; choose one of"):
+        with pytest.raises(RecipeError, match="detector='magic' must be one of patchcore, padim"):
             make_classifier("anomaly_features", {"detector": "magic"})
 
     @pytest.mark.parametrize("folds", [1, 21])
     def test_folds_out_of_range(self, folds):
-        with pytest.raises(
-            RecipeError, match=f"AnomalyFeatures: folds={folds} must be a number between 2 and 20"
-        ):
+        with pytest.raises(RecipeError, match=f"AnomalyFeatures: folds={folds} must be between 2 and 20"):
             make_classifier("anomaly_features", {"folds": folds})
 
 
@@ -146,11 +140,11 @@ class TestFewImages:
         with pytest.raises(
             DataError, match=f"{good} good images are too few for anomaly_features.*at least 4"
         ):
-            learn(few, taught_of(good, BAD))
+            learn(few, (good, BAD))
 
     def test_the_least_will_do(self, parts):
         few = parts[:LEAST_GOOD] + parts[GOOD : GOOD + 2]
-        fit = learn(few, taught_of(LEAST_GOOD, 2))
-        assert np.isfinite(fit.record.lesson.logits).all()
+        fit = learn(few, (LEAST_GOOD, 2))
+        assert np.isfinite(fit.records.classifier.logits).all()
         assert fit.peaks.shape == (LEAST_GOOD,)
         assert np.isfinite(fit.peaks).all()

@@ -9,15 +9,15 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from knowngood.classifiers import make_classifier
-from knowngood.data.labelled import Labelled
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.errors import DataError, RecipeError
 from knowngood.features.backbones import load_backbone
+from knowngood.features.views import EightViews
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
 from knowngood.metrics.reliability import fit_temperature
 from knowngood.training import journal, learning_rate
-from knowngood.training.augment import EightViews
 from knowngood.training.imbalance import METHODS
 from knowngood.training.run import Run
 
@@ -41,29 +41,28 @@ def parts(good_images):
     return images, masks
 
 
-def taught(masks=None):
-    return Labelled([""] * len(NUMBERS), NAMES, NUMBERS, None, masks or [""] * len(NUMBERS))
-
-
 def learn(parts, *, masks=None, seed=0, shape=SHAPE, run=None, progress=None, **settings):
     recipe = make_classifier("finetune", QUICK | settings)
     more = {"progress": progress} if progress else {}
-    images = Batches(list(parts[0]), shape)
-    return recipe.fit(images, taught(masks), seed=seed, device="cpu", run=run, **more)
+    classes = [NAMES[number] for number in NUMBERS]
+    images = ImageSet(list(parts[0]), Reading(shape), classes, masks=masks)
+    return recipe.fit(images, seed=seed, device="cpu", run=run, **more)
 
 
 def shrunk(parts, shape=SHAPE):
-    return torch.from_numpy(np.concatenate([batch.images for batch in Batches(list(parts[0]), shape)]))
+    return torch.from_numpy(
+        np.concatenate([batch.images for batch in ImageSet(list(parts[0]), Reading(shape)).batches()])
+    )
 
 
 def judge(fit, images):
     with torch.inference_mode():
-        return fit.classifier(images)
+        return fit.fitted(images)
 
 
 def same_weights(one, other):
-    theirs = other.classifier.network.state_dict()
-    return all(torch.equal(value, theirs[key]) for key, value in one.classifier.network.state_dict().items())
+    theirs = other.fitted.network.state_dict()
+    return all(torch.equal(value, theirs[key]) for key, value in one.fitted.network.state_dict().items())
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +88,13 @@ def checkpoint(tmp_path_factory):
 
 class TestLesson:
     def test_answers_to_held_out_images_are_those_of_the_classifier(self, plain, parts):
-        lesson, record = plain.record.lesson, plain.record
-        said = judge(plain, shrunk(parts)).logits[:, 0].numpy()
+        lesson, record = plain.records.classifier, plain.records.training
+        said = judge(plain, shrunk(parts)).extras["logits"][:, 0].numpy()
         np.testing.assert_allclose(lesson.logits, said[record.validation], rtol=1e-4, atol=1e-4)
         np.testing.assert_array_equal(lesson.truth, NUMBERS[record.validation])
         doubt = 1 / (2 + len(lesson.truth))
         assert lesson.temperature == fit_temperature(lesson.logits, lesson.truth, doubt=doubt)
-        assert plain.classifier.temperature == lesson.temperature
+        assert plain.fitted.temperature == lesson.temperature
         learned = np.setdiff1d(np.arange(len(NUMBERS)), record.validation)
         right = said[learned].argmax(axis=1) == NUMBERS[learned]
         assert lesson.train_accuracy == pytest.approx(right.mean())
@@ -103,28 +102,28 @@ class TestLesson:
         assert plain.peaks is None
 
     def test_what_was_chosen_is_noted(self, plain):
-        real = np.bincount(np.delete(NUMBERS, plain.record.validation))
-        [note] = plain.record.lesson.notes
+        real = np.bincount(np.delete(NUMBERS, plain.records.training.validation))
+        [note] = plain.records.classifier.notes
         assert re.match(r"imbalance: (none|class_weights) \(the largest class is 1\.\d times the", note)
         assert f"({real.max()} and {real.min()} images)" in note
 
     def test_the_sheet_shows_each_kind_as_it_is_and_changed(self, plain, parts):
-        lesson, images = plain.record.lesson, shrunk(parts).numpy()
+        lesson, images = plain.records.classifier, shrunk(parts).numpy()
         assert lesson.rows == NAMES
         assert lesson.sheet.shape == (3, 6, *SHAPE, 3)
         for number, row in enumerate(lesson.sheet):
-            learned = np.setdiff1d(np.flatnonzero(number == NUMBERS), plain.record.validation)
+            learned = np.setdiff1d(np.flatnonzero(number == NUMBERS), plain.records.training.validation)
             assert any(np.array_equal(row[0], images[place]) for place in learned)
             assert len({picture.tobytes() for picture in row}) == 6
             assert np.abs(row[1:].mean(axis=(1, 2, 3)) / row[0].mean() - 1).max() < 0.5
 
     def test_pictures_of_large_images_are_made_smaller(self, parts):
-        lesson = learn(parts, shape=(32, 160)).record.lesson
+        lesson = learn(parts, shape=(32, 160)).records.classifier
         assert lesson.sheet.shape == (3, 6, 16, 80, 3)
 
     def test_there_is_none_where_nothing_is_changed(self, parts):
         still = dict.fromkeys(("zoom", "shift", "contrast", "brightness", "blur"), 0.0)
-        lesson = learn(parts, **still).record.lesson
+        lesson = learn(parts, **still).records.classifier
         assert lesson.sheet is None
         assert lesson.rows == []
 
@@ -133,19 +132,19 @@ class TestMethods:
     @pytest.mark.parametrize("method", METHODS)
     def test_each_learns_for_an_epoch(self, parts, method):
         fit = learn(parts, imbalance=method, label_smoothing=0.1)
-        assert len(fit.record.epochs) == 1
-        assert np.isfinite(fit.record.epochs[0][1:4]).all()
-        assert fit.record.lesson.notes == [f"imbalance: {method} (asked for)"]
-        assert fit.classifier.network.loss.method == method
+        assert len(fit.records.training.epochs) == 1
+        assert np.isfinite(fit.records.training.epochs[0][1:4]).all()
+        assert fit.records.classifier.notes == [f"imbalance: {method} (asked for)"]
+        assert fit.fitted.network.loss.method == method
         before = load_backbone(strides=(16, 32)).network
-        after = dict(fit.classifier.network.backbone.network.named_parameters())
+        after = dict(fit.fitted.network.backbone.network.named_parameters())
         assert not any(torch.equal(value, after[key]) for key, value in before.named_parameters())
 
     def test_the_metric_chooses_the_epoch(self, parts):
         fit = learn(parts, metric="balanced_error", epochs=2)
-        balanced = [1 - np.mean(epoch.accuracies) for epoch in fit.record.epochs]
+        balanced = [1 - np.mean(epoch.accuracies) for epoch in fit.records.training.epochs]
         assert len(balanced) == 2
-        assert fit.record.best == 1 + int(np.argmin(np.round(balanced, 6)))
+        assert fit.records.training.best == 1 + int(np.argmin(np.round(balanced, 6)))
 
     def test_pasted_defects_are_learned_from(self, parts, tmp_path):
         masks = []
@@ -153,16 +152,16 @@ class TestMethods:
             Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / f"{place}.png")
             masks.append(str(tmp_path / f"{place}.png") if NUMBERS[place] else "")
         fit = learn(parts, masks=masks, shape=(64, 64), pasted=4)
-        lesson = fit.record.lesson
+        lesson = fit.records.classifier
         [told] = re.findall(r"of (\d+) made images (\d+) were plausible", lesson.notes[1])
         made, plausible = map(int, told)
         assert 0 < plausible <= made <= 8
         # What is held out and counted are real images alone.
         assert lesson.counts == [8, 5, 5]
-        np.testing.assert_array_equal(lesson.truth, NUMBERS[fit.record.validation])
+        np.testing.assert_array_equal(lesson.truth, NUMBERS[fit.records.training.validation])
         # But what the losses weigh are all that are learned from.
-        share = fit.classifier.network.loss.log_share.exp()
-        real = np.bincount(np.delete(NUMBERS, fit.record.validation))
+        share = fit.fitted.network.loss.log_share.exp()
+        real = np.bincount(np.delete(NUMBERS, fit.records.training.validation))
         assert float(share[0]) == pytest.approx(real[0] / (real.sum() + plausible))
 
     def test_pasting_needs_masks(self, parts):
@@ -172,25 +171,25 @@ class TestMethods:
     def test_one_epoch_at_the_end_is_for_all_layers(self, parts):
         before = torch.get_rng_state()
         fit = learn(parts, epochs=1, head_epochs=5)
-        assert fit.classifier.network.head_epochs == 0
+        assert fit.fitted.network.head_epochs == 0
         assert torch.equal(torch.get_rng_state(), before)  # chance elsewhere is left as it was
 
     def test_a_learning_rate_is_found(self, parts, monkeypatch):
         monkeypatch.setattr(learning_rate, "STEPS", 30)
         fit = learn(parts, learning_rate=None)
-        assert 1e-6 < fit.record.learning_rate < 0.1
-        assert fit.record.learning_rate != make_classifier("finetune").learning_rate
-        assert np.isfinite(fit.record.epochs[0].validation)
+        assert 1e-6 < fit.records.training.learning_rate < 0.1
+        assert fit.records.training.learning_rate != make_classifier("finetune").learning_rate
+        assert np.isfinite(fit.records.training.epochs[0].validation)
 
     def test_another_schedule(self, parts, plain):
         fit = learn(parts, schedule="cosine")
-        assert fit.record.learning_rate == plain.record.learning_rate == 3e-4
+        assert fit.records.training.learning_rate == plain.records.training.learning_rate == 3e-4
         assert not same_weights(fit, plain)
 
 
 def views_of(fit, images):
     """Logits of each of the eight views (N, 8, C)."""
-    network = fit.classifier.network
+    network = fit.fitted.network
     with torch.inference_mode():
         pixels = EightViews("quarter")(network.backbone.normalise(images))
         return network(pixels.flatten(0, 1))[2].reshape(len(images), 8, 3)
@@ -199,7 +198,7 @@ def views_of(fit, images):
 class TestViews:
     def test_a_majority_decides(self, eight, parts):
         images = shrunk(parts)
-        each, said = views_of(eight["vote"], images), judge(eight["vote"], images).logits[:, 0]
+        each, said = views_of(eight["vote"], images), judge(eight["vote"], images).extras["logits"][:, 0]
         shares = said.exp()
         torch.testing.assert_close(shares.sum(dim=1), torch.ones(len(images)))
         for view, share in zip(each, shares, strict=True):
@@ -210,16 +209,18 @@ class TestViews:
     def test_or_the_mean_probability(self, eight, parts):
         images = shrunk(parts)
         expected = views_of(eight["mean"], images).softmax(dim=2).mean(dim=1)
-        torch.testing.assert_close(judge(eight["mean"], images).logits[:, 0].exp(), expected)
+        torch.testing.assert_close(judge(eight["mean"], images).extras["logits"][:, 0].exp(), expected)
 
     def test_they_differ_in_how_they_agree_alone(self, eight):
         assert same_weights(eight["vote"], eight["mean"])
-        assert not np.array_equal(eight["vote"].record.lesson.logits, eight["mean"].record.lesson.logits)
+        assert not np.array_equal(
+            eight["vote"].records.classifier.logits, eight["mean"].records.classifier.logits
+        )
 
     def test_a_turned_part_has_the_same_answer(self, eight, parts):
         images = shrunk(parts)
         before, after = judge(eight["mean"], images), judge(eight["mean"], torch.rot90(images, 1, (1, 2)))
-        torch.testing.assert_close(after.logits, before.logits, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(after.extras["logits"], before.extras["logits"], rtol=1e-3, atol=1e-3)
         assert before.map.shape == (len(images), 2, 2)  # of the image as it is
         assert not torch.allclose(after.map, before.map, rtol=1e-2)
 
@@ -242,12 +243,14 @@ class TestGoingOn:
             learn(parts, **settings, run=Run(tmp_path), progress=cut_off)
         assert len(pd.read_csv(tmp_path / "losses.csv")) == 1
         fit, whole = learn(parts, **settings, run=Run(tmp_path)), learn(parts, **settings)
-        assert [epoch[:4] for epoch in fit.record.epochs] == [epoch[:4] for epoch in whole.record.epochs]
-        assert len(fit.record.epochs) == 3
-        assert fit.record.best == whole.record.best
+        assert [epoch[:4] for epoch in fit.records.training.epochs] == [
+            epoch[:4] for epoch in whole.records.training.epochs
+        ]
+        assert len(fit.records.training.epochs) == 3
+        assert fit.records.training.best == whole.records.training.best
         assert same_weights(fit, whole)
-        np.testing.assert_array_equal(fit.record.lesson.logits, whole.record.lesson.logits)
-        assert fit.record.lesson.temperature == whole.record.lesson.temperature
+        np.testing.assert_array_equal(fit.records.classifier.logits, whole.records.classifier.logits)
+        assert fit.records.classifier.temperature == whole.records.classifier.temperature
         with pytest.raises(RecipeError, match=r"holds a training with dropout=0\.2, not 0\.5"):
             learn(parts, **settings, dropout=0.5, run=Run(tmp_path))
 
@@ -260,14 +263,14 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"views": 4}, "FineTune: views=4 must be 1 or 8"),
+            ({"views": 4}, "FineTune: views=4 must be one of 1, 8"),
             ({"strides": ()}, "FineTune: strides=() must name at least one stride, each once, finest first"),
             ({"strides": (32, 16)}, "FineTune: strides=(32, 16) must name"),
-            ({"batch_size": 1}, "FineTune: batch_size=1 must be a number between 2 and 4096"),
-            ({"learning_rate": 0.0}, "FineTune: learning_rate=0.0 must be a number between 1e-08 and 1.0"),
-            ({"layer_decay": 1.5}, "FineTune: layer_decay=1.5 must be a number between 0.01 and 1"),
-            ({"dropout": 1.0}, "FineTune: dropout=1.0 must be a number between 0 and 0.9"),
-            ({"pasted": -1}, "FineTune: pasted=-1 must be a number between 0 and 10000"),
+            ({"batch_size": 1}, "FineTune: batch_size=1 must be between 2 and 4096"),
+            ({"learning_rate": 0.0}, "FineTune: learning_rate=0.0 must be between 1e-08 and 1"),
+            ({"layer_decay": 1.5}, "FineTune: layer_decay=1.5 must be between 0.01 and 1"),
+            ({"dropout": 1.0}, "FineTune: dropout=1.0 must be between 0 and 0.9"),
+            ({"pasted": -1}, "FineTune: pasted=-1 must be at least 0"),
             ({"metric": "f1"}, "FineTune: metric='f1' must be one of loss, error, balanced_error"),
             ({"imbalance": "magic"}, "FineTune: imbalance='magic' must be one of auto, none, class_weights"),
             (
@@ -276,8 +279,8 @@ class TestSettings:
             ),
             ({"orientation": "upside"}, "FineTune: orientation='upside' must be one of fixed, mirrored"),
             ({"agreement": "max"}, "FineTune: agreement='max' must be one of mean, vote"),
-            ({"zoom": 2.0}, "zoom=2.0 must be a number between 0 and 1"),
-            ({"epochs": 0}, "FineTune: epochs=0 must be a number between 1 and 100000"),
+            ({"zoom": 2.0}, "FineTune: zoom=2.0 must be between 0 and 1"),
+            ({"epochs": 0}, "FineTune: epochs=0 must be at least 1"),
         ],
     )
     def test_what_is_wrong_is_named(self, settings, message):
@@ -316,7 +319,7 @@ class TestAnotherNetwork:
 
     def test_its_layers_learn_by_blocks(self, parts, checkpoint):
         fit = learn(parts, backbone="resnet18", weights=checkpoint, layer_decay=0.5)
-        network = fit.classifier.network
+        network = fit.fitted.network
         groups = network.groups(1.0)
         assert [group["lr"] for group in groups] == [0.5**depth for depth in range(7)]
         trunk = network.backbone.network

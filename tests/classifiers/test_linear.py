@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.class_weight import compute_sample_weight
 from torch import nn
 
 from knowngood.classifiers import linear
@@ -11,15 +10,11 @@ from knowngood.classifiers.linear import (
     Linear,
     Samples,
     Teaching,
-    choose,
-    chosen,
+    balance,
     fit_linear,
     flat,
-    kept_rows,
-    lesson,
+    make_record,
     out_of_fold,
-    prior_shift,
-    sample_weights,
     teach_linear,
 )
 from knowngood.metrics.classification import losses
@@ -121,34 +116,32 @@ class TestFitLinear:
 
 
 class TestImbalance:
-    def test_weights_are_those_of_scikit_learn(self):
-        numbers = draw([30, 9, 4]).numbers
-        expected = compute_sample_weight("balanced", numbers)
-        np.testing.assert_allclose(sample_weights(numbers, "class_weights"), expected)
-        np.testing.assert_array_equal(sample_weights(numbers, "none"), np.ones(43))
-
-    def test_weights_where_a_kind_is_not_there(self):
-        numbers = np.array([0, 0, 0, 2])
-        np.testing.assert_allclose(
-            sample_weights(numbers, "class_weights"), compute_sample_weight("balanced", numbers)
-        )
-
-    def test_undersampling_keeps_as_many_of_each(self):
+    def test_undersampling_keeps_as_many_of_each_and_the_seed_decides_which(self):
         samples = draw([30, 9, 4])
-        rows = kept_rows(samples, "undersampling", 0)
-        assert np.bincount(samples.numbers[rows]).tolist() == [4, 4, 4]
-        assert len(set(rows.tolist())) == 12
-        assert (np.diff(rows) > 0).all()
-        np.testing.assert_array_equal(kept_rows(samples, "undersampling", 0), rows)
-        assert not np.array_equal(kept_rows(samples, "undersampling", 1), rows)
+        found = balance(samples, 3, teaching("undersampling"))
+        assert np.bincount(found.numbers).tolist() == [4, 4, 4]
+        assert found.images == len(np.unique(found.rows, axis=0)) == 12
+        np.testing.assert_array_equal(balance(samples, 3, teaching("undersampling")).rows, found.rows)
+        assert not np.array_equal(balance(samples, 3, teaching("undersampling", seed=1)).rows, found.rows)
 
-    @pytest.mark.parametrize("method", ["none", "class_weights", "logit_adjustment"])
-    def test_all_others_keep_all(self, method):
-        np.testing.assert_array_equal(kept_rows(draw([30, 9]), method, 0), np.arange(39))
+    @pytest.mark.parametrize("method", ["none", "class_weights", "logit_adjustment", "auto"])
+    def test_all_others_keep_all_in_their_order(self, method):
+        samples = draw([30, 9], views=2)
+        found = balance(samples, 2, teaching(method))
+        np.testing.assert_array_equal(found.rows, samples.features.reshape(78, -1))
+        np.testing.assert_array_equal(found.numbers, np.repeat(samples.numbers, 2))
+        assert found.images == 39
+
+    @pytest.mark.parametrize("method", ["class_weights", "auto"])
+    def test_weights_make_kinds_equal(self, method):
+        found = balance(draw([30, 9, 4]), 3, teaching(method))
+        np.testing.assert_allclose(np.bincount(found.numbers, found.weights), 43 / 3)
+        assert balance(draw([30, 9, 4]), 3, teaching("none")).weights.tolist() == [1] * 43
 
     def test_undersampling_learns_from_what_is_kept_alone(self):
         samples = draw([30, 9])
-        part = chosen(samples, kept_rows(samples, "undersampling", 5))
+        kept = balance(samples, 2, teaching("undersampling", seed=5))
+        part = samples._replace(features=kept.rows[:, None], numbers=kept.numbers)
         one = fit_linear(samples, 2, 1.0, teaching("undersampling", seed=5))
         other = fit_linear(part, 2, 1.0, teaching("none", seed=5))
         for name, tensor in one.state_dict().items():
@@ -161,14 +154,8 @@ class TestImbalance:
         adjusted = fit_linear(samples, 3, 1.0, teaching("logit_adjustment"))(rows)
         expected = -np.log(np.array([30, 9, 4]) / 43)
         np.testing.assert_allclose((adjusted - plain).numpy(), np.tile(expected, (43, 1)), atol=1e-4)
-        np.testing.assert_allclose(prior_shift(samples.numbers, 3, "logit_adjustment"), -expected)
-        assert prior_shift(samples.numbers, 3, "class_weights").tolist() == [0, 0, 0]
-
-    def test_what_is_chosen_is_told(self):
-        method, why = choose("auto", np.array([30, 4, 10]))
-        assert method == "class_weights"
-        assert "the largest kind is 7.5 times the smallest" in why
-        assert choose("undersampling", np.array([30, 4])) == ("undersampling", "asked for")
+        np.testing.assert_allclose(balance(samples, 3, teaching("logit_adjustment")).shift, -expected)
+        assert balance(samples, 3, teaching()).shift.tolist() == [0, 0, 0]
 
     def test_rare_kinds_are_filled_up_behind_the_real_samples(self):
         samples = draw([30, 6], views=2)
@@ -299,8 +286,8 @@ class TestTeachLinear:
         doubt = 1 / (2 + len(samples.numbers))
         assert learned.temperature == fit_temperature(learned.logits, samples.numbers, doubt=doubt)
         assert learned.notes[0].startswith("imbalance: class_weights (asked for)")
-        again = lesson(samples, NAMES, learned.logits, head, teaching("auto"), ["and more"])
-        assert again.notes[0].startswith("imbalance: class_weights (the largest kind is 5.0 times")
+        again = make_record(samples, NAMES, learned.logits, head, teaching("auto"), ["and more"])
+        assert again.notes[0].startswith("imbalance: class_weights (the largest class is 5.0 times")
         assert again.notes[1:] == ["and more"]
 
     def test_progress_is_told_to_its_end(self, samples):

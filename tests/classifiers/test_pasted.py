@@ -6,8 +6,8 @@ from PIL import Image
 
 from knowngood.classifiers import pasted
 from knowngood.classifiers.pasted import with_pasted
-from knowngood.data.labelled import Labelled
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.errors import DataError
 from knowngood.training.store import store_images
 from knowngood.types import silent
@@ -29,15 +29,12 @@ def parts(good_images, defect_images, defect_masks, tmp_path_factory):
     for number, mask in enumerate([*defect_masks, *stains]):
         masks.append(str(folder / f"{number}.png"))
         Image.fromarray(mask.astype(np.uint8) * 255).save(masks[-1])
-    return Batches(list(images), SHAPE), Labelled(
-        [""] * 22, NAMES, np.repeat([0, 1, 2], [10, 6, 6]), None, masks
-    )
+    return ImageSet(list(images), Reading(SHAPE), np.repeat(NAMES, [10, 6, 6]).tolist(), masks=masks)
 
 
 @pytest.fixture
 def kept(parts):
-    images, taught = parts
-    with store_images(images, classes=taught.numbers.tolist(), seed=0) as store:
+    with store_images(parts, seed=0) as store:
         yield store
 
 
@@ -55,10 +52,9 @@ def asked(monkeypatch):
     return calls
 
 
-def paste(kept, parts, *, count=6, taught=None, orientation="fixed", seed=0, progress=silent):
-    return with_pasted(
-        kept, parts[0], taught or parts[1], count, orientation=orientation, seed=seed, progress=progress
-    )
+def paste(kept, parts, *, count=6, masks=None, orientation="fixed", seed=0, progress=silent):
+    images = parts if masks is None else dataclasses.replace(parts, masks=masks)
+    return with_pasted(kept, images, count, orientation=orientation, seed=seed, progress=progress)
 
 
 def among(image, images):
@@ -148,48 +144,44 @@ class TestWithPasted:
     def test_the_same_seed_makes_the_same(self, parts):
         made = []
         for seed in (0, 0, 1):
-            images, taught = parts
-            with store_images(images, classes=taught.numbers.tolist(), seed=0) as store:
+            with store_images(parts, seed=0) as store:
                 more, _ = paste(store, parts, seed=seed)
                 made.append(np.array(more.samples[22:]))
         np.testing.assert_array_equal(made[0], made[1])
         assert not np.array_equal(made[0], made[2])
 
     def test_a_type_without_masks_is_passed_over(self, kept, parts, asked):
-        taught = parts[1]._replace(masks=[*parts[1].masks[:16], *[""] * 6])
+        masks = [*parts.masks[:16], *[""] * 6]
         told = []
-        more, words = paste(kept, parts, taught=taught, progress=lambda *what: told.append(what))
+        more, words = paste(kept, parts, masks=masks, progress=lambda *what: told.append(what))
         assert len(asked) == 1
         assert set(more.labels[22:].tolist()) == {1}
         assert "of 6 made images" in words
         assert told == [("pasting defects", 1, 2), ("pasting defects", 2, 2)]
 
     def test_without_any_mask_it_is_an_error(self, kept, parts):
-        taught = parts[1]._replace(masks=[""] * 22)
         with pytest.raises(DataError, match=r"pasted needs the masks of defects.*take pasted=0"):
-            paste(kept, parts, taught=taught)
+            paste(kept, parts, masks=[""] * 22)
 
     def test_masks_of_held_out_defects_alone_do_not_count(self, kept, parts):
         held_out = set(kept.index[kept.validation].tolist())
-        taught = parts[1]._replace(
-            masks=[mask if place in held_out else "" for place, mask in enumerate(parts[1].masks)]
-        )
-        assert any(taught.masks)
+        masks = [mask if place in held_out else "" for place, mask in enumerate(parts.masks)]
+        assert any(masks)
         with pytest.raises(DataError, match="masks of defects to learn from, and there are none"):
-            paste(kept, parts, taught=taught)
+            paste(kept, parts, masks=masks)
 
     def test_a_mask_of_another_size_is_named(self, kept, parts, tmp_path):
         place = int(kept.index[kept.train[kept.labels[kept.train] == 1][0]])
         Image.fromarray(np.full((8, 8), 255, np.uint8)).save(tmp_path / "small.png")
-        masks = list(parts[1].masks)
+        masks = list(parts.masks)
         masks[place] = str(tmp_path / "small.png")
         with pytest.raises(DataError, match=r"small\.png' is 8 x 8 but its image is 96 x 96"):
-            paste(kept, parts, taught=parts[1]._replace(masks=masks))
+            paste(kept, parts, masks=masks)
 
     def test_its_images_are_left_as_they_are(self, kept, parts):
-        before = [image.copy() for image in parts[0].sources]
+        before = [image.copy() for image in parts.sources]
         fields = dataclasses.asdict(kept)
         paste(kept, parts, count=2)
-        np.testing.assert_array_equal(np.stack(parts[0].sources), np.stack(before))
+        np.testing.assert_array_equal(np.stack(parts.sources), np.stack(before))
         for name, value in dataclasses.asdict(kept).items():
             np.testing.assert_array_equal(value, fields[name])

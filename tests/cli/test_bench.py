@@ -13,6 +13,7 @@ NAMES = (
     "graph only",
     "score",
     "one image",
+    "one image, 95 %",
     "arithmetic",
     "machine's peak",
     "score / decode",
@@ -26,9 +27,9 @@ def test_every_figure_has_its_line(run, widget):
     assert status == 0
     heading, *lines = out.splitlines()
     assert "patchcore" in heading
-    assert "38 images a round" in heading
+    assert "38 images per round" in heading
     found = {line[:15].strip(): line[15:].split() for line in lines}
-    assert found.keys() - {""} == set(NAMES)
+    assert tuple(found) == NAMES
     for name, (value, *unit) in found.items():
         assert re.fullmatch(r"\d+(\.\d+)?%?|-", value), name
         assert unit, name

@@ -9,8 +9,9 @@ def test_every_classifier_is_listed_with_what_it_learns_and_its_settings(run):
     for name, recipe in CLASSIFIERS.items():
         (place,) = [number for number, line in enumerate(lines) if line.split(" ")[0] == name]
         assert lines[place].split(None, 1)[1] == recipe.__doc__.splitlines()[0]
-        assert lines[place + 1].strip().startswith("input_size=")
-        assert "orientation=fixed" in lines[place + 1]
+        assert lines[place + 1].startswith("    input_size=")
+        assert lines[place + 2].startswith("    orientation=fixed")
+        assert lines[place + 2].endswith("; one of fixed, mirrored, quarter, any")
 
 
 def test_every_method_for_imbalanced_kinds_is_listed_with_its_use(run):

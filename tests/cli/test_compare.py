@@ -1,12 +1,12 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from knowngood.data.labelled import with_defects_to_learn
 
-from ..inspector.test_train import write_parts
+from ..support.parts import write_parts
+from ..support.tables import read_table
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +24,12 @@ def grid(tmp_path):
     return path
 
 
-def read(path):
-    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-    return readers.get(path.suffix, lambda path: pd.read_json(path, lines=True))(path)
-
-
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_experiments_as_a_table(run, folder, grid, tmp_path, suffix):
     out = tmp_path / f"table{suffix}"
     status, said, err = run("compare", folder, "--grid", grid, "--out", out)
     assert (status, err) == (0, "")
-    table = read(out)
+    table = read_table(out)
     assert table["experiment"].astype(str).tolist() == ["original", "1"]
     assert table["change"].fillna("").tolist() == ["", "imbalance=auto → undersampling"]
     lines = said.splitlines()
@@ -43,7 +38,7 @@ def test_experiments_as_a_table(run, folder, grid, tmp_path, suffix):
     for row, line in zip(table.itertuples(), lines[1:3], strict=True):
         assert f"{row.validation_loss:.4f}" in line.split()
         assert f"{row.test_balanced_accuracy:.4f}" in line.split()
-    assert lines[3] == "Choose by the validation figures: a test that chose is no test any more."
+    assert lines[3] == "Choose by the validation columns: a test set that was chosen by is no longer one."
     assert len(lines) == 4
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ..inspector.test_train import write_parts
+from ..support.parts import write_parts
+from ..support.tables import read_table
 
 SETTINGS = ("--classifier", "linear_probe", "--set", "input_size=64")
 
@@ -13,17 +14,12 @@ def folder(tmp_path_factory):
     return write_parts(tmp_path_factory.mktemp("data") / "widget", counts)
 
 
-def read(path):
-    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-    return readers.get(path.suffix, lambda path: pd.read_json(path, lines=True))(path)
-
-
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_folds_figures_and_every_image(run, folder, tmp_path, suffix):
     out = tmp_path / f"images{suffix}"
     status, said, err = run("cross-validate", folder, *SETTINGS, "--folds", 2, "--out", out)
     assert (status, err) == (0, "")
-    table = read(out)
+    table = read_table(out)
     assert list(table.columns) == [
         *("path", "label", "defect", "mask", "score", "p_value", "decision", "kind"),
         *("p_good", "p_hole", "p_scratch", "fold"),
@@ -89,9 +85,9 @@ def test_good_parts_alone(run, folder):
     assert "there is no defect to train on" in err
 
 
-def test_the_help_says_which_images_take_turns(run):
+def test_the_help_says_which_images_are_held_out(run):
     text = " ".join(run("cross-validate", "--help").out.replace("│", " ").split())
-    assert "those of the test split take turns" in text
+    assert "those of the test split are held out in turn" in text
     for option in (*("--classifier", "--recipe", "--set", "--folds", "--by", "--seed", "--device", "--out"),):
         assert option in text
     assert "Number of folds. [default: 5]" in text

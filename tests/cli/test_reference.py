@@ -1,13 +1,22 @@
-"""The reference page says what `--help` says."""
+"""The reference pages say what the commands and the methods say of themselves."""
 
-import importlib.util
-from pathlib import Path
+import pytest
+from typer.main import get_group
 
-ROOT = Path(__file__).resolve().parents[2]
+import make_commands
+import make_settings
+from knowngood.cli.app import app
 
 
-def test_the_reference_is_made_from_the_help():
-    spec = importlib.util.spec_from_file_location("make_commands", ROOT / "docs" / "make_commands.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.PAGE.read_text(encoding="utf-8") == module.reference(), "run python docs/make_commands.py"
+@pytest.mark.parametrize(
+    ("maker", "text"), [(make_commands, make_commands.reference), (make_settings, make_settings.page)]
+)
+def test_a_page_is_made_from_what_it_describes(maker, text):
+    made = text()
+    assert maker.PAGE.read_text(encoding="utf-8") == made, f"run python docs/{maker.__name__}.py"
+
+
+def test_every_command_has_its_usage():
+    page = make_commands.reference()
+    for command in get_group(app).commands:
+        assert f"## knowngood {command}\n\n    Usage: knowngood {command} " in page

@@ -11,8 +11,10 @@ import knowngood
 from knowngood.data.labelled import with_defects_to_learn
 from knowngood.inspector.train import train
 
-from ..inspector.test_train import SMALL, write_parts
+from ..support.parts import write_parts
+from ..support.tables import read_table
 
+SMALL = knowngood.make_classifier("linear_probe", {"input_size": 64})
 SETTINGS = ("--classifier", "linear_probe", "--set", "input_size=64")
 KINDS = ["p_good", "p_hole", "p_scratch"]
 
@@ -36,11 +38,6 @@ def inspector(trained, tmp_path):
     path = tmp_path / "widget.inspector"
     path.write_bytes(trained.read_bytes())
     return path
-
-
-def read(path):
-    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-    return readers.get(path.suffix, lambda path: pd.read_json(path, lines=True))(path)
 
 
 def refused(outcome, *words):
@@ -109,7 +106,7 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
     after = knowngood.Inspector.load(path)
     assert after.threshold.requested == 0.2
     assert after.graph == before.graph
-    assert after.training.lesson.names == before.training.lesson.names
+    assert after.classifier.names == before.classifier.names
     assert "false rejects at most 0.2" in run("info", path).out
 
 
@@ -117,7 +114,7 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
 def test_score_writes_kind_and_probabilities(run, inspector, folder, tmp_path, suffix):
     out = tmp_path / f"scores{suffix}"
     assert run("score", inspector, folder / "test", "--out", out).status == 0
-    table = read(out)
+    table = read_table(out)
     assert list(table.columns) == ["path", "score", "p_value", "decision", "kind", *KINDS]
     assert len(table) == 24
     np.testing.assert_allclose(table[KINDS].sum(axis=1), 1, rtol=1e-5)
@@ -173,7 +170,7 @@ def test_a_recipe_file_names_the_classifier_and_settings_win(run, folder, tmp_pa
     status, _, _ = run("train", folder, "--out", path, "--recipe", recipe, "--set", "input_size=64")
     assert status == 0
     manifest = knowngood.Inspector.load(path).manifest
-    assert manifest.detector == "linear_probe"
+    assert manifest.method == "linear_probe"
     assert (manifest.recipe["input_size"], manifest.recipe["imbalance"]) == (64, "none")
 
 
@@ -193,11 +190,11 @@ def test_the_help_says_what_each_option_does(run):
     text = " ".join(out.replace("│", " ").split())
     for option in (
         *("--out", "--classifier", "--recipe", "--set", "--by", "--defect-share", "--seed", "--device"),
-        *("--run", "--skip-unreadable"),
+        *("--run", "--precision", "--devices", "--mlflow", "--skip-unreadable"),
     ):
         assert option in text
-    assert "anomaly_features if not given" in text
-    assert "Share of each defect type to learn from" in text
+    assert "[default: (anomaly_features)]" in text
+    assert "Fraction of each defect type to train on" in text
     assert "[default: 0.7]" in text
 
 
@@ -219,6 +216,8 @@ def test_the_help_says_what_each_option_does(run):
         (("--seed", "-1"), ("seed",)),
         (("--recipe", "no.yaml"), ("'no.yaml'", "cannot be read")),
         (("--run", "run"), ("LinearProbe trains no network; leave out the run",)),
+        (("--devices", "2"), ("LinearProbe trains no network; leave out the run",)),
+        (("--precision", "64"), ("precision='64'", "bf16-mixed")),
     ],
 )
 def test_a_wrong_option_is_named(run, folder, tmp_path, monkeypatch, arguments, words):

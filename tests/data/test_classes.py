@@ -1,13 +1,15 @@
 import pytest
 
-from knowngood.data.classes import number_classes
+from knowngood.data.classes import check_classes
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.errors import DataError
 
 
 def test_a_class_whose_images_show_one_part_only():
     classes, sources = ["a", "a", "b", "b"], ["0.png", "1.png", "2.png", "3.png"]
     with pytest.raises(DataError, match="class 'b' has one good part; at least 2 are needed"):
-        number_classes(classes, sources, groups=[0, 1, 2, 2])
+        check_classes(ImageSet(sources, Reading((8, 8)), classes, groups=[0, 1, 2, 2]))
 
 
 @pytest.mark.parametrize(
@@ -22,5 +24,5 @@ def test_a_class_whose_images_show_one_part_only():
 )
 def test_classes_that_will_not_do(classes, message):
     with pytest.raises(DataError, match=message) as caught:
-        number_classes(classes, ["0.png", "1.png", "2.png"])
+        check_classes(ImageSet(["0.png", "1.png", "2.png"], Reading((8, 8)), classes))
     assert "\n" not in str(caught.value)

@@ -287,7 +287,7 @@ def test_arrays(pixels):
         decode(pixels[:3])
 
 
-def test_nothing_is_printed_whatever_the_file(tmp_path, pixels):
+def test_the_program_prints_nothing_whatever_the_file(tmp_path, pixels):
     big, odd = tmp_path / "big.png", tmp_path / "odd.png"
     big.write_bytes(black_png(9_500, 9_500, rows=9_500))
     extra = PngImagePlugin.PngInfo()
@@ -303,6 +303,7 @@ def test_nothing_is_printed_whatever_the_file(tmp_path, pixels):
         (tmp_path / f"cut{index}{file.suffix}").write_bytes(file.read_bytes()[:-100])
     program = (
         "import sys\n"
+        "from knowngood.cli.app import quieten; quieten()\n"
         "from knowngood.data.images import read_image\n"
         "from knowngood.errors import UnreadableImage\n"
         "for file in sys.argv[1:]:\n"
@@ -312,3 +313,23 @@ def test_nothing_is_printed_whatever_the_file(tmp_path, pixels):
     files = sorted(str(file) for file in tmp_path.iterdir())
     done = subprocess.run([sys.executable, "-c", program, *files], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+# --- bytes of a file
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_bytes_are_read_as_their_file(tmp_path, pixels, suffix):
+    path = save(tmp_path / f"a.{suffix}", Image.fromarray(pixels))
+    np.testing.assert_array_equal(decode(path.read_bytes()), decode(path))
+    assert read_header(path.read_bytes()) == read_header(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", r"the file is empty \(0 bytes\)"), (b"not an image", "not an image of a known type")],
+)
+def test_bytes_that_are_no_image(content, reason):
+    for read in (decode, read_header):
+        with pytest.raises(UnreadableImage, match=reason):
+            read(content)

@@ -113,8 +113,10 @@ def test_the_masks_of_the_widget(widget):
 
 @pytest.mark.parametrize("files", [(), ("readme.txt", "good/.hidden.png", ".hidden/good/0.png")])
 def test_a_folder_without_images(folder, files):
-    with pytest.raises(DataError, match="holds no images"):
-        recognise(folder("empty/x.txt", *files))
+    empty = folder("empty/x.txt", *files)
+    with pytest.raises(DataError, match="holds no images") as refused:
+        recognise(empty)
+    assert refused.value.path == str(empty)
 
 
 def test_a_folder_without_good_images(folder):

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from knowngood.data.samples import check_samples, fingerprint, good_sources, good_train, load_samples
+from knowngood.data.samples import (
+    Selection,
+    check_samples,
+    fingerprint,
+    good_sources,
+    good_train,
+    load_samples,
+)
 from knowngood.errors import DataError
 
 ROWS = {
@@ -109,8 +116,9 @@ def test_a_path_that_is_not_there_suggests_near_names(tmp_path):
         load_samples(tmp_path / "screw")
     with pytest.raises(DataError, match=r"did you mean '.*/screws'\?"):
         load_samples(tmp_path / "screw" / "train")
-    with pytest.raises(DataError, match=r"does not exist$"):
+    with pytest.raises(DataError, match=r"does not exist$") as missing:
         load_samples(tmp_path / "xyz")
+    assert missing.value.path == str(tmp_path / "xyz")
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"file' is a file"):
         load_samples(tmp_path / "file" / "below")
@@ -121,8 +129,9 @@ def test_a_path_that_may_not_be_reached_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "stat", refuse)
-    with pytest.raises(DataError, match=r"locked' cannot be reached: Permission denied"):
+    with pytest.raises(DataError, match=r"locked' cannot be reached: Permission denied") as locked:
         load_samples(tmp_path / "locked")
+    assert locked.value.path == str(tmp_path / "locked")
 
 
 def test_good_train_selects_and_counts(widget):
@@ -173,25 +182,25 @@ def test_fingerprint_of_an_array_is_not_that_of_its_bytes(tmp_path):
 
 def test_good_sources_of_a_folder_and_a_table(widget):
     paths = [str(path) for path in sorted((widget / "train/good").iterdir())]
-    assert good_sources(widget) == good_sources(str(widget)) == (paths, None, None)
+    assert good_sources(widget) == good_sources(str(widget)) == (paths, None, None, None)
     table = load_samples(widget)
-    assert good_sources(table) == (paths, None, None)
+    assert good_sources(table) == (paths, None, None, None)
     groups = table["path"].where(table["path"] != paths[0], "twin")
-    assert good_sources(table.assign(group=groups)) == (paths, ["twin", *paths[1:]], None)
+    assert good_sources(table.assign(group=groups)) == (paths, None, ["twin", *paths[1:]], None)
     classes = table["path"].where(table["path"] != paths[0]).rename("class")
-    assert good_sources(table.assign(**{"class": classes})) == (paths, None, ["", *paths[1:]])
+    assert good_sources(table.assign(**{"class": classes})) == (paths, ["", *paths[1:]], None, None)
     with pytest.raises(DataError, match="a table has them in a column 'class'"):
         good_sources(table, classes=["a"] * len(paths))
 
 
 def test_good_sources_of_paths_and_arrays(widget):
     image, deep = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint16)
-    sources, groups, _ = good_sources((widget / "a.png", "b.png", image, deep))
+    sources, _, groups, _ = good_sources((widget / "a.png", "b.png", image, deep))
     assert sources[:2] == [str(widget / "a.png"), "b.png"]
     assert sources[2] is image
     assert sources[3] is deep
     assert groups is None
-    assert good_sources(pd.Series(["a.png", "b.png"], index=[7, 9])) == (["a.png", "b.png"], None, None)
+    assert good_sources(pd.Series(["a.png", "b.png"], index=[7, 9])) == Selection(["a.png", "b.png"])
     assert good_sources(["a.png", "b.png"], classes=np.array([3, 1])).classes == ["3", "1"]
     assert good_sources(["a.png", "b.png"], classes=[None, "x"]).classes == ["", "x"]
     with pytest.raises(DataError, match="3 classes came for 2 good images"):
@@ -202,7 +211,7 @@ def test_good_sources_of_paths_and_arrays(widget):
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_good_sources_of_one_array_are_views(shape, kind):
     stack = np.zeros(shape, kind)
-    sources, _, _ = good_sources(stack)
+    sources, *_ = good_sources(stack)
     assert [source.shape for source in sources] == [shape[1:]] * 3
     assert all(np.shares_memory(source, stack) for source in sources)
 
@@ -216,7 +225,10 @@ GOOD = np.zeros((8, 9), np.uint8)
         ([], "there are no good images to train on"),
         ([GOOD], "one good image is too few to train on; at least 2"),
         (["a.png", GOOD, Path("a.png")], r"1 good image\(s\) are named more than once, such as 'a\.png'"),
-        ([GOOD, None], r"good image \[1\] is of type NoneType; give a path or an array$"),
+        (
+            [GOOD, None],
+            r"good image \[1\] is of type NoneType; give a path, the bytes of a file, or an array$",
+        ),
         ([GOOD, [[1, 2]]], r"good image \[1\] is of type list"),
         ([GOOD, GOOD.astype(float)], r"good image \[1\]: an image array of shape \(8, 9\) and type float64"),
         ([GOOD, GOOD[:5]], r"good image \[1\]: an image array has only 5 x 9 pixels"),
@@ -232,3 +244,8 @@ def test_good_sources_refuses_what_is_no_image(given, message):
     with pytest.raises(DataError, match=message) as caught:
         good_sources(given)
     assert "\n" not in str(caught.value)
+
+
+def test_bytes_have_the_fingerprint_of_their_file(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"some bytes")
+    assert fingerprint([b"some bytes"]) == fingerprint([tmp_path / "a.png"])

@@ -12,6 +12,7 @@ import knowngood
 from knowngood.detectors import make_detector
 from knowngood.detectors.class_confidence import ODIN_TEMPERATURE, SCORES
 from knowngood.errors import DataError, InspectorError, RecipeError
+from knowngood.inspector.classification import ANSWERS
 from knowngood.metrics.reliability import msp, reliability
 
 SIDE = 28
@@ -90,21 +91,25 @@ class TestScores:
     def test_the_shipped_graph_gives_what_torch_gives(self, score, network, good, new):
         inspector, fitted = watched(*good, score=score, network=network)
         wanted = in_torch(fitted, new)
-        given = list(inspector.classify(list(new)))
-        scores = np.array([one.verdict.score for one in given])
+        given = list(inspector.stream(list(new), extras=ANSWERS))
+        scores = np.array([one.score for one in given])
         assert np.isfinite(scores).all()
         assert len(np.unique(scores)) == len(new)
         np.testing.assert_allclose(scores, wanted.image, rtol=1e-3)
-        np.testing.assert_allclose([one.logits for one in given], wanted.logits, rtol=1e-3, atol=1e-5)
-        np.testing.assert_allclose([one.features for one in given], wanted.features, rtol=1e-3, atol=1e-5)
-        assert inspector.training.classes.names == ["a", "b"]
+        np.testing.assert_allclose(
+            [one.extras["logits"] for one in given], wanted.extras["logits"], rtol=1e-3, atol=1e-5
+        )
+        np.testing.assert_allclose(
+            [one.extras["features"] for one in given], wanted.extras["features"], rtol=1e-3, atol=1e-5
+        )
+        assert inspector.records.classes.names == ["a", "b"]
         assert all(verdict.map is None for verdict in inspector.inspect(list(new)))
 
     def test_only_the_score_differs_between_scores(self, good, new):
         images, kinds = good
         few = images[:8], kinds[:8]
         one, other = (watched(*few, score=score)[1] for score in ("max_logit", "odin"))
-        torch.testing.assert_close(in_torch(one, new).logits, in_torch(other, new).logits)
+        torch.testing.assert_close(in_torch(one, new).extras["logits"], in_torch(other, new).extras["logits"])
         assert not torch.equal(in_torch(one, new).image, in_torch(other, new).image)
 
     def test_odin_scores_by_the_moved_image_at_its_own_temperature(self, good, new):
@@ -145,26 +150,34 @@ class TestScores:
         with pytest.raises(RecipeError, match=next(iter(settings))):
             make_detector("class_confidence", settings)
 
+    @pytest.mark.parametrize("name", ["class_confidence", "rotation"])
+    def test_a_network_that_timm_does_not_know_is_named_as_the_setting(self, name, good):
+        images, kinds = good
+        recipe = make_detector(name, {"input_size": 64, "network": "resnet99"})
+        with pytest.raises(RecipeError, match=r"^network='resnet99' is not a timm model; ") as refused:
+            knowngood.fit(images, recipe, classes=kinds if recipe.needs_classes else None, device="cpu")
+        assert (refused.value.setting, refused.value.value) == ("network", "resnet99")
+
 
 class TestTemperature:
     def test_what_is_given_is_used_and_changes_scores_alone(self, good, new):
         given = {}
         for temperature in (1.0, 50.0):
             inspector = learn(*good, score="msp", temperature=temperature)
-            assert inspector.training.classes.temperature == temperature
-            assert not inspector.training.classes.fitted
-            given[temperature] = list(inspector.classify(list(new)))
-            logits = np.stack([one.logits[0] for one in given[temperature]])
-            scores = [one.verdict.score for one in given[temperature]]
+            assert inspector.records.classes.temperature == temperature
+            assert not inspector.records.classes.fitted
+            given[temperature] = list(inspector.stream(list(new), extras=ANSWERS))
+            logits = np.stack([one.extras["logits"][0] for one in given[temperature]])
+            scores = [one.score for one in given[temperature]]
             np.testing.assert_allclose(np.exp(scores), msp(logits, temperature), rtol=1e-4)
         for one, other in zip(given[1.0], given[50.0], strict=True):
-            np.testing.assert_array_equal(one.logits, other.logits)
-            np.testing.assert_array_equal(one.features, other.features)
-            assert one.verdict.score != other.verdict.score
+            np.testing.assert_array_equal(one.extras["logits"], other.extras["logits"])
+            np.testing.assert_array_equal(one.extras["features"], other.extras["features"])
+            assert one.score != other.score
 
     def test_what_is_fitted_makes_held_out_classes_likeliest(self, confident, good):
         logits, truth = held_out_answers(confident, good)
-        classes = confident.training.classes
+        classes = confident.records.classes
         assert classes.fitted
 
         def surprise(temperature):
@@ -176,9 +189,11 @@ class TestTemperature:
         assert surprise(classes.temperature) <= surprise(best) + 1e-6
 
     def test_scores_use_it(self, confident, new):
-        given = list(confident.classify(list(new)))
-        wanted = msp(np.stack([one.logits[0] for one in given]), confident.training.classes.temperature)
-        np.testing.assert_allclose(np.exp([one.verdict.score for one in given]), wanted, rtol=1e-3)
+        given = list(confident.stream(list(new), extras=ANSWERS))
+        wanted = msp(
+            np.stack([one.extras["logits"][0] for one in given]), confident.records.classes.temperature
+        )
+        np.testing.assert_allclose(np.exp([one.score for one in given]), wanted, rtol=1e-3)
 
 
 def held_out_answers(inspector, good):
@@ -187,14 +202,16 @@ def held_out_answers(inspector, good):
     muddled = list(kinds)
     muddled[:4] = "bbaa"
     rows = inspector.training.validation
-    logits = np.stack([one.logits[0] for one in inspector.classify([images[row] for row in rows])])
+    logits = np.stack(
+        [one.extras["logits"][0] for one in inspector.stream([images[row] for row in rows], extras=ANSWERS)]
+    )
     return logits, np.array(["ab".index(muddled[row]) for row in rows])
 
 
 class TestRecord:
     def test_accuracy_and_calibration_are_of_the_held_out_images(self, confident, good):
         logits, truth = held_out_answers(confident, good)
-        classes = confident.training.classes
+        classes = confident.records.classes
         assert classes.accuracy == pytest.approx((logits.argmax(axis=1) == truth).mean())
         for found, temperature in ((classes.before, 1.0), (classes.after, classes.temperature)):
             wanted = reliability(logits, truth, temperature)
@@ -205,10 +222,10 @@ class TestRecord:
 
     def test_the_oddest_come_first_with_their_pictures(self, confident, good):
         images, _ = good
-        odd = confident.training.classes.odd
+        odd = confident.records.classes.odd
         assert len(odd) == 8
         assert [one.score for one in odd] == sorted((one.score for one in odd), reverse=True)
-        for one, picture in zip(odd, confident.training.classes.pictures, strict=True):
+        for one, picture in zip(odd, confident.records.classes.pictures, strict=True):
             row = int(one.name.strip("[]"))
             np.testing.assert_array_equal(picture, np.repeat(images[row][..., None], 3, axis=-1))
             assert one.held_out == (row in confident.training.validation)
@@ -217,8 +234,8 @@ class TestRecord:
 
     def test_it_survives_a_file(self, confident, tmp_path):
         confident.save(tmp_path / "parts.inspector")
-        again = knowngood.Inspector.load(tmp_path / "parts.inspector").training.classes
-        ours = confident.training.classes
+        again = knowngood.Inspector.load(tmp_path / "parts.inspector").records.classes
+        ours = confident.records.classes
         assert (again.names, again.temperature, again.odd) == (ours.names, ours.temperature, ours.odd)
         np.testing.assert_array_equal(again.pictures, ours.pictures)
 
@@ -227,7 +244,7 @@ class TestRecord:
         images, kinds = good
         mixed = np.concatenate([images, odd_ones()])
         inspector = learn(mixed, kinds + ["a"] * 4, score=score)
-        odd = inspector.training.classes.odd
+        odd = inspector.records.classes.odd
         found = [int(one.name.strip("[]")) for one in odd]
         assert {20, 21, 22, 23} <= set(found)
         assert {one.label for one in odd[:2]} == {"a"}
@@ -237,27 +254,28 @@ class TestRecord:
 class TestClassify:
     def test_logits_of_one_view_and_what_is_seen_in_it(self, confident, good):
         images, _ = good
-        given = list(confident.classify(list(images[:3])))
-        assert [one.logits.shape for one in given] == [(1, 2)] * 3
-        assert [one.features.shape for one in given] == [(1, 128)] * 3
-        assert {one.logits.dtype for one in given} == {np.dtype(np.float32)}
-        assert [one.verdict.index for one in given] == [0, 1, 2]
-        assert [one.verdict.score for one in given] == [
+        given = list(confident.stream(list(images[:3]), extras=ANSWERS))
+        assert [one.extras["logits"].shape for one in given] == [(1, 2)] * 3
+        assert [one.extras["features"].shape for one in given] == [(1, 128)] * 3
+        assert {one.extras["logits"].dtype for one in given} == {np.dtype(np.float32)}
+        assert [one.index for one in given] == [0, 1, 2]
+        assert [one.score for one in given] == [
             pytest.approx(verdict.score, rel=1e-3) for verdict in confident.inspect(list(images[:3]))
         ]
 
     def test_answers_are_copies(self, confident, good):
         images, _ = good
-        first, second, *_ = confident.classify(list(images[:4]))
-        assert not np.array_equal(first.logits, second.logits)
-        assert not np.shares_memory(first.features, second.features)
+        first, second, *_ = confident.stream(list(images[:4]), extras=ANSWERS)
+        assert not np.array_equal(first.extras["logits"], second.extras["logits"])
+        assert not np.shares_memory(first.extras["features"], second.extras["features"])
 
     def test_other_detectors_do_not_classify(self, good):
         images, _ = good
         recipe = make_detector("autoencoder", {"input_size": SIDE, "epochs": 1, "width": 2})
         inspector = knowngood.fit(images[:4], recipe, device="cpu")
-        with pytest.raises(InspectorError, match="autoencoder does not classify; class_confidence does"):
-            list(inspector.classify(list(images[:1])))
+        message = "autoencoder gives no logits; it gives map, pixels, rebuilt, score"
+        with pytest.raises(InspectorError, match=message):
+            list(inspector.stream(list(images[:1]), extras=ANSWERS))
 
 
 class TestClasses:
@@ -280,7 +298,7 @@ class TestClasses:
         images, _ = parts(3)
         recipe = dataclasses.replace(make_detector("class_confidence", FAST), epochs=1)
         inspector = knowngood.fit(images, recipe, classes=np.array([10, 9] * 3), device="cpu")
-        assert inspector.training.classes.names == ["10", "9"]
+        assert inspector.records.classes.names == ["10", "9"]
 
     def test_from_a_table(self, tmp_path):
         images, kinds = parts(5)
@@ -292,8 +310,8 @@ class TestClasses:
         recipe = make_detector("class_confidence", FAST | {"score": "max_logit"})
         inspector = knowngood.fit(tmp_path / "parts.csv", recipe, device="cpu")
         alone = learn(images, kinds, score="max_logit")
-        assert inspector.training.classes.names == ["a", "b"]
-        for one in inspector.training.classes.odd:
+        assert inspector.records.classes.names == ["a", "b"]
+        for one in inspector.records.classes.odd:
             assert one.label == kinds[int(one.name.rpartition("/")[2].removesuffix(".png"))]
         np.testing.assert_allclose(
             [verdict.score for verdict in inspector.inspect(list(images))],

@@ -9,15 +9,15 @@ from scipy.stats import entropy as entropy_of
 from sklearn.covariance import ledoit_wolf
 
 from knowngood.detectors.confidence import (
-    LEAST_VARIANCE,
     LOGIT_SCORES,
     Gaussians,
     LogitScore,
     Neighbours,
+    log_msp,
     max_logit,
-    msp,
     nearest_of,
 )
+from knowngood.features.covariance import LEAST_VARIANCE
 
 NAIVE = {
     "msp": lambda logits, t: np.log(1 - softmax(logits / t, axis=-1).max(axis=-1)),
@@ -53,7 +53,7 @@ def test_msp_keeps_the_order_where_the_largest_probability_rounds_to_one():
     logits = torch.zeros(60, 3)
     logits[:, 1] = torch.linspace(20, 80, 60)
     assert (1 - logits.softmax(dim=1).amax(dim=1) == 0).all()
-    scores = msp(logits, 1.0)
+    scores = log_msp(logits, 1.0)
     assert (scores.diff() < 0).all()
     np.testing.assert_allclose(scores, np.log(2) - logits[:, 1].double(), rtol=1e-5)
 
@@ -72,20 +72,20 @@ def test_no_digit_is_lost_at_a_cold_temperature(name):
 @given(arrays(np.float32, (4, 6), elements=st.floats(-50, 50, width=32)), st.floats(0.5, 1000))
 @settings(max_examples=50, deadline=None)
 def test_msp_is_at_most_that_of_a_guess(logits, temperature):
-    scores = msp(torch.from_numpy(logits), temperature)
+    scores = log_msp(torch.from_numpy(logits), temperature)
     assert torch.isfinite(scores).all()
     assert (scores <= np.log(1 - 1 / 6) + 1e-5).all()
 
 
 def test_msp_does_not_depend_on_the_order_of_the_classes():
     logits = normal(20, 5)
-    torch.testing.assert_close(msp(logits[:, [3, 0, 4, 1, 2]], 1.5), msp(logits, 1.5))
+    torch.testing.assert_close(log_msp(logits[:, [3, 0, 4, 1, 2]], 1.5), log_msp(logits, 1.5))
 
 
 def test_temperature_changes_msp_but_never_the_order_of_max_logit():
     logits = normal(40, 5, scale=3)
-    assert not torch.equal(msp(logits, 1.0).argsort(), msp(logits, 100.0).argsort())
-    assert (msp(logits, 100.0) > msp(logits, 1.0)).all()
+    assert not torch.equal(log_msp(logits, 1.0).argsort(), log_msp(logits, 100.0).argsort())
+    assert (log_msp(logits, 100.0) > log_msp(logits, 1.0)).all()
     orders = [LogitScore("max_logit", t)(NO_LOGITS, logits[:, None]).argsort() for t in (0.01, 1.0, 1000.0)]
     assert torch.equal(orders[0], orders[1])
     assert torch.equal(orders[1], orders[2])

@@ -4,10 +4,12 @@ import torch
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.data.splits import folds
-from knowngood.detectors.gaussian import LEAST_VARIANCE, Gaussian
+from knowngood.detectors.gaussian import Gaussian
 from knowngood.features.backbones import load_backbone
+from knowngood.features.covariance import LEAST_VARIANCE
 
 SHAPE = (64, 64)
 
@@ -37,12 +39,12 @@ def images(good_images):
 
 @pytest.fixture(scope="module")
 def fit(images):
-    return Gaussian().fit(Batches(list(images[:18]), SHAPE), seed=3, device="cpu")
+    return Gaussian().fit(ImageSet(list(images[:18]), Reading(SHAPE)), seed=3, device="cpu")
 
 
 def test_the_score_is_the_sum_of_mahalanobis_distances(fit, images):
     with torch.inference_mode():
-        scores = fit.detector(torch.from_numpy(images[18:]))
+        scores = fit.fitted(torch.from_numpy(images[18:]))
     assert scores.map is None
     expected = distances(image_features(images[:18]), image_features(images[18:]))
     np.testing.assert_allclose(scores.image, expected, rtol=5e-3)
@@ -59,6 +61,6 @@ def test_held_out_scores_are_in_order_and_by_the_other_folds(fit, images):
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_very_few_images_still_give_a_gaussian(good_images, count):
-    fit = Gaussian().fit(Batches(list(good_images[:count]), SHAPE), seed=0, device="cpu")
+    fit = Gaussian().fit(ImageSet(list(good_images[:count]), Reading(SHAPE)), seed=0, device="cpu")
     assert fit.held_out.shape == (count,)
     assert np.isfinite(fit.held_out).all()

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.detectors.patchcore import PatchCore
 from knowngood.errors import RecipeError
 from knowngood.features.backbones import load_backbone
@@ -12,7 +13,9 @@ SHAPE = (64, 64)
 
 
 def fit(images, **settings):
-    return PatchCore(eight_bit=False, **settings).fit(Batches(list(images), SHAPE), seed=0, device="cpu")
+    return PatchCore(eight_bit=False, **settings).fit(
+        ImageSet(list(images), Reading(SHAPE)), seed=0, device="cpu"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +39,9 @@ def nearest(patches, bank):
 
 def test_with_room_for_all_patches_a_score_is_the_standardised_distance_to_the_nearest(images, patches):
     learned = fit(images[:10], scales=1, smoothing=0)
-    ((mean, spread),) = learned.detector.standards
+    ((mean, spread),) = learned.fitted.standards
     with torch.inference_mode():
-        scores = learned.detector(torch.from_numpy(images[10:14]))
+        scores = learned.fitted(torch.from_numpy(images[10:14]))
     expected = (nearest(patches[10:14], patches[:10]) - mean) / spread
     np.testing.assert_allclose(scores.map, expected, rtol=5e-3, atol=5e-3)
     torch.testing.assert_close(scores.image, scores.map.amax(dim=(1, 2)))
@@ -46,7 +49,7 @@ def test_with_room_for_all_patches_a_score_is_the_standardised_distance_to_the_n
 
 def test_held_out_scores_are_distances_to_the_other_folds(images, patches):
     learned = fit(images[:10], scales=1, smoothing=0, folds=10)
-    ((mean, spread),) = learned.detector.standards
+    ((mean, spread),) = learned.fitted.standards
     distances = np.concatenate(
         [
             nearest(patches[[index]], patches[[other for other in range(10) if other != index]])
@@ -60,7 +63,7 @@ def test_held_out_scores_are_distances_to_the_other_folds(images, patches):
 
 
 def test_a_patch_is_as_anomalous_as_its_most_anomalous_scale(images):
-    detector = fit(images[:6], smoothing=0).detector
+    detector = fit(images[:6], smoothing=0).fitted
     (fine_mean, fine_spread), (coarse_mean, coarse_spread) = detector.standards
     fine = torch.full((1, 8, 8), fine_mean + 2 * fine_spread)
     coarse = torch.full((1, 4, 4), coarse_mean + 3 * coarse_spread)
@@ -72,15 +75,13 @@ def test_a_patch_is_as_anomalous_as_its_most_anomalous_scale(images):
 
 
 def test_the_banks_hold_what_was_asked_for(images):
-    detector = fit(images[:8], coreset=50, scales=3).detector
+    detector = fit(images[:8], coreset=50, scales=3).fitted
     assert [len(bank.points) for bank in detector.banks] == [50, 8 * 4, 8]
 
 
 def test_a_smaller_coreset_is_farther_from_good_patches(images):
     small, large = fit(images[:12], coreset=20), fit(images[:12], coreset=1000)
-    for (small_mean, _), (large_mean, _) in zip(
-        small.detector.standards, large.detector.standards, strict=True
-    ):
+    for (small_mean, _), (large_mean, _) in zip(small.fitted.standards, large.fitted.standards, strict=True):
         assert small_mean > large_mean
 
 
@@ -94,5 +95,5 @@ def test_held_out_may_be_fewer(images):
 
 
 def test_an_even_neighbourhood_has_no_middle():
-    with pytest.raises(RecipeError, match="PatchCore: neighbourhood=4 must be odd"):
+    with pytest.raises(RecipeError, match="PatchCore: neighbourhood=4 must be one of 1, 3, 5, 7"):
         PatchCore(neighbourhood=4)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.detectors import make_detector
 from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.fit import fit
@@ -13,12 +14,12 @@ FAST = {"epochs": 2, "width": 2}
 
 def learn(name, images, shape, **settings):
     recipe = make_detector(name, FAST | settings)
-    return recipe.fit(Batches(list(images), shape), seed=0, device="cpu")
+    return recipe.fit(ImageSet(list(images), Reading(shape)), seed=0, device="cpu")
 
 
 def judge(fitted, images):
     with torch.inference_mode():
-        return fitted.detector(torch.from_numpy(np.ascontiguousarray(images)))
+        return fitted.fitted(torch.from_numpy(np.ascontiguousarray(images)))
 
 
 @pytest.mark.parametrize("name", REBUILDING)
@@ -31,8 +32,8 @@ def test_grey_28_to_colour_256(name, side):
     colour = images[..., None].repeat(3, axis=-1) if side == 28 else images
     scores = judge(fitted, colour)
     assert scores.map.shape == (6, side, side)
-    assert scores.rebuilt.shape == (6, side, side, 1 if side == 28 else 3)
-    assert 0 <= scores.rebuilt.min() <= scores.rebuilt.max() <= 1
+    assert scores.extras["rebuilt"].shape == (6, side, side, 1 if side == 28 else 3)
+    assert 0 <= scores.extras["rebuilt"].min() <= scores.extras["rebuilt"].max() <= 1
 
 
 @pytest.mark.parametrize("name", ["autoencoder", "vae"])
@@ -40,7 +41,7 @@ def test_the_score_is_the_sum_of_the_differences(name, good_images):
     fitted = learn(name, good_images, (96, 96), smoothing=0)
     scores = judge(fitted, good_images[:3])
     pixels = torch.from_numpy(good_images[:3]) / 255
-    torch.testing.assert_close(scores.map, (pixels - scores.rebuilt).abs().sum(dim=-1))
+    torch.testing.assert_close(scores.map, (pixels - scores.extras["rebuilt"]).abs().sum(dim=-1))
     torch.testing.assert_close(scores.image, scores.map.sum(dim=(1, 2)))
 
 
@@ -55,22 +56,22 @@ def test_or_the_distance_of_the_codes(name, good_images):
     fitted = learn(name, good_images, (96, 96))
     images = torch.from_numpy(good_images[:3])
     with torch.inference_mode():
-        code, rebuilt, again = fitted.detector.network.encode_twice(fitted.detector.network.pixels(images))
+        code, rebuilt, again = fitted.fitted.network.encode_twice(fitted.fitted.network.pixels(images))
     scores = judge(fitted, good_images[:3])
     torch.testing.assert_close(scores.image, ((code - again) ** 2).mean(dim=1))
-    torch.testing.assert_close(scores.rebuilt, rebuilt.permute(0, 2, 3, 1))
+    torch.testing.assert_close(scores.extras["rebuilt"], rebuilt.permute(0, 2, 3, 1))
 
 
 @pytest.mark.parametrize("loss", ["l1", "l2", "ssim", "perceptual"])
 def test_every_loss_brings_the_reconstruction_nearer(loss, good_images):
     fitted = learn("autoencoder", good_images, (96, 96), loss=loss, epochs=12, width=4)
-    losses = fitted.record.losses["validation"]
+    losses = fitted.records.training.losses["validation"]
     assert losses.iloc[-1] < 0.97 * losses.iloc[0]
 
 
 def test_the_losses_learn_different_things(good_images):
     def weights(loss):
-        detector = learn("autoencoder", good_images, (96, 96), loss=loss, epochs=1).detector
+        detector = learn("autoencoder", good_images, (96, 96), loss=loss, epochs=1).fitted
         return detector.network.decoder.from_code.weight
 
     assert len({float(weights(loss).sum()) for loss in ("l1", "l2", "ssim", "perceptual")}) == 4
@@ -78,14 +79,14 @@ def test_the_losses_learn_different_things(good_images):
 
 def test_the_discriminator_is_trained_but_not_shipped(good_images):
     fitted = learn("ganomaly", good_images, (96, 96))
-    names = [layer.name for layer in fitted.record.layers]
+    names = [layer.name for layer in fitted.records.training.layers]
     assert any(name.startswith("discriminator") for name in names)
     detector = make_detector("ganomaly", FAST)
     torch.manual_seed(0)
     fresh = detector.network(3, (96, 96))
     moved = {
         part: not torch.equal(
-            getattr(fresh, part).to_code.weight, getattr(fitted.detector.network, part).to_code.weight
+            getattr(fresh, part).to_code.weight, getattr(fitted.fitted.network, part).to_code.weight
         )
         for part in ("encoder", "second_encoder", "discriminator")
     }
@@ -109,7 +110,7 @@ def test_neither_side_of_ganomaly_moves_the_other():
 
 def test_codes_are_drawn_to_their_prototypes(good_images):
     def spread(pull):
-        network = learn("dual_prototype", good_images, (96, 96), pull=pull, epochs=8).detector.network
+        network = learn("dual_prototype", good_images, (96, 96), pull=pull, epochs=8).fitted.network
         with torch.inference_mode():
             code, _, again = network.encode_twice(network.pixels(torch.from_numpy(good_images)))
         return float(
@@ -133,7 +134,7 @@ def test_a_pixel_s_variance_is_the_same_for_a_dark_and_a_bright_product(good_ima
 @pytest.mark.parametrize("name", [*REBUILDING, "feature_autoencoder"])
 def test_a_learning_rate_is_found(name, good_images):
     fitted = learn(name, good_images[:8], (64, 64), learning_rate=None, epochs=1)
-    assert 1e-6 < fitted.record.learning_rate < 0.1
+    assert 1e-6 < fitted.records.training.learning_rate < 0.1
 
 
 @pytest.mark.parametrize("name", [*REBUILDING, "feature_autoencoder"])

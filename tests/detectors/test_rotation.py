@@ -8,9 +8,11 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax
 
 import knowngood
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.detectors import DETECTORS, make_detector
 from knowngood.detectors.rotation import SCORES, CircularDistance, LogProbability, Turned
+from knowngood.inspector.classification import ANSWERS
 from knowngood.metrics.reliability import fit_temperature
 
 SIDE = 28
@@ -45,7 +47,7 @@ def learn(images, **settings):
     """The result of learning from grey images."""
     colour = np.repeat(images[..., None], 3, axis=-1)
     return make_detector("rotation", FAST | settings).fit(
-        Batches(list(colour), (SIDE, SIDE)), seed=0, device="cpu"
+        ImageSet(list(colour), Reading((SIDE, SIDE))), seed=0, device="cpu"
     )
 
 
@@ -122,12 +124,12 @@ class TestInspector:
         settings = FAST | {"score": score, "learning_rate": 0.01, "epochs": 4}
         inspector = knowngood.fit(images, make_detector("rotation", settings), device="cpu")
         new = np.concatenate([slopes(3, seed=4), plain(2), 255 - slopes(1, seed=5)])
-        given = list(inspector.classify(list(new)))
-        logits = torch.from_numpy(np.stack([one.logits for one in given]))
-        scores = [one.verdict.score for one in given]
+        given = list(inspector.stream(list(new), extras=ANSWERS))
+        logits = torch.from_numpy(np.stack([one.extras["logits"] for one in given]))
+        scores = [one.score for one in given]
         assert np.isfinite(scores).all()
         assert logits.shape == (6, 4, 4)
-        classes = inspector.training.classes
+        classes = inspector.records.classes
         assert classes.names == ["0°", "90°", "180°", "270°"]
         assert {one.label for one in classes.odd} == {""}
         if score == "distance":
@@ -143,9 +145,9 @@ class TestInspector:
             images, make_detector("rotation", FAST | {"score": "distance"}), device="cpu"
         )
         held_out = [images[row] for row in inspector.training.validation]
-        logits = np.concatenate([one.logits for one in inspector.classify(held_out)])
+        logits = np.concatenate([one.extras["logits"] for one in inspector.stream(held_out, extras=ANSWERS)])
         truth = np.tile(np.arange(4), len(held_out))
-        classes = inspector.training.classes
+        classes = inspector.records.classes
         assert classes.accuracy == pytest.approx((logits.argmax(axis=1) == truth).mean())
         assert classes.temperature == pytest.approx(fit_temperature(logits, truth), rel=1e-3)
         assert classes.before.answers.sum() == 4 * len(held_out)
@@ -154,10 +156,10 @@ class TestInspector:
         fitted = learn(slopes(16), epochs=10, learning_rate=0.01)
         new = np.repeat(slopes(4, seed=4)[..., None], 3, axis=-1)
         with torch.inference_mode():
-            upright = fitted.detector(torch.from_numpy(new)).image
-            turned = fitted.detector(torch.from_numpy(np.rot90(new, 2, axes=(1, 2)).copy())).image
+            upright = fitted.fitted(torch.from_numpy(new)).image
+            turned = fitted.fitted(torch.from_numpy(np.rot90(new, 2, axes=(1, 2)).copy())).image
         assert turned.min() > upright.max()
-        assert fitted.record.classes.accuracy == 1
+        assert fitted.records.classes.accuracy == 1
 
 
 class TestSymmetry:
@@ -168,11 +170,11 @@ class TestSymmetry:
         assert np.isfinite(fitted.held_out).all()
         new = np.repeat(np.concatenate([make(2), slopes(2)])[..., None], 3, axis=-1)
         with torch.inference_mode():
-            scores = fitted.detector(torch.from_numpy(new)).image
+            scores = fitted.fitted(torch.from_numpy(new)).image
         assert torch.isfinite(scores).all()
 
     def test_their_network_cannot_do_better_than_guess(self):
         fitted = learn(discs(8), score="distance", epochs=3, learning_rate=0.01)
-        assert fitted.record.classes.accuracy == 0.25
+        assert fitted.records.classes.accuracy == 0.25
         assert set(fitted.held_out.tolist()) == {1.0}
-        assert fitted.record.losses["validation"].min() > np.log(4) - 0.01
+        assert fitted.records.training.losses["validation"].min() > np.log(4) - 0.01

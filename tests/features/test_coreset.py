@@ -149,3 +149,15 @@ class TestStreaming:
         coreset.add(torch.eye(3))
         assert not coreset.empty
         assert torch.equal(coreset.points(), torch.eye(3))
+
+    def test_two_that_are_merged_cover_the_points_of_both(self):
+        points = clustered(2000, 6, 0)
+        one, other = (StreamingCoreset(80, buffer=400, generator=generator(seed)) for seed in (1, 2))
+        for place, piece in enumerate(points.split(100)):
+            (one, other)[place % 2].add(piece)
+        kept = [piece.clone() for piece in other._pieces]
+        one.merge(other)
+        assert one.points().shape == (80, 6)
+        assert all(map(torch.equal, other._pieces, kept))
+        at_once = points[k_center(points, 80, generator=generator(1))]
+        assert covering_radius(points, one.points()) < 1.5 * covering_radius(points, at_once)

@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.engines.export import blank, to_onnx
 from knowngood.errors import DataError, RecipeError
 from knowngood.features.extract import _extract_in_torch, extract, few, resolve_device
@@ -29,7 +30,7 @@ def photos():
 
 @pytest.mark.parametrize("in_torch", [False, True])
 def test_each_image_in_order_without_the_batch_dimension(photos, in_torch):
-    images = Batches(photos, (8, 12), size=4)
+    images = ImageSet(photos, Reading((8, 12)))
     # What a GPU does differs by its device alone.
     stream = _extract_in_torch(Two(), images, "cpu") if in_torch else extract(two(), images, device="cpu")
     found = [(index, [tensor.clone() for tensor in tensors]) for index, tensors in stream]
@@ -42,10 +43,10 @@ def test_each_image_in_order_without_the_batch_dimension(photos, in_torch):
 def test_what_cannot_be_read_is_left_out_or_an_error(photos, tmp_path):
     (tmp_path / "broken.png").write_text("not an image")
     sources = [tmp_path / "broken.png", *photos[:2], tmp_path / "broken.png", photos[2]]
-    skipping = Batches(sources, (8, 12), on_unreadable=[].append)
+    skipping = ImageSet(sources, Reading((8, 12)), on_unreadable=[].append)
     assert [index for index, _ in extract(two(), skipping, device="cpu")] == [1, 2, 4]
     with pytest.raises(DataError, match=r"broken\.png"):
-        list(extract(two(), Batches(sources, (8, 12)), device="cpu"))
+        list(extract(two(), ImageSet(sources, Reading((8, 12))), device="cpu"))
 
 
 def test_the_device_is_one_of_this_machine(monkeypatch):
@@ -67,11 +68,11 @@ def test_the_device_is_one_of_this_machine(monkeypatch):
 
 def test_a_few_are_drawn_by_the_seed_from_those_that_can_be_read(photos, tmp_path):
     (tmp_path / "broken.png").write_text("not an image")
-    images = Batches([tmp_path / "broken.png", *photos], (8, 12))
+    images = ImageSet([tmp_path / "broken.png", *photos], Reading((8, 12)))
     drawn = few(images, 5, seed=1)
     assert drawn.shape in {(4, 8, 12, 3), (5, 8, 12, 3)}
     assert all(any(np.array_equal(one, photo) for photo in photos) for one in drawn)
     np.testing.assert_array_equal(drawn, few(images, 5, seed=1))
     assert not np.array_equal(drawn[:4], few(images, 5, seed=2)[:4])
     assert len(few(images, 100, seed=0)) == len(photos)
-    assert few(Batches([tmp_path / "broken.png"], (8, 12)), 5, seed=0).shape == (0, 8, 12, 3)
+    assert few(ImageSet([tmp_path / "broken.png"], Reading((8, 12))), 5, seed=0).shape == (0, 8, 12, 3)

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -74,3 +76,15 @@ def test_a_conversion_that_changes_the_features_is_refused(monkeypatch):
     monkeypatch.setattr(frozen, "compile_graph", lambda _: Broken())
     with pytest.raises(InspectorError, match=r"differ from torch's by .* of their spread"):
         features()
+
+
+def test_another_process_can_be_given_it(images):
+    one = features()
+    expected = one(images)  # what was compiled is not sent along
+    again = pickle.loads(pickle.dumps(one))  # noqa: S301 (our own)
+    assert again.views == one.views
+    for given, wanted in zip(again(images), expected, strict=True):
+        torch.testing.assert_close(given, wanted)
+    with torch.inference_mode():
+        for given, wanted in zip(again.module()(images), one.module()(images), strict=True):
+            assert torch.equal(given, wanted)

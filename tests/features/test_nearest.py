@@ -26,8 +26,8 @@ def euclidean(queries, points):
 def in_whole_numbers(bank, maps):
     """The distances of a bank in 8 bits by NumPy's 64-bit whole numbers."""
     points = np.rint(bank.points[:, :, 0, 0].numpy()).astype(np.int64)  # (M, C)
-    levels = np.rint(((maps - bank.centre) / bank.step).numpy() + np.float32(ZERO))
-    queries = np.clip(levels, 0, LEVELS - 1).astype(np.int64) - ZERO  # (N, C, h, w)
+    steps = np.rint(((maps - bank.centre) / bank.step).numpy())
+    queries = np.clip(steps, -ZERO, LEVELS - 1 - ZERO).astype(np.int64)  # (N, C, h, w)
     products = np.einsum("mc,nchw->nmhw", points, queries)
     squared = (queries**2).sum(axis=1) + ((points**2).sum(axis=1)[:, None, None] - 2 * products).min(axis=1)
     return np.sqrt(squared.astype(np.float32)) * np.float32(bank.step)

@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 
-from knowngood.errors import DataError, RecipeError
+from knowngood.errors import DataError
 from knowngood.features import synthetic
 from knowngood.features.synthetic import FARTHEST, synthesise
 
@@ -34,13 +34,6 @@ def test_classes_are_brought_up_to_the_largest_and_that_one_gets_nothing():
     assert made.features.dtype == np.float32
     assert made.numbers.dtype == np.int64
     assert made.made >= made.kept == 388
-
-
-def test_or_up_to_a_share_of_it():
-    (features, numbers), _ = problem(0)
-    half = synthesise(features, numbers, seed=0, most=0.5)
-    assert np.bincount(half.numbers, minlength=3).tolist() == [0, 92, 96]
-    assert synthesise(features, numbers, seed=0, most=0.0)[2:] == (0, 0)
 
 
 def test_equal_classes_need_nothing():
@@ -200,8 +193,6 @@ def test_what_cannot_be_learned_from_is_refused():
         synthesise(features, numbers, seed=0, groups=["a", "b", "c"])
     with pytest.raises(DataError, match="n at least 1"):
         synthesise(features[:0], numbers[:0], seed=0)
-    with pytest.raises(RecipeError, match=r"most=1\.5"):
-        synthesise(features, numbers, seed=0, most=1.5)
     features[0, 0] = np.nan
     with pytest.raises(DataError, match="NaN"):
         synthesise(features, numbers, seed=0)

@@ -1,14 +1,26 @@
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from torch import nn
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.engines.export import blank, to_onnx
-from knowngood.errors import DataError
+from knowngood.errors import DataError, RecipeError
 from knowngood.features.frozen import FrozenFeatures
-from knowngood.features.views import Symmetries, extract_views, seen_from
+from knowngood.features.views import (
+    MARGIN,
+    EightViews,
+    Symmetries,
+    extract_views,
+    mean_probability,
+    see,
+    seen_from,
+    vote,
+)
+from knowngood.recipe import ORIENTATIONS
 
 SQUARE, WIDE = (16, 16), (16, 32)
 
@@ -17,12 +29,29 @@ def draw(shape, count=3):
     return np.random.default_rng(0).integers(0, 256, (count, *shape, 3), dtype=np.uint8)
 
 
-def see(orientation, images):
+def view(orientation, images):
     return Symmetries(orientation, images.shape[1:3])(torch.from_numpy(images)).numpy()
 
 
 def as_set(views):
     return {view.tobytes() for view in views}
+
+
+def run(module, **inputs):
+    examples = {name: value[:1] for name, value in inputs.items()}
+    session = onnxruntime.InferenceSession(
+        to_onnx(module, examples, ["out"]), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {name: value.numpy() for name, value in inputs.items()})[0]
+
+
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, logits):
+        return self.function(logits)
 
 
 class Corners(nn.Module):
@@ -59,7 +88,7 @@ class TestSymmetries:
     )
     def test_each_is_another_view_and_the_first_the_image_itself(self, orientation, shape, count):
         images = draw(shape)
-        views = see(orientation, images)
+        views = view(orientation, images)
         assert views.shape == (3, count, *shape, 3)
         assert views.dtype == np.uint8
         assert Symmetries(orientation, shape).count == count
@@ -69,28 +98,28 @@ class TestSymmetries:
 
     def test_mirrored_is_from_left_to_right(self):
         images = draw(WIDE)
-        np.testing.assert_array_equal(see("mirrored", images)[:, 1], images[:, :, ::-1])
+        np.testing.assert_array_equal(view("mirrored", images)[:, 1], images[:, :, ::-1])
 
     def test_a_squares_are_its_eight_symmetries(self):
         [image] = draw(SQUARE, 1)
         expected = [np.rot90(way, turns) for way in (image, image[:, ::-1]) for turns in range(4)]
-        assert as_set(see("quarter", image[None])[0]) == as_set(map(np.ascontiguousarray, expected))
+        assert as_set(view("quarter", image[None])[0]) == as_set(map(np.ascontiguousarray, expected))
 
     def test_a_wide_images_are_those_that_keep_its_shape(self):
         [image] = draw(WIDE, 1)
         expected = [image, image[:, ::-1], image[::-1], image[::-1, ::-1]]
-        assert as_set(see("any", image[None])[0]) == as_set(map(np.ascontiguousarray, expected))
+        assert as_set(view("any", image[None])[0]) == as_set(map(np.ascontiguousarray, expected))
 
     def test_a_turned_image_has_the_same_views(self):
         [image] = draw(SQUARE, 1)
         for other in (np.rot90(image), image[::-1], image.transpose(1, 0, 2)):
-            views = see("quarter", np.ascontiguousarray(other)[None])[0]
-            assert as_set(views) == as_set(see("quarter", image[None])[0])
+            views = view("quarter", np.ascontiguousarray(other)[None])[0]
+            assert as_set(views) == as_set(view("quarter", image[None])[0])
 
     def test_the_images_are_left_as_they_are(self):
         images = draw(SQUARE)
         before = images.copy()
-        see("quarter", images)
+        view("quarter", images)
         np.testing.assert_array_equal(images, before)
 
 
@@ -106,7 +135,7 @@ class TestSeenFrom:
         assert features.views == views.count
         assert features.shapes == one.shapes == [(3,), (3, shape[0] // 8, shape[1] // 8)]
         given = features(torch.from_numpy(images))
-        expected = one(torch.from_numpy(see(orientation, images)).flatten(0, 1))
+        expected = one(torch.from_numpy(view(orientation, images)).flatten(0, 1))
         for ours, theirs in zip(given, expected, strict=True):
             assert len(ours) == 3 * views.count
             torch.testing.assert_close(ours, theirs)
@@ -134,7 +163,7 @@ class TestExtractViews:
         images = draw(SQUARE, 7)
         features = seen_from(frozen(SQUARE), Symmetries("quarter", SQUARE), SQUARE)
         places, found = [], []
-        for place, arrays in extract_views(features, Batches(list(images), SQUARE, size=4), device="cpu"):
+        for place, arrays in extract_views(features, ImageSet(list(images), Reading(SQUARE)), device="cpu"):
             assert [array.shape for array in arrays] == [(8, 3), (8, 3, 2, 2)]
             places.append(place)
             found.append([array.copy() for array in arrays])
@@ -149,7 +178,7 @@ class TestExtractViews:
         for place in (0, 3):
             sources[place] = tmp_path / f"{place}.png"
         features = seen_from(frozen(SQUARE), Symmetries("mirrored", SQUARE), SQUARE)
-        batches = Batches(sources, SQUARE, on_unreadable=failures.append)
+        batches = ImageSet(sources, Reading(SQUARE), on_unreadable=failures.append)
         found = {place: arrays[0].copy() for place, arrays in extract_views(features, batches, device="cpu")}
         assert sorted(found) == [1, 2, 4]
         assert len(failures) == 2
@@ -159,6 +188,110 @@ class TestExtractViews:
 
     def test_else_they_are_an_error(self, tmp_path):
         features = frozen(SQUARE)
-        batches = Batches([*draw(SQUARE, 2), tmp_path / "missing.png"], SQUARE)
+        batches = ImageSet([*draw(SQUARE, 2), tmp_path / "missing.png"], Reading(SQUARE))
         with pytest.raises(DataError, match=r"missing\.png"):
             list(extract_views(features, batches, device="cpu"))
+
+
+def planes(count, shape):
+    """Images as networks see them, float `(count, 3, H, W)`."""
+    return torch.from_numpy(draw(shape, count)).permute(0, 3, 1, 2).float()
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("shape", [(24, 24), (20, 32), (7, 5)])
+def test_eight_different_views_the_first_of_which_is_the_image(orientation, shape):
+    images = planes(2, shape)
+    views = EightViews(orientation)(images)
+    assert views.shape == (2, 8, 3, *shape)
+    assert torch.equal(views[:, 0], images)
+    # In an image of a few pixels half a margin and a whole one are both a pixel.
+    assert len({view.numpy().tobytes() for view in views[0]}) == 8 - (
+        shape == (7, 5) and orientation == "fixed"
+    )
+
+
+@pytest.mark.parametrize("orientation", ["quarter", "any"])
+def test_the_eight_views_of_a_square_are_its_symmetries(orientation):
+    images = planes(1, (24, 24))
+    views = EightViews(orientation)(images)[0].permute(0, 2, 3, 1).contiguous()
+    image = images[0].permute(1, 2, 0).numpy()
+    expected = [np.rot90(way, turns) for way in (image, image[:, ::-1]) for turns in range(4)]
+    assert as_set(views.numpy()) == as_set(map(np.ascontiguousarray, expected))
+
+
+def test_views_of_a_rectangle_are_its_symmetries_and_shifts():
+    images = planes(1, (20, 40))
+    views = EightViews("any")(images)[0]
+    assert torch.equal(views[1], images[0].flip(2))
+    assert torch.equal(views[2], images[0].flip(1))
+    assert torch.equal(views[3], images[0].flip(1, 2))
+    assert torch.equal(views[4][:, :-1], images[0][:, 1:])
+    assert torch.equal(views[6][..., :-2], images[0][..., 2:])
+
+
+def test_mirrored_views_are_four_and_their_flips():
+    images = planes(1, (24, 24))
+    views = EightViews("mirrored")(images)[0]
+    assert torch.equal(views[4:], views[:4].flip(3))
+
+
+def test_a_window_cuts_or_reflects():
+    ramp = torch.arange(20.0).expand(1, 1, 20, 20)
+    assert MARGIN == 0.05
+    nearer, farther = see(ramp, (1, 1, 1, 1)), see(ramp, (-1, -1, -1, -1))
+    assert nearer[0, 0, 0].diff().mean() == pytest.approx(0.9, abs=0.01)
+    assert farther[0, 0, 0, 1:-1].diff().mean() == pytest.approx(1.1, abs=0.01)
+    assert see(ramp, (0, 0, -1, 1))[0, 0, 0, :3].tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("shape", [(24, 24), (20, 32)])
+def test_views_in_a_graph_equal_those_of_torch_for_any_batch(orientation, shape):
+    images = planes(3, shape)
+    views = EightViews(orientation)
+    np.testing.assert_allclose(run(views, images=images), views(images).numpy(), atol=1e-3)
+
+
+def some_logits(count=50, views=8, classes=3):
+    return 5 * torch.randn(count, views, classes, generator=torch.Generator().manual_seed(0))
+
+
+def probabilities(logits):
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def test_mean_probability_against_numpy():
+    logits = some_logits()
+    expected = probabilities(logits.numpy()).mean(axis=1)
+    np.testing.assert_allclose(mean_probability(logits).exp().numpy(), expected, rtol=1e-5)
+
+
+def test_votes_against_numpy():
+    logits = some_logits()
+    means = probabilities(logits.numpy()).mean(axis=1)
+    for row, result in enumerate(vote(logits).numpy()):
+        counts = np.bincount(logits[row].argmax(dim=1).numpy(), minlength=3)
+        np.testing.assert_allclose(np.exp(result), (counts + means[row]) / 9, rtol=1e-4)
+        ties = np.flatnonzero(counts == counts.max())
+        assert result.argmax() == ties[means[row][ties].argmax()]
+
+
+def test_a_tied_vote_goes_to_the_surer_class():
+    logits = torch.tensor([[[3.0, 0, 0], [3.0, 0, 0], [0, 1.0, 0], [0, 1.0, 0]]])
+    assert vote(logits).argmax() == 0
+    assert vote(logits.roll(1, dims=2)).argmax() == 1
+
+
+@pytest.mark.parametrize("together", [vote, mean_probability])
+def test_extreme_logits_stay_finite_and_a_graph_gives_the_same(together):
+    logits = torch.cat([some_logits(), torch.tensor([1e4, -1e4, 0.0]).expand(1, 8, 3)])
+    result = together(logits)
+    assert torch.isfinite(result).all()
+    np.testing.assert_allclose(run(Function(together), logits=logits), result.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_an_orientation_that_is_not_known():
+    with pytest.raises(RecipeError, match="orientation='down' must be one of fixed, mirrored"):
+        EightViews("down")

@@ -7,11 +7,10 @@ import pytest
 
 import knowngood
 from knowngood.data.samples import load_samples
-from knowngood.inspector.classification import UNKNOWN, Classification, classification
+from knowngood.inspector.classification import ANSWERS, UNKNOWN, Classification, classification
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.verdict import Classified
 from knowngood.metrics.reliability import reliability
-from knowngood.report.html import write_report
+from knowngood.report.page import write_report
 
 QUICK = {"network": "small", "input_size": 32, "epochs": 4}
 
@@ -37,12 +36,12 @@ def evaluation(inspector, table):
 
 def test_answers_are_those_of_the_shipped_graph(inspector, evaluation):
     found = evaluation.classification
-    again = list(inspector.classify(list(evaluation.scores["path"])))
-    np.testing.assert_array_equal(found.logits, [answer.logits for answer in again])
-    np.testing.assert_array_equal(found.features, [answer.features for answer in again])
-    assert [answer.verdict.score for answer in again] == list(evaluation.scores["score"])
+    again = list(inspector.stream(list(evaluation.scores["path"]), extras=ANSWERS))
+    np.testing.assert_array_equal(found.logits, [answer.extras["logits"] for answer in again])
+    np.testing.assert_array_equal(found.features, [answer.extras["features"] for answer in again])
+    assert [answer.score for answer in again] == list(evaluation.scores["score"])
     assert found.names == ["a", "b"]
-    assert found.temperature == inspector.training.classes.temperature
+    assert found.temperature == inspector.records.classes.temperature
 
 
 def test_the_truth_is_known_of_good_images_alone(evaluation, table):
@@ -77,10 +76,11 @@ def test_without_classes_in_the_test_there_is_no_accuracy(inspector, table):
 
 
 def test_a_class_that_was_not_learned_is_unknown():
-    classes = Classified(None, np.zeros((1, 2), np.float32), np.zeros((1, 3), np.float32))
+    extras = {"logits": np.zeros((1, 2), np.float32), "features": np.zeros((1, 3), np.float32)}
+    verdict = SimpleNamespace(extras=extras)
     table = pd.DataFrame({"label": ["good", "good"], "class": ["new", "b"], "defect": ""})
-    record = SimpleNamespace(lesson=None, classes=SimpleNamespace(names=["a", "b"], temperature=1.0))
-    found = classification(record, [classes, classes], table)
+    record = SimpleNamespace(classifier=None, classes=SimpleNamespace(names=["a", "b"], temperature=1.0))
+    found = classification(record, [verdict, verdict], table)
     assert found.truth.tolist() == [[UNKNOWN], [1]]
     assert found.groups(table) == ["good", "b"]
 
@@ -97,8 +97,8 @@ def test_rotations_are_their_own_truth(table):
 
 def test_the_record_comes_back_from_the_file(inspector, tmp_path):
     inspector.save(tmp_path / "a.inspector")
-    classes = Inspector.load(tmp_path / "a.inspector").training.classes
-    kept = inspector.training.classes
+    classes = Inspector.load(tmp_path / "a.inspector").records.classes
+    kept = inspector.records.classes
     assert classes.names == kept.names
     assert classes.odd == kept.odd
     np.testing.assert_array_equal(classes.pictures, kept.pictures)
@@ -117,17 +117,17 @@ def test_the_report_shows_what_the_classifier_says(inspector, table, tmp_path, w
     samples = table if with_classes else table.drop(columns="class")
     write_report(knowngood.evaluate(inspector, samples), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
-    assert "What its classifier says" in page
+    assert "<h2>Classifier</h2>" in page
     assert "t-SNE" in page
-    assert ("Which class the good test images are taken for" in page) == with_classes
-    assert "held-out good images, on which the temperature was fitted" in page or with_classes
-    assert "labelled wrongly" in page
+    assert ("Confusion matrix of the good test images" in page) == with_classes
+    assert ("On held-out good images." in page) != with_classes
+    assert "check their labels" in page
 
 
 def test_the_report_of_good_images_alone(inspector, table, tmp_path):
     good = table[table["label"] == "good"]
     write_report(knowngood.evaluate(inspector, good), tmp_path / "report.html")
-    assert "What its classifier says" in (tmp_path / "report.html").read_text()
+    assert "<h2>Classifier</h2>" in (tmp_path / "report.html").read_text()
 
 
 def test_a_single_answer_has_metrics():

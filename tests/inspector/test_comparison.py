@@ -10,12 +10,13 @@ from knowngood.data.labelled import with_defects_to_learn
 from knowngood.data.samples import fingerprint
 from knowngood.errors import DataError, RecipeError
 from knowngood.inspector import comparison
+from knowngood.inspector.classification import ANSWERS
 from knowngood.inspector.comparison import compare, read_grid
 from knowngood.inspector.cross_validation import fold_figures
 from knowngood.inspector.evaluation import evaluate
 from knowngood.inspector.train import train
 
-from .test_train import write_parts
+from ..support.parts import write_parts
 
 GRID = {
     "classifier": "linear_probe",
@@ -109,15 +110,15 @@ def test_a_grid_from_a_file(tmp_path):
             {"classifier": "finetune", "settings": {"epoch": 3}},
             "has no setting 'epoch'; did you mean epochs?",
         ),
-        ({"settings": {1: 3}}, "has no setting 1"),
+        ({"settings": {1: 3}}, "has no setting '1'"),
         ({"settings": [{"epochs": 3}]}, "settings must be names and values"),
         (
             {"classifier": "finetune", "experiments": [{"epocs": 3}]},
             "no setting 'epocs'; did you mean epochs?",
         ),
-        ({"classifier": "finetune", "experiments": [{"epochs": 0}]}, "epochs=0 must be a number between"),
+        ({"classifier": "finetune", "experiments": [{"epochs": 0}]}, "epochs=0 must be at least 1"),
         ({"experiments": [{"classifier": "trees"}]}, "classifier 'trees' is not known"),
-        ({"experiments": [{True: 3}]}, "has no setting True"),
+        ({"experiments": [{True: 3}]}, "has no setting 'True'"),
         ({"experiments": {"epochs": 3}}, "experiments a list of such"),
         ({"experiments": ["epochs"]}, "experiments a list of such"),
         ({"experiments": [{}]}, "experiments a list of such"),
@@ -188,7 +189,7 @@ def test_each_experiment_has_its_recipe_and_the_same_images_and_seed(experiments
 def test_validation_figures_come_from_held_out_answers(experiments):
     inspectors, table = experiments
     for inspector, row in zip(inspectors, table.itertuples(), strict=True):
-        lesson = inspector.training.lesson
+        lesson = inspector.classifier
         shares = softmax(lesson.logits.astype(np.float64), axis=1)
         assert row.validation_loss == pytest.approx(
             log_loss(lesson.truth, shares, labels=[0, 1, 2]), rel=1e-4
@@ -202,8 +203,10 @@ def test_train_figures_come_from_the_images_learned_from_and_are_measured_alike(
     divided = with_defects_to_learn(folder)
     learned = divided["path"][divided["split"] == "train"].tolist()
     for inspector, row in zip(inspectors, table.itertuples(), strict=True):
-        truth = inspector.training.lesson.truth
-        logits = np.stack([answer.logits[0] for answer in inspector.classify(learned)])
+        truth = inspector.classifier.truth
+        logits = np.stack(
+            [answer.extras["logits"][0] for answer in inspector.stream(learned, extras=ANSWERS)]
+        )
         expected = log_loss(truth, softmax(logits.astype(np.float64), axis=1), labels=[0, 1, 2])
         assert row.train_loss == pytest.approx(expected, rel=0.02)
         assert row.train_accuracy == (logits.argmax(axis=1) == truth).mean()

@@ -11,7 +11,7 @@ from knowngood.data.samples import fingerprint, load_samples
 from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.cross_validation import FIGURES, CrossValidation, cross_validate
 
-from .test_train import write_parts
+from ..support.parts import write_parts
 
 SMALL = make_classifier("linear_probe", {"input_size": 64})
 TURNS = {"good": 4, "hole": 6, "scratch": 6}

@@ -58,7 +58,7 @@ def test_metrics_survive_json(evaluation):
 
 def test_the_provenance_survives_json(evaluation, inspector):
     provenance = json.loads(json.dumps(evaluation.provenance, allow_nan=False))
-    assert provenance["detector"] == "patchcore"
+    assert provenance["method"] == "patchcore"
     assert provenance["graph_hash"] == inspector.manifest.graph_hash
     assert provenance["threshold"]["value"] == inspector.manifest.threshold.value
 

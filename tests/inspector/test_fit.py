@@ -13,8 +13,9 @@ from knowngood.data.samples import fingerprint, load_samples
 from knowngood.detectors import Detector, make_detector
 from knowngood.errors import DataError, InspectorError, RecipeError
 from knowngood.inspector import ship as shipping
-from knowngood.inspector.fit import fit, input_shape
+from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
+from knowngood.inspector.learn import input_shape
 from knowngood.inspector.manifest import RESIZE
 from knowngood.inspector.ship import LARGEST_DIFFERENCE
 from knowngood.metrics.thresholds import conformal
@@ -129,9 +130,9 @@ def test_arrays_that_cannot_be_learned_from(given, message):
 
 def test_the_manifest_tells_where_it_comes_from(inspector, widget):
     manifest = inspector.manifest
-    assert manifest.detector == "patchcore"
+    assert manifest.method == "patchcore"
     assert manifest.recipe["coreset"] == 200
-    assert make_detector(manifest.detector, manifest.recipe).input_size == 128
+    assert make_detector(manifest.method, manifest.recipe).input_size == 128
     assert manifest.backbone.keys() == {"name", "weights", "weights_hash"}
     assert manifest.backbone["name"] == manifest.recipe["backbone"]
     assert manifest.input_shape == (128, 128)
@@ -285,13 +286,13 @@ class OwnDetector(Detector):
 
     input_size: int = 64
 
-    def fit(self, good, *, seed, device, progress=silent):
-        return TINY.fit(good, seed=seed, device=device, progress=progress)
+    def fit(self, good, *, seed, device, progress=silent, run=None):
+        return TINY.fit(good, seed=seed, device=device, progress=progress, run=run)
 
 
 def test_a_detector_of_ones_own(image_only, widget, tmp_path):
     inspector = fit(widget, OwnDetector())
-    assert (inspector.manifest.detector, inspector.manifest.recipe) == ("OwnDetector", {"input_size": 64})
+    assert (inspector.manifest.method, inspector.manifest.recipe) == ("OwnDetector", {"input_size": 64})
     inspector.save(tmp_path / "own.inspector")
     assert Inspector.load(tmp_path / "own.inspector").graph == image_only.graph
 
@@ -299,7 +300,7 @@ def test_a_detector_of_ones_own(image_only, widget, tmp_path):
 @pytest.mark.parametrize("difference", [2e-4, float("nan")])
 def test_a_graph_that_differs_from_torch_is_not_shipped(widget, monkeypatch, difference):
     monkeypatch.setattr(shipping, "export", lambda *_, **__: (b"graph", difference))
-    with pytest.raises(InspectorError, match="the exported graph's scores differ from torch's"):
+    with pytest.raises(InspectorError, match="what the exported graph gives differs from torch's"):
         fit(widget, TINY)
 
 

@@ -11,7 +11,8 @@ from knowngood.inspector.manifest import FORMAT, Manifest
 from knowngood.metrics.thresholds import Threshold
 
 MANIFEST = Manifest(
-    detector="patchcore",
+    task="detection",
+    method="patchcore",
     recipe={"backbone": "net", "weights": None, "strides": [8, 16], "smoothing": 1.5},
     backbone={"name": "net", "weights": "package", "weights_hash": "ab"},
     input_shape=(384, 640),
@@ -103,7 +104,8 @@ def test_null_is_wrong_for_every_other_key(values, key):
 @pytest.mark.parametrize(
     ("key", "wrong"),
     [
-        ("detector", 1),
+        ("task", "dreaming"),
+        ("method", 1),
         ("recipe", []),
         ("recipe", {"smoothing": math.nan}),
         ("recipe", {"smoothing": {"of": "map"}}),

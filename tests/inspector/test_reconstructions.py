@@ -119,7 +119,7 @@ def test_another_file_is_named(tmp_path, content):
 
 
 def test_a_detector_that_rebuilds_nothing(inspector, widget):
-    with pytest.raises(InspectorError, match="patchcore rebuilds no image; `knowngood detectors`"):
+    with pytest.raises(InspectorError, match="patchcore gives no rebuilt; it gives map, pixels, score"):
         reconstructions(inspector, widget)
 
 
@@ -150,7 +150,7 @@ def test_the_inspector_file_keeps_the_training(rebuilding, tmp_path):
 
 def test_an_evaluation_has_the_worst(rebuilding, widget):
     evaluation = evaluate(rebuilding, widget)
-    assert evaluation.training is rebuilding.training
+    assert evaluation.records is rebuilding.records
     assert len(evaluation.reconstructions) == len(evaluation.scores)
     assert evaluation.reconstructions["original"].notna().sum() == 14  # fewer than ten of either kind
     assert "peaks" not in evaluation.provenance

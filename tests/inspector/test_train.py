@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -17,37 +16,23 @@ from sklearn.metrics import (
 
 import knowngood
 from knowngood.classifiers import make_classifier
+from knowngood.classifiers.base import held_out_scores, make_fit
 from knowngood.data.labelled import with_defects_to_learn
 from knowngood.data.samples import check_samples, fingerprint, load_samples
 from knowngood.errors import DataError, RecipeError
+from knowngood.inspector.classification import ANSWERS
 from knowngood.inspector.evaluation import evaluate
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.threshold import threshold_at, threshold_by_rule
-from knowngood.inspector.train import held_out_scores, threshold, train
+from knowngood.inspector.train import first_threshold, train
 from knowngood.metrics import thresholds
-from knowngood.training.lesson import Lesson
+from knowngood.training.classifier_record import ClassifierRecord
+from knowngood.training.record import Epoch, TrainingRecord
 from knowngood.training.run import Run
 
-from ..conftest import part, scratch
+from ..support.parts import write_parts
 
 SMALL = make_classifier("linear_probe", {"input_size": 64})
-
-
-def write_parts(folder: Path, counts: dict[str, int], seed: int = 0) -> Path:
-    """Photograph parts into folders; the last part of a folder's name is what they show."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:96, :96]
-    for name, count in counts.items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            image, kind = part(rng), Path(name).name
-            if kind == "scratch":
-                image[scratch(rng)] = 235
-            elif kind == "hole":
-                across, down = 48 + rng.uniform(-14, 14, 2)
-                image[np.hypot(y - down, x - across) < 7] = 20
-            Image.fromarray(image).save(folder / name / f"{number:03}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -112,17 +97,17 @@ def test_the_manifest_says_what_was_learned_from(inspector, divided):
     manifest = inspector.manifest
     learned = divided["path"][divided["split"] == "train"].tolist()
     assert manifest.training == fingerprint(learned)
-    assert manifest.detector == "linear_probe"
+    assert manifest.method == "linear_probe"
     assert manifest.recipe == {**dataclasses.asdict(SMALL), "strides": [8, 16, 32]}
     assert manifest.validation == []
-    lesson = inspector.training.lesson
+    lesson = inspector.classifier
     assert lesson.names == ["good", "hole", "scratch"]
     assert lesson.counts == [12, 6, 6]
     assert len(lesson.truth) == 24
 
 
 def test_the_threshold_is_where_a_defect_is_as_likely_as_a_good_part(inspector):
-    lesson, chosen = inspector.training.lesson, inspector.threshold
+    lesson, chosen = inspector.classifier, inspector.threshold
     good = held_out_scores(lesson)[lesson.truth == 0]
     assert chosen == thresholds.own_odds(good)
     assert (chosen.value, chosen.rule) == (0, "a defect is likelier than a good part")
@@ -131,7 +116,7 @@ def test_the_threshold_is_where_a_defect_is_as_likely_as_a_good_part(inspector):
 
 
 def test_held_out_scores_are_the_log_odds_of_a_defect(inspector):
-    lesson = inspector.training.lesson
+    lesson = inspector.classifier
     likely = np.exp((lesson.logits / lesson.temperature).astype(np.float64))
     expected = np.log(likely[:, 1:].sum(axis=1)) - np.log(likely[:, 0])
     np.testing.assert_allclose(held_out_scores(lesson), expected, rtol=1e-5)
@@ -159,13 +144,13 @@ def test_a_table_and_its_folder_are_learned_alike(inspector, divided):
 
 def test_the_share_of_defects_to_learn_from(folder):
     few = train(folder, SMALL, defect_share=0.4)
-    assert few.training.lesson.counts == [12, 4, 4]
+    assert few.classifier.counts == [12, 4, 4]
     assert evaluate(few, folder).metrics["counts"] == {"good": 6, "defect": 10, "unreadable": 0}
 
 
 def test_by_label(by_label, folder):
-    assert by_label.training.lesson.names == ["good", "defect"]
-    assert by_label.training.lesson.counts == [12, 12]
+    assert by_label.classifier.names == ["good", "defect"]
+    assert by_label.classifier.counts == [12, 12]
     (verdict,) = by_label.inspect(folder / "test/hole/001.png")
     assert (verdict.kind, verdict.decision) == ("defect", "reject")
     assert verdict.probabilities.keys() == {"good", "defect"}
@@ -201,15 +186,15 @@ def test_the_kind_agrees_with_the_decision(inspector, folder):
 
 
 def test_score_and_probabilities_are_one(inspector, folder):
-    lesson = inspector.training.lesson
+    lesson = inspector.classifier
     images = sorted(map(str, (folder / "test").rglob("*.png")))
-    for answer in inspector.classify(images):
-        scaled = answer.logits[0].astype(np.float64) / lesson.temperature
+    for answer in inspector.stream(images, extras=ANSWERS):
+        scaled = answer.extras["logits"][0].astype(np.float64) / lesson.temperature
         shares = np.exp(scaled - scaled.max())
         shares /= shares.sum()
-        assert list(answer.verdict.probabilities.values()) == pytest.approx(shares.tolist(), abs=1e-5)
+        assert list(answer.probabilities.values()) == pytest.approx(shares.tolist(), abs=1e-5)
         score = np.logaddexp.reduce(scaled[1:]) - scaled[0]
-        assert answer.verdict.score == pytest.approx(score, rel=1e-3, abs=1e-3)
+        assert answer.score == pytest.approx(score, rel=1e-3, abs=1e-3)
 
 
 def test_a_row_of_a_table_holds_kind_and_probabilities(inspector, folder):
@@ -226,9 +211,7 @@ def test_a_saved_classifier_says_the_same(inspector, folder, tmp_path):
     images = sorted(map(str, (folder / "test/hole").iterdir()))
     for one, other in zip(inspector.inspect(images), loaded.inspect(images), strict=True):
         assert one.row() == other.row()
-    np.testing.assert_array_equal(
-        held_out_scores(loaded.training.lesson), held_out_scores(inspector.training.lesson)
-    )
+    np.testing.assert_array_equal(held_out_scores(loaded.classifier), held_out_scores(inspector.classifier))
 
 
 # --- the evaluation
@@ -403,22 +386,25 @@ def test_the_threshold_moves_by_a_rule(inspector, divided, test_table, rule, fun
     assert warning.startswith("12 of the 12 test images were used for the threshold")
 
 
-def lesson_of(logits, truth):
-    return Lesson(["good", "dent"], [0, 0], np.array(logits, np.float32), np.array(truth), 1.0, 0.0, 1.0, [])
+def fit_of(logits, truth, training=None):
+    logits = np.array(logits, np.float32)
+    record = ClassifierRecord(["good", "dent"], [0, 0], logits, np.array(truth), 1.0, 0.0, 1.0, [])
+    return make_fit(None, record, training=training)
 
 
 def test_a_classifier_that_learned_nothing_says_so():
-    lesson = lesson_of([[0, 1], [0, 2], [1, 0], [2, 0]], [0, 0, 1, 1])
-    chosen = threshold(lesson)
+    logits, truth = np.array([[0, 1], [0, 2], [1, 0], [2, 0]]), [0, 0, 1, 1]
+    chosen = first_threshold(fit_of(logits, truth))
     assert "Held-out defects score no higher than good parts" in chosen.note
     assert (chosen.value, chosen.held_out, chosen.above) == (0, 2, 2)
-    assert "learned nothing" not in threshold(lesson_of(-lesson.logits, lesson.truth)).note
+    assert "learned nothing" not in first_threshold(fit_of(-logits, truth)).note
 
 
 def test_images_that_chose_the_epoch_make_the_bound_lean():
-    lesson = lesson_of([[2, 0], [1, 0], [0, 1], [0, 2]], [0, 0, 1, 1])
-    assert threshold(lesson).note == ""
-    assert "also chose the epoch" in threshold(lesson, chose_the_epoch=True).note
+    answers = [[2, 0], [1, 0], [0, 1], [0, 2]], [0, 0, 1, 1]
+    assert first_threshold(fit_of(*answers)).note == ""
+    training = TrainingRecord([], [Epoch(1, 0.5, 0.6)], 1, 1e-3, [0])
+    assert "also chose the epoch" in first_threshold(fit_of(*answers, training)).note
 
 
 # --- what cannot be done
@@ -472,7 +458,7 @@ def test_images_that_cannot_be_read_are_left_out_if_that_is_wanted(with_broken):
     inspector = train(with_broken, SMALL, on_unreadable=told.append)
     broken = [path for path in with_broken["path"] if Path(path).read_bytes() == b"no image"]
     assert sorted(failure.path for failure in told) == sorted(broken)
-    assert inspector.training.lesson.counts == [3, 3, 4]
+    assert inspector.classifier.counts == [3, 3, 4]
     assert inspector.manifest.training == fingerprint([p for p in with_broken["path"] if p not in broken])
 
 
@@ -494,6 +480,6 @@ def test_a_few_images_of_each_kind_are_enough(folder):
     table = check_samples(load_samples(folder).groupby(["label", "defect"]).head(2).assign(split="train"))
     quick = {"input_size": 64, "epochs": 1, "head_epochs": 0}
     inspector = train(table, make_classifier("finetune", quick))
-    assert inspector.training.lesson.counts == [2, 2, 2]
-    assert sorted(inspector.training.lesson.truth) == [0, 1, 2]
-    assert train(table, SMALL).training.lesson.counts == [2, 2, 2]
+    assert inspector.classifier.counts == [2, 2, 2]
+    assert sorted(inspector.classifier.truth) == [0, 1, 2]
+    assert train(table, SMALL).classifier.counts == [2, 2, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
+from knowngood.classifiers import make_classifier
+from knowngood.inspector.evaluation import Evaluation, evaluate
+from knowngood.inspector.train import train
+from knowngood.report.style import style
 from knowngood.training.record import Epoch, Layer, TrainingRecord
+from knowngood.training.records import Records
 
 NO_DEFECTS = "There are no defects among the judged images."
 NO_GOOD = "There are no good parts among the judged images."
 NO_MAPS = "The detector makes no anomaly maps."
 THRESHOLD = 3.21
+PAGE, SLIDE = ((10.8, 3.6), 9.5), ((12.2, 5.0), 14)  # inches across and down, and points of the type
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Judged:
     maps: np.ndarray | None
     provenance: dict[str, Any]
     held_out: np.ndarray
-    training: TrainingRecord | None = None
+    records: Records = Records()  # noqa: RUF009 (it is frozen)
     reconstructions: pd.DataFrame | None = None
     classification: None = None
 
@@ -71,6 +80,14 @@ def table_of(
     columns = ["path", "label", "score", "sum_of_differences", "mean_difference", "ssim"]
     table = pd.DataFrame(rows, columns=[*columns, "original", "reconstruction", "difference"])
     return table.sort_values("sum_of_differences", ascending=False, ignore_index=True)
+
+
+@pytest.fixture(params=[PAGE, SLIDE], ids=["page", "slide"])
+def figure(request: pytest.FixtureRequest) -> Iterator[Figure]:
+    """An empty figure in which charts are drawn, as on a page and as on a slide."""
+    size, points = request.param
+    with style(points):
+        yield Figure(figsize=size, layout="constrained")
 
 
 @pytest.fixture
@@ -145,7 +162,8 @@ def judged(widget: Path) -> Judged:
         "warnings": [],
     }
     provenance = {
-        "detector": "patchcore",
+        "task": "detection",
+        "method": "patchcore",
         "recipe": {"neighbours": 1, "scales": [1, 2]},
         "backbone": {"name": "tf_efficientnet_lite0", "weights": "package"},
         "weights_hash": "3f9c2d5b7e1a4c60",
@@ -204,3 +222,60 @@ def without_maps(judged: Judged) -> Judged:
     return replace(judged, maps=None).measuring(
         **dict.fromkeys(missing), notes=dict.fromkeys(missing, NO_MAPS)
     )
+
+
+# --- classifiers that were really trained, on synthetic parts
+
+NAMES = ["good", "dent", "scratch"]
+SIDE = 64
+
+
+def part(rng: np.random.Generator, kind: str) -> np.ndarray:
+    """A grey disc with noise; a dent is a dark spot, a scratch a bright line."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    image = 60.0 + 80 * (np.hypot(y - SIDE / 2, x - SIDE / 2) < 26)
+    across, down = rng.integers(22, 42, 2)
+    if kind == "dent":
+        image[np.hypot(y - down, x - across) < 6] = 20
+    if kind == "scratch":
+        image[down : down + 3, across - 10 : across + 10] = 250
+    noise = rng.normal(0, 5, (SIDE, SIDE, 1))
+    return np.clip(image[..., None].repeat(3, axis=2) + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Twelve good parts and eight of each defect to learn from, six of each kind to test."""
+    folder, rng, rows = tmp_path_factory.mktemp("parts"), np.random.default_rng(0), []
+    for split, sizes in (("train", (12, 8, 8)), ("test", (6, 6, 6))):
+        for kind, size in zip(NAMES, sizes, strict=True):
+            for number in range(size):
+                path = folder / f"{split}_{kind}_{number}.png"
+                Image.fromarray(part(rng, kind)).save(path)
+                label = "good" if kind == "good" else "defect"
+                rows.append(
+                    {
+                        "path": str(path),
+                        "split": split,
+                        "label": label,
+                        "defect": kind if label == "defect" else "",
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def probe(table: pd.DataFrame) -> Evaluation:
+    return evaluate(train(table, make_classifier("linear_probe", {"input_size": SIDE})), table)
+
+
+@pytest.fixture(scope="session")
+def tuned(table: pd.DataFrame) -> Evaluation:
+    settings = {"input_size": SIDE, "epochs": 2, "head_epochs": 1}
+    return evaluate(train(table, make_classifier("finetune", settings)), table)
+
+
+@pytest.fixture(scope="session")
+def two_kinds(table: pd.DataFrame) -> Evaluation:
+    recipe = make_classifier("linear_probe", {"input_size": SIDE})
+    return evaluate(train(table, recipe, by="label"), table)

@@ -1,203 +1,253 @@
-"""Figures of detectors that classify: what stands in them, on a page and on a slide."""
+"""What is shown of classifiers of defects that were really trained."""
+
+import re
+from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from scipy.special import softmax
 
-from knowngood.metrics.reliability import Reliability, reliability
-from knowngood.report.classification import draw_confusion, draw_embedding, draw_odd, draw_rocs
-from knowngood.report.confidence import draw_reliability, draw_rotations, draw_temperatures
-from knowngood.report.embedding import choose, embed
-from knowngood.report.figures import style, svg
-from knowngood.training.record import Classes, Odd
+from knowngood.inspector.train import held_out_scores
+from knowngood.metrics.classification import losses
+from knowngood.report.classification import PRICES, calibration_exhibit, classification_exhibits
+from knowngood.report.exhibits import Pictures, Table, Text
+from knowngood.report.page import sections, write_report
+from knowngood.report.training import training_exhibits
+from knowngood.report.words import basis, verdict
 
-FLAT = Reliability(np.zeros(15, np.int64), np.zeros(15), np.zeros(15))
-
-
-@pytest.fixture(params=[(10.8, 3.6), (12.2, 5.0)])
-def figure(request):
-    with style():
-        yield Figure(figsize=request.param)
+from .conftest import NAMES
+from .drawing import cells, drawn, legend
 
 
-@pytest.fixture
-def logits():
-    return np.random.default_rng(0).normal(0, 3, (40, 1, 4)).astype(np.float32)
+def titles(exhibits):
+    return [exhibit.title for exhibit in exhibits]
 
 
-def legend(figure):
-    (found,) = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
-    return [text.get_text() for text in found.get_texts()]
+class TestPredictions:
+    def test_one_exhibit_for_each_question(self, probe):
+        starts = [
+            "",
+            "",
+            "Lowest AUROC",
+            "Temperature scaling",
+            "With an escape",
+            "Largest losses",
+            "Features",
+        ]
+        found = titles(classification_exhibits(probe))
+        assert len(found) == len(starts)
+        assert all(title.startswith(start) for title, start in zip(found, starts, strict=True))
+        assert not any(title.endswith(".") for title in found)
+
+    def test_the_table_is_that_of_the_decisions_made(self, probe):
+        table = classification_exhibits(probe)[0]
+        matrix = np.array(probe.metrics["classifier"]["confusion"]["matrix"])
+        assert table.title.startswith(f"{matrix.trace()} of 18 test images classified correctly")
+        head, *rows, mean = cells(table)
+        assert head == ["class", "images", "precision", "recall", "F1"]
+        for row, name in zip(rows, NAMES, strict=True):
+            its = probe.metrics["classifier"]["kinds"][name]
+            figures = [its["precision"], its["recall"], its["f1"]]
+            expected = ["–" if figure is None else f"{figure:.3f}" for figure in figures]
+            assert row == [name, str(its["count"]), *expected]
+        measures = ("macro_precision", "balanced_accuracy", "macro_f1")
+        means = [f"{probe.metrics['classifier'][name]:.3f}" for name in measures]
+        assert mean == ["macro mean", "18", *means]
+
+    def test_the_confusion_counts_what_the_inspector_decides(self, probe):
+        # A threshold so high that all is accepted: whatever is most probable, good is predicted.
+        found = replace(probe.classification, said=np.zeros(len(probe.scores), np.int64))
+        table, confusion, *_ = classification_exhibits(replace(probe, classification=found))
+        assert table.title == "6 of 18 test images classified correctly; lowest recall: dent (0.0 %)"
+        assert cells(table)[2][2:] == ["–", "0.000", "0.000"]
+        assert [text.get_text() for text in drawn(confusion).axes[0].texts] == ["6", "0", "0"] * 3
+        assert confusion.title == "Most frequent error: 6 of 6 dent predicted as good"
+
+    def test_all_correct(self, probe):
+        truth = probe.classification.truth[:, 0]
+        perfect = replace(probe, classification=replace(probe.classification, said=truth))
+        first, second, *_ = titles(classification_exhibits(perfect))
+        assert first == "18 of 18 test images classified correctly"
+        assert second == "No class is confused with another"
+
+    def test_curves_are_those_of_the_probabilities(self, probe):
+        chart = classification_exhibits(probe)[2]
+        found = probe.classification
+        shares = softmax(found.logits[:, 0] / found.temperature, axis=1)
+        expected = {}
+        for number, name in enumerate(NAMES):
+            its = found.truth[:, 0] == number
+            above = shares[its, number][:, None] - shares[~its, number]
+            expected[name] = ((above > 0) + 0.5 * (above == 0)).mean()
+        entries = legend(drawn(chart))[:3]
+        for name, entry in zip(NAMES, entries, strict=True):
+            area = float(entry.removeprefix(f"{name} (").partition(",")[0])
+            assert area == pytest.approx(expected[name], abs=6e-4)
+        assert f"({min(expected.values()):.3f})" in chart.title
+
+    def test_costs_come_from_held_out_predictions(self, probe):
+        figure = drawn(classification_exhibits(probe)[4])
+        lesson, own = probe.records.classifier, probe.metrics["threshold"]
+        scores, defect = held_out_scores(lesson), lesson.truth > 0
+        for axes, (reject, escape) in zip(figure.axes, PRICES, strict=True):
+            paid = reject * ((scores > own) & ~defect).sum() + escape * ((scores <= own) & defect).sum()
+            assert axes.get_title().splitlines()[2].startswith(f"this inspector: {paid:.4g} at ")
+            # The lowest cost is nowhere above that.
+            assert axes.lines[0].get_ydata()[0] <= paid
+
+    def test_a_held_out_set_without_good_parts_has_no_costs(self, probe):
+        lesson = probe.records.classifier
+        defects = lesson.truth > 0
+        only = replace(lesson, logits=lesson.logits[defects], truth=lesson.truth[defects])
+        changed = replace(probe, records=replace(probe.records, classifier=only))
+        assert not any("escape" in title for title in titles(classification_exhibits(changed)))
+
+    def test_the_largest_losses_are_the_least_probable_truths(self, probe):
+        (row,) = classification_exhibits(probe)[5].rows
+        found = probe.classification
+        loss = losses(found.logits[:, 0], found.truth[:, 0], found.temperature)
+        worst = probe.scores.iloc[int(loss.argmax())]
+        true, said = worst["defect"] or "good", worst["kind"]
+        assert len(row) == 10
+        assert row[0].text == worst["path"]
+        assert row[0].caption.splitlines() == [
+            f"true: {true} {100 * worst[f'p_{true}']:.0f} %",
+            f"predicted: {said} {100 * worst[f'p_{said}']:.0f} %",
+        ]
+        assert loss.max() == pytest.approx(-np.log(worst[f"p_{true}"]), rel=1e-4)
+
+    def test_images_that_are_gone_are_left_out(self, probe):
+        first = probe.scores["path"].iloc[0]
+        only = probe.scores.assign(path=np.where(probe.scores["path"] == first, first, "gone.png"))
+        (losses_shown,) = [
+            exhibit
+            for exhibit in classification_exhibits(replace(probe, scores=only))
+            if isinstance(exhibit, Pictures)
+        ]
+        assert [picture.text for picture in losses_shown.rows[0]] == [first]
+        none = classification_exhibits(replace(probe, scores=probe.scores.assign(path="gone.png")))
+        assert "Largest losses" not in titles(none)
+
+    def test_types_that_the_classifier_does_not_know(self, probe):
+        unknown = np.full_like(probe.classification.truth, -1)
+        changed = replace(probe, classification=replace(probe.classification, truth=unknown))
+        exhibits = classification_exhibits(changed)
+        assert [title.split()[0] for title in titles(exhibits)] == ["Temperature", "With", "Features"]
+        assert "On held-out images" in exhibits[0].note
+
+    def test_good_and_defect_alone(self, two_kinds):
+        exhibits = classification_exhibits(two_kinds)
+        assert len(exhibits) == 7
+        ticks = drawn(exhibits[1]).axes[0].get_xticklabels()
+        assert [text.get_text() for text in ticks] == ["good", "defect"]
+
+    def test_a_temperature_that_does_not_help_is_not_praised(self, probe):
+        good, bad = probe.classification.reliability(1.0), probe.classification.reliability(20.0)
+        assert good.expected_error < bad.expected_error
+        assert "does not lower" in calibration_exhibit(good, bad, 20.0, "").title
+        assert "scaling lowers" in calibration_exhibit(bad, good, 0.5, "").title
 
 
-def inside(figure):
-    """No text may leave the figure, and it must be drawn without a warning."""
-    svg(figure)
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    for axes in figure.axes:
-        box = axes.get_tightbbox(renderer)
-        assert box.x0 >= -2
-        assert box.x1 <= figure.bbox.x1 + 2
-        assert box.y0 >= -2
-        assert box.y1 <= figure.bbox.y1 + 2
+class TestTraining:
+    def test_without_a_network_there_are_words_only(self, probe):
+        assert probe.records.training is None
+        (words,) = training_exhibits(probe.records)
+        assert isinstance(words, Text)
+        said = words.sentences
+        assert said[0] == "28 training images, held-out ones included: 12 good, 8 dent, 8 scratch."
+        assert said[1].endswith("on 28 held-out images.")
+        assert len(said) == 2 + len(probe.records.classifier.notes)
+        assert all(sentence[0].isupper() or sentence[0].isdigit() for sentence in said)
+        assert all(sentence.endswith(".") for sentence in said)
+
+    def test_a_network_shows_how_it_improved(self, tuned):
+        record = tuned.records.training
+        words, sheet, epochs, loss, classes = training_exhibits(tuned.records)
+        assert (
+            f"{sum(layer.parameters for layer in record.layers):,} trained parameters" in words.sentences[2]
+        )
+        assert list(sheet.names) == NAMES
+        np.testing.assert_array_equal(sheet.rows[1][0].image, tuned.records.classifier.sheet[1, 0])
+        assert isinstance(epochs, Table)
+        for row, epoch in zip(epochs.rows, record.epochs, strict=True):
+            kept = " (kept)" if epoch.epoch == record.best else ""
+            assert row[0] == f"{epoch.epoch}{kept}"
+            assert row[1:4] == [f"{epoch.train:.4f}", f"{epoch.validation:.4f}", f"{epoch.error:.3f}"]
+            assert re.fullmatch(r"\d+:\d\d", row[4])
+        assert legend(drawn(loss))[1] == "validation (held-out images)"
+        lines = drawn(classes).axes[0].lines
+        for line, shares in zip(lines[:3], np.array([e.accuracies for e in record.epochs]).T, strict=True):
+            np.testing.assert_allclose(line.get_ydata(), 100 * shares)
+
+    def test_a_class_without_held_out_images(self, tuned):
+        epochs = [epoch._replace(accuracies=(1.0, None, 0.5)) for epoch in tuned.records.training.epochs]
+        chart = training_exhibits(
+            replace(tuned.records, training=replace(tuned.records.training, epochs=epochs))
+        )[-1]
+        assert (
+            chart.title == f"Lowest class accuracy at epoch {tuned.records.training.best}: scratch (50.0 %)"
+        )
+        assert "dent (–)" in legend(drawn(chart))
 
 
-class TestEmbedding:
-    def test_each_group_is_drawn_and_named_with_its_size(self, figure):
-        groups = ["digit 0"] * 5 + ["digit 10"] * 3 + ["digit 9"] * 2 + ["odd"]
-        draw_embedding(figure, np.random.default_rng(0).normal(size=(11, 2)), groups, ["odd"])
-        assert legend(figure) == ["digit 0 (5)", "digit 9 (2)", "digit 10 (3)", "odd (1)"]
-        assert [len(part.get_offsets()) for part in figure.axes[0].collections] == [5, 2, 3, 1]
-        inside(figure)
+class TestPage:
+    @pytest.fixture(params=["probe", "tuned", "two_kinds"])
+    def evaluation(self, request):
+        return request.getfixturevalue(request.param)
 
-    def test_anomalies_look_different(self, figure):
-        draw_embedding(figure, np.eye(2), ["a", "b"], ["b"])
-        good, bad = figure.axes[0].collections
-        assert len(good.get_paths()[0]) != len(bad.get_paths()[0])
-        assert good.get_zorder() < bad.get_zorder()
+    def test_it_holds_every_exhibit(self, evaluation, tmp_path):
+        write_report(evaluation, tmp_path / "report.html")
+        page = (tmp_path / "report.html").read_text()
+        expected = classification_exhibits(evaluation) + training_exhibits(evaluation.records)
+        assert list(map(unescape, re.findall(r"<h3>(.*?)</h3>", page))) == titles(expected)
+        assert [section.title for section in sections(evaluation)] == ["Classifier", "Training"]
+        assert all(f"<li>{sentence}</li>" in unescape(page) for sentence in expected[7].sentences)
+        assert 'src=""' not in page
 
-    def test_many_groups(self, figure):
-        groups = [f"class {number}" for number in range(60)]
-        draw_embedding(figure, np.random.default_rng(0).normal(size=(60, 2)), groups, groups[-1:])
-        names = legend(figure)
-        assert "class 59 (1)" in names
-        assert names[-1].startswith("and ")
-        inside(figure)
+    def test_pictures_name_the_predicted_class(self, probe, tmp_path):
+        write_report(probe, tmp_path / "report.html")
+        assert "· predicted good ·" in (tmp_path / "report.html").read_text()
 
-    def test_clusters_stay_together(self):
-        rng = np.random.default_rng(0)
-        centres = np.repeat(10 * np.eye(3, 20), 30, axis=0)
-        points = embed((centres + rng.normal(size=(90, 20))).astype(np.float32))
-        apart = np.linalg.norm(points[:, None] - points, axis=2) + np.diag(np.full(90, np.inf))
-        assert (apart.argmin(axis=1) // 30 == np.arange(90) // 30).all()
+    def test_the_class_accuracy_is_shown_where_there_are_more_than_two(self, probe, two_kinds, tmp_path):
+        for evaluation, there in ((probe, True), (two_kinds, False)):
+            write_report(evaluation, tmp_path / "report.html")
+            assert ("<dt>Class accuracy</dt>" in (tmp_path / "report.html").read_text()) is there
 
-    def test_the_same_seed_gives_the_same_map(self):
-        features = np.random.default_rng(0).normal(size=(40, 70)).astype(np.float32)
-        np.testing.assert_array_equal(embed(features), embed(features))
-
-    @pytest.mark.parametrize("count", [1, 2, 4, 5, 7])
-    @pytest.mark.parametrize("constant", [True, False])
-    def test_few_samples(self, count, constant):
-        features = np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32)
-        points = embed(np.ones_like(features) if constant else features)
-        assert points.shape == (count, 2)
-        assert np.isfinite(points).all()
-
-    def test_small_groups_are_chosen_whole(self):
-        groups = ["good"] * 5000 + ["bent"] * 12 + ["cut"] * 300
-        rows = choose(groups, most=500)
-        chosen = [groups[row] for row in rows]
-        assert len(rows) == len(set(rows)) == 500
-        assert chosen.count("bent") == 12
-        assert 20 <= chosen.count("cut") < 60
-        assert choose(groups, most=10_000).tolist() == list(range(5312))
+    def test_the_same_evaluation_makes_the_same_page(self, probe, tmp_path):
+        write_report(probe, tmp_path / "one.html")
+        write_report(probe, tmp_path / "two.html")
+        assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
-class TestTemperatures:
-    def test_a_panel_for_each_with_its_area(self, figure, logits):
-        draw_temperatures(figure, logits, logits / 4, [1.0, 3.0])
-        titles = [axes.get_title() for axes in figure.axes]
-        assert [title.splitlines()[0] for title in titles] == ["temperature 1", "temperature 3"]
-        assert all(float(title.splitlines()[1].removeprefix("AUROC ")) > 0.5 for title in titles)
-        assert legend(figure) == ["good (40)", "defect (40)"]
-        for axes in figure.axes:
-            for part in axes.patches:
-                assert part.get_data().values.sum() == pytest.approx(100)
-        inside(figure)
+class TestWords:
+    def test_where_the_threshold_comes_from(self, probe):
+        said = basis(probe.metrics, probe.provenance["threshold"])
+        assert said.startswith(
+            "A part is rejected where, according to the classifier, a defect is likelier than a good"
+        )
+        assert re.search(
+            r"from 12 held-out good images, with 95 % confidence it rejects at most [\d.]+ %", said
+        )
+        labelled = {
+            **probe.provenance["threshold"],
+            "rule": "Youden, on 12 good and 16 defective validation images",
+        }
+        said = basis(probe.metrics, labelled)
+        assert said.startswith("The threshold")
+        assert "held-out good image" not in said
+        assert "or somewhat more, because it was chosen on the same images" in said
 
-    def test_without_defects_there_is_no_area(self, figure, logits):
-        draw_temperatures(figure, logits, logits[:0], [1.0])
-        assert figure.axes[0].get_title() == "temperature 1"
-        assert legend(figure) == ["good (40)"]
+    def test_how_many_defects_were_assigned_their_type(self, probe, two_kinds):
+        matrix = np.array(probe.metrics["classifier"]["confusion"]["matrix"])[1:, 1:]
+        assigned = f"Of {matrix.sum()} rejected defects {matrix.trace()} were assigned the correct type"
+        assert assigned in verdict(probe.metrics)
+        assert "assigned" not in verdict(two_kinds.metrics)
 
-
-class TestRocs:
-    def test_the_best_comes_first(self, figure):
-        defect = np.repeat([False, True], 20)
-        curves = {"poor": (defect, -np.arange(40.0)), "fair": (defect, np.arange(40.0) % 21)}
-        draw_rocs(figure, curves | {"best": (defect, np.arange(40.0))})
-        assert [name.split()[0] for name in legend(figure)] == ["best", "fair", "poor", "by"]
-        assert legend(figure)[0] == "best (1.000)"
-        inside(figure)
-
-    def test_good_parts_alone_have_no_curve(self, figure):
-        draw_rocs(figure, {"msp": (np.zeros(3, bool), np.arange(3.0))})
-        assert legend(figure) == ["msp (–)", "by chance"]
-
-
-class TestReliability:
-    def test_bars_are_as_high_as_answers_are_right(self, figure, logits):
-        labels = np.random.default_rng(1).integers(0, 4, 40)
-        before, after = (reliability(logits[:, 0], labels, t) for t in (1.0, 4.0))
-        draw_reliability(figure, before, after, 4.0)
-        first, second = figure.axes[:2]
-        heights = [bar.get_height() for bar in first.containers[0]]
-        np.testing.assert_allclose(heights, 100 * before.accuracy[before.answers > 0])
-        assert first.get_title().startswith("temperature 1\noff by ")
-        assert second.get_title().startswith("temperature 4\noff by ")
-        inside(figure)
-
-    def test_no_answers(self, figure):
-        draw_reliability(figure, FLAT, FLAT, 1.0)
-        assert "off by 0.0 %" in figure.axes[0].get_title()
-
-
-class TestRotations:
-    def test_the_caption_says_how_right(self, figure):
-        right, half = np.eye(4)[None], np.roll(np.eye(4), 2, axis=1)[None]
-        caption = draw_rotations(figure, np.repeat(right, 3, axis=0), np.concatenate([right, half]))
-        assert "100.0 % of good views, 0.00 quarters off" in caption
-        assert "50.0 % of defect views, 1.00 quarters off" in caption
-        assert [axes.get_title() for axes in figure.axes] == ["good (3)", "defect (2)"]
-        inside(figure)
-
-    def test_without_any_image(self, figure):
-        nothing = np.zeros((0, 4, 4))
-        assert draw_rotations(figure, nothing, nothing) == "There is no image whose rotation could be told."
-
-
-class TestConfusion:
-    def test_each_count_stands_in_its_cell(self, figure):
-        counts = np.array([[1, 0, 0], [0, 1_234, 0], [0, 1, 0]])
-        draw_confusion(figure, counts, ["bolt", "nut", "washer"])
-        numbers = [text.get_text() for text in figure.axes[0].texts]
-        assert numbers == ["1", "0", "0", "0", "1,234", "0", "0", "1", "0"]
-        shares = figure.axes[0].images[0].get_array()
-        assert shares.tolist() == [[100, 0, 0], [0, 100, 0], [0, 100, 0]]
-        inside(figure)
-
-    def test_names_below_are_smaller_before_they_are_cut(self, figure):
-        names = ["manipulated_front", "scratch_head", "scratch_neck"] * 2
-        draw_confusion(figure, np.eye(6, dtype=np.int64), names)
-        below = figure.axes[0].get_xticklabels()
-        assert below[0].get_text() == "manipulated_front"
-        assert below[0].get_size() < figure.axes[0].get_yticklabels()[0].get_size()
-        inside(figure)
-
-    def test_many_classes_have_no_numbers(self, figure):
-        draw_confusion(figure, np.eye(30, dtype=np.int64), [str(n) for n in range(30)])
-        assert not figure.axes[0].texts
-        inside(figure)
-
-
-class TestOdd:
-    def classes(self, count, label):
-        name = "folder/a_very_long_name_of_a_file_{}.png"
-        odd = [Odd(name.format(n), label, 3.5 - n, n % 2 == 0) for n in range(count)]
-        pictures = np.zeros((count, 20, 30, 3), np.uint8)
-        return Classes(["nut"], 1.0, True, 1.0, FLAT, FLAT, odd, pictures)
-
-    @pytest.mark.parametrize(("count", "label"), [(8, "nut"), (1, "")])
-    def test_each_has_its_score_and_whether_it_was_held_out(self, figure, count, label):
-        caption = draw_odd(figure, self.classes(count, label))
-        shown = [axes for axes in figure.axes if axes.images]
-        assert len(shown) == count
-        assert shown[0].get_title() == ("nut\n3.5" if label else "3.5")
-        assert shown[0].get_xlabel().startswith("held out\n…")
-        assert "labelled wrongly" in caption
-        assert ("its class" in caption) == bool(label)
-        inside(figure)
-
-    def test_none_at_all(self, figure):
-        assert "No good training images" in draw_odd(figure, self.classes(0, ""))
+    def test_types_not_learned_are_not_counted(self, probe):
+        classifier = probe.metrics["classifier"] | {
+            "confusion": {"kinds": NAMES, "matrix": [[6, 0, 0], [0, 1, 0], [6, 0, 0]]},
+            "not_learned": 5,
+        }
+        said = verdict(probe.metrics | {"classifier": classifier})
+        assert said.endswith("Of 1 rejected defect of known types 1 was assigned the correct type (100.0 %).")

@@ -1,19 +1,10 @@
-"""What decisions cost: reckoned in the slow way, and drawn."""
+"""What decisions cost, compared with counting image by image."""
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from knowngood.metrics.thresholds import lowest_cost
-from knowngood.report.costs import costs, draw_costs
-from knowngood.report.figures import style, svg
-
-
-@pytest.fixture(params=[(10.8, 3.9), (12.0, 5.2)])
-def figure(request):
-    with style():
-        yield Figure(figsize=request.param)
+from knowngood.report.costs import costs
 
 
 @pytest.fixture
@@ -59,32 +50,3 @@ class TestCosts:
         found = costs(np.array([False, True]), np.zeros(2), (1, 10), own=0.0)
         assert found.totals.tolist() == [1, 10]
         assert np.diff(found.edges).min() > 0
-
-
-class TestDrawing:
-    def test_the_lowest_and_the_own_are_marked(self, figure, judged):
-        panels = [costs(*judged, prices, own=0.73) for prices in ((1, 1), (1, 10))]
-        draw_costs(figure, panels)
-        assert len(figure.axes) == 2
-        for axes, found in zip(figure.axes, panels, strict=True):
-            first, lowest, own = axes.get_title().splitlines()
-            assert first == f"a false reject 1, an escape {found.prices[1]}"
-            assert lowest.startswith(f"lowest: {found.lowest:.4g} at ")
-            assert own == f"this inspector's: {found.paid:.4g} at 0.73"
-            mark, line = axes.lines
-            assert (list(mark.get_xdata()), list(mark.get_ydata())) == ([found.best], [found.lowest])
-            assert set(line.get_xdata()) == {0.73}
-            assert axes.get_ylim()[1] > found.paid
-        (legend,) = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
-        assert [text.get_text() for text in legend.get_texts()] == ["cost", "lowest cost", "this inspector's"]
-
-    def test_nothing_leaves_the_figure_or_lies_on_another(self, figure, judged):
-        draw_costs(figure, [costs(*judged, prices, own=0.73) for prices in ((1, 1), (1, 12_345_678))])
-        svg(figure)
-        renderer = FigureCanvasAgg(figure).get_renderer()
-        left, right = (axes.get_tightbbox(renderer) for axes in figure.axes)
-        assert left.x1 <= right.x0
-        assert left.x0 >= 0
-        assert right.x1 <= figure.bbox.x1 + 2
-        assert min(left.y0, right.y0) >= 0
-        assert max(left.y1, right.y1) <= figure.bbox.y1 + 2

@@ -6,23 +6,17 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from knowngood.data.samples import load_samples
 from knowngood.errors import OutputError
-from knowngood.report.kinds import check_picture, draw_kinds, write_kinds
-from knowngood.report.panels import OUTLINE
+from knowngood.report.kinds import check_picture, kinds_exhibit, write_kinds
+from knowngood.report.pictures import OUTLINE
 
 
 def drawn(table: pd.DataFrame) -> dict[str, np.ndarray | None]:
-    """The pictures by their titles."""
-    figure = Figure()
-    draw_kinds(figure, table)
-    shown = {}
-    for axes in figure.axes:
-        if axes.get_title():
-            shown[axes.get_title()] = np.asarray(axes.images[0].get_array()) if axes.images else None
-    return shown
+    """The pictures by their captions."""
+    (row,) = kinds_exhibit(table).rows
+    return {picture.caption: picture.image for picture in row}
 
 
 def outlined(image: np.ndarray) -> bool:
@@ -50,7 +44,10 @@ def test_an_image_with_a_mask_comes_first_and_a_broken_one_gives_place(widget: P
     table.loc[scratched, "mask"] = str(tmp_path / "broken.png")
     assert not outlined(drawn(table)["scratch: 6"])
     table.loc[scratched, "path"] = str(tmp_path / "broken.png")
-    assert drawn(table)["scratch: 6"] is None
+    good, scratch = kinds_exhibit(table).rows[0]
+    assert good.image is not None
+    assert scratch.image is None
+    assert scratch.text == "no readable image"
 
 
 def test_large_images_are_shrunk_and_kinds_that_are_not_known_have_a_name(tmp_path: Path) -> None:
@@ -58,23 +55,6 @@ def test_large_images_are_shrunk_and_kinds_that_are_not_known_have_a_name(tmp_pa
     row = {"path": str(tmp_path / "large.png"), "label": "defect", "defect": "", "mask": ""}
     shown = drawn(pd.DataFrame([row]))
     assert shown["defect: 1"].shape == (480, 240, 3)
-
-
-def test_nothing_lies_over_anything_else(widget: Path) -> None:
-    table = load_samples(widget)
-    scratched = table[table["defect"] == "scratch"].head(1)
-    table = pd.concat([table, *(scratched.assign(defect=f"{n} a type with a long name") for n in range(8))])
-    figure = Figure(figsize=(9.6, 8.3))
-    draw_kinds(figure, table)
-    figure.draw_without_rendering()
-    boxes = [axes.get_tightbbox() for axes in figure.axes if axes.get_title()]
-    assert len(boxes) == 10
-    for number, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[:number])
-        assert box.x0 >= 0
-        assert box.y0 >= 0
-        assert box.x1 <= figure.bbox.x1
-        assert box.y1 <= figure.bbox.y1
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg", ".PNG"])

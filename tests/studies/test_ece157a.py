@@ -1,3 +1,4 @@
+import importlib
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.reconstructions import read_reconstructions
 from knowngood.studies.registry import STUDIES, run_study
+from knowngood.studies.study import Study
 
 from .conftest import write_idx
 
@@ -144,10 +146,10 @@ def test_a_study_that_is_not_known(tmp_path):
 
 
 def test_every_study_can_be_imported():
-    import importlib
-
     for name in STUDIES:
-        assert callable(importlib.import_module(f"knowngood.studies.{name}").study)
+        module = importlib.import_module(f"knowngood.studies.{name}")
+        assert isinstance(module.STUDY, Study)
+        assert isinstance(module.QUICK, type(module.STUDY))
 
 
 def test_on_the_real_images(shared_data, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from knowngood.errors import DataError
 from knowngood.inspector.inspector import Inspector
-from knowngood.studies.kaist import DOCUMENT, SMOOTHINGS, experiments, load_digits, summary
+from knowngood.studies.kaist import DOCUMENT, QUICK, SMOOTHINGS, STUDY, load_digits, summary
 from knowngood.studies.kaist_measures import AUROC, Digits, other_readings
 from knowngood.studies.registry import run_study
 
@@ -55,7 +55,7 @@ def figures(out):
 
 
 def test_what_is_learned_and_what_is_met(data):
-    digits = load_digits(data, quick=False)
+    digits = load_digits(data / "mnist", None)
     assert set(digits.classes) == {0, 1, 2, 3}
     assert set(digits.labels) == {0, 1, 2, 3, 7, 8, 9}
     assert set(digits.labels[digits.anomalous]) == {7, 8, 9}
@@ -63,7 +63,8 @@ def test_what_is_learned_and_what_is_met(data):
 
 
 def test_everything_is_written(out):
-    names = {experiment.name for experiment in experiments()}
+    names = {method.name for method in QUICK.methods}
+    assert names == {method.name for method in STUDY.methods}
     assert {path.name for path in out.iterdir()} == names | {"figures.csv", "runs.csv", "slides.pdf"}
     for name in names:
         assert {path.name for path in (out / name).iterdir()} == {
@@ -83,7 +84,7 @@ def test_the_figures_are_means_of_the_runs(out, figures):
 
 
 def test_a_shipped_inspector_gives_the_figure_again(data, out):
-    digits = load_digits(data, quick=True)
+    digits = load_digits(data / "mnist", QUICK.most)
     runs = pd.read_csv(out / "runs.csv").set_index(["task", "figure", "seed"])["value"]
     inspector = Inspector.load(out / "cnn" / "seed1.inspector")
     rejected = [verdict.decision == "reject" for verdict in inspector.inspect(list(digits.test))]
@@ -97,7 +98,7 @@ def test_the_network_learns_printed_digits(figures):
 
 
 def test_smoothing_makes_less_sure(out):
-    classes = [Inspector.load(out / f"small-{s}/seed0.inspector").training.classes for s in SMOOTHINGS]
+    classes = [Inspector.load(out / f"small-{s}/seed0.inspector").records.classes for s in SMOOTHINGS]
     assert [one.fitted for one in classes] == [True] * 4
     confidences = [(one.before.answers * one.before.confidence).sum() for one in classes]
     assert confidences == sorted(confidences, reverse=True)
@@ -119,7 +120,8 @@ def test_slides(out):
 
 def test_a_study_that_was_finished_is_not_trained_again(data, out, figures):
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/*.training/last.ckpt")}
-    assert len(before) == 2 * len(experiments())
+    before |= {path: path.stat().st_mtime_ns for path in out.glob("*/*.inspector")}
+    assert len(before) == 2 * 2 * len(QUICK.methods)
     again = run_study("kaist", data, out, quick=True)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     np.testing.assert_allclose(again["value"], figures["value"])

@@ -2,20 +2,15 @@ import pandas as pd
 import pytest
 
 from knowngood.data.kinds import kind_of_each
-from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.samples import fingerprint
 from knowngood.errors import DataError
-from knowngood.studies import screw
 from knowngood.studies.registry import run_study
-from knowngood.studies.supervised import HELD_OUT
+from knowngood.studies.screw import QUICK, STUDY
+from knowngood.studies.supervised_measures import HELD_OUT
 
 from .test_supervised import check_again, check_inspectors, check_tables, pages
 
 TYPES = ["manipulated_front", "scratch_head", "scratch_neck", "thread_side", "thread_top"]
-
-
-@pytest.fixture(scope="module")
-def table(shared_data):
-    return load_samples(shared_data / "mvtec/screw")
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +21,8 @@ def out(shared_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def draws(table):
-    return screw.parts(table, seed=0, quick=True)
+def draws(shared_data):
+    return QUICK.draws(shared_data, 0)
 
 
 def counted(table):
@@ -37,8 +32,8 @@ def counted(table):
 # --- the full one, without learning
 
 
-def test_each_seed_draws_250_and_50_to_learn_from_and_55_and_55_to_test(table):
-    draws = screw.parts(table, seed=0, quick=False)
+def test_each_seed_draws_250_and_50_to_learn_from_and_55_and_55_to_test(shared_data):
+    draws = STUDY.draws(shared_data, 0)
     assert [(part.name, part.seed) for part in draws] == [(f"seed{seed}", seed) for seed in range(5)]
     for part in draws:
         assert counted(part.table) == (
@@ -54,29 +49,29 @@ def test_each_seed_draws_250_and_50_to_learn_from_and_55_and_55_to_test(table):
         assert part.validation is None
 
 
-def test_seeds_draw_other_images_and_the_same_seed_the_same(table):
-    first, second, *_ = screw.parts(table, seed=0, quick=False)
-    (again, *_) = screw.parts(table, seed=1, quick=False)
+def test_seeds_draw_other_images_and_the_same_seed_the_same(shared_data):
+    first, second, *_ = STUDY.draws(shared_data, 0)
+    (again, *_) = STUDY.draws(shared_data, 1)
     pd.testing.assert_frame_equal(again.table, second.table)
     tested = [set(part.table["path"][part.table["split"] == "test"]) for part in (first, second)]
     assert tested[0] != tested[1]
 
 
 def test_what_is_known_of_the_product_and_of_the_document():
-    full = screw.methods()
+    full = STUDY.methods
     assert [method.name for method in full] == [
         *("anomaly_features", "linear_probe", "finetune", "scattering_boost")
     ]
     assert all(method.recipe.orientation == "any" for method in full)
     assert full[2].recipe.imbalance == "weighted_sampler"
-    assert screw.DOCUMENT["accuracy"] == pytest.approx(0.791, abs=5e-4)
+    assert STUDY.document["accuracy"] == pytest.approx(0.791, abs=5e-4)
 
 
 # --- the quick one
 
 
 def test_everything_is_written(out, draws):
-    methods = screw.methods(quick=True)
+    methods = QUICK.methods
     assert {path.name for path in out.iterdir()} == {
         *(method.name for method in methods),
         *("runs.csv", "summary.csv", "figures.csv", "slides.pdf"),
@@ -89,11 +84,12 @@ def test_everything_is_written(out, draws):
 
 
 def test_tables_are_consistent_and_the_best_by_held_out_images_is_chosen(out, draws):
-    check_tables(out, screw.methods(quick=True), draws, HELD_OUT, screw.DOCUMENT)
+    assert QUICK.choose_by == HELD_OUT
+    check_tables(out, QUICK, draws)
 
 
 def test_no_test_image_is_learned_from(out, draws):
-    check_inspectors(out, screw.methods(quick=True), draws)
+    check_inspectors(out, QUICK.methods, draws)
 
 
 def test_slides(out):

@@ -6,12 +6,10 @@ import pytest
 from knowngood.data.elpv import load_elpv
 from knowngood.data.samples import fingerprint
 from knowngood.errors import DataError
-from knowngood.studies import semiconductor
 from knowngood.studies.registry import run_study
+from knowngood.studies.semiconductor import QUICK, STUDY
 
 from .test_supervised import check_again, check_inspectors, check_tables, pages
-
-CHOSEN_BY = "validation_balanced_accuracy"
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +27,8 @@ def out(cells, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def draws(cells):
-    return semiconductor.parts(cells, seed=0, quick=True)
+def draws(cells, tmp_path_factory):
+    return QUICK.draws(tmp_path_factory.mktemp("nothing"), 0)
 
 
 def of_each(part):
@@ -42,8 +40,8 @@ def of_each(part):
 # --- the full one, without learning
 
 
-def test_cells_are_divided_70_15_15_kinds_of_cell_and_labels_alike(cells):
-    draws = semiconductor.parts(cells, seed=0, quick=False)
+def test_cells_are_divided_70_15_15_kinds_of_cell_and_labels_alike(cells, tmp_path):
+    draws = STUDY.draws(tmp_path, 0)
     assert [(part.name, part.seed) for part in draws] == [(f"seed{seed}", seed) for seed in range(5)]
     whole = cells.groupby(["class", "label"]).size()
     assert len(whole) == 4
@@ -56,8 +54,8 @@ def test_cells_are_divided_70_15_15_kinds_of_cell_and_labels_alike(cells):
         assert part.table.attrs == {}
 
 
-def test_train_validation_and_test_are_disjoint(cells):
-    part, *others = semiconductor.parts(cells, seed=0, quick=False)
+def test_train_validation_and_test_are_disjoint(cells, tmp_path):
+    part, *others = STUDY.draws(tmp_path, 0)
     train, validation, test = (set(fingerprint(list(piece["path"]))) for piece in of_each(part))
     assert not train & validation
     assert not train & test
@@ -66,7 +64,7 @@ def test_train_validation_and_test_are_disjoint(cells):
 
 
 def test_what_is_known_of_the_product_and_of_the_document():
-    full = {method.name: method.recipe for method in semiconductor.methods()}
+    full = {method.name: method.recipe for method in STUDY.methods}
     assert full["anomaly_features"].orientation == full["finetune"].orientation == "quarter"
     assert full["finetune"].views == 8
 
@@ -75,7 +73,7 @@ def test_what_is_known_of_the_product_and_of_the_document():
 
 
 def test_everything_is_written(out, draws):
-    methods = semiconductor.methods(quick=True)
+    methods = QUICK.methods
     assert {path.name for path in out.iterdir()} == {
         *(method.name for method in methods),
         *("runs.csv", "summary.csv", "figures.csv", "slides.pdf"),
@@ -86,12 +84,13 @@ def test_everything_is_written(out, draws):
 
 
 def test_tables_are_consistent_and_the_best_by_validation_images_is_chosen(out, draws):
-    check_tables(out, semiconductor.methods(quick=True), draws, CHOSEN_BY, {})
+    assert QUICK.choose_by == "validation_balanced_accuracy"
+    check_tables(out, QUICK, draws)
 
 
 def test_no_test_or_validation_image_is_learned_from(out, draws):
-    assert all(len(part.table) + len(part.validation) == semiconductor.QUICK_IMAGES for part in draws)
-    check_inspectors(out, semiconductor.methods(quick=True), draws)
+    assert all(len(part.table) + len(part.validation) == 90 for part in draws)
+    check_inspectors(out, QUICK.methods, draws)
 
 
 def test_slides(out):

@@ -20,30 +20,26 @@ from knowngood.data.expectations import expectations
 from knowngood.data.labelled import with_defects_to_learn
 from knowngood.data.samples import fingerprint, load_samples
 from knowngood.errors import DataError
+from knowngood.inspector.comparison import compare
 from knowngood.inspector.inspector import Inspector
 from knowngood.report.supervised_slides import DOCUMENT
 from knowngood.studies import supervised
 from knowngood.studies.registry import run_study
-from knowngood.studies.supervised import (
+from knowngood.studies.study import Method, Result, find, learned, run
+from knowngood.studies.supervised import ClassifierStudy, Draw, counted, expected, kinds_shown
+from knowngood.studies.supervised_measures import (
     FIGURES,
     HELD_OUT,
-    Method,
-    Part,
-    expected,
     figure_rows,
-    find,
     for_slides,
     good_or_defect,
     held_out,
-    kinds_shown,
     of_types,
-    run_methods,
     summary,
-    write_tables,
 )
 from knowngood.types import silent
 
-from ..inspector.test_train import write_parts
+from ..support.parts import write_parts
 
 # --- checks for each study
 
@@ -56,18 +52,19 @@ def pages(path):
     return len(re.findall(rb"/Type\s*/Page\b", content))
 
 
-def check_tables(out, methods, parts, chosen_by, document):
+def check_tables(out, study, draws):
     """Runs, their means, and what is shown of these are consistent; the first is the method chosen."""
+    chosen_by, document = study.choose_by, study.document
     runs, means, figures = (pd.read_csv(out / f"{name}.csv") for name in ("runs", "summary", "figures"))
     ran = list(zip(runs["method"], runs["part"], strict=True))
-    assert ran == [(method.title, part.name) for method in methods for part in parts]
+    assert ran == [(method.title, draw.name) for method in study.methods for draw in draws]
     names = [name for name in runs.columns if name not in ("method", "part")]
     assert set(FIGURES) | {HELD_OUT, "held_out_kinds", "kind_accuracy", "macro_f1"} <= set(names)
 
     by_method = means.set_index("method")
     grouped = runs.groupby("method")[names]
     mean, sd = grouped.mean().loc[by_method.index], grouped.std().loc[by_method.index]
-    assert (by_method["runs"] == len(parts)).all()
+    assert (by_method["runs"] == len(draws)).all()
     for name in names:
         np.testing.assert_allclose(by_method[name], mean[name], rtol=1e-9)
         np.testing.assert_allclose(by_method[f"{name}_sd"], sd[name], atol=1e-9)
@@ -87,20 +84,20 @@ def check_tables(out, methods, parts, chosen_by, document):
             )
 
 
-def check_inspectors(out, methods, parts):
+def check_inspectors(out, methods, draws):
     """Each learned from the train split, all of it and nothing else."""
-    for part in parts:
-        table = part.table
+    for draw in draws:
+        table = draw.samples
         learned = fingerprint(table["path"][table["split"] == "train"].tolist())
         kept_back = fingerprint(table["path"][table["split"] == "test"].tolist())
-        if part.validation is not None:
-            kept_back += fingerprint(part.validation["path"].tolist())
+        if draw.validation is not None:
+            kept_back += fingerprint(draw.validation["path"].tolist())
         assert kept_back
         assert not set(learned) & set(kept_back)
         for method in methods:
-            manifest = Inspector.load(out / method.name / f"{part.name}.inspector").manifest
+            manifest = Inspector.load(out / method.name / f"{draw.name}.inspector").manifest
             assert manifest.training == learned
-            assert manifest.seed == part.seed
+            assert manifest.seed == draw.seed
             assert not set(manifest.training) & set(kept_back)
 
 
@@ -111,12 +108,11 @@ def check_again(name, data, out):
     before = {path.name: path.read_text() for path in out.glob("*.csv")}
     figures = run_study(name, data, out, quick=True)
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/*.inspector")} == inspectors
-    for table in ("runs", "summary", "figures"):
-        assert (out / f"{table}.csv").read_text() == before[f"{table}.csv"]
+    assert {path.name: path.read_text() for path in out.glob("*.csv")} == before
     pd.testing.assert_frame_equal(figures, pd.read_csv(out / "figures.csv"))
 
 
-# --- the parts of a study, on synthetic images
+# --- the engine, on synthetic images
 
 
 @pytest.fixture(scope="module")
@@ -125,34 +121,65 @@ def folder(tmp_path_factory):
     return write_parts(tmp_path_factory.mktemp("data") / "widget", counts)
 
 
-@pytest.fixture(scope="module")
-def methods():
-    return [
-        Method(
-            f"probe{side}", f"a probe of {side} pixels", make_classifier("linear_probe", {"input_size": side})
-        )
-        for side in (32, 64)
-    ]
+def probe(side, **settings):
+    return make_classifier("linear_probe", {"input_size": side, **settings})
 
 
-@pytest.fixture(scope="module")
-def parts(folder):
+def draws(folder, seed):
     found = []
-    for seed in (0, 1):
-        table = with_defects_to_learn(folder, 0.5, seed=seed)
+    for one in (seed, seed + 1):
+        table = with_defects_to_learn(folder, 0.5, seed=one)
         table.attrs.clear()
         rows = table[table["split"] == "test"].groupby(["label", "defect"]).head(1).index
         found.append(
-            Part(f"seed{seed}", seed, table.drop(rows).reset_index(drop=True), validation=table.loc[rows])
+            Draw(f"seed{one}", one, table.drop(rows).reset_index(drop=True), validation=table.loc[rows])
         )
     return found
 
 
 @pytest.fixture(scope="module")
-def done(methods, parts, tmp_path_factory):
+def study():
+    return ClassifierStudy(
+        name="widget",
+        title="Widgets",
+        methods=[Method(f"probe{side}", probe(side), f"a probe of {side} pixels") for side in (32, 64)],
+        draws=draws,
+        by="type",
+        choose_by=HELD_OUT,
+        metrics=["accuracy", HELD_OUT],
+        facts=[("training images", "{train}"), ("validation images", "{validation}"), ("runs", "{runs}")],
+        choices=["Method: by held-out images."],
+        document={"accuracy": 0.8},
+    )
+
+
+@pytest.fixture(scope="module")
+def methods(study):
+    return study.methods
+
+
+@pytest.fixture(scope="module")
+def parts(folder):
+    return draws(folder, 0)
+
+
+def do(study, data, out, progress=silent):
+    """Learn and measure every job, as the engine does, and keep what was seen of each."""
+    results = []
+    for job in study.jobs(data, 0):
+        inspector = learned(job, out / job.path, device="cpu", progress=progress)
+        results.append(Result(job, *study.measure(job, inspector, progress)))
+    return results
+
+
+@pytest.fixture(scope="module")
+def done(study, folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "study"
-    runs, evaluations = run_methods(methods, parts, out, by="type", device="cpu", progress=silent)
-    return out, runs, evaluations
+    results = do(study, folder, out)
+    evaluations = {method.name: [] for method in study.methods}
+    for result in results:
+        evaluations[result.job.method.name].append(result.shown)
+    return out, study.tables(results)["runs"], evaluations
 
 
 def test_every_method_learns_from_every_part(done, methods, parts):
@@ -198,7 +225,7 @@ def test_held_out_figures_see_no_test_image(done, methods, parts):
     for method in methods:
         for part in parts:
             inspector = Inspector.load(out / method.name / f"{part.name}.inspector")
-            lesson = inspector.training.lesson
+            lesson = inspector.classifier
             scaled = lesson.logits.astype(np.float64) / lesson.temperature
             scores = np.logaddexp.reduce(scaled[:, 1:], axis=1) - scaled[:, 0]
             row = by_run.loc[(method.title, part.name)]
@@ -223,76 +250,130 @@ def test_validation_figures_are_of_the_validation_images(done, methods, parts):
 @pytest.fixture
 def learning(monkeypatch):
     """How often something is learned."""
-    learned = []
+    seeds = []
 
-    def counted(*arguments, **options):
-        learned.append(options["seed"])
+    def noted(*arguments, **options):
+        seeds.append(options["seed"])
         return train(*arguments, **options)
 
     train = supervised.train
-    monkeypatch.setattr(supervised, "train", counted)
-    return learned
+    monkeypatch.setattr(supervised, "train", noted)
+    return seeds
 
 
 @pytest.fixture
-def one(done, methods, parts, tmp_path):
-    """One method and one part, which were done before."""
-    kept = tmp_path / methods[1].name / "seed0.inspector"
+def one(done, study, parts, folder, tmp_path):
+    """One method and one draw, which were done before."""
+    method = study.methods[1]
+    kept = tmp_path / method.name / "seed0.inspector"
     kept.parent.mkdir()
-    kept.write_bytes((done[0] / methods[1].name / "seed0.inspector").read_bytes())
+    kept.write_bytes((done[0] / method.name / "seed0.inspector").read_bytes())
 
-    def run(method=methods[1], part=parts[0]):
-        return run_methods([method], [part], tmp_path, by="type", device="cpu", progress=silent)[0]
+    def again(recipe=method.recipe, draw=parts[0], progress=silent):
+        changed = dataclasses.replace(
+            study, methods=[dataclasses.replace(method, recipe=recipe)], draws=lambda *_: [draw]
+        )
+        return changed.tables(do(changed, folder, tmp_path, progress))["runs"]
 
-    return kept, run
+    return kept, again
 
 
 def test_what_was_learned_is_not_learned_again(one, learning, done):
-    _, run = one
-    again = run()
+    _, again = one
+    pd.testing.assert_frame_equal(again(), done[1].iloc[[2]].reset_index(drop=True))
     assert learning == []
-    pd.testing.assert_frame_equal(again, done[1].iloc[[2]].reset_index(drop=True))
 
 
-def test_another_recipe_seed_or_table_is_learned_anew(one, learning, methods, parts):
-    kept, run = one
-    other = make_classifier("linear_probe", {"input_size": 64, "imbalance": "none"})
-    run(method=dataclasses.replace(methods[1], recipe=other))
+def test_another_recipe_seed_or_table_is_learned_anew(one, learning, parts):
+    kept, again = one
+    again(recipe=probe(64, imbalance="none"))
     assert Inspector.load(kept).manifest.recipe["imbalance"] == "none"
-    run(part=dataclasses.replace(parts[0], seed=7))
+    again(draw=dataclasses.replace(parts[0], seed=7))
     assert Inspector.load(kept).manifest.seed == 7
     fewer = parts[0].table.drop((parts[0].table["split"] == "train").idxmax())
-    run(part=dataclasses.replace(parts[0], table=fewer))
+    again(draw=dataclasses.replace(parts[0], table=fewer))
     assert learning == [0, 7, 0]
 
 
 def test_a_file_that_is_broken_or_of_an_older_recipe_is_made_anew(one, learning):
-    kept, run = one
+    kept, again = one
     inspector = Inspector.load(kept)
     older = {name: value for name, value in inspector.manifest.recipe.items() if name != "agreement"}
-    Inspector(
-        dataclasses.replace(inspector.manifest, recipe=older), inspector.graph, inspector.training
-    ).save(kept)
-    run()
+    Inspector(dataclasses.replace(inspector.manifest, recipe=older), inspector.graph, inspector.records).save(
+        kept
+    )
+    again()
     kept.write_bytes(kept.read_bytes()[:1000])
-    run()
+    again()
     assert learning == [0, 0]
     assert Inspector.load(kept).manifest == dataclasses.replace(
         inspector.manifest, created=Inspector.load(kept).manifest.created
     )
 
 
-def test_progress_names_method_and_part(one, methods, parts, tmp_path):
+def test_progress_names_method_and_draw_and_what_was_interrupted_goes_on(
+    done, study, folder, learning, tmp_path
+):
+    """Methods and experiments alike: only what is missing is learned."""
+    grid = {
+        "classifier": "linear_probe",
+        "settings": {"input_size": 32},
+        "experiments": [{"imbalance": "none"}, {"input_size": 64}],
+    }
+    small = dataclasses.replace(study, methods=study.methods[:1], experiments=grid)
+    (tmp_path / "probe32").mkdir()
+    for name in ("seed0", "seed1"):
+        file = f"probe32/{name}.inspector"
+        (tmp_path / file).write_bytes((done[0] / file).read_bytes())
     told = set()
-    run_methods(
-        [methods[1]],
-        [parts[0]],
-        tmp_path,
-        by="type",
-        device="cpu",
-        progress=lambda stage, done, total: told.add(stage),
-    )
-    assert "a probe of 64 pixels, seed0: judging test images" in told
+
+    def interrupted(stage, done, total):
+        told.add(stage)
+        if stage.startswith("imbalance=auto → none, 1: "):
+            raise KeyboardInterrupt
+
+    options = {"seed": 0, "device": "cpu"}
+    with pytest.raises(KeyboardInterrupt):
+        run(small, folder, tmp_path, progress=interrupted, **options)
+    assert "a probe of 32 pixels, seed0: judging test images" in told
+    assert learning == [0, 0]  # the original experiment, and the first change in vain
+    figures = run(small, folder, tmp_path, progress=silent, **options)
+    assert learning == [0, 0, 0, 0]  # both changes
+    experiments = (tmp_path / "experiments.csv").read_text()
+    pd.testing.assert_frame_equal(figures, run(small, folder, tmp_path, progress=silent, **options))
+    assert learning == [0, 0, 0, 0]
+    assert (tmp_path / "experiments.csv").read_text() == experiments
+
+    table = pd.read_csv(tmp_path / "experiments.csv")
+    assert table["experiment"].tolist() == ["original", "1", "2"]
+    assert table["change"].fillna("").tolist() == ["", "imbalance=auto → none", "input_size=32 → 64"]
+    first = draws(folder, 0)[0].table
+    expected = compare(first, grid, seed=0, device="cpu").drop(columns="seconds")
+    pd.testing.assert_frame_equal(table.drop(columns="change"), expected.drop(columns="change"))
+    assert pages(tmp_path / "slides.pdf") > 8
+
+
+def test_good_images_beside_the_table_are_learned_from_by_methods_not_by_experiments(study, parts, folder):
+    known = load_samples(folder).query("split == 'train'")
+    draw = dataclasses.replace(parts[0], known_good=known)
+    grid = {"classifier": "linear_probe", "settings": {"input_size": 32}}
+    jobs = dataclasses.replace(study, draws=lambda *_: [draw], experiments=grid).jobs(folder, 0)
+    table = draw.table
+    learned = table["path"][table["split"] == "train"].tolist()
+    assert [job.images for job in jobs] == [[*known["path"], *learned]] * 2 + [learned]
+    assert draw.samples.attrs == {}
+    assert len(draw.table) == len(table) == len(draw.samples) - len(known)
+
+
+def test_a_quick_study_is_the_same_on_small_images():
+    from knowngood.studies import screw
+
+    full, quick = screw.STUDY, screw.STUDY.quick(draws)
+    assert [method.title for method in quick.methods] == [method.title for method in full.methods]
+    assert [method.recipe.input_size for method in quick.methods] == [128, 128, 128, 64]
+    assert {method.recipe.orientation for method in quick.methods} == {"any"}
+    assert quick.methods[2].recipe.epochs == 2
+    assert (quick.facts, quick.document, quick.choose_by) == (full.facts, full.document, full.choose_by)
 
 
 # --- tables
@@ -357,12 +438,6 @@ def test_figures_of_a_classifier_that_rejects_nothing_or_everything(done, method
         assert 0 <= of_types(evaluation)["macro_f1"] <= 1
 
 
-def test_tables_are_written_as_csv(tmp_path):
-    write_tables(tmp_path, {"runs": RUNS, "other": RUNS[["method"]]})
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "runs.csv"), RUNS)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.csv", "runs.csv"]
-
-
 # --- data
 
 
@@ -371,6 +446,12 @@ def test_a_picture_of_each_kind(folder):
     assert names == ["good (14)", "hole (8)", "scratch (8)"]
     assert pictures.shape == (3, 160, 160, 3)
     assert len({picture.tobytes() for picture in pictures}) == 3
+
+
+def test_the_number_of_images_in_words(folder):
+    table = load_samples(folder)
+    assert counted(table) == "14 good, 16 defective (2 types)"
+    assert counted(table[table["defect"] != "hole"]) == "14 good, 8 defective"
 
 
 def test_what_to_expect_follows_from_the_number_of_each_kind(folder):

@@ -6,17 +6,12 @@ from knowngood.data.samples import fingerprint, load_samples
 from knowngood.errors import DataError
 from knowngood.inspector.comparison import read_grid
 from knowngood.inspector.inspector import Inspector
-from knowngood.studies import transistor_classes as study
 from knowngood.studies.registry import run_study
+from knowngood.studies.transistor_classes import QUICK, STUDY
 
 from .test_supervised import check_again, check_inspectors, check_tables, pages
 
 KINDS = ["bent_lead", "cut_lead", "damaged_case", "good", "misplaced"]
-
-
-@pytest.fixture(scope="module")
-def table(shared_data):
-    return load_samples(shared_data / "mvtec/transistor")
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +22,8 @@ def out(shared_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chosen(table):
-    return study.drawn(table, seed=0, quick=True)
-
-
-@pytest.fixture(scope="module")
-def draws(table, chosen):
-    always = table[table["split"] == "train"].head(study.QUICK_GOOD)
-    return study.parts(always, chosen, seed=0, quick=True)
+def draws(shared_data):
+    return QUICK.draws(shared_data, 0)
 
 
 def sizes(table):
@@ -44,65 +33,65 @@ def sizes(table):
 # --- the full one, without learning
 
 
-def test_ten_images_of_each_kind_take_turns(table):
-    chosen = study.drawn(table, seed=0, quick=False)
-    assert sizes(chosen) == dict.fromkeys(KINDS, 10)
-    assert (chosen["split"] == "test").all()
-    assert chosen["path"].is_unique
-    other = study.drawn(table, seed=1, quick=False)
-    assert sizes(other) == dict.fromkeys(KINDS, 10)
+def test_ten_images_of_each_kind_take_turns(shared_data):
+    drawn, other = (STUDY.draws(shared_data, seed)[0].table for seed in (0, 1))
+    assert sizes(drawn) == sizes(other) == dict.fromkeys(KINDS, 10)
+    assert drawn["path"].is_unique
     # All defects are taken; which ten of the good ones is drawn.
-    assert set(chosen["path"]) != set(other["path"])
+    assert set(drawn["path"]) != set(other["path"])
 
 
-def test_each_is_tested_once_in_five_folds_two_of_each_kind(table):
-    always = table[table["split"] == "train"]
-    chosen = study.drawn(table, seed=0, quick=False)
-    draws = study.parts(always, chosen, seed=0, quick=False)
-    assert [(part.name, part.seed) for part in draws] == [(f"fold{fold}", fold) for fold in range(5)]
+def test_each_is_tested_once_in_five_folds_two_of_each_kind(shared_data):
+    draws = STUDY.draws(shared_data, 0)
+    assert [(draw.name, draw.seed) for draw in draws] == [(f"fold{fold}", fold) for fold in range(5)]
+    always = load_samples(shared_data / "mvtec/transistor").query("split == 'train'")
     tested = []
-    for part in draws:
-        test = part.table[part.table["split"] == "test"]
+    for draw in draws:
+        samples = draw.samples
+        test = samples[samples["split"] == "test"]
         assert sizes(test) == dict.fromkeys(KINDS, 2)
-        learned = part.table[part.table["split"] == "train"]
+        learned = samples[samples["split"] == "train"]
         assert sizes(learned) == dict.fromkeys(KINDS, 8) | {"good": 213 + 8}
         assert set(always["path"]) < set(learned["path"])
         assert not set(fingerprint(list(test["path"]))) & set(fingerprint(list(learned["path"])))
-        assert part.table.attrs == {}
+        assert samples.attrs == draw.table.attrs == {}
+        assert set(draw.table["path"]) == set(draws[0].table["path"])
         tested += list(test["path"])
-    assert sorted(tested) == sorted(chosen["path"])
+    assert sorted(tested) == sorted(draws[0].table["path"])
 
 
 def test_what_is_known_of_the_product():
-    assert {method.recipe.orientation for method in study.methods()} == {"fixed"}
+    assert {method.recipe.orientation for method in STUDY.methods} == {"fixed"}
 
 
 # --- the quick one
 
 
 def test_everything_is_written(out):
-    methods = study.methods(quick=True)
+    methods = QUICK.methods
     assert {path.name for path in out.iterdir()} == {
         *(method.name for method in methods),
-        *("runs.csv", "summary.csv", "figures.csv", "experiments.csv", "slides.pdf"),
+        *("runs.csv", "summary.csv", "figures.csv", "experiments.csv", "experiments", "slides.pdf"),
     }
     assert all((out / method.name / "fold1.inspector").exists() for method in methods)
 
 
 def test_tables_are_consistent_and_the_best_by_held_out_images_is_chosen(out, draws):
-    check_tables(out, study.methods(quick=True), draws, "held_out_kinds", study.DOCUMENT)
+    assert QUICK.choose_by == "held_out_kinds"
+    assert QUICK.document == {"kind_accuracy": 0.7}
+    check_tables(out, QUICK, draws)
 
 
-def test_no_test_image_is_learned_from_and_each_is_tested_once(out, draws, chosen):
-    check_inspectors(out, study.methods(quick=True), draws)
-    tested = [path for part in draws for path in part.table["path"][part.table["split"] == "test"]]
-    assert sorted(tested) == sorted(chosen["path"])
-    assert sizes(chosen) == dict.fromkeys(KINDS, 4)
+def test_no_test_image_is_learned_from_and_each_is_tested_once(out, draws):
+    check_inspectors(out, QUICK.methods, draws)
+    tested = [path for draw in draws for path in draw.table["path"][draw.table["split"] == "test"]]
+    assert sorted(tested) == sorted(draws[0].table["path"])
+    assert sizes(draws[0].table) == dict.fromkeys(KINDS, 4)
 
 
 def test_types_are_told_apart(out):
     inspector = Inspector.load(out / "linear_probe" / "fold0.inspector")
-    assert inspector.training.lesson.names == ["good", *sorted(set(KINDS) - {"good"})]
+    assert inspector.classifier.names == ["good", *sorted(set(KINDS) - {"good"})]
 
 
 def test_experiments_change_one_thing_each(out):
@@ -117,11 +106,16 @@ def test_experiments_change_one_thing_each(out):
     assert (table["validation_loss"] > 0).all()
 
 
-def test_the_experiments_of_the_full_study_are_those_of_the_document(monkeypatch):
-    grids = []
-    monkeypatch.setattr(study, "compare", lambda table, grid, **_: grids.append(grid))
-    study.experiments(pd.DataFrame(), quick=False, seed=0, device="cpu", progress=lambda *_: None)
-    original, *changed = read_grid(grids[0])
+def test_experiments_learn_from_the_images_of_the_document_alone(out, draws):
+    table = draws[0].table
+    learned = fingerprint(table["path"][table["split"] == "train"].tolist())
+    files = list((out / "experiments").glob("*.inspector"))
+    assert len(files) == len(pd.read_csv(out / "experiments.csv"))
+    assert all(Inspector.load(file).manifest.training == learned for file in files)
+
+
+def test_the_experiments_of_the_full_study_are_those_of_the_document():
+    original, *changed = read_grid(STUDY.experiments)
     assert original.settings["epochs"] == 10
     assert changed[0].change == "epochs=10 → 40"
     assert changed[1].change == "batch_size=32 → 8"

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.training.learner import Trainable
 from knowngood.training.store import Store, store_images
 
@@ -66,5 +67,5 @@ def images() -> list[np.ndarray]:
 
 @pytest.fixture
 def store(images: list[np.ndarray]) -> Iterator[Store]:
-    with store_images(Batches(images, (SIDE, SIDE)), seed=0) as kept:
+    with store_images(ImageSet(images, Reading((SIDE, SIDE))), seed=0) as kept:
         yield kept

@@ -1,23 +1,10 @@
 import numpy as np
-import onnxruntime
 import pytest
 import torch
-from torch import nn
 
-from knowngood.engines.export import to_onnx
 from knowngood.errors import RecipeError
-from knowngood.training.augment import (
-    MARGIN,
-    ORIENTATIONS,
-    Augment,
-    Augmentation,
-    EightViews,
-    mean_probability,
-    orient,
-    resample,
-    see,
-    vote,
-)
+from knowngood.recipe import ORIENTATIONS
+from knowngood.training.augment import Augment, Augmentation, orient, resample
 
 ONLY = {"zoom": 0.0, "shift": 0.0, "contrast": 0.0, "brightness": 0.0, "blur": 0.0}
 
@@ -50,23 +37,6 @@ def symmetries(image):
     """The eight symmetries of an image (H, W, ...), by NumPy."""
     turned = [np.rot90(image, quarters) for quarters in range(4)]
     return turned + [np.flip(one, 1) for one in turned]
-
-
-def run(module, **inputs):
-    examples = {name: value[:1] for name, value in inputs.items()}
-    session = onnxruntime.InferenceSession(
-        to_onnx(module, examples, ["out"]), providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, {name: value.numpy() for name, value in inputs.items()})[0]
-
-
-class Function(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, logits):
-        return self.function(logits)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -219,103 +189,8 @@ def test_a_small_image_can_be_blurred():
 def test_what_cannot_be_is_refused(settings, message):
     with pytest.raises(RecipeError, match=message):
         Augmentation(**settings)
-    with pytest.raises(RecipeError, match="orientation='down' must"):
-        EightViews("down")
 
 
 def test_orient_leaves_what_is_fixed():
     images = some_images()
     assert orient(images, "fixed") is images
-
-
-@pytest.mark.parametrize("orientation", ORIENTATIONS)
-@pytest.mark.parametrize("shape", [(24, 24), (20, 32), (7, 5)])
-def test_eight_different_views_the_first_of_which_is_the_image(orientation, shape):
-    images = some_images(2, shape).permute(0, 3, 1, 2).float()
-    views = EightViews(orientation)(images)
-    assert views.shape == (2, 8, 3, *shape)
-    assert torch.equal(views[:, 0], images)
-    # In an image of a few pixels half a margin and a whole one are both a pixel.
-    assert len({view.numpy().tobytes() for view in views[0]}) == 8 - (
-        shape == (7, 5) and orientation == "fixed"
-    )
-
-
-@pytest.mark.parametrize("orientation", ["quarter", "any"])
-def test_the_eight_views_of_a_square_are_its_symmetries(orientation):
-    images = some_images(1).permute(0, 3, 1, 2).float()
-    views = EightViews(orientation)(images)[0].permute(0, 2, 3, 1)
-    expected = {one.tobytes() for one in symmetries(images[0].permute(1, 2, 0).numpy())}
-    assert {np.ascontiguousarray(view.numpy()).tobytes() for view in views} == expected
-
-
-def test_views_of_a_rectangle_are_its_symmetries_and_shifts():
-    images = some_images(1, (20, 40)).permute(0, 3, 1, 2).float()
-    views = EightViews("any")(images)[0]
-    assert torch.equal(views[1], images[0].flip(2))
-    assert torch.equal(views[2], images[0].flip(1))
-    assert torch.equal(views[3], images[0].flip(1, 2))
-    assert torch.equal(views[4][:, :-1], images[0][:, 1:])
-    assert torch.equal(views[6][..., :-2], images[0][..., 2:])
-
-
-def test_mirrored_views_are_four_and_their_flips():
-    images = some_images(1).permute(0, 3, 1, 2).float()
-    views = EightViews("mirrored")(images)[0]
-    assert torch.equal(views[4:], views[:4].flip(3))
-
-
-def test_a_window_cuts_or_reflects():
-    ramp = torch.arange(20.0).expand(1, 1, 20, 20)
-    assert MARGIN == 0.05
-    nearer, farther = see(ramp, (1, 1, 1, 1)), see(ramp, (-1, -1, -1, -1))
-    assert nearer[0, 0, 0].diff().mean() == pytest.approx(0.9, abs=0.01)
-    assert farther[0, 0, 0, 1:-1].diff().mean() == pytest.approx(1.1, abs=0.01)
-    assert see(ramp, (0, 0, -1, 1))[0, 0, 0, :3].tolist() == [1, 0, 1]
-
-
-@pytest.mark.parametrize("orientation", ORIENTATIONS)
-@pytest.mark.parametrize("shape", [(24, 24), (20, 32)])
-def test_views_in_a_graph_equal_those_of_torch_for_any_batch(orientation, shape):
-    images = some_images(3, shape).permute(0, 3, 1, 2).float()
-    views = EightViews(orientation)
-    np.testing.assert_allclose(run(views, images=images), views(images).numpy(), atol=1e-3)
-
-
-def some_logits(count=50, views=8, classes=3):
-    return 5 * torch.randn(count, views, classes, generator=torch.Generator().manual_seed(0))
-
-
-def probabilities(logits):
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def test_mean_probability_against_numpy():
-    logits = some_logits()
-    expected = probabilities(logits.numpy()).mean(axis=1)
-    np.testing.assert_allclose(mean_probability(logits).exp().numpy(), expected, rtol=1e-5)
-
-
-def test_votes_against_numpy():
-    logits = some_logits()
-    means = probabilities(logits.numpy()).mean(axis=1)
-    for row, result in enumerate(vote(logits).numpy()):
-        counts = np.bincount(logits[row].argmax(dim=1).numpy(), minlength=3)
-        np.testing.assert_allclose(np.exp(result), (counts + means[row]) / 9, rtol=1e-4)
-        ties = np.flatnonzero(counts == counts.max())
-        assert result.argmax() == ties[means[row][ties].argmax()]
-
-
-def test_a_tied_vote_goes_to_the_surer_class():
-    logits = torch.tensor([[[3.0, 0, 0], [3.0, 0, 0], [0, 1.0, 0], [0, 1.0, 0]]])
-    assert vote(logits).argmax() == 0
-    assert vote(logits.roll(1, dims=2)).argmax() == 1
-
-
-@pytest.mark.parametrize("together", [vote, mean_probability])
-def test_extreme_logits_stay_finite_and_a_graph_gives_the_same(together):
-    logits = torch.cat([some_logits(), torch.tensor([1e4, -1e4, 0.0]).expand(1, 8, 3)])
-    result = together(logits)
-    assert torch.isfinite(result).all()
-    np.testing.assert_allclose(run(Function(together), logits=logits), result.numpy(), rtol=1e-4, atol=1e-5)

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.features.backbones import Backbone
 from knowngood.training.augment import Augmentation
 from knowngood.training.finetuning import FineTuned
@@ -72,7 +73,7 @@ def photographs():
 
 @pytest.fixture
 def store(photographs):
-    with store_images(Batches(photographs, (SIDE, SIDE)), classes=LABELS.tolist(), seed=0) as kept:
+    with store_images(ImageSet(photographs, Reading((SIDE, SIDE)), list(map(str, LABELS))), seed=0) as kept:
         yield kept
 
 
@@ -301,7 +302,9 @@ class TestHeldOut:
 
     def test_a_kind_without_held_out_images_has_no_accuracy(self, photographs):
         labels = LABELS[:27].tolist()
-        with store_images(Batches(photographs[:27], (SIDE, SIDE)), classes=labels, seed=0) as store:
+        with store_images(
+            ImageSet(photographs[:27], Reading((SIDE, SIDE)), list(map(str, labels))), seed=0
+        ) as store:
             record = run(store, make(metric="balanced_error"), epochs=1)
         accuracies = record.epochs[0].accuracies
         assert accuracies[2] is None
@@ -368,11 +371,11 @@ class TestMetric:
 class TestStandardised:
     def test_the_head_sees_standardised_features(self, photographs):
         network, images = make(), torch.from_numpy(np.stack(photographs))
-        network.standardise(images)
+        network.learn_scale(images)
         network.eval()
         with torch.inference_mode():
             _, means, logits = network(network.backbone.normalise(images))
-            standard = (means - network.mean) / network.scale
+            standard = network.standardise(means)
             weight, bias = network.places
             torch.testing.assert_close(logits, network.head(standard))
             torch.testing.assert_close(logits, F.linear(means, weight, bias), rtol=1e-4, atol=1e-4)
@@ -381,7 +384,7 @@ class TestStandardised:
 
     def test_it_learns_in_learning_mode_afterwards(self, photographs, store):
         network = make(augmentation=Augmentation(brightness=0.5))
-        network.standardise(torch.from_numpy(np.stack(photographs)))
+        network.learn_scale(torch.from_numpy(np.stack(photographs)))
         modes = []
         network.augment.register_forward_hook(lambda module, *_: modes.append(module.training))
         run(store, network)

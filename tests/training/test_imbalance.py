@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knowngood.errors import RecipeError
-from knowngood.training.imbalance import AUTO, METHODS, WHEN, ClassLoss, choose, epoch_rows
+from knowngood.training.imbalance import (
+    AUTO,
+    FIXED_FEATURES,
+    METHODS,
+    WHEN,
+    ClassLoss,
+    choose,
+    epoch_rows,
+    log_shares,
+    sample_weights,
+)
 
 PLAIN = ("none", "weighted_sampler", "oversampling", "undersampling")
 PERMUTED = ("none", "class_weights", "focal", "logit_adjustment", "deferred_reweighting")
@@ -26,17 +36,17 @@ def log_softmax(logits):
     return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
 
-def naive(method, logits, labels, counts, late=False, gamma=2.0, tau=1.0):
+def naive(method, logits, labels, counts, late=False):
     """The loss, image by image."""
     counts = np.maximum(counts, 1)
     total = weight_sum = 0.0
     for row, label in zip(logits, labels, strict=True):
         if method == "logit_adjustment":
-            row = row + tau * np.log(counts / counts.sum())
+            row = row + np.log(counts / counts.sum())
         chance = (np.exp(row) / np.exp(row).sum())[label]
         weight, loss = 1.0, -np.log(chance)
         if method == "focal":
-            loss *= (1 - chance) ** gamma
+            loss *= (1 - chance) ** 2
         if method == "class_weights":
             weight = counts.sum() / (len(counts) * counts[label])
         if method == "deferred_reweighting" and late:
@@ -60,30 +70,17 @@ def test_each_loss_against_a_naive_one(method, late, counts):
     assert lost(method, logits, labels, counts, late) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("method", "settings"),
-    [("focal", {"gamma": 0.0}), ("logit_adjustment", {"tau": 0.0}), ("deferred_reweighting", {})]
-    + [(method, {}) for method in PLAIN],
-)
+@pytest.mark.parametrize("method", ["deferred_reweighting", *PLAIN])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-def test_what_is_plain_cross_entropy(method, settings, label_smoothing):
+def test_what_is_plain_cross_entropy(method, label_smoothing):
     logits, labels = batch()
     expected = F.cross_entropy(torch.tensor(logits), torch.tensor(labels), label_smoothing=label_smoothing)
-    found = lost(method, logits, labels, label_smoothing=label_smoothing, **settings)
+    found = lost(method, logits, labels, label_smoothing=label_smoothing)
     assert found == pytest.approx(expected.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("gamma", [0.5, 5.0])
-def test_focal_loss_at_other_strengths(gamma):
+def test_logit_adjustment_is_for_training_only():
     logits, labels = batch()
-    expected = naive("focal", logits, labels, np.array(COUNTS), gamma=gamma)
-    assert lost("focal", logits, labels, gamma=gamma) == pytest.approx(expected, rel=1e-5)
-
-
-def test_logit_adjustment_at_another_strength_and_in_training_only():
-    logits, labels = batch()
-    expected = naive("logit_adjustment", logits, labels, np.array(COUNTS), tau=1.5)
-    assert lost("logit_adjustment", logits, labels, tau=1.5) == pytest.approx(expected, rel=1e-5)
     loss = ClassLoss("logit_adjustment", COUNTS).eval()
     found = loss(torch.tensor(logits), torch.tensor(labels)).item()
     assert found == pytest.approx(naive("none", logits, labels, np.array(COUNTS)), rel=1e-5)
@@ -107,6 +104,20 @@ def test_class_weights_are_those_of_scikit_learn():
     np.testing.assert_allclose(ClassLoss("class_weights", COUNTS).weights.numpy(), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("labels", [np.repeat([0, 1, 2], COUNTS), np.array([0, 0, 0, 2])])
+def test_weights_of_samples_are_those_of_scikit_learn(labels):
+    from sklearn.utils.class_weight import compute_sample_weight
+
+    expected = compute_sample_weight("balanced", labels)
+    np.testing.assert_array_equal(sample_weights("class_weights", labels), expected)
+    for method in ("none", "undersampling", "logit_adjustment"):
+        assert sample_weights(method, labels).tolist() == [1] * len(labels)
+
+
+def test_an_empty_class_has_the_share_of_one_sample():
+    np.testing.assert_allclose(np.exp(log_shares([6, 0, 3])), [0.6, 0.1, 0.3])
+
+
 def test_weights_by_the_effective_number_sum_to_the_number_of_classes():
     weights = ClassLoss("deferred_reweighting", [10, 100_000, 1_000_000]).weights
     assert weights.sum().item() == pytest.approx(3)
@@ -120,7 +131,7 @@ def test_weights_by_the_effective_number_sum_to_the_number_of_classes():
 def test_losses_and_slopes_are_finite_with_empty_classes_and_extreme_logits(method, scale):
     logits = (scale * torch.eye(3)).requires_grad_()
     for labels in (torch.tensor([0, 1, 2]), torch.tensor([1, 1, 1])):
-        loss = ClassLoss(method, [5, 0, 900], gamma=0.5)(logits, labels, late=True)
+        loss = ClassLoss(method, [5, 0, 900])(logits, labels, late=True)
         assert torch.isfinite(loss)
         (slope,) = torch.autograd.grad(loss, logits)
         assert torch.isfinite(slope).all()
@@ -231,6 +242,14 @@ def test_the_choice_by_sizes(counts, method):
         assert str(min(count for count in counts if count)) in choice.why
 
 
+@pytest.mark.parametrize("counts", [[7, 8], [30, 4, 10], [9000, 0, 30], [9000, 300]])
+def test_for_fixed_features_weights_are_chosen_whatever_the_sizes(counts):
+    choice = choose(AUTO, counts, fixed=True)
+    assert choice.method == "class_weights"
+    ratio = max(counts) / min(count for count in counts if count)
+    assert choice.why.startswith(f"the largest class is {ratio:.1f} times the smallest")
+
+
 @given(counts=st.lists(st.integers(0, 10**5), max_size=6))
 def test_something_known_is_always_chosen_whatever_the_order(counts):
     choice = choose(AUTO, counts)
@@ -247,6 +266,10 @@ def test_a_method_that_is_asked_for_is_taken(method):
 def test_an_unknown_method_is_refused():
     with pytest.raises(RecipeError, match="method='smote' must be one of auto, none, class_weights"):
         choose("smote", COUNTS)
+    with pytest.raises(
+        RecipeError, match=f"method='focal' must be one of auto, {', '.join(FIXED_FEATURES)}$"
+    ):
+        choose("focal", COUNTS, fixed=True)
     with pytest.raises(RecipeError, match="method='auto' must be one of none, class_weights"):
         ClassLoss(AUTO, COUNTS)
     with pytest.raises(RecipeError, match="method='auto' must be one of none, class_weights"):

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.errors import RecipeError, TrainingError
 from knowngood.training import journal
 from knowngood.training.run import Run
@@ -170,7 +171,8 @@ class TestGoingOn:
 import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 import numpy as np
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.training import journal
 from knowngood.training.run import Run
 from knowngood.training.store import store_images
@@ -180,7 +182,8 @@ journal.SECONDS = 0
 def progress(stage, done, total):
     if done == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-with store_images(Batches(list(np.load({str(tmp_path / "images.npy")!r})), (SIDE, SIDE)), seed=0) as store:
+images = ImageSet(list(np.load({str(tmp_path / "images.npy")!r})), Reading((SIDE, SIDE)))
+with store_images(images, seed=0) as store:
     run(store, epochs=5, run=Run({str(tmp_path / "run")!r}), progress=progress)
 """
         np.save(tmp_path / "images.npy", np.stack(images))
@@ -225,7 +228,7 @@ with store_images(Batches(list(np.load({str(tmp_path / "images.npy")!r})), (SIDE
     def test_other_images_are_refused(self, images, store, tmp_path):
         run(store, run=Run(tmp_path))
         with (
-            store_images(Batches(images[::-1], (SIDE, SIDE)), seed=0) as other,
+            store_images(ImageSet(images[::-1], Reading((SIDE, SIDE))), seed=0) as other,
             pytest.raises(RecipeError, match="samples="),
         ):
             run(other, run=Run(tmp_path))
@@ -302,7 +305,8 @@ class TestSeveralDevices:
 import json, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 import numpy as np
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.detectors import make_detector
 from knowngood.training.run import Run
 
@@ -312,8 +316,8 @@ if __name__ == "__main__":
     result = {{}}
     for devices in (1, 2):
         run = Run({str(tmp_path)!r} + f"/{{devices}}", devices=devices)
-        fit = recipe.fit(Batches(images, (16, 16)), seed=0, device="cpu", run=run)
-        result[devices] = [list(fit.held_out), [tuple(epoch[:3]) for epoch in fit.record.epochs]]
+        fit = recipe.fit(ImageSet(images, Reading((16, 16))), seed=0, device="cpu", run=run)
+        result[devices] = [list(fit.held_out), [tuple(epoch[:3]) for epoch in fit.records.training.epochs]]
     print(json.dumps(result))
 """)
         done = subprocess.run([sys.executable, program], check=False, capture_output=True, text=True)
@@ -332,7 +336,8 @@ if __name__ == "__main__":
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 import numpy as np
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
 from knowngood.errors import TrainingError
 from knowngood.training.run import Run
 from knowngood.training.store import store_images
@@ -341,7 +346,7 @@ from tests.training.test_train import run
 
 if __name__ == "__main__":
     images = list(np.load({str(tmp_path / "images.npy")!r}))
-    with store_images(Batches(images, (SIDE, SIDE)), seed=0) as store:
+    with store_images(ImageSet(images, Reading((SIDE, SIDE))), seed=0) as store:
         try:
             run(store, make(Exploding), run=Run(devices=2))
         except TrainingError as error:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from knowngood.classifiers.base import Fit, check_left
+from knowngood.classifiers.base import check_left
 from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, concluded
 from knowngood.classifiers.linear import Linear, Samples, teach_linear
-from knowngood.data.labelled import Labelled
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
-from knowngood.detectors import make_detector
-from knowngood.detectors.base import Detector, FittedOnFeatures
+from knowngood.detectors import DETECTORS, make_detector
+from knowngood.detectors.base import Detector, Fit, FittedOnFeatures
 from knowngood.errors import DataError, RecipeError
 from knowngood.features.views import Symmetries, extract_views, seen_from
-from knowngood.recipe import check_range
+from knowngood.recipe import OneOf
+from knowngood.settings import Folds, InputSize
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
@@ -40,28 +42,15 @@ GRID = 4
 """The map is also looked at on a grid of so many fields in each direction."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AnomalyFeatures(OnFrozen):
-    """Logistic regression of what a detector sees where it finds an image odd.
+    """Logistic regression on a detector's anomaly map, and on patch features where it is high.
 
-    A detector learns from the good images. Of each image are taken: how hot its map is and where, the patch
-    features pooled where it is hot (narrowly, less so, and widely), and their mean over the image. All have
-    the same weight. Images are divided into folds, and those of each, good and defective alike, are described
-    by a detector of the good ones in the others: so good images look as new ones do, and nothing else of a
-    detector tells kinds apart.
-
-    Args:
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        orientation: How the product may lie: `fixed`, `mirrored`, `quarter` or `any`; in all these ways
-            images are looked at, for learning and for judging.
-        agreement: How the answers to these views become one: `mean` probability or majority `vote`.
-        imbalance: `auto`, `none`, `class_weights`, `undersampling` or `logit_adjustment`.
-        synthetic: Fill up kinds with few images with made features, of which the plausible ones are kept.
-        detector: A detector with a map of patch features, by name.
-        folds: Parts into which the images are divided, to describe each by a detector of the others.
-
-    Raises:
-        RecipeError: A value is out of range, or the detector is not known.
+    A detector learns from the good images. The features of an image are statistics of its map, the map on a
+    coarse grid, patch features averaged where the map is high (narrowly, less so, and widely), and their
+    mean over the image. All have the same weight. Images are divided into folds. Those of each fold, good
+    and defective alike, get their features from a detector of the good images in the other folds: so a good
+    image of the training set looks like a new one, and no difference between detectors tells classes apart.
 
     Example:
         >>> AnomalyFeatures(orientation="any").detector
@@ -70,19 +59,15 @@ class AnomalyFeatures(OnFrozen):
 
     multiple: ClassVar[int] = 64
 
-    input_size: int = 448
-    detector: str = "patchcore"
-    folds: int = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range(self, folds=(2, 20))
-        make_detector(self.detector)
+    input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 448
+    detector: Annotated[
+        str, OneOf(tuple(DETECTORS)), Field(description="Name of a detector with a map of patch features")
+    ] = "patchcore"
+    folds: Annotated[Folds, Field(le=20)] = 3
 
     def fit(
         self,
-        images: Batches,
-        taught: Labelled,
+        images: ImageSet,
         *,
         seed: int,
         device: str,
@@ -91,14 +76,14 @@ class AnomalyFeatures(OnFrozen):
     ) -> Fit:
         """Learn the detector and the classifier; see `Classifier.fit`."""
         views = Symmetries(self.orientation, images.shape)
-        good = np.flatnonzero(taught.numbers == 0)
+        good = np.flatnonzero(images.numbers == 0)
         if len(good) < LEAST_GOOD:
             raise DataError(
                 f"{len(good)} good images are too few for anomaly_features, which learns from them what is "
                 f"normal; at least {LEAST_GOOD} are needed, and some dozens are better"
             )
         recipe = _in_full(make_detector(self.detector, {"input_size": self.input_size}))
-        fold_of = folds(len(images), self.folds, seed, taught.groups, taught.numbers.tolist())
+        fold_of = folds(len(images), self.folds, seed, images.groups, images.numbers.tolist())
         parts = int(fold_of.max()) + 1
 
         def learn(left_out: int, step: int) -> _Place:
@@ -106,7 +91,7 @@ class AnomalyFeatures(OnFrozen):
                 progress(f"{self.detector}: {stage}", step * total + done, (parts + 1) * total)
 
             learned_from = good[fold_of[good] != left_out]
-            return _learned(recipe, _some(images, taught, learned_from), seed, device, told)
+            return _learned(recipe, images.subset(learned_from), seed, device, told)
 
         seen: dict[int, NDArray[np.float32]] = {}
         for left_out in range(parts):
@@ -114,7 +99,7 @@ class AnomalyFeatures(OnFrozen):
             rows = np.flatnonzero(fold_of == left_out)
             every = seen_from(other.detector.features, views, images.shape)
             with torch.inference_mode():
-                for number, arrays in extract_views(every, _some(images, taught, rows), device=device):
+                for number, arrays in extract_views(every, images.subset(rows), device=device):
                     features = [torch.from_numpy(array) for array in arrays]
                     seen[int(rows[number])] = other.describe(features)[0].numpy()
                     progress("looking at images", len(seen), len(images))
@@ -122,20 +107,19 @@ class AnomalyFeatures(OnFrozen):
         place = learn(-1, parts)
 
         places = sorted(seen)
-        numbers = taught.numbers[places]
-        groups = None if taught.groups is None else [taught.groups[place] for place in places]
-        check_left(numbers.tolist(), taught.names, groups)
+        check_left(images, places)
+        numbers = images.numbers[places]
         channels = [shape[0] for shape in place.detector.features.shapes]
         samples = Samples(
             np.stack([seen[place] for place in places]),
             numbers,
             [len(HOTTEST) + 2, GRID**2, *[sum(channels)] * (len(SHARPNESSES) + 1)],
-            groups,
+            images.subset(places).groups,
         )
-        linear, lesson = teach_linear(samples, taught.names, self.teaching(seed), progress)
-        fitted = FittedAnomalyFeatures(place, linear, views, images.shape, lesson.temperature, self.agreement)
+        linear, record = teach_linear(samples, images.names, self.teaching(seed), progress)
+        fitted = FittedAnomalyFeatures(place, linear, views, images.shape, record.temperature, self.agreement)
         peaks = samples.features[numbers == 0, 0, 0].astype(np.float64) * place.spread
-        return concluded(fitted, lesson, images, taught, views, peaks)
+        return concluded(fitted, record, images, views, peaks)
 
 
 class _Place(nn.Module):
@@ -212,23 +196,19 @@ def _in_full(recipe: Detector) -> Detector:
     if not hasattr(recipe, "eight_bit"):
         return recipe
     # Every recipe is a dataclass, which the type of their abstract base cannot say.
-    return replace(recipe, eight_bit=False)  # type: ignore[type-var]
+    return replace(recipe, eight_bit=False)  # type: ignore[call-arg]
 
 
-def _learned(recipe: Detector, good: Batches, seed: int, device: str, progress: Progress) -> _Place:
+def _learned(recipe: Detector, good: ImageSet, seed: int, device: str, progress: Progress) -> _Place:
     """A detector of good images, with the standard deviation of its scores out of fold.
 
     Raises:
         RecipeError: It gives no map of patch features.
     """
-    detector, held_out, *_ = recipe.fit(good, seed=seed, device=device, progress=progress)
+    detector, held_out, *_ = recipe.fit(
+        replace(good, classes=None), seed=seed, device=device, progress=progress
+    )
     name = type(recipe).__name__
     if not isinstance(detector, FittedOnFeatures) or {len(s) for s in detector.features.shapes} != {3}:
         raise RecipeError(f"detector={name} gives no map of patch features; take patchcore or padim")
     return _Place(detector.eval().cpu(), float(np.std(held_out)))
-
-
-def _some(images: Batches, taught: Labelled, rows: NDArray[np.int64]) -> Batches:
-    """Some of the images."""
-    groups = None if taught.groups is None else [taught.groups[row] for row in rows]
-    return replace(images, sources=[images.sources[row] for row in rows], groups=groups, classes=None)

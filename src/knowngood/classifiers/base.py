@@ -5,18 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from knowngood.data.labelled import Labelled
-from knowngood.data.loader import Batches
-from knowngood.detectors.base import FittedDetector
+from knowngood.data.imageset import ImageSet
+from knowngood.detectors.base import Fit, FittedDetector
+from knowngood.engines.logsumexp import logsumexp
 from knowngood.errors import DataError
-from knowngood.training.augment import mean_probability, vote
+from knowngood.features.views import mean_probability, vote
+from knowngood.recipe import Recipe
+from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.record import TrainingRecord
+from knowngood.training.records import Records
 from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
@@ -24,25 +28,11 @@ AGREEMENTS = {"mean": mean_probability, "vote": vote}
 """How the answers to several views of an image become one: by mean probability, or by majority."""
 
 
-class Fit(NamedTuple):
-    """The result of learning.
+class Classifier(Recipe, ABC):
+    """A recipe. Subclasses declare settings and nothing else, see `knowngood.recipe.Recipe`.
 
-    Attributes:
-        classifier: Judges new images: its scores are the log odds of a defect.
-        record: How it was trained, with a lesson.
-        peaks: The largest value of the map of each good image `(M,)`, as a new one would have it; None where
-            maps of images that were learned from are like those of new ones, or there is no map.
-    """
-
-    classifier: FittedDetector
-    record: TrainingRecord
-    peaks: NDArray[np.float64] | None = None
-
-
-class Classifier(ABC):
-    """A recipe. Subclasses are frozen dataclasses of hyper-parameters and nothing else.
-
-    Every recipe has an `input_size`, as a detector's has, and an `orientation`: how the product may lie.
+    Every recipe has an `input_size`, as a detector's has, and an `orientation`: how the product may lie. What
+    it learns scores images by the log odds of a defect.
     """
 
     multiple: ClassVar[int] = 32  # so that strides up to that divide the sides
@@ -53,20 +43,13 @@ class Classifier(ABC):
 
     @abstractmethod
     def fit(
-        self,
-        images: Batches,
-        taught: Labelled,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,
+        self, images: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
         """Learn from labelled images.
 
         Args:
-            images: The images of `taught` in its order, read as often as needed and never held all at once.
-            taught: The kind of each.
+            images: Good parts and defects with their classes, read as often as needed and never held all at
+                once.
             seed: The same seed on the same images gives the same result.
             device: A torch device, such as `cpu` or `cuda`.
             progress: Called with the stage in words, how much of it is done, and its total.
@@ -76,6 +59,30 @@ class Classifier(ABC):
             DataError: An image cannot be read, or there are too few.
             TrainingError: The training went wrong.
         """
+
+
+def make_fit(
+    fitted: FittedDetector,
+    classifier: ClassifierRecord,
+    *,
+    training: TrainingRecord | None = None,
+    peaks: NDArray[np.float64] | None = None,
+) -> Fit:
+    """The result of learning a classifier: its held-out scores are those of held-out good images.
+
+    Args:
+        fitted: Judges new images.
+        classifier: What it learned.
+        training: How its network was trained, if it has one.
+        peaks: See `Fit`.
+    """
+    scores = held_out_scores(classifier)[classifier.truth == 0]
+    return Fit(fitted, scores, peaks, Records(training=training, classifier=classifier))
+
+
+def held_out_scores(classifier: ClassifierRecord) -> NDArray[np.float64]:
+    """The score of each held-out image `(M,)`."""
+    return log_odds(torch.from_numpy(classifier.logits).double(), classifier.temperature).numpy()
 
 
 def log_odds(logits: Tensor, temperature: float) -> Tensor:
@@ -89,15 +96,11 @@ def log_odds(logits: Tensor, temperature: float) -> Tensor:
         `(N, ...)` raw and unbounded; 0 where both are as likely.
 
     Example:
-        >>> import torch
         >>> log_odds(torch.tensor([[0.0, 0.0], [1.0, 3.0]]), 2.0).tolist()
         [0.0, 1.0]
     """
     scaled = logits / temperature
-    defects = scaled[:, 1:]
-    # By hand, since OpenVINO takes a logsumexp over all dimensions, whichever is asked for.
-    most = defects.amax(dim=1)
-    return most + (defects - most[:, None]).exp().sum(dim=1).log() - scaled[:, 0]
+    return logsumexp(scaled[:, 1:], dim=1) - scaled[:, 0]
 
 
 def agreed(views: Tensor, agreement: str) -> Tensor:
@@ -121,27 +124,26 @@ def answer(
     return Scores(
         log_odds(logits, temperature),
         map_,
-        logits=logits[:, None],
-        features=features.mean(dim=1, keepdim=True),
+        {"logits": logits[:, None], "features": features.mean(dim=1, keepdim=True)},
     )
 
 
-def check_left(numbers: Sequence[int], names: Sequence[str], groups: Sequence[Any] | None) -> None:
-    """Make sure that of each kind two parts are left, once images that cannot be read are out.
+def check_left(images: ImageSet, places: Sequence[int]) -> None:
+    """Make sure that two images or groups of each class are left, once images that cannot be read are out.
 
     Args:
-        numbers: The kind of each image that is left.
-        names: The kinds.
-        groups: The group of each image; None where every image is a part by itself.
+        images: The images with their classes.
+        places: The positions of those that could be read.
 
     Raises:
         DataError: There are fewer.
     """
-    parts = range(len(numbers)) if groups is None else groups
-    present = Counter(number for number, _ in set(zip(numbers, parts, strict=True)))
-    for number, name in enumerate(names):
-        if present[number] < 2:
+    left = images.subset(places)
+    groups = range(len(left)) if left.groups is None else left.groups
+    present = Counter(name for name, _ in set(zip(left.classes or (), groups, strict=True)))
+    for name in images.names:
+        if present[name] < 2:
             raise DataError(
-                f"too few {'images' if groups is None else 'parts'} of {name!r} can be read: "
-                f"{present[number]}, and at least 2 are needed; replace them or leave that kind out"
+                f"too few {'images' if left.groups is None else 'groups'} of {name!r} can be read: "
+                f"{present[name]}, and at least 2 are needed; replace them or leave that class out"
             )

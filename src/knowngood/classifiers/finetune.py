@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from knowngood.classifiers.activation import class_activation
-from knowngood.classifiers.base import AGREEMENTS, Classifier, Fit, answer, check_left, log_odds
+from knowngood.classifiers.base import AGREEMENTS, Classifier, answer, check_left, log_odds, make_fit
 from knowngood.classifiers.pasted import with_pasted
-from knowngood.data.labelled import Labelled
-from knowngood.data.loader import Batches
-from knowngood.detectors.base import FittedDetector
+from knowngood.data.imageset import ImageSet
+from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.detectors.trained import over_rows
-from knowngood.errors import RecipeError
 from knowngood.features.backbones import load_backbone
+from knowngood.features.views import EightViews
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.metrics.classification import losses
 from knowngood.metrics.reliability import fit_temperature
-from knowngood.recipe import check_choice, check_range, check_strides
-from knowngood.training.augment import ORIENTATIONS, Augment, Augmentation, EightViews
+from knowngood.recipe import ORIENTATIONS, OneOf
+from knowngood.settings import (
+    Agreement,
+    BackboneName,
+    BatchSize,
+    Epochs,
+    Imbalance,
+    InputSize,
+    LabelSmoothing,
+    LearningRate,
+    Orientation,
+    Patience,
+    Schedule,
+    Strides,
+    Weights,
+)
+from knowngood.training.augment import Augment, Augmentation
+from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.classifying import apart
 from knowngood.training.finetuning import METRICS, FineTuned
 from knowngood.training.imbalance import AUTO, METHODS, choose
 from knowngood.training.learner import SCHEDULES
-from knowngood.training.lesson import Lesson
 from knowngood.training.record import TrainingRecord
 from knowngood.training.run import Run
 from knowngood.training.store import Store, store_images
@@ -47,44 +62,13 @@ LEARNED = 500
 """Images learned from that are judged again, in one view, for the figures of the training."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FineTune(Classifier):
-    """A pretrained network that is trained further on the images, with a new head.
+    """A pretrained network that is fine-tuned on the images, with a new head.
 
-    The head learns alone first; then all layers do, the earlier ones at smaller rates (Howard and Ruder,
-    "Universal Language Model Fine-tuning for Text Classification", arXiv:1801.06146). Rates rise and fall in
-    one cycle (Smith and Topin, "Super-Convergence", arXiv:1708.07120).
-
-    Args:
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        orientation: How the product may lie: `fixed`, `mirrored`, `quarter` or `any`; so images are flipped
-            and turned while it learns.
-        zoom: Images are made larger or smaller by a factor of up to one plus this.
-        shift: Images are moved by up to this share of their sides.
-        contrast: Contrast is multiplied by up to one plus or minus this.
-        brightness: Brightness likewise.
-        blur: Largest standard deviation of a Gaussian blur, in pixels; half of the images are blurred.
-        backbone: timm's name of the network.
-        weights: A local checkpoint of the network; None for the installed or downloaded one.
-        strides: Feature maps whose means are classified, by their stride in pixels, finest first.
-        epochs: The most epochs.
-        head_epochs: The first of these, in which only the head learns.
-        batch_size: Images in a step.
-        learning_rate: The head's highest; None to find one by trying.
-        layer_decay: The rate of each block of layers is that of the next one times this.
-        weight_decay: AdamW's.
-        schedule: `one_cycle`, `cosine` or `constant`.
-        label_smoothing: Share of each target that is spread over all kinds.
-        dropout: Share of the features that are left out at random while it learns.
-        imbalance: `auto` or one of `knowngood.training.imbalance.METHODS`.
-        pasted: New images to make for each defect type, of real defects on good parts; masks are needed.
-        metric: What chooses the epoch whose weights are kept: `loss`, `error` or `balanced_error`.
-        patience: Epochs without progress after which training stops.
-        views: 8 to judge eight views of each image (test-time augmentation), or 1.
-        agreement: How the answers to views become one: `mean` probability or majority `vote`.
-
-    Raises:
-        RecipeError: A value is out of range.
+    At first only the head is trained, then all layers, earlier ones at smaller learning rates (Howard and
+    Ruder, "Universal Language Model Fine-tuning for Text Classification", arXiv:1801.06146). Rates rise and
+    fall in one cycle (Smith and Topin, "Super-Convergence", arXiv:1708.07120).
 
     Example:
         >>> FineTune(orientation="any", epochs=20).head_epochs
@@ -93,60 +77,68 @@ class FineTune(Classifier):
 
     trains: ClassVar[bool] = True
 
-    input_size: int = 256
-    orientation: str = "fixed"
-    zoom: float = 0.1
-    shift: float = 0.05
-    contrast: float = 0.2
-    brightness: float = 0.2
-    blur: float = 0.5
-    backbone: str = DEFAULT_BACKBONE
-    weights: str | None = None
-    strides: tuple[int, ...] = (16, 32)
-    epochs: int = 10
-    head_epochs: int = 2
-    batch_size: int = 16
-    learning_rate: float | None = 3e-4
-    layer_decay: float = 0.5
-    weight_decay: float = 1e-2
-    schedule: str = "one_cycle"
-    label_smoothing: float = 0.0
-    dropout: float = 0.2
-    imbalance: str = AUTO
-    pasted: int = 0
-    metric: str = "loss"
-    patience: int = 20
-    views: int = 1
-    agreement: str = "mean"
-
-    def __post_init__(self) -> None:
-        check_range(
-            self,
-            input_size=(32, 2048),
-            epochs=(1, 100_000),
-            head_epochs=(0, 100_000),
-            batch_size=(2, 4096),
-            layer_decay=(0.01, 1),
-            weight_decay=(0, 1),
-            label_smoothing=(0, 0.99),
-            dropout=(0, 0.9),
-            pasted=(0, 10_000),
-            patience=(1, 100_000),
-        )
-        if self.learning_rate is not None:
-            check_range(self, learning_rate=(1e-8, 1.0))
-        check_choice(
-            self,
-            orientation=ORIENTATIONS,
-            schedule=SCHEDULES,
-            imbalance=(AUTO, *METHODS),
-            metric=METRICS,
-            agreement=tuple(AGREEMENTS),
-        )
-        if self.views not in (1, 8):
-            raise RecipeError(f"FineTune: views={self.views!r} must be 1 or 8")
-        check_strides(self, self.strides)
-        _ = self.augmentation  # it checks its own values
+    input_size: Annotated[InputSize, Field(ge=32, le=2048)] = 256
+    orientation: Annotated[Orientation, OneOf(ORIENTATIONS)] = "fixed"
+    zoom: Annotated[
+        float, Field(ge=0, le=1, description="Random zoom in training, by a factor of up to one plus this")
+    ] = 0.1
+    shift: Annotated[
+        float,
+        Field(ge=0, le=0.5, description="Largest random shift in training, as a share of the image's side"),
+    ] = 0.05
+    contrast: Annotated[
+        float, Field(ge=0, le=1, description="Random contrast in training, one plus or minus up to this")
+    ] = 0.2
+    brightness: Annotated[
+        float, Field(ge=0, le=1, description="Random brightness in training, one plus or minus up to this")
+    ] = 0.2
+    blur: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=5,
+            description="Largest standard deviation of random Gaussian blur in training, in pixels",
+        ),
+    ] = 0.5
+    backbone: BackboneName = DEFAULT_BACKBONE
+    weights: Weights = None
+    strides: Strides = (16, 32)
+    epochs: Epochs = 10
+    head_epochs: Annotated[
+        int, Field(ge=0, description="First epochs, in which only the head is trained")
+    ] = 2
+    batch_size: Annotated[BatchSize, Field(ge=2)] = 16
+    learning_rate: LearningRate = 3e-4
+    layer_decay: Annotated[
+        float,
+        Field(
+            ge=0.01, le=1, description="Learning rate of a block of layers, as a share of the next block's"
+        ),
+    ] = 0.5
+    weight_decay: Annotated[float, Field(ge=0, le=1, description="Weight decay of AdamW")] = 1e-2
+    schedule: Annotated[Schedule, OneOf(SCHEDULES)] = "one_cycle"
+    label_smoothing: LabelSmoothing = 0.0
+    dropout: Annotated[
+        float, Field(ge=0, le=0.9, description="Share of the features that is dropped at random in training")
+    ] = 0.2
+    imbalance: Annotated[Imbalance, OneOf((AUTO, *METHODS))] = AUTO
+    pasted: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Images made for each defect type by pasting defects, from masks, onto good parts",
+        ),
+    ] = 0
+    metric: Annotated[
+        str, OneOf(METRICS), Field(description="Metric on held-out images that selects the best epoch")
+    ] = "loss"
+    patience: Patience = 20
+    views: Annotated[
+        int,
+        OneOf((1, 8)),
+        Field(description="Views of each image that are classified (test-time augmentation)"),
+    ] = 1
+    agreement: Annotated[Agreement, OneOf(tuple(AGREEMENTS))] = "mean"
 
     @property
     def augmentation(self) -> Augmentation:
@@ -157,8 +149,7 @@ class FineTune(Classifier):
 
     def fit(
         self,
-        images: Batches,
-        taught: Labelled,
+        images: ImageSet,
         *,
         seed: int,
         device: str,
@@ -166,23 +157,20 @@ class FineTune(Classifier):
         run: Run | None = None,
     ) -> Fit:
         """Train the network; see `Classifier.fit`. A fifth of the images is held out."""
-        grouped = dataclasses.replace(images, groups=taught.groups)
-        with store_images(grouped, classes=taught.numbers.tolist(), seed=seed, progress=progress) as real:
-            groups = None if taught.groups is None else [taught.groups[place] for place in real.index]
-            check_left(real.labels.tolist(), taught.names, groups)
+        with store_images(images, seed=seed, progress=progress) as real:
+            check_left(images, real.index.tolist())
             kept, pasted = real, ""
             if self.pasted:
                 kept, pasted = with_pasted(
                     real,
                     images,
-                    taught,
                     self.pasted,
                     orientation=self.orientation,
                     seed=seed,
                     progress=progress,
                 )
-            counts = np.bincount(kept.labels[kept.train], minlength=len(taught.names)).tolist()
-            held_out = np.bincount(kept.labels[kept.validation], minlength=len(taught.names)).tolist()
+            counts = np.bincount(kept.labels[kept.train], minlength=len(images.names)).tolist()
+            held_out = np.bincount(kept.labels[kept.validation], minlength=len(images.names)).tolist()
             method, why = choose(self.imbalance, counts)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
@@ -199,7 +187,7 @@ class FineTune(Classifier):
                     metric=self.metric,
                 ).to(memory_format=torch.channels_last)
                 some = np.random.default_rng(seed).permutation(kept.train)[:STANDARD]
-                network.standardise(torch.from_numpy(np.stack([kept.samples[row] for row in np.sort(some)])))
+                network.learn_scale(torch.from_numpy(np.stack([kept.samples[row] for row in np.sort(some)])))
             record = train(
                 network,
                 kept,
@@ -218,7 +206,7 @@ class FineTune(Classifier):
                 progress=progress,
             )
             notes = [f"imbalance: {method} ({why})", *filter(None, [pasted])]
-            return self._conclude(network, record, real, taught.names, notes, seed)
+            return self._conclude(network, record, real, images.names, notes, seed)
 
     def _conclude(
         self,
@@ -234,14 +222,14 @@ class FineTune(Classifier):
         alone = FittedFineTuned(network, self.orientation, 1, self.agreement)
 
         def answers(judge: FittedFineTuned, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-            return over_rows(lambda batch: (judge(batch).logits,), kept, rows)[0][:, 0].numpy()
+            return over_rows(lambda batch: (judge(batch).extras["logits"],), kept, rows)[0][:, 0].numpy()
 
         logits, truth = answers(fitted, kept.validation), kept.labels[kept.validation]
         fitted.temperature = fit_temperature(logits, truth, doubt=1 / (2 + len(truth)))
         learned = np.random.default_rng(seed).permutation(kept.train)[:LEARNED]
         said, right = answers(alone, learned), kept.labels[learned]
         sheet, rows = self._sheet(kept, names, seed)
-        lesson = Lesson(
+        classifier = ClassifierRecord(
             names=names,
             counts=np.bincount(kept.labels, minlength=len(names)).tolist(),
             logits=logits,
@@ -253,7 +241,7 @@ class FineTune(Classifier):
             sheet=sheet,
             rows=rows,
         )
-        return Fit(fitted, dataclasses.replace(record, lesson=lesson))
+        return make_fit(fitted, classifier, training=record)
 
     def _sheet(
         self, kept: Store, names: Sequence[str], seed: int

@@ -4,47 +4,44 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from knowngood.classifiers.base import AGREEMENTS, Classifier, Fit, answer
-from knowngood.classifiers.linear import IMBALANCES, Samples, Teaching
-from knowngood.data.labelled import Labelled
-from knowngood.data.loader import Batches
-from knowngood.detectors.base import FittedOnFeatures
-from knowngood.errors import RecipeError
+from knowngood.classifiers.base import AGREEMENTS, Classifier, answer, check_left, make_fit
+from knowngood.classifiers.linear import Samples, Teaching
+from knowngood.data.imageset import ImageSet
+from knowngood.detectors.base import Fit, FittedOnFeatures
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.features.views import Symmetries, extract_views
-from knowngood.recipe import check_choice, check_range
-from knowngood.training.augment import ORIENTATIONS
+from knowngood.recipe import ORIENTATIONS, OneOf
+from knowngood.settings import Agreement, Imbalance, InputSize, Orientation
+from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.classifying import apart
-from knowngood.training.lesson import Lesson
-from knowngood.training.record import TrainingRecord
+from knowngood.training.imbalance import AUTO, FIXED_FEATURES
 from knowngood.types import Progress, Scores
 
 SHEET = 128
 """The longest side of pictures in a sheet of samples, in pixels."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OnFrozen(Classifier):
     """A recipe whose features do not change."""
 
-    input_size: int = 256
-    orientation: str = "fixed"
-    agreement: str = "mean"
-    imbalance: str = "auto"
-    synthetic: bool = False
-
-    def __post_init__(self) -> None:
-        check_range(self, input_size=(32, 4096))
-        check_choice(self, orientation=ORIENTATIONS, agreement=tuple(AGREEMENTS), imbalance=IMBALANCES)
-        if not isinstance(self.synthetic, bool):
-            raise RecipeError(f"{type(self).__name__}: synthetic={self.synthetic!r} must be true or false")
+    input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 256
+    orientation: Annotated[Orientation, OneOf(ORIENTATIONS)] = "fixed"
+    agreement: Annotated[Agreement, OneOf(tuple(AGREEMENTS))] = "mean"
+    imbalance: Annotated[Imbalance, OneOf((AUTO, *FIXED_FEATURES))] = AUTO
+    synthetic: Annotated[
+        bool, Field(description="Add synthetic features to classes with few images, where they are plausible")
+    ] = False
 
     def teaching(self, seed: int) -> Teaching:
         """How the classifier of the features is taught."""
@@ -80,42 +77,26 @@ class FittedOnViews(FittedOnFeatures):
         return answer(*parts, self.temperature, self.agreement, first)
 
 
-def record_of(lesson: Lesson) -> TrainingRecord:
-    """The record of a classifier that trains no network."""
-    return TrainingRecord(
-        layers=[],
-        epochs=[],
-        best=0,
-        learning_rate=0.0,
-        validation=list(range(len(lesson.truth))),
-        lesson=lesson,
-    )
-
-
-def sheet_of(
-    images: Batches, numbers: Sequence[int], names: Sequence[str], views: Symmetries
-) -> tuple[NDArray[np.uint8] | None, list[str]]:
-    """An image of each kind in all its views `(C, V, h, w, 3)` with their names; None for one view."""
+def sheet_of(images: ImageSet, views: Symmetries) -> tuple[NDArray[np.uint8] | None, list[str]]:
+    """An image of each class in all its views `(C, V, h, w, 3)` with their names; None for one view."""
     if views.count == 1:
         return None, []
     height, width = images.shape
     shrink = max(1, -(-max(height, width) // SHEET))
-    smaller = replace(images, groups=None, classes=None, shape=(height // shrink, width // shrink), size=1)
-
-    def first(number: int) -> NDArray[np.uint8]:
-        own = [source for source, other in zip(images.sources, numbers, strict=True) if other == number]
-        # Those that cannot be read were told when they were learned from.
-        return next(iter(replace(smaller, sources=own, on_unreadable=lambda _: None))).images
-
-    pictures = np.concatenate([first(number) for number in range(len(names))])
-    return views(torch.from_numpy(pictures)).numpy(), list(names)
+    reading = replace(images.reading, shape=(height // shrink, width // shrink))
+    # Those that cannot be read were told when they were learned from.
+    smaller = replace(images, reading=reading, on_unreadable=lambda _: None)
+    first = [
+        next(smaller.subset(np.flatnonzero(images.numbers == number)).batches()).images
+        for number in range(len(images.names))
+    ]
+    return views(torch.from_numpy(np.concatenate(first))).numpy(), images.names
 
 
 def described(
     features: FrozenFeatures,
     describe: Callable[[list[NDArray[np.float32]]], NDArray[np.float32]],
-    images: Batches,
-    taught: Labelled,
+    images: ImageSet,
     blocks: Sequence[int],
     *,
     device: str,
@@ -126,14 +107,16 @@ def described(
     Args:
         features: Gives features of views; see `knowngood.features.views.seen_from`.
         describe: From features of views, each `(V, ...)`, to what is classified, `(V, D)`.
-        images: The images.
-        taught: The kind of each.
+        images: The images with their classes.
         blocks: The number of features in each block, D in all.
         device: A torch device.
         progress: Called during long work.
 
     Returns:
         A sample for each image that can be read.
+
+    Raises:
+        DataError: Too few of a class can be read.
     """
     seen: list[NDArray[np.float32]] = []
     places: list[int] = []
@@ -141,18 +124,17 @@ def described(
         seen.append(describe(arrays))
         places.append(index)
         progress("looking at images", len(places), len(images))
-    groups = None if taught.groups is None else [taught.groups[place] for place in places]
-    return Samples(np.stack(seen), taught.numbers[places], blocks, groups)
+    check_left(images, places)
+    return Samples(np.stack(seen), images.numbers[places], blocks, images.subset(places).groups)
 
 
 def concluded(
     fitted: FittedOnViews,
-    lesson: Lesson,
-    images: Batches,
-    taught: Labelled,
+    record: ClassifierRecord,
+    images: ImageSet,
     views: Symmetries,
     peaks: NDArray[np.float64] | None = None,
 ) -> Fit:
     """The result of learning, its record with a sheet of the views."""
-    sheet, rows = sheet_of(images, taught.numbers.tolist(), taught.names, views)
-    return Fit(fitted.eval(), record_of(replace(lesson, sheet=sheet, rows=rows)), peaks)
+    sheet, rows = sheet_of(images, views)
+    return make_fit(fitted.eval(), replace(record, sheet=sheet, rows=rows), peaks=peaks)

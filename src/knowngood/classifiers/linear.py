@@ -14,7 +14,9 @@ from knowngood.classifiers.base import agreed
 from knowngood.data.splits import folds
 from knowngood.metrics.classification import losses
 from knowngood.metrics.reliability import fit_temperature
-from knowngood.training.lesson import Lesson
+from knowngood.training.classifier_record import ClassifierRecord
+from knowngood.training.imbalance import choose, epoch_rows, log_shares, sample_weights
+from knowngood.training.standardise import LEAST_DEVIATION, Standardise
 from knowngood.types import Progress
 
 FOLDS = 5
@@ -22,11 +24,6 @@ FOLDS = 5
 
 STRENGTHS = (1.0, 10.0, 100.0)
 """Inverse strengths of the regularisation; the one with the least loss out of fold is taken."""
-
-IMBALANCES = ("auto", "none", "class_weights", "undersampling", "logit_adjustment")
-
-LEAST_DEVIATION = 1e-3
-"""Added to standard deviations, so that a constant feature does not divide by zero."""
 
 
 class Linear(nn.Module):
@@ -36,25 +33,24 @@ class Linear(nn.Module):
     deviation and by the square root of the size of its block.
 
     Args:
-        mean: `(D,)` of the features learned from.
-        scale: `(D,)` what deviations are divided by.
+        standardise: Standardises features `(..., D)`.
         weight: `(C, D)`.
         bias: `(C,)`.
     """
 
-    mean: Tensor
-    scale: Tensor
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, mean: Tensor, scale: Tensor, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, standardise: Standardise, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
-        for name, tensor in (("mean", mean), ("scale", scale), ("weight", weight), ("bias", bias)):
-            self.register_buffer(name, tensor.float())
+        self.standardise = standardise
+        self.register_buffer("weight", weight.float())
+        self.register_buffer("bias", bias.float())
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits `(..., C)` of features `(..., D)`."""
-        return ((features - self.mean) / self.scale) @ self.weight.T + self.bias
+        standard: Tensor = self.standardise(features)
+        return standard @ self.weight.T + self.bias
 
 
 class Samples(NamedTuple):
@@ -77,7 +73,7 @@ class Teaching(NamedTuple):
     """How a classifier of frozen features is taught.
 
     Attributes:
-        imbalance: One of `IMBALANCES`.
+        imbalance: `auto` or one of `knowngood.training.imbalance.FIXED_FEATURES`.
         agreement: How the answers to views become one.
         synthetic: Whether rare kinds are filled up with made samples, of which the plausible ones are kept.
         seed: Draws folds, samples and starts.
@@ -91,7 +87,7 @@ class Teaching(NamedTuple):
 
 def teach_linear(
     samples: Samples, names: Sequence[str], teaching: Teaching, progress: Progress
-) -> tuple[Linear, Lesson]:
+) -> tuple[Linear, ClassifierRecord]:
     """Learn a linear classifier by logistic regression, its regularisation chosen out of fold."""
     classes = len(names)
 
@@ -113,17 +109,17 @@ def teach_linear(
     linear = learner(best)(samples)
     others = ", ".join(f"{strength:g}" for strength in STRENGTHS)
     note = f"regularisation: C = {best:g} (of {others} it has the least loss out of fold)"
-    return linear, lesson(samples, names, tried[best], linear, teaching, [note])
+    return linear, make_record(samples, names, tried[best], linear, teaching, [note])
 
 
-def lesson(
+def make_record(
     samples: Samples,
     names: Sequence[str],
     held_out: NDArray[np.float32],
     head: nn.Module,
     teaching: Teaching,
     notes: Sequence[str],
-) -> Lesson:
+) -> ClassifierRecord:
     """What is kept of learning from frozen features.
 
     Args:
@@ -137,10 +133,11 @@ def lesson(
     with torch.inference_mode():
         said = agreed(head(torch.from_numpy(samples.features)), teaching.agreement).numpy()
     temperature = fit_temperature(held_out, samples.numbers, doubt=1 / (2 + len(held_out)))
-    method, why = choose(teaching.imbalance, np.bincount(samples.numbers, minlength=len(names)))
-    return Lesson(
+    counts = np.bincount(samples.numbers, minlength=len(names)).tolist()
+    method, why = choose(teaching.imbalance, counts, fixed=True)
+    return ClassifierRecord(
         names=list(names),
-        counts=np.bincount(samples.numbers, minlength=len(names)).tolist(),
+        counts=counts,
         logits=held_out.astype(np.float32),
         truth=samples.numbers,
         temperature=temperature,
@@ -177,49 +174,39 @@ def chosen(samples: Samples, rows: NDArray[np.int64]) -> Samples:
     return Samples(samples.features[rows], samples.numbers[rows], samples.blocks, groups)
 
 
-def choose(method: str, counts: NDArray[np.int64]) -> tuple[str, str]:
-    """The method for imbalanced kinds, and why.
+class Balanced(NamedTuple):
+    """What makes up for kinds of unequal size, and the samples as rows of their own.
 
-    Example:
-        >>> choose("auto", np.array([30, 3]))[0]
-        'class_weights'
+    Attributes:
+        rows: Every view of each image that is learned from, and made samples behind them, float32 `(m, D)`.
+        numbers: The kind of each, int64 `(m,)`.
+        weights: The weight of each, 1 on average `(m,)`.
+        shift: What is taken from the logits of each kind afterwards `(C,)`.
+        images: How many images there are.
     """
-    if method != "auto":
-        return method, "asked for"
-    ratio = counts.max() / max(1, counts.min())
-    size = f"the largest kind is {ratio:.1f} times the smallest"
-    why = f"{size}, which weights make up for while every image is seen"
-    return "class_weights", why
+
+    rows: NDArray[np.float32]
+    numbers: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    images: int
 
 
-def kept_rows(samples: Samples, method: str, seed: int) -> NDArray[np.int64]:
-    """The rows to learn from: all, or with `undersampling` of each kind as many as of the smallest."""
-    if method != "undersampling":
-        return np.arange(len(samples.numbers))
-    rng = np.random.default_rng(seed)
-    of_kind = [np.flatnonzero(samples.numbers == number) for number in np.unique(samples.numbers)]
-    least = min(map(len, of_kind))
-    return np.sort(np.concatenate([rng.permutation(rows)[:least] for rows in of_kind]))
+def balance(samples: Samples, classes: int, teaching: Teaching) -> Balanced:
+    """Leave out, weigh or shift, as the method for imbalance says.
 
-
-def sample_weights(numbers: NDArray[np.int64], method: str) -> NDArray[np.float64]:
-    """The weight of each sample, 1 on average: the same for each kind in all, or the same for each sample."""
-    if method != "class_weights":
-        return np.ones(len(numbers))
-    counts = np.bincount(numbers)
-    weights = len(numbers) / ((counts > 0).sum() * np.maximum(counts, 1))
-    return np.asarray(weights[numbers], np.float64)
-
-
-def prior_shift(numbers: NDArray[np.int64], classes: int, method: str) -> NDArray[np.float64]:
-    """What is taken from the logits of each kind: with `logit_adjustment` its log share, else nothing.
-
-    Menon et al., "Long-tail learning via logit adjustment", arXiv:2007.07314, section 4.1.
+    With `logit_adjustment` the log share of each kind is taken from its logits (Menon et al., "Long-tail
+    learning via logit adjustment", arXiv:2007.07314, section 4.1).
     """
-    if method != "logit_adjustment":
-        return np.zeros(classes)
-    counts = np.bincount(numbers, minlength=classes)
-    return np.asarray(np.log(np.maximum(counts, 1) / counts.sum()), np.float64)
+    counts = np.bincount(samples.numbers, minlength=classes).tolist()
+    method, _ = choose(teaching.imbalance, counts, fixed=True)
+    rng = np.random.default_rng(teaching.seed)
+    kept = np.sort(epoch_rows(method, samples.numbers, np.arange(len(samples.numbers)), rng))
+    rows, numbers = flat(chosen(samples, kept), teaching)
+    shift = np.zeros(classes)
+    if method == "logit_adjustment":
+        shift = log_shares(np.bincount(numbers, minlength=classes).tolist())
+    return Balanced(rows, numbers, sample_weights(method, numbers), shift, len(kept))
 
 
 def flat(samples: Samples, teaching: Teaching) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -240,23 +227,22 @@ def fit_linear(samples: Samples, classes: int, strength: float, teaching: Teachi
     """A logistic regression of the samples."""
     from sklearn.linear_model import LogisticRegression
 
-    method, _ = choose(teaching.imbalance, np.bincount(samples.numbers, minlength=classes))
-    samples = chosen(samples, kept_rows(samples, method, teaching.seed))
-    rows, numbers = flat(samples, teaching)
+    rows, numbers, weights, shift, images = balance(samples, classes, teaching)
     mean, deviation = rows.mean(axis=0), rows.std(axis=0) + LEAST_DEVIATION
     scale = deviation * np.sqrt(np.repeat(samples.blocks, samples.blocks))
     # Views of an image are not independent samples: together they count as one.
-    inverse = strength * len(samples.numbers) / len(rows)
+    inverse = strength * images / len(rows)
     regression = LogisticRegression(C=inverse, max_iter=300, tol=1e-3)
-    regression.fit((rows - mean) / scale, numbers, sample_weight=sample_weights(numbers, method))
+    regression.fit((rows - mean) / scale, numbers, sample_weight=weights)
     weight, bias = np.zeros((classes, rows.shape[1])), np.full(classes, -30.0)  # a kind that is not there
     known = regression.classes_
     if len(known) == 2:  # one row of weights for the second against the first
         weight[known[1]], bias[known] = regression.coef_[0], (0.0, regression.intercept_[0])
     else:
         weight[known], bias[known] = regression.coef_, regression.intercept_
-    bias -= prior_shift(numbers, classes, method)
-    return Linear(*map(torch.from_numpy, (mean, scale.astype(np.float32), weight, bias)))
+    bias -= shift
+    standardise = Standardise(torch.from_numpy(mean), torch.from_numpy(scale))
+    return Linear(standardise, torch.from_numpy(weight), torch.from_numpy(bias))
 
 
 def _balanced_loss(logits: NDArray[np.float32], numbers: NDArray[np.int64], temperature: float) -> float:

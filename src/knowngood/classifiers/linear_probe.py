@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from knowngood.classifiers.activation import class_activation
-from knowngood.classifiers.base import Fit, check_left, log_odds
+from knowngood.classifiers.base import log_odds
 from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, concluded, described
 from knowngood.classifiers.linear import Linear, teach_linear
-from knowngood.data.labelled import Labelled
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.detectors.base import Fit
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.views import Symmetries, seen_from
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
-from knowngood.recipe import check_strides
+from knowngood.settings import BackboneName, Strides, Weights
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
@@ -26,47 +26,28 @@ if TYPE_CHECKING:
     from knowngood.features.backbones import Backbone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LinearProbe(OnFrozen):
-    """Logistic regression of what a frozen network sees: mean, spread and largest value of each feature.
+    """Logistic regression on each feature's mean, standard deviation and maximum, of a frozen network.
 
     Alain and Bengio, "Understanding intermediate layers using linear classifier probes", arXiv:1610.01644; as
     transfer learning: Kornblith et al., "Do Better ImageNet Models Transfer Better?", arXiv:1805.08974. The
-    classifier is linear, so each place has its share of what the means say, which the map shows (Zhou et al.,
-    "Learning Deep Features for Discriminative Localization", arXiv:1512.04150); spread and largest values
-    have no place.
-
-    Args:
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        orientation: How the product may lie: `fixed`, `mirrored`, `quarter` or `any`; in all these ways
-            images are looked at, for learning and for judging.
-        agreement: How the answers to these views become one: `mean` probability or majority `vote`.
-        imbalance: `auto`, `none`, `class_weights`, `undersampling` or `logit_adjustment`.
-        synthetic: Fill up kinds with few images with made features, of which the plausible ones are kept.
-        backbone: timm's name of the network.
-        weights: A local checkpoint of the network; None for the installed or downloaded one.
-        strides: Feature maps to use, by their stride in pixels, finest first.
-
-    Raises:
-        RecipeError: A value is out of range.
+    classifier is linear, so the map shows each position's share of what the means contribute (Zhou et al.,
+    "Learning Deep Features for Discriminative Localization", arXiv:1512.04150). Standard deviations and
+    maxima have no position.
 
     Example:
         >>> LinearProbe(orientation="quarter").strides
         (8, 16, 32)
     """
 
-    backbone: str = DEFAULT_BACKBONE
-    weights: str | None = None
-    strides: tuple[int, ...] = (8, 16, 32)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_strides(self, self.strides)
+    backbone: BackboneName = DEFAULT_BACKBONE
+    weights: Weights = None
+    strides: Strides = (8, 16, 32)
 
     def fit(
         self,
-        images: Batches,
-        taught: Labelled,
+        images: ImageSet,
         *,
         seed: int,
         device: str,
@@ -84,15 +65,13 @@ class LinearProbe(OnFrozen):
             features,
             lambda arrays: summary([torch.from_numpy(maps) for maps in arrays]).numpy(),
             images,
-            taught,
             blocks,
             device=device,
             progress=progress,
         )
-        check_left(samples.numbers.tolist(), taught.names, samples.groups)
-        linear, lesson = teach_linear(samples, taught.names, self.teaching(seed), progress)
-        fitted = FittedLinearProbe(features, linear, lesson.temperature, self.agreement)
-        return concluded(fitted, lesson, images, taught, views)
+        linear, record = teach_linear(samples, images.names, self.teaching(seed), progress)
+        fitted = FittedLinearProbe(features, linear, record.temperature, self.agreement)
+        return concluded(fitted, record, images, views)
 
 
 class LevelMaps(nn.Module):
@@ -135,8 +114,9 @@ class FittedLinearProbe(FittedOnViews):
         """See `FittedOnViews.describe`."""
         seen = summary(features)
         means = seen.shape[1] // 3
-        weight = (self.linear.weight / self.linear.scale)[:, :means]
-        places = class_activation(features, weight, self.linear.bias - weight @ self.linear.mean[:means])
+        standardise = self.linear.standardise
+        weight = (self.linear.weight / standardise.scale)[:, :means]
+        places = class_activation(features, weight, self.linear.bias - weight @ standardise.mean[:means])
         return seen, self.linear(seen), log_odds(places, self.temperature)
 
 

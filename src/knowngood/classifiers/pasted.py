@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import cv2
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 
 from knowngood.classifiers.linear import Samples, Teaching, fit_linear
 from knowngood.data.images import image_size, read_mask
-from knowngood.data.labelled import Labelled
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
 from knowngood.data.paste import paste_many
+from knowngood.data.reading import Reading
 from knowngood.errors import DataError
 from knowngood.features.extract import extract
 from knowngood.features.frozen import freeze
@@ -29,8 +28,7 @@ STRENGTH = 10.0
 
 def with_pasted(
     kept: Store,
-    images: Batches,
-    taught: Labelled,
+    images: ImageSet,
     count: int,
     *,
     orientation: str,
@@ -45,8 +43,7 @@ def with_pasted(
 
     Args:
         kept: The real samples.
-        images: Where they come from.
-        taught: Their kinds and masks.
+        images: Where they come from, with their classes and masks.
         count: Images to make for each defect type.
         orientation: How the product may lie.
         seed: Draws parts, places and defects.
@@ -62,12 +59,12 @@ def with_pasted(
     samples = kept.samples
     made: list[NDArray[np.uint8]] = []
     labels: list[int] = []
-    for number in range(1, len(taught.names)):
+    for number in range(1, len(images.names)):
         defects = []
         for row in kept.train[kept.labels[kept.train] == number].tolist():
             place = int(kept.index[row])
-            if taught.masks[place]:
-                mask = read_mask(taught.masks[place], image_size(images.sources[place])).astype(np.uint8)
+            if images.masks and images.masks[place]:
+                mask = read_mask(images.masks[place], image_size(images.sources[place])).astype(np.uint8)
                 resized = cv2.resize(mask, images.shape[::-1], interpolation=cv2.INTER_NEAREST)
                 defects.append((samples[row], resized.astype(np.bool_)))
         if defects:
@@ -81,7 +78,7 @@ def with_pasted(
             )
             made += list(pasted)
             labels += [number] * len(pasted)
-        progress("pasting defects", number, len(taught.names) - 1)
+        progress("pasting defects", number, len(images.names) - 1)
     if not made:
         raise DataError("pasted needs the masks of defects to learn from, and there are none; take pasted=0")
     plausible = _plausible(
@@ -97,15 +94,15 @@ def _plausible(
     numbers: NDArray[np.int64],
     made: Sequence[NDArray[np.uint8]],
     labels: Sequence[int],
-    images: Batches,
+    images: ImageSet,
     seed: int,
 ) -> NDArray[np.bool_]:
     """Which of the made images a linear classifier of real ones takes for what they shall be."""
     features = freeze(OneView, images.shape, backbone=DEFAULT_BACKBONE)
 
     def look(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        batches = dataclasses.replace(images, sources=list(pictures), groups=None, bits=None)
-        return np.stack([seen.numpy().copy() for _, [seen] in extract(features, batches, device="cpu")])
+        made_set = ImageSet(list(pictures), Reading(images.shape, bits=None))
+        return np.stack([seen.numpy().copy() for _, [seen] in extract(features, made_set, device="cpu")])
 
     known = look(real)
     samples = Samples(known, numbers, [known.shape[2]], None)

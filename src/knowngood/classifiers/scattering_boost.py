@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from knowngood.classifiers.base import Fit, check_left
 from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, concluded, described
-from knowngood.classifiers.linear import (
-    Samples,
-    choose,
-    chosen,
-    flat,
-    kept_rows,
-    lesson,
-    out_of_fold,
-    prior_shift,
-    sample_weights,
-)
-from knowngood.data.labelled import Labelled
-from knowngood.data.loader import Batches
+from knowngood.classifiers.linear import Samples, balance, make_record, out_of_fold
+from knowngood.data.imageset import ImageSet
+from knowngood.detectors.base import Fit
 from knowngood.engines.export import blank, to_onnx
 from knowngood.engines.simplify import simplify
 from knowngood.features.frozen import OUTPUT, FrozenFeatures
 from knowngood.features.scattering import Scattering
 from knowngood.features.trees import Forest, boost
 from knowngood.features.views import Symmetries, seen_from
-from knowngood.recipe import check_range
+from knowngood.settings import InputSize
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
@@ -39,52 +32,38 @@ BOOSTER = "xgboost.json"
 """The trees in the inspector file, as XGBoost writes them; `xgboost.Booster` loads them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScatteringBoost(OnFrozen):
-    """Scattering coefficients, classified by gradient-boosted trees.
+    """Gradient-boosted trees on scattering coefficients.
 
     Bruna and Mallat, "Invariant Scattering Convolution Networks", arXiv:1203.1513; Chen and Guestrin,
     "XGBoost: A Scalable Tree Boosting System", arXiv:1603.02754. Nothing comes from a pretrained network. The
     trees are kept in the inspector as XGBoost writes them, beside the graph.
-
-    Args:
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        orientation: How the product may lie: `fixed`, `mirrored`, `quarter` or `any`; in all these ways
-            images are looked at, for learning and for judging.
-        agreement: How the answers to these views become one: `mean` probability or majority `vote`.
-        imbalance: `auto`, `none`, `class_weights`, `undersampling` or `logit_adjustment`.
-        synthetic: Fill up kinds with few images with made coefficients, of which the plausible ones are kept.
-        scales: The largest wavelets are 2 to this power pixels wide.
-        angles: Directions of the wavelets.
-        rounds: Rounds of boosting; in each a tree for each kind.
-        depth: Questions a tree asks, one after another.
-        learning_rate: Share of each tree's answer that is added.
-
-    Raises:
-        RecipeError: A value is out of range.
 
     Example:
         >>> ScatteringBoost(rounds=50).scales
         3
     """
 
-    input_size: int = 256
-    scales: int = 3
-    angles: int = 8
-    rounds: int = 100
-    depth: int = 4
-    learning_rate: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range(
-            self, scales=(1, 5), angles=(2, 16), rounds=(1, 1000), depth=(1, 8), learning_rate=(1e-3, 1.0)
-        )
+    input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 256
+    scales: Annotated[
+        int,
+        Field(
+            ge=1, le=5, description="Number of wavelet scales; the largest wavelets are 2**scales pixels wide"
+        ),
+    ] = 3
+    angles: Annotated[int, Field(ge=2, le=16, description="Number of wavelet directions")] = 8
+    rounds: Annotated[
+        int, Field(ge=1, le=1000, description="Boosting rounds, each with a tree per class")
+    ] = 100
+    depth: Annotated[int, Field(ge=1, le=8, description="Depth of each tree")] = 4
+    learning_rate: Annotated[
+        float, Field(ge=1e-3, le=1, description="Factor by which each tree's output is multiplied")
+    ] = 0.1
 
     def fit(
         self,
-        images: Batches,
-        taught: Labelled,
+        images: ImageSet,
         *,
         seed: int,
         device: str,
@@ -93,45 +72,45 @@ class ScatteringBoost(OnFrozen):
     ) -> Fit:
         """Learn the trees; see `Classifier.fit`."""
         views = Symmetries(self.orientation, images.shape)
-        module = _Coefficients(Scattering(images.shape, scales=self.scales, angles=self.angles))
+        module = _coefficients(images.shape, self.scales, self.angles)
         graph = simplify(to_onnx(module, {"images": blank(images.shape)}, [f"{OUTPUT}0"]))
-        one = FrozenFeatures(graph, lambda: module)
+        one = FrozenFeatures(graph, partial(_coefficients, images.shape, self.scales, self.angles))
         features = seen_from(one, views, images.shape)
         samples = described(
             features,
             lambda arrays: arrays[0].copy(),
             images,
-            taught,
             [one.shapes[0][0]],
             device=device,
             progress=progress,
         )
-        check_left(samples.numbers.tolist(), taught.names, samples.groups)
-        teaching, classes = self.teaching(seed), len(taught.names)
+        teaching, classes = self.teaching(seed), len(images.names)
 
         def learn(part: Samples) -> _Trees:
-            method, _ = choose(self.imbalance, np.bincount(part.numbers, minlength=classes))
-            part = chosen(part, kept_rows(part, method, seed))
-            rows, numbers = flat(part, teaching)
+            rows, numbers, weights, shift, _ = balance(part, classes, teaching)
             trees = boost(
                 rows,
                 numbers,
                 classes,
-                weights=sample_weights(numbers, method).astype(np.float32),
+                weights=weights.astype(np.float32),
                 rounds=self.rounds,
                 depth=self.depth,
                 learning_rate=self.learning_rate,
-                seed=seed,
             )
-            return _Trees(trees, prior_shift(numbers, classes, method))
+            return _Trees(trees, shift)
 
         held_out = out_of_fold(samples, classes, learn, teaching, progress)
         trees = learn(samples)
         note = f"{self.rounds} rounds of boosting, trees of depth {self.depth}"
-        learned = lesson(samples, taught.names, held_out, trees, teaching, [note])
-        learned = replace(learned, files={BOOSTER: trees.content})
-        fitted = FittedScatteringBoost(features, trees, learned.temperature, self.agreement)
-        return concluded(fitted, learned, images, taught, views)
+        record = make_record(samples, images.names, held_out, trees, teaching, [note])
+        record = replace(record, files={BOOSTER: trees.content})
+        fitted = FittedScatteringBoost(features, trees, record.temperature, self.agreement)
+        return concluded(fitted, record, images, views)
+
+
+def _coefficients(shape: tuple[int, int], scales: int, angles: int) -> nn.Module:
+    """The module that gives scattering coefficients."""
+    return _Coefficients(Scattering(shape, scales=scales, angles=angles))
 
 
 class _Coefficients(nn.Module):

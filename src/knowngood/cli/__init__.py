@@ -1,1 +1,1 @@
-"""The command line: one file a command; each calls what a library user could call."""
+"""The command line: one file per command; each calls the library function of the same name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Annotated, NoReturn
 
 import typer
@@ -22,6 +23,7 @@ from knowngood.cli.study import study
 from knowngood.cli.threshold import threshold
 from knowngood.cli.train import train
 from knowngood.errors import KnowngoodError
+from knowngood.extras import needs_extra
 
 app = typer.Typer(
     name="knowngood",
@@ -67,10 +69,22 @@ for command in (
     app.command(no_args_is_help=command not in (detectors, classifiers, bench))(command)
 
 
+def quieten() -> None:
+    """Keep the image libraries from printing.
+
+    Both warn of odd metadata, and Pillow of large images, without naming the file; what matters is judged
+    where images are decoded.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+
 def main() -> NoReturn:
-    """Run the program and exit: 0 for a job done, 1 for one that was not, 2 for a wrong command line."""
+    """Run the program and exit with 0 for success, 1 for a failure, 2 for a wrong command line."""
+    quieten()
     try:
-        app()
+        with needs_extra():
+            app()
     except SystemExit as done:
         if done.code == 130:
             print("interrupted; nothing half-written is left", file=sys.stderr)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from knowngood.inspector.speed import Speed
 
 
 def bench(
@@ -43,44 +40,6 @@ def bench(
         except DataError as error:
             raise DataError(f"{error}, or name a folder of your own images") from error
         speed = measure_speed(images, chosen, progress=progress)
-    for line in speed_lines(speed):
-        typer.echo(line)
-
-
-def speed_lines(speed: Speed) -> list[str]:
-    """The measurements in aligned lines: name, value, unit, and what it is."""
-    import os
-
-    height, width = speed.input_shape
-    per_image = 1e3 * speed.fit / speed.learned_from
-    memory = "-" if speed.memory is None else f"{speed.memory:.2f}"
-    backbone = "-" if speed.backbone is None else f"{speed.backbone:.1f}"
-    rows = [
-        (
-            "fit",
-            f"{speed.fit:.1f}",
-            "s",
-            f"{speed.learned_from} files to a saved inspector, {per_image:.0f} ms each",
-        ),
-        ("peak memory", memory, "GB", "of this process, after learning and judging"),
-        ("decode only", f"{speed.decode:.1f}", "images/s", f"files to {height} x {width} pixels"),
-        ("backbone only", backbone, "images/s", "pixels to features"),
-        ("graph only", f"{speed.graph:.1f}", "images/s", "pixels to score and map"),
-        ("score", f"{speed.score:.1f}", "images/s", "files to verdicts"),
-        ("one image", f"{speed.latency:.1f}", "ms", "decoded image to verdict, median"),
-        ("", f"{speed.latency_95:.1f}", "ms", "95 % of the calls are faster"),
-        ("arithmetic", f"{speed.multiply_adds / 1e9:.2f}", "G", "multiply-adds an image"),
-        ("machine's peak", f"{speed.peak:.0f}", "GFLOP/s", "float32 matrix product, 2048 x 2048"),
-        ("score / decode", f"{speed.score_of_decode:.0%}", "", "at 100 %, reading the files is the limit"),
-        (
-            "graph / peak",
-            f"{speed.graph_of_peak:.0%}",
-            "",
-            "at 100 %, float32 arithmetic is the limit; 8 bits may pass it",
-        ),
-        ("score / peak", f"{speed.score_of_peak:.0%}", "", "the same, with the files read"),
-    ]
-    heading = (
-        f"{speed.detector} on {os.cpu_count()} cores with {speed.instructions}; {speed.images} images a round"
-    )
-    return [heading, *(f"{name:15}{value:>9} {unit:9} {meaning}" for name, value, unit, meaning in rows)]
+    typer.echo(speed.conditions)
+    for name, (value, unit, meaning, form) in speed.figures.items():
+        typer.echo(f"{name:15}{'-' if value is None else format(value, form):>9} {unit:9} {meaning}")

@@ -7,20 +7,21 @@ from typing import Annotated
 
 import typer
 
+import knowngood
+from knowngood.cli.options import By, Device, LabelledImages, Seed, Table
+
 
 def compare(
-    data: Annotated[Path, typer.Argument(help="A folder with good parts and defects, or a table.")],
+    data: LabelledImages,
     grid: Annotated[Path, typer.Option(help="A YAML file: classifier, settings, experiments.")],
-    out: Annotated[Path | None, typer.Option(help="A .csv, .parquet or .jsonl file for the table.")] = None,
-    by: Annotated[
-        str, typer.Option(help="type: name the type of a defect; label: good or not; auto: types if known.")
-    ] = "auto",
-    seed: Annotated[int, typer.Option(help="The seed of each experiment.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    out: Table = None,
+    by: By = "auto",
+    seed: Seed = 0,
+    device: Device = "auto",
 ) -> None:
-    """Do experiments that change one thing each, and show what came of it as a table.
+    """Run experiments that change one setting each, and show the results as a table.
 
-    The file names what the experiments start from, and what each changes:
+    The file holds the settings to start from, and the changes of each experiment:
 
     classifier: finetune
 
@@ -38,11 +39,9 @@ def compare(
         check_suffix(out)
         check_target(out)
     with progress_bars() as progress:
-        from knowngood.inspector.comparison import compare as do
-
-        table = do(data, grid, by=by, seed=seed, device=device, progress=progress)
+        table = knowngood.compare(data, grid, by=by, seed=seed, device=device, progress=progress)
     typer.echo(table.to_string(index=False, float_format="{:.4f}".format))
-    typer.echo("Choose by the validation figures: a test that chose is no test any more.")
+    typer.echo("Choose by the validation columns: a test set that was chosen by is no longer one.")
     if out is not None:
         given = table.astype(object).where(table.notna(), None).to_numpy().tolist()  # JSON has no NaN
         write_verdicts([dict(zip(table.columns, row, strict=True)) for row in given], out)

@@ -7,23 +7,24 @@ from typing import Annotated
 
 import typer
 
+import knowngood
+from knowngood.cli.options import Images
+
 
 def describe(
-    data: Annotated[Path, typer.Argument(help="A folder of images, or a .csv or .parquet table.")],
+    data: Images,
     pictures: Annotated[
         Path | None,
-        typer.Option(help="A .png, .pdf or .svg file for a picture of each kind, defects outlined."),
+        typer.Option(help="A .png, .pdf or .svg file for a picture of each class, defects outlined."),
     ] = None,
 ) -> None:
-    """Say what is in a folder, what is wrong with it, and what to expect of it.
+    """Describe a data set: what it holds, what is wrong with it, and what to expect of it.
 
     Layout, counts and balance, sizes and bit depths; broken files, copies, leaks and doubtful labels.
 
     Example: knowngood describe widget/ --pictures kinds.png
     """
     from knowngood.cli.progress import progress_bars
-    from knowngood.data.describe import describe as look_through
-    from knowngood.data.samples import load_samples
     from knowngood.output import check_target
 
     if pictures is not None:
@@ -32,8 +33,8 @@ def describe(
         check_picture(pictures)
         check_target(pictures)
     with progress_bars() as progress:
-        description = look_through(data, progress=progress)
-    print("\n".join(description.lines()))
+        description = knowngood.describe(data, progress=progress)
+    typer.echo("\n".join(description.lines()))
     if pictures is not None:
-        write_kinds(load_samples(data), pictures, bits=description.bits or 16)
-        print(f"pictures: {pictures}")
+        write_kinds(knowngood.load_samples(data), pictures, bits=description.bits or 16)
+        typer.echo(f"pictures: {pictures}")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
+
+if TYPE_CHECKING:
+    from knowngood.recipe import Recipe
 
 
 def detectors() -> None:
@@ -16,13 +21,18 @@ def detectors() -> None:
         for line in recipe_lines(name, recipe):
             typer.echo(line)
         if recipe.needs_classes:
-            typer.echo(f"{'':20} It needs the class of each good image: a table with a column `class`.")
+            typer.echo("    It needs the class of each good image: a table with a column `class`.")
 
 
-def recipe_lines(name: str, recipe: type) -> list[str]:
-    """What a recipe learns, and its settings with their defaults."""
-    import dataclasses
+def recipe_lines(name: str, recipe: type[Recipe]) -> list[str]:
+    """What a method learns, and a line per setting: its default, its meaning and what is allowed."""
     import inspect
 
-    settings = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(recipe))
-    return [f"{name:20} {(inspect.getdoc(recipe) or '').partition(chr(10))[0]}", f"{'':20} {settings}"]
+    from knowngood.recipe import as_text, settings_of
+
+    lines = [f"{name:20} {(inspect.getdoc(recipe) or '').partition(chr(10))[0]}"]
+    for setting in settings_of(recipe).values():
+        given = f"{setting.name}={as_text(setting.default)}"
+        allowed = f"; {setting.allowed}" if setting.allowed else ""
+        lines.append(f"    {given:32} {setting.description}{allowed}")
+    return lines

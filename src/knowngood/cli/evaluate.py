@@ -7,30 +7,34 @@ from typing import Annotated
 
 import typer
 
+import knowngood
+from knowngood.cli.options import EngineName, InspectorFile
+
 
 def evaluate(
-    inspector: Annotated[Path, typer.Argument(help="An inspector file.")],
+    inspector: InspectorFile,
     data: Annotated[Path, typer.Argument(help="A folder with labelled test images, or a table.")],
     out: Annotated[Path, typer.Option(help="The folder for metrics.json, scores.csv and report.html.")],
-    engine: Annotated[str, typer.Option(help="openvino or onnxruntime.")] = "openvino",
+    engine: EngineName = "openvino",
 ) -> None:
-    """Prove an inspector on labelled images: figures, scores and a report.
+    """Evaluate an inspector on labelled images: metrics, scores and a report.
 
     Example: knowngood evaluate widget.inspector widget/ --out report/
     """
     from knowngood.cli.info import threshold_lines
     from knowngood.cli.progress import progress_bars
-    from knowngood.inspector.evaluation import evaluate as prove
-    from knowngood.inspector.inspector import Inspector
+    from knowngood.errors import MissingExtra
     from knowngood.output import make_folder
-    from knowngood.report.folder import write_evaluation
     from knowngood.report.words import verdict
 
     make_folder(out)
     with progress_bars() as progress:
-        judge = Inspector.load(inspector, engine=engine)
-        evaluation = prove(judge, data, progress=progress)
-        report = write_evaluation(evaluation, out)
+        judge = knowngood.Inspector.load(inspector, engine=engine)
+        evaluation = knowngood.evaluate(judge, data, progress=progress)
+        try:
+            report = f"report: {knowngood.write_evaluation(evaluation, out)}"
+        except MissingExtra as missing:
+            report = f"no report.html: {missing}"  # the figures are written
     typer.echo(verdict(evaluation.metrics))
     for name in ("image_auroc", "pixel_auroc", "pixel_aupro"):
         value = evaluation.metrics[name]
@@ -43,6 +47,6 @@ def evaluate(
         typer.echo(f"warning: {warning}", err=True)
     for failure in evaluation.unreadable:
         typer.echo(f"unreadable: {failure}", err=True)
-    typer.echo(f"report: {report}")
+    typer.echo(report)
     if evaluation.unreadable:
         raise typer.Exit(1)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+import knowngood
+from knowngood.cli.options import InspectorFile
 
 if TYPE_CHECKING:
     from knowngood.metrics.thresholds import Threshold
 
 
-def info(inspector: Annotated[Path, typer.Argument(help="An inspector file.")]) -> None:
-    """Say where an inspector comes from, and its threshold with its bound.
+def info(inspector: InspectorFile) -> None:
+    """Show where an inspector comes from, and its threshold with its bound.
 
     Example: knowngood info widget.inspector
     """
-    from knowngood.inspector.inspector import Inspector
-
-    judge = Inspector.load(inspector)
-    manifest, lesson = judge.manifest, judge.lesson
+    judge = knowngood.Inspector.load(inspector)
+    manifest = judge.manifest
     height, width = manifest.input_shape
     facts = {
-        "classifier" if lesson else "detector": manifest.detector,
+        "classifier" if judge.classifies else "detector": manifest.method,
         "recipe": ", ".join(f"{name}={value}" for name, value in manifest.recipe.items()),
         "backbone": ", ".join(manifest.backbone.values()) or "none",
         "input": f"{height} x {width} (height x width), {manifest.resize}",
@@ -33,10 +33,11 @@ def info(inspector: Annotated[Path, typer.Argument(help="An inspector file.")]) 
         "versions": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
         "graph": f"sha256 {manifest.graph_hash}, within {manifest.graph_difference:.1e} of torch",
     }
-    if lesson:
-        kinds = zip(lesson.names, lesson.counts, strict=True)
+    if judge.classifies:
+        record = judge.classifier
+        kinds = zip(record.names, record.counts, strict=True)
         facts["kinds"] = ", ".join(f"{name} ({count})" for name, count in kinds)
-        facts |= {f"note {place}": note for place, note in enumerate(lesson.notes, 1)}
+        facts |= {f"note {place}": note for place, note in enumerate(record.notes, 1)}
     for name, value in facts.items():
         typer.echo(f"{name:14} {value}")
     for line in threshold_lines(manifest.threshold):

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import knowngood
+from knowngood.cli.options import EngineName, InspectorFile, Table
+
 if TYPE_CHECKING:
     from knowngood.errors import UnreadableImage
 
 
 def score(
-    inspector: Annotated[Path, typer.Argument(help="An inspector file.")],
+    inspector: InspectorFile,
     paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
-    out: Annotated[Path | None, typer.Option(help="A .csv, .parquet or .jsonl file to write.")] = None,
+    out: Table = None,
     heatmaps: Annotated[Path | None, typer.Option(help="A folder for a heatmap of each image.")] = None,
-    engine: Annotated[str, typer.Option(help="openvino or onnxruntime.")] = "openvino",
+    engine: EngineName = "openvino",
 ) -> None:
-    """Judge images: score, p-value and decision of each.
+    """Judge images: score, p-value and decision for each.
 
     Images that cannot be read are named at the end, and the exit status is 1.
 
@@ -26,14 +29,13 @@ def score(
     """
     from knowngood.cli.progress import progress_bars
     from knowngood.data.files import find_images
-    from knowngood.inspector.inspector import Inspector
     from knowngood.output import check_target
     from knowngood.report.verdicts import HeatmapWriter, check_suffix, write_verdicts
 
     if out is not None:
         check_suffix(out)
         check_target(out)
-    judge = Inspector.load(inspector, engine=engine)
+    judge = knowngood.Inspector.load(inspector, engine=engine)
     images = find_images(paths)
     unreadable: list[UnreadableImage] = []
     draw = HeatmapWriter(heatmaps, judge, images) if heatmaps is not None else None

@@ -7,38 +7,42 @@ from typing import Annotated
 
 import typer
 
+import knowngood
+from knowngood.cli.options import Device, Seed
+
 
 def study(
     name: Annotated[str, typer.Argument(help="The study, such as ece157a.")],
     data: Annotated[Path, typer.Option(help="The folder that holds its data.")],
     out: Annotated[Path, typer.Option(help="The folder for all results and slides.pdf.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same results.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seed: Seed = 0,
+    device: Device = "auto",
     quick: Annotated[
-        bool, typer.Option("--quick", help="Train far too shortly, only to see that it works.")
+        bool, typer.Option("--quick", help="Train far too briefly, only to check that everything runs.")
     ] = False,
 ) -> None:
-    """Repeat an experiment of a document, from its data to slides; one that was cut off goes on.
+    """Reproduce a document's experiment, from its data to slides; repeat the command to resume it.
 
-    ece157a: autoencoders that learn the digit 1 and good transistors. DATA holds mnist/ (the four IDX files)
-    and mvtec/transistor/.
+    ece157a: autoencoders trained on the digit 1 and on good transistors. DATA holds mnist/ (the
+    four IDX files) and mvtec/transistor/.
 
-    kaist: classifiers that learn the digits 0 to 3, or how they were turned, and meet 7 to 9; five seeds, an
-    hour. DATA holds mnist/.
+    kaist: classifiers trained on the digits 0 to 3, or on their rotations, and tested on 7 to 9;
+    five seeds, an hour. DATA holds mnist/.
 
-    screw, transistor_classes: classifiers of good parts and defects; DATA holds mvtec/screw/ and
+    screw, transistor_classes: classifiers of good parts and defects. DATA holds mvtec/screw/ and
     mvtec/transistor/. Half an hour each.
 
-    semiconductor: the same on solar cells, an hour; its images come with `pip install elpv-dataset`.
+    semiconductor: the same on solar cells, an hour. Its images come with
+    `pip install elpv-dataset`.
 
     Example: knowngood study ece157a --data data/ --out ece157a/
     """
     from knowngood.cli.progress import progress_bars
 
     with progress_bars() as progress:
-        from knowngood.studies.registry import run_study
-
-        figures = run_study(name, data, out, seed=seed, quick=quick, device=device, progress=progress)
+        figures = knowngood.run_study(
+            name, data, out, seed=seed, quick=quick, device=device, progress=progress
+        )
     for row in figures.to_dict("records"):
         spread = f" ± {row['sd']:.2g}" if "sd" in row else ""
         document = f" (the document: {row['document']:g})" if row.get("document", 0) > 0 else ""

@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+import knowngood
+from knowngood.cli.options import (
+    By,
+    ClassifierName,
+    Device,
+    Devices,
+    LabelledImages,
+    Mlflow,
+    NewInspector,
+    Precision,
+    RecipeFile,
+    RunFolder,
+    Seed,
+    Settings,
+    SkipUnreadable,
+)
 
 if TYPE_CHECKING:
     from knowngood.errors import UnreadableImage
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="A folder with good parts and defects, or a table.")],
-    out: Annotated[Path, typer.Option(help="The inspector file to write.")],
-    classifier: Annotated[
-        str | None, typer.Option(help="See `knowngood classifiers`; anomaly_features if not given.")
-    ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A YAML file of settings.")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting NAME=VALUE; may be repeated.")
-    ] = None,
-    by: Annotated[
-        str, typer.Option(help="type: name the type of a defect; label: good or not; auto: types if known.")
-    ] = "auto",
+    data: LabelledImages,
+    out: NewInspector,
+    classifier: ClassifierName = None,
+    recipe: RecipeFile = None,
+    setting: Settings = None,
+    by: By = "auto",
     defect_share: Annotated[
-        float, typer.Option(help="Share of each defect type to learn from, where the train split has none.")
+        float,
+        typer.Option(help="Fraction of each defect type to train on, where the train split has no defects."),
     ] = 0.7,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same inspector.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    run: Annotated[
-        Path | None,
-        typer.Option(help="A folder that keeps a training: checkpoints, logs; a cut-off one goes on there."),
-    ] = None,
-    skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Go on without images that cannot be read.")
-    ] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    run: RunFolder = None,
+    precision: Precision = "32-true",
+    devices: Devices = 1,
+    mlflow: Mlflow = None,
+    skip_unreadable: SkipUnreadable = False,
 ) -> None:
-    """Learn an inspector from good parts and collected defects: it names the type of a defect.
+    """Train an inspector on good parts and collected defects: it predicts the type of a defect.
 
     Example: knowngood train widget/ --out widget.inspector --set orientation=any
     """
@@ -50,26 +59,24 @@ def train(
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.classifiers import CLASSIFIERS
-        from knowngood.inspector.train import train as learn
-        from knowngood.training.run import Run
 
-        inspector = learn(
+        how = knowngood.Run(run, precision=precision, devices=devices, mlflow=mlflow)
+        inspector = knowngood.train(
             data,
             CLASSIFIERS.choose(classifier, recipe, setting or []),
             by=by,
             defect_share=defect_share,
             seed=seed,
             device=device,
-            run=None if run is None else Run(run),
+            run=None if how == knowngood.Run() else how,
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,
         )
     inspector.save(out)
-    lesson = inspector.lesson
-    assert lesson is not None
-    counts = ", ".join(f"{name} {count}" for name, count in zip(lesson.names, lesson.counts, strict=True))
-    typer.echo(f"Learned {inspector.manifest.detector} from {sum(lesson.counts)} images ({counts}): {out}")
-    for note in lesson.notes:
+    record = inspector.classifier
+    counts = ", ".join(f"{name} {count}" for name, count in zip(record.names, record.counts, strict=True))
+    typer.echo(f"Learned {inspector.manifest.method} from {sum(record.counts)} images ({counts}): {out}")
+    for note in record.notes:
         typer.echo(f"{'':14} {note}")
     for line in threshold_lines(inspector.threshold):
         typer.echo(line)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,10 @@ from knowngood.data.jpeg import decode_jpeg
 from knowngood.data.png import decode_png, pixel_chunks
 from knowngood.errors import DataError, UnreadableImage
 
-Source = str | Path | NDArray[Any]
+File = str | Path | bytes
+"""An image file: its path, or all its bytes."""
+
+Source = File | NDArray[Any]
 """One image: a file or an array of pixels."""
 
 SMALLEST_SIDE = 8
@@ -36,11 +38,6 @@ FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 
 TRANSPOSED = (5, 6, 7, 8)
 """The EXIF orientations that exchange height and width."""
-
-# Both libraries warn of odd metadata, and Pillow of large images, without naming the file: what matters is
-# judged below.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 _memory = threading.local()
@@ -65,20 +62,20 @@ class Header(NamedTuple):
 
 
 def name_of(source: Source, position: int) -> str:
-    """Name an image for people: a file by its path, an array by its position among the images given.
+    """Name an image for people: a file by its path, all else by its position among the images given.
 
     Example:
         >>> name_of("a.png", 0), name_of(np.zeros((8, 9), np.uint8), 1)
         ('a.png', '[1]')
     """
-    return f"[{position}]" if isinstance(source, np.ndarray) else os.fspath(source)
+    return os.fspath(source) if isinstance(source, str | Path) else f"[{position}]"
 
 
-def read_header(path: str | Path) -> Header:
+def read_header(file: File) -> Header:
     """Read the header of an image file, without decoding its pixels.
 
     Args:
-        path: The image file.
+        file: The image file.
 
     Returns:
         Its size once upright, and its pixel type.
@@ -86,7 +83,8 @@ def read_header(path: str | Path) -> Header:
     Raises:
         UnreadableImage: The file is missing or is no image that `read_image` would accept.
     """
-    with _naming(path), Image.open(path, formats=FORMATS) as image:
+    opened = io.BytesIO(file) if isinstance(file, bytes) else file
+    with _naming(file), Image.open(opened, formats=FORMATS) as image:
         return _header(image)
 
 
@@ -130,7 +128,7 @@ def decode_at_least(source: Source, shape: tuple[int, int] | None) -> tuple[NDAr
         pixels = _checked(source)
         return pixels, pixels.shape[:2]
     with _naming(source):
-        data = Path(source).read_bytes()
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             header = _header(image)
             if shape and header.orientation in TRANSPOSED:
@@ -140,15 +138,20 @@ def decode_at_least(source: Source, shape: tuple[int, int] | None) -> tuple[NDAr
 
 
 @contextmanager
-def _naming(path: str | Path) -> Iterator[None]:
+def _naming(file: File) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into an error that names the file."""
     try:
         yield
     except Exception as error:
-        raise UnreadableImage(path, _reason(path, error)) from error
+        raise UnreadableImage(_path(file), _reason(file, error)) from error
 
 
-def _reason(path: str | Path, error: Exception) -> str:
+def _path(file: File) -> str:
+    """A file's path; bytes have none, and whoever knows their position names them by it."""
+    return "bytes" if isinstance(file, bytes) else os.fspath(file)
+
+
+def _reason(file: File, error: Exception) -> str:
     """Say in a few words why a file could not be read."""
     match error:
         case FileNotFoundError():
@@ -157,7 +160,9 @@ def _reason(path: str | Path, error: Exception) -> str:
             return "this is a folder, not an image"
         case PermissionError():
             return "no permission to read it"
-        case UnidentifiedImageError() if Path(path).stat().st_size == 0:
+        case UnidentifiedImageError() if not (
+            len(file) if isinstance(file, bytes) else Path(file).stat().st_size
+        ):
             return "the file is empty (0 bytes)"
         case UnidentifiedImageError():
             return f"not an image of a known type ({', '.join(FORMATS)})"

@@ -35,7 +35,9 @@ def search(folder: Path) -> tuple[list[Path], list[Path]]:
             children = [(child, child.is_dir()) for child in here.iterdir() if child.name[0] != "."]
         except OSError as error:
             raise DataError(
-                f"folder {str(here)!r} cannot be listed ({error.strerror}); change its permissions or move it"
+                f"folder {str(here)!r} cannot be listed ({error.strerror}); "
+                "change its permissions or move it",
+                path=here,
             ) from error
         for child, is_folder in children:
             if is_folder:
@@ -60,7 +62,7 @@ def find_images(paths: Sequence[str | Path]) -> list[str]:
         elif path.exists():
             found.append(str(path))
         else:
-            raise DataError(f"{str(path)!r} does not exist")
+            raise DataError(f"{str(path)!r} does not exist", path=path)
     if not found:
         raise DataError(f"there is no image in {', '.join(repr(str(path)) for path in paths)}")
     return found

@@ -28,8 +28,8 @@ def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
     EXIF orientation is applied; of several pages the first is read. Colour profiles are not applied.
 
     Args:
-        source: A file, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16, in RGB(A)
-            order.
+        source: A file by its path or its bytes, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of
+            uint8 or uint16, in RGB(A) order.
         bits: Bits that 16-bit pixels really use: a value ``v`` becomes ``v * 255 / (2**bits - 1)``, and what
             lies above 255 saturates. See `significant_bits`.
 
@@ -154,7 +154,8 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
         height, width = pixels.shape[:2]
         raise DataError(
             f"mask {str(path)!r} is {height} x {width} but its image is {shape[0]} x {shape[1]} "
-            "(height x width); save the mask at the size of the image"
+            "(height x width); save the mask at the size of the image",
+            path=path,
         )
     colours = pixels[..., None] if pixels.ndim == 2 else pixels[..., :3]
     return np.asarray(colours.any(axis=-1), dtype=np.bool_)
@@ -188,7 +189,7 @@ def _eight_bits(pixels: NDArray[Any], source: Source, bits: int | None) -> NDArr
     """Bring decoded pixels to uint8, (H, W) or (H, W, 3)."""
     if pixels.dtype == np.uint16:
         if bits is None:
-            name = "array" if isinstance(source, np.ndarray) else source
+            name = source if isinstance(source, str | Path) else "image"
             raise UnreadableImage(name, "it has 16-bit pixels, but the inspector learned from 8-bit images")
         pixels = cv2.convertScaleAbs(pixels, alpha=255 / (2**bits - 1))
     if pixels.ndim == 3 and pixels.shape[2] == 4:

@@ -6,19 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import read_header
+from knowngood.data.imageset import GOOD
 from knowngood.data.kinds import kind_of_each, similar_names
-from knowngood.data.samples import check_samples, fingerprint, load_samples
+from knowngood.data.samples import Selection, check_samples, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError, RecipeError, UnreadableImage
 
-GOOD, DEFECT = "good", "defect"
+DEFECT = "defect"
 
 BY = ("auto", "type", "label")
 """What is told apart: `type` good parts and each defect type, `label` good parts and defects."""
@@ -28,29 +28,6 @@ DEFECT_SHARE = 0.7
 
 LEAST = 2
 """The fewest parts of a kind that will do: one to learn from and one to hold out."""
-
-
-class Labelled(NamedTuple):
-    """Images to train a classifier on.
-
-    Attributes:
-        sources: Files.
-        names: The kinds: `good` first, then the others in alphabetical order.
-        numbers: The number of each image's kind, int64 `(n,)`.
-        groups: The group of each, where groups are known.
-        masks: The mask of each; empty for none.
-    """
-
-    sources: list[str]
-    names: list[str]
-    numbers: NDArray[np.int64]
-    groups: list[str] | None
-    masks: list[str]
-
-    @property
-    def counts(self) -> list[int]:
-        """Images of each kind."""
-        return [int(count) for count in np.bincount(self.numbers, minlength=len(self.names))]
 
 
 def with_defects_to_learn(
@@ -87,8 +64,8 @@ def with_defects_to_learn(
     return divided
 
 
-def labelled(table: pd.DataFrame, by: str = "auto") -> Labelled:
-    """Choose the images of a table's train split, and number their kinds.
+def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
+    """Select the images of a table's train split, with their classes.
 
     Args:
         table: Samples, as `check_samples` gives them.
@@ -102,8 +79,8 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Labelled:
     Example:
         >>> rows = {"path": list("abcd"), "split": "train", "label": ["good", "good", "defect", "defect"]}
         >>> found = labelled(check_samples(pd.DataFrame(rows)))
-        >>> found.names, found.numbers.tolist()
-        (['good', 'defect'], [0, 0, 1, 1])
+        >>> found.classes
+        ['good', 'good', 'defect', 'defect']
     """
     if by not in BY:
         raise RecipeError(f"by={by!r} is not known; take {', '.join(BY)}")
@@ -117,13 +94,12 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Labelled:
                 "(`knowngood fit`) from good images alone"
             )
     names = [GOOD, *sorted(set(kinds.tolist()) - {GOOD})]
-    numbers = np.array([names.index(kind) for kind in kinds], np.int64)
     groups = train["group"].tolist() if "group" in train else None
     parts = groups or train["path"].tolist()
-    _check_names(names, Counter(number for number, _ in set(zip(numbers.tolist(), parts, strict=True))))
+    _check_names(names, Counter(kind for kind, _ in set(zip(kinds.tolist(), parts, strict=True))))
     paths = train["path"].tolist()
     _check_agreement(paths, kinds)
-    return Labelled(paths, names, numbers, groups, train["mask"].tolist())
+    return Selection(paths, kinds.tolist(), groups, train["mask"].tolist())
 
 
 def kinds_of(table: pd.DataFrame, by: str = "auto") -> NDArray[np.str_]:
@@ -164,9 +140,9 @@ def numbers_among(kinds: Sequence[str] | NDArray[np.str_], names: Sequence[str])
     return np.array([known.get(str(kind), other) for kind in kinds], np.int64)
 
 
-def _check_names(names: Sequence[str], parts: Counter[int]) -> None:
+def _check_names(names: Sequence[str], parts: Counter[str]) -> None:
     """Refuse a name that looks like a slip of another, and a kind with one part."""
-    count = {name: parts[number] for number, name in enumerate(names)}
+    count = {name: parts[name] for name in names}
     for rare, common in similar_names(count):
         raise DataError(
             f"{rare!r} ({count[rare]} image(s)) looks like a slip of {common!r} ({count[common]} image(s)); "

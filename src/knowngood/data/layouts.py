@@ -39,7 +39,9 @@ def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
     images, _ = search(folder)
     if not images:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise DataError(f"folder {str(folder)!r} holds no images ({kinds}); name a folder that does")
+        raise DataError(
+            f"folder {str(folder)!r} holds no images ({kinds}); name a folder that does", path=folder
+        )
     files = [PurePosixPath(image.relative_to(folder).as_posix()) for image in images]
     for name, layout in LAYOUTS.items():
         table = layout(files)
@@ -50,7 +52,7 @@ def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
                 defect = folder.absolute().name
                 return "one folder of defects", table.assign(label="defect", defect=defect, split="test")
             return name, table
-    raise DataError(_advice(folder, files))
+    raise DataError(_advice(folder, files), path=folder)
 
 
 def train_and_test(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:

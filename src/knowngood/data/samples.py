@@ -18,24 +18,27 @@ from knowngood.data.decoding import THREADS, Source, decode
 from knowngood.data.layouts import recognise
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError
+from knowngood.extras import needs_extra
 
 SPLITS = ("train", "test")
 LABELS = ("good", "defect")
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
-class GoodImages(NamedTuple):
-    """The good images to train on.
+class Selection(NamedTuple):
+    """The images to learn from; see `knowngood.data.imageset.ImageSet`.
 
     Attributes:
         sources: Files, as text, and arrays.
-        groups: The group of each, where groups are known.
         classes: The class of each, where classes are known; empty for an image without one.
+        groups: The group of each, where groups are known.
+        masks: The mask of each, where there are masks; empty for an image without one.
     """
 
     sources: list[Source]
-    groups: list[Any] | None = None
     classes: list[str] | None = None
+    groups: list[Any] | None = None
+    masks: list[str] | None = None
 
 
 def load_samples(path: str | Path) -> pd.DataFrame:
@@ -58,11 +61,13 @@ def load_samples(path: str | Path) -> pd.DataFrame:
         if path.is_dir():
             return recognise(path)[1]
         if not path.exists():
-            raise DataError(f"{str(path)!r} does not exist{_suggestion(path)}")
+            raise DataError(f"{str(path)!r} does not exist{_suggestion(path)}", path=path)
     except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be reached: {error.strerror}") from error
+        raise DataError(f"{str(path)!r} cannot be reached: {error.strerror}", path=path) from error
     if path.suffix.lower() not in TABLE_SUFFIXES:
-        raise DataError(f"{str(path)!r} is a file; name a folder of images, or a .csv or .parquet table")
+        raise DataError(
+            f"{str(path)!r} is a file; name a folder of images, or a .csv or .parquet table", path=path
+        )
     return _read_table(path)
 
 
@@ -151,7 +156,7 @@ def good_train(table: pd.DataFrame, *, least: int = 2) -> pd.DataFrame:
 
 def good_sources(
     data: str | Path | pd.DataFrame | Sequence[Source] | NDArray[Any], classes: Sequence[Any] | None = None
-) -> GoodImages:
+) -> Selection:
     """List the good images to train on, however they are given.
 
     Args:
@@ -177,8 +182,8 @@ def good_sources(
         if classes is not None:
             raise DataError("classes go with images given alone; a table has them in a column 'class'")
         good = good_train(check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data))
-        columns = (good[name].tolist() if name in good else None for name in ("group", "class"))
-        return GoodImages(good["path"].tolist(), *columns)
+        columns = (good[name].tolist() if name in good else None for name in ("class", "group"))
+        return Selection(good["path"].tolist(), *columns)
     # Three or four columns are no image: such an array is one image in colour.
     if isinstance(data, np.ndarray) and not (data.ndim == 4 or (data.ndim == 3 and data.shape[2] > 4)):
         raise DataError(
@@ -194,10 +199,10 @@ def good_sources(
         )
     _check_enough(len(sources), least=2)
     if classes is None:
-        return GoodImages(sources)
+        return Selection(sources)
     if len(classes) != len(sources):
         raise DataError(f"{len(classes)} classes came for {len(sources)} good images; give one for each")
-    return GoodImages(sources, classes=pd.Series(classes, dtype=object).fillna("").astype(str).tolist())
+    return Selection(sources, classes=pd.Series(classes, dtype=object).fillna("").astype(str).tolist())
 
 
 def fingerprint(sources: Sequence[Source]) -> list[str]:
@@ -225,6 +230,8 @@ def fingerprint(sources: Sequence[Source]) -> list[str]:
             sha = hashlib.sha256(f"array {source.dtype.name} {source.shape}\n".encode())
             sha.update(np.ascontiguousarray(source, source.dtype.newbyteorder("<")).data)
             return sha.hexdigest()[:16]
+        if isinstance(source, bytes):
+            return hashlib.sha256(source).hexdigest()[:16]
         try:
             with Path(source).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()[:16]
@@ -235,13 +242,16 @@ def fingerprint(sources: Sequence[Source]) -> list[str]:
         return list(pool.map(digest, sources))
 
 
-def _checked_source(source: object, position: int) -> str | NDArray[Any]:
-    """Check one of the good images given: a file's name, as text, or an array that can be an image."""
+def _checked_source(source: object, position: int) -> str | bytes | NDArray[Any]:
+    """Check one of the good images given: a file's name, as text, its bytes, or an array that can be one."""
     if isinstance(source, str | Path):
         return str(source)
+    if isinstance(source, bytes):
+        return source
     if not isinstance(source, np.ndarray):
         raise DataError(
-            f"good image [{position}] is of type {type(source).__name__}; give a path or an array"
+            f"good image [{position}] is of type {type(source).__name__}; "
+            "give a path, the bytes of a file, or an array"
         )
     try:
         decode(source)
@@ -267,13 +277,18 @@ def _read_table(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".csv":
             table = pd.read_csv(path, dtype=str, keep_default_na=False)
         else:
+            with needs_extra():
+                import pyarrow  # noqa: F401 - pandas reads with it, and would not name the extra
+
             table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"table {str(path)!r} cannot be read: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            f"table {str(path)!r} cannot be read: {str(error).splitlines()[0]}", path=path
+        ) from error
     try:
         table = check_samples(table)
     except DataError as error:
-        raise DataError(f"{str(path)!r}: {error}") from error
+        raise DataError(f"{str(path)!r}: {error}", path=path) from error
     for column in ("path", "mask"):
         table[column] = [str(path.parent / file) if file else "" for file in table[column]]
     return table

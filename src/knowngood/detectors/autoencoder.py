@@ -3,58 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from knowngood.detectors.base import FittedDetector
-from knowngood.detectors.reconstruction import FittedReconstruction, RebuildingNetwork, Reconstruction
-from knowngood.recipe import check_choice
+from knowngood.detectors.reconstruction import (
+    FittedReconstruction,
+    MapScore,
+    RebuildingNetwork,
+    Reconstruction,
+)
+from knowngood.recipe import OneOf
 from knowngood.training import losses
 from knowngood.training.blocks import Decoder, Encoder
 
 LOSSES = ("l1", "l2", "ssim", "perceptual")
-SCORES = ("sum", "max")
 PERCEIVED = (4, 8, 16)
 """Strides of the feature maps that the perceptual loss compares."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Autoencoder(Reconstruction):
-    """A convolutional autoencoder; a defect is what it cannot rebuild.
+    """A convolutional autoencoder; the anomaly map is its reconstruction error.
 
     Hinton and Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks",
     doi 10.1126/science.1127647; for defects, Bergmann et al., "Improving Unsupervised Defect Segmentation by
     Applying Structural Similarity to Autoencoders", arXiv:1807.02011. It is trained on four fifths of the
     good images; the others stop the training and set the threshold.
 
-    Args:
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        epochs: The most passes over the images.
-        batch_size: Images in a step.
-        learning_rate: The first epoch's; `none` finds one by trying.
-        patience: Epochs without progress on the held-out images after which training stops.
-        code: Numbers that an image is squeezed into.
-        width: Channels after the first convolution; each further one doubles them.
-        smoothing: Standard deviation of the Gaussian that blurs the map, in pixels.
-        loss: `l1`, `l2`, `ssim`, or `perceptual`: what the frozen backbone sees.
-        score: `sum` of the absolute differences, or `max`imum of the blurred map.
-
-    Raises:
-        RecipeError: A value is out of range.
-
     Example:
         >>> Autoencoder(input_size=28, code=8).loss
         'l1'
     """
 
-    loss: str = "l1"
-    score: str = "sum"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice(self, loss=LOSSES, score=SCORES)
+    loss: Annotated[
+        str,
+        OneOf(LOSSES),
+        Field(description="Training loss; perceptual compares features of the frozen backbone"),
+    ] = "l1"
+    score: MapScore = "sum"
 
     def network(self, channels: int, shape: Sequence[int]) -> RebuildingNetwork:
         """See `Reconstruction.network`."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
+from knowngood.data.splits import folds
 from knowngood.errors import DataError
+from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures
-from knowngood.training.record import TrainingRecord
+from knowngood.recipe import Recipe
+from knowngood.training.records import Records
 from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
@@ -54,18 +58,18 @@ class Fit(NamedTuple):
     """The result of learning.
 
     Attributes:
-        detector: Scores new images.
-        held_out: Scores of good images, `(M,)` float64, in no particular order, each by a detector that did
-            not learn from that image. A threshold is set from these.
-        peaks: The largest value of the map of each of those images, `(M,)` float64, where the score is of
-            another kind than the map's values; else None.
-        record: How the network was trained; None for methods that train none.
+        fitted: Scores new images.
+        held_out: Scores of good images, `(M,)` float64, in no particular order, each by a model that did not
+            learn from that image. A threshold is set from these.
+        peaks: The largest value of the map of good images, float64, as new ones would have it, where the
+            score is of another kind than the map's values; else None.
+        records: What is kept of how it learned.
     """
 
-    detector: FittedDetector
+    fitted: FittedDetector
     held_out: NDArray[np.float64]
     peaks: NDArray[np.float64] | None = None
-    record: TrainingRecord | None = None
+    records: Records = Records()
 
 
 def held_out(count: int, most: int, seed: int) -> set[int]:
@@ -87,8 +91,48 @@ def check_folds(present: int, scored: int) -> None:
         raise DataError("one good image is too few to train on; at least 2 that can be read are needed")
 
 
-class Detector(ABC):
-    """A recipe. Subclasses are frozen dataclasses of hyper-parameters and nothing else.
+def fit_out_of_fold(
+    features: FrozenFeatures,
+    good: ImageSet,
+    make: Callable[[Sequence[Tensor]], FittedOnFeatures],
+    *,
+    count: int,
+    seed: int,
+    device: str,
+    progress: Progress,
+) -> Fit:
+    """Learn from features that are small enough to be kept for all good images; score each out of fold.
+
+    Args:
+        features: Gives one or more tensors per image.
+        good: Images of good parts.
+        make: Learns from tensors of several images, batch first.
+        count: Folds into which the images are divided, to score each by the others.
+        seed: Divides them.
+        device: A torch device.
+        progress: Called during long work.
+
+    Raises:
+        DataError: An image cannot be read, or there are too few.
+    """
+    fold_of = folds(len(good), count, seed, good.groups)
+    rows: dict[int, list[Tensor]] = {}
+    for done, (index, tensors) in enumerate(extract(features, good, device=device), 1):
+        rows[index] = [tensor.clone() for tensor in tensors]
+        progress("looking at good images", done, len(good))
+    read = np.array(sorted(rows))
+    check_folds(len(np.unique(fold_of[read])), len(read))
+    stacked = [torch.stack(column) for column in zip(*(rows[index] for index in read), strict=True)]
+    held_out = torch.empty(len(read), dtype=torch.float64)
+    for fold in np.unique(fold_of[read]):
+        inside = torch.from_numpy(fold_of[read] == fold)
+        fitted = make([tensor[~inside] for tensor in stacked])
+        held_out[inside] = fitted.judge([tensor[inside] for tensor in stacked]).image.double()
+    return Fit(make(stacked).to(device), held_out.numpy())
+
+
+class Detector(Recipe, ABC):
+    """A recipe. Subclasses declare settings and nothing else, see `knowngood.recipe.Recipe`.
 
     Every recipe has an `input_size`: images are resized to about that many pixels squared, both sides a
     `multiple`.
@@ -102,7 +146,7 @@ class Detector(ABC):
 
     @abstractmethod
     def fit(
-        self, good: Batches, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
+        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
         """Learn from good images.
 

@@ -9,66 +9,89 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from knowngood.data.decoding import name_of
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.detectors.confidence import Scorer
-from knowngood.detectors.fitted_classification import FittedOnFrozen, FittedOnPixels, Pixels, Standardise
+from knowngood.detectors.fitted_classification import FittedOnFrozen, FittedOnPixels, Pixels
 from knowngood.detectors.trained import Trained, learn, over_rows
 from knowngood.errors import DataError, RecipeError
 from knowngood.features.extract import extract
 from knowngood.features.frozen import freeze
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.metrics.reliability import fit_temperature, reliability
-from knowngood.recipe import check_choice, check_range
+from knowngood.recipe import OneOf
+from knowngood.settings import BatchSize, Epochs, InputSize, LabelSmoothing, Schedule, Weights
+from knowngood.training.classes_record import Classes, Odd
 from knowngood.training.classifying import TRUNKS, ClassifyingNetwork, RandomShift, true_classes
 from knowngood.training.learner import SCHEDULES
-from knowngood.training.record import Classes, Odd, TrainingRecord
+from knowngood.training.record import TrainingRecord
+from knowngood.training.records import Records
 from knowngood.training.run import Run
+from knowngood.training.standardise import Standardise
 from knowngood.training.store import Store, is_grey, store, store_images
 from knowngood.types import Progress, silent
+
+Shift = Annotated[
+    int, Field(ge=0, le=64, description="Largest random shift while small or cnn is trained, in pixels")
+]
 
 ODD = 8
 """Good images that the record shows as the oddest."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Classification(Trained):
     """A recipe of a classifier."""
 
     multiple: ClassVar[int] = 4
 
-    input_size: int = 256
-    epochs: int = 20
-    batch_size: int = 64
-    network: str = DEFAULT_BACKBONE
-    weights: str | None = None
-    schedule: str = "cosine"
-    label_smoothing: float = 0.1
-    shift: int = 2
-    temperature: float | None = None
-    neighbours: int = 1
-    bank: int = 4000
+    input_size: Annotated[InputSize, Field(ge=16, le=1024)] = 256
+    epochs: Epochs = 20
+    batch_size: BatchSize = 64
+    network: Annotated[
+        str,
+        Field(
+            description="small or cnn, trained from random weights; or the name of a pretrained network in"
+            " timm, on which a linear classifier is trained"
+        ),
+    ] = DEFAULT_BACKBONE
+    weights: Weights = None
+    schedule: Annotated[Schedule, OneOf(SCHEDULES)] = "cosine"
+    label_smoothing: LabelSmoothing = 0.1
+    shift: Shift = 2
+    temperature: Annotated[
+        float | None,
+        Field(ge=1e-3, le=1_000_000, description="Temperature that logits are divided by; none to fit it"),
+    ] = None
+    neighbours: Annotated[
+        int,
+        Field(ge=1, le=1000, description="Nearest neighbours whose distances are averaged, for score=knn"),
+    ] = 1
+    bank: Annotated[
+        int, Field(ge=1, le=100_000, description="Most training images that are kept, for score=knn")
+    ] = 4000
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range(self, label_smoothing=(0, 0.99), shift=(0, 64), neighbours=(1, 1000), bank=(1, 100_000))
-        check_choice(self, schedule=SCHEDULES)
+    @model_validator(mode="after")
+    def _check_weights(self) -> Self:
+        """Refuse weights for a network that is trained from random ones."""
         if self.weights is not None and self.network in TRUNKS:
             raise RecipeError(
                 f"{type(self).__name__}: weights={self.weights!r} goes with timm's name of a network; "
-                f"network={self.network} starts from random weights"
+                f"network={self.network} starts from random weights",
+                setting="weights",
+                value=self.weights,
             )
-        if self.temperature is not None:
-            check_range(self, temperature=(1e-3, 1e6))
+        return self
 
     @property
     @abstractmethod
@@ -81,8 +104,8 @@ class Classification(Trained):
         """What logits are divided by; None if that is to be fitted."""
 
     @abstractmethod
-    def classes(self, good: Batches) -> tuple[list[str], list[int] | None]:
-        """The names of the classes, and the number of each image's; None where each view is a class."""
+    def classes(self, good: ImageSet) -> list[str]:
+        """The names of the classes: those of the images, or, where it needs none, one for each view."""
 
     @abstractmethod
     def views(self) -> nn.Module:
@@ -105,7 +128,7 @@ class Classification(Trained):
 
     def fit(
         self,
-        good: Batches,
+        good: ImageSet,
         *,
         seed: int,
         device: str,
@@ -113,12 +136,13 @@ class Classification(Trained):
         run: Run | None = None,
     ) -> Fit:
         """Train the network; see `Detector.fit`."""
-        names, numbers = self.classes(good)
+        names = self.classes(good)
+        learned = good if self.needs_classes else dataclasses.replace(good, classes=None)
 
         def train(
             kept: Store, views: nn.Module, trunk: Callable[[], Sequence[nn.Module]]
         ) -> tuple[ClassifyingNetwork, TrainingRecord]:
-            if numbers is not None:
+            if self.needs_classes:
                 check_learned(kept, names)
             sample = torch.from_numpy(kept.samples[:1].copy())
             return learn(
@@ -139,7 +163,7 @@ class Classification(Trained):
             )
 
         if self.network in TRUNKS:
-            with store_images(good, classes=numbers, seed=seed, progress=progress) as kept:
+            with store_images(learned, seed=seed, progress=progress) as kept:
                 channels = 1 if is_grey(kept.samples) else 3
                 layers = TRUNKS[self.network]
                 network, record = train(
@@ -154,7 +178,9 @@ class Classification(Trained):
                     ),
                     seed,
                 )
-        features = freeze(self.frozen(), good.shape, backbone=self.network, weights=self.weights)
+        features = freeze(
+            self.frozen(), good.shape, backbone=self.network, weights=self.weights, setting="network"
+        )
 
         def rows() -> Iterator[tuple[int, NDArray[np.float32]]]:
             done = 0
@@ -164,8 +190,9 @@ class Classification(Trained):
             if done < len(good):  # some could not be read
                 progress("looking at good images", len(good), len(good))
 
-        with store(rows(), groups=good.groups, classes=numbers, seed=seed) as kept:
-            network, record = train(kept, nn.Identity(), lambda: [Standardise(kept.samples[kept.train])])
+        with store(rows(), learned, seed=seed) as kept:
+            standardise = Standardise.over(torch.from_numpy(kept.samples[kept.train]))
+            network, record = train(kept, nn.Identity(), lambda: [standardise])
             return self._conclude(
                 _Subject(network, record, kept, good, names),
                 lambda scorer, _: FittedOnFrozen(features, network, scorer),
@@ -202,7 +229,7 @@ class Classification(Trained):
             pictures=pictures,
         )
         held_out = scores[kept.validation].double().numpy()
-        return Fit(fitted, held_out, record=dataclasses.replace(record, classes=classes))
+        return Fit(fitted, held_out, records=Records(record, classes))
 
 
 class _Subject(NamedTuple):
@@ -211,7 +238,7 @@ class _Subject(NamedTuple):
     network: ClassifyingNetwork
     record: TrainingRecord
     kept: Store
-    good: Batches
+    good: ImageSet
     names: list[str]
 
 
@@ -230,7 +257,7 @@ def check_learned(kept: Store, names: Sequence[str]) -> None:
             )
 
 
-def oddest(good: Batches, kept: Store, scores: NDArray[np.float64]) -> tuple[list[Odd], NDArray[np.uint8]]:
+def oddest(good: ImageSet, kept: Store, scores: NDArray[np.float64]) -> tuple[list[Odd], NDArray[np.uint8]]:
     """The good images with the highest scores, and their pictures `(n, H, W, 3)`.
 
     Args:
@@ -250,5 +277,4 @@ def oddest(good: Batches, kept: Store, scores: NDArray[np.float64]) -> tuple[lis
         )
         for row, place in zip(rows, places, strict=True)
     ]
-    again = dataclasses.replace(good, sources=[good.sources[place] for place in places], size=ODD)
-    return odd, np.concatenate([batch.images for batch in again])
+    return odd, np.concatenate([batch.images for batch in good.subset(places).batches()])

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from knowngood.features.covariance import ledoit_wolf, whitening
+from knowngood.engines.logsumexp import logsumexp
+from knowngood.features.covariance import LEAST_VARIANCE, ledoit_wolf, whitening
 
 LARGEST_LOGIT = 1e30
 """Logits are cut off here, so that those that overflow give no NaN."""
@@ -24,17 +25,15 @@ TINY = 1e-30
 TOGETHER = 512
 """Samples whose distances are computed at once."""
 
-LEAST_VARIANCE = 1e-6
-"""Added to the variances, so that a feature that never varies does not divide by zero."""
 
-
-def msp(logits: Tensor, temperature: float) -> Tensor:
+def log_msp(logits: Tensor, temperature: float) -> Tensor:
     """The logarithm of one minus the maximum softmax probability (Hendrycks and Gimpel, arXiv:1610.02136).
 
-    The logarithm orders images alike, and loses no digit where the network is sure.
+    The logarithm orders images alike, and loses no digit where the network is sure. The score itself is
+    `knowngood.metrics.reliability.msp`.
 
     Example:
-        >>> msp(torch.tensor([[0.0, 0.0], [0.0, 300.0]]), 1.0)
+        >>> log_msp(torch.tensor([[0.0, 0.0], [0.0, 300.0]]), 1.0)
         tensor([  -0.6931, -300.0000])
     """
     rest = log_rest(logits / temperature)
@@ -51,41 +50,36 @@ def energy(logits: Tensor, temperature: float) -> Tensor:
     return -logits.amax(dim=-1) - temperature * F.softplus(log_rest(logits / temperature))
 
 
-def entropy(logits: Tensor, temperature: float) -> Tensor:
-    """The logarithm of the entropy of the softmax probabilities, in nats; of the same use as in `msp`.
+def log_entropy(logits: Tensor, temperature: float) -> Tensor:
+    """The logarithm of the entropy of the softmax probabilities, in nats; a logarithm as in `log_msp`.
 
     Example:
-        >>> entropy(torch.tensor([[0.0, 0.0]]), 1.0).exp()
+        >>> log_entropy(torch.tensor([[0.0, 0.0]]), 1.0).exp()
         tensor([0.6931])
     """
     scaled = logits / temperature
     surprise = (scaled.amax(dim=-1, keepdim=True) - scaled) + F.softplus(log_rest(scaled))[..., None]
     # Where the network is sure the largest term is nothing in float32, but its logarithm is known.
     logarithm = torch.where(surprise > TINY, surprise.clamp(min=TINY).log(), log_rest(scaled)[..., None])
-    terms = logarithm - surprise
-    largest = terms.amax(dim=-1)
-    return largest + (terms - largest[..., None]).exp().sum(dim=-1).log()
+    return logsumexp(logarithm - surprise, dim=-1)
 
 
 def log_rest(logits: Tensor) -> Tensor:
     """The logarithm of the odds against the largest logit.
-
-    It is written out since OpenVINO cannot place the exporter's operation for `logsumexp`.
 
     Example:
         >>> log_rest(torch.tensor([[0.0, 300.0]]))
         tensor([-300.])
     """
     largest_first = logits.topk(logits.shape[-1], dim=-1).values
-    second, others = largest_first[..., 1], largest_first[..., 1:]
-    return second - largest_first[..., 0] + (others - second[..., None]).exp().sum(dim=-1).log()
+    return logsumexp(largest_first[..., 1:] - largest_first[..., :1], dim=-1)
 
 
 LOGIT_SCORES: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "msp": msp,
+    "msp": log_msp,
     "max_logit": max_logit,
     "energy": energy,
-    "entropy": entropy,
+    "entropy": log_entropy,
 }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,13 +18,12 @@ from knowngood.detectors.reconstruction import (
     Reconstruction,
     TwiceEncodingNetwork,
 )
-from knowngood.recipe import check_range
 
 SLOWEST = 0.01
 """The least share of a batch in the running mean that is its prototype."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DualPrototype(Reconstruction):
     """Mean squared error between the code of an image and the code of its reconstruction.
 
@@ -31,30 +32,14 @@ class DualPrototype(Reconstruction):
     prototype, for either encoder by itself; a defect stays away from both. Here a prototype is the running
     mean of the codes, and the distance between the two codes, which is the score, is trained as well.
 
-    Args:
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        epochs: The most passes over the images.
-        batch_size: Images in a step.
-        learning_rate: The first epoch's; `none` finds one by trying.
-        patience: Epochs without progress on the held-out images after which training stops.
-        code: Numbers that an image is squeezed into.
-        width: Channels after the first convolution; each further one doubles them.
-        smoothing: Standard deviation of the Gaussian that blurs the map, in pixels.
-        pull: Weight of the distances to the prototypes, beside a weight of 1 for the reconstruction.
-
-    Raises:
-        RecipeError: A value is out of range.
-
     Example:
         >>> DualPrototype().pull
         0.01
     """
 
-    pull: float = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range(self, pull=(0, 1000))
+    pull: Annotated[
+        float, Field(ge=0, le=1000, description="Weight of the prototype losses; the reconstruction's is 1")
+    ] = 0.01
 
     def network(self, channels: int, shape: Sequence[int]) -> RebuildingNetwork:
         """See `Reconstruction.network`."""

@@ -4,82 +4,74 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedOnFeatures
 from knowngood.detectors.trained import Trained, judge_held_out, learn
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
-from knowngood.recipe import check_range, check_strides
+from knowngood.settings import (
+    BackboneName,
+    Epochs,
+    InputSize,
+    LearningRate,
+    Smoothing,
+    Strides,
+    Weights,
+)
 from knowngood.training.blocks import SLOPE, down, up
 from knowngood.training.learner import Trainable
+from knowngood.training.records import Records
 from knowngood.training.run import Run
+from knowngood.training.standardise import LEAST_DEVIATION, Standardise
 from knowngood.training.store import Store, store
 from knowngood.types import Progress, Scores, silent
 
 HALVINGS = 2
 """How often the feature maps are halved on their way to the code, if they are large enough."""
 
-LEAST_DEVIATION = 1e-3
-"""Added to the standard deviations, so that a feature that is constant does not divide by zero."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FeatureAutoencoder(Trained):
-    """A convolutional autoencoder of backbone features; a defect is what it cannot rebuild.
+    """A convolutional autoencoder of backbone features; the anomaly map is its reconstruction error.
 
     After Shi, Yang and Qi, "Unsupervised anomaly segmentation via deep feature reconstruction",
     arXiv:2012.07122; theirs looks at each place alone, this one at its surroundings too, so that it
     also finds a part that is missing or in a wrong place. The score is the maximum of the map.
-
-    Args:
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        epochs: The most passes over the images.
-        batch_size: Images in a step.
-        learning_rate: The first epoch's; `none` finds one by trying.
-        patience: Epochs without progress on the held-out images after which training stops.
-        code: Numbers that each region, of 64 pixels squared by default, is squeezed into.
-        width: Channels of the layers between features and code.
-        smoothing: Standard deviation of the Gaussian that blurs the map, in patches.
-        backbone: timm's name of the network.
-        weights: A local checkpoint of the network; None for the installed or downloaded one.
-        strides: Which feature maps of the network are rebuilt, in pixels a patch; all on the coarsest's grid.
-
-    Raises:
-        RecipeError: A value is out of range.
 
     Example:
         >>> FeatureAutoencoder(input_size=320).strides
         (8, 16)
     """
 
-    input_size: int = 256
-    epochs: int = 60
-    learning_rate: float | None = 2e-3
-    code: int = 64
-    width: int = 128
-    smoothing: float = 1.0
-    backbone: str = DEFAULT_BACKBONE
-    weights: str | None = None
-    strides: tuple[int, ...] = (8, 16)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range(self, input_size=(64, 1024), code=(1, 4096), width=(1, 4096), smoothing=(0, 32))
-        check_strides(self, self.strides)
+    input_size: Annotated[InputSize, Field(ge=64, le=1024)] = 256
+    epochs: Epochs = 60
+    learning_rate: LearningRate = 2e-3
+    code: Annotated[
+        int, Field(ge=1, le=4096, description="Length of the code of each region, 64 pixels wide by default")
+    ] = 64
+    width: Annotated[
+        int, Field(ge=1, le=4096, description="Channels of the layers between features and code")
+    ] = 128
+    smoothing: Annotated[Smoothing, Field(ge=0, le=32)] = 1.0
+    backbone: BackboneName = DEFAULT_BACKBONE
+    weights: Weights = None
+    strides: Strides = (8, 16)
 
     def fit(
         self,
-        good: Batches,
+        good: ImageSet,
         *,
         seed: int,
         device: str,
@@ -106,7 +98,7 @@ class FeatureAutoencoder(Trained):
             if done < len(good):  # some could not be read
                 progress("looking at good images", len(good), len(good))
 
-        with store(maps(), groups=good.groups, seed=seed) as kept:
+        with store(maps(), replace(good, classes=None), seed=seed) as kept:
             mean, deviation = moments(kept)
             grid = kept.samples.shape[2:]
             network, record = learn(
@@ -120,7 +112,7 @@ class FeatureAutoencoder(Trained):
             )
             fitted = FittedFeatureAutoencoder(features, network, smoothing=self.smoothing).eval()
             held_out, _ = judge_held_out(lambda samples: fitted.judge([samples.float()]), kept)
-        return Fit(fitted, held_out, record=record)
+        return Fit(fitted, held_out, records=Records(record))
 
 
 def moments(kept: Store) -> tuple[Tensor, Tensor]:
@@ -146,15 +138,11 @@ class FeatureNetwork(Trainable):
         width: Channels elsewhere.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(
         self, mean: Tensor, deviation: Tensor, grid: Sequence[int], *, code: int, width: int
     ) -> None:
         super().__init__()
-        self.register_buffer("mean", mean.view(1, -1, 1, 1))
-        self.register_buffer("deviation", deviation.view(1, -1, 1, 1))
+        self.standardise = Standardise(mean.view(1, -1, 1, 1), deviation.view(1, -1, 1, 1))
         # At least two places remain, since a batch of one image must have a variance.
         steps = min(HALVINGS, max(0, int(math.log2(min(grid) / 2))))
         odd = [[(side >> step) % 2 for side in grid] for step in range(steps)]
@@ -170,15 +158,11 @@ class FeatureNetwork(Trainable):
             nn.Conv2d(width, channels, 3, padding=1),
         )
 
-    def standardise(self, features: Tensor) -> Tensor:
-        """Features `(N, C, h, w)` with mean 0 and variance 1 over good images."""
-        return (features - self.mean) / self.deviation
-
     def errors(self, features: Tensor) -> Tensor:
         """Mean squared difference `(N, h, w)` between features `(N, C, h, w)` and what is rebuilt of them."""
         wanted = self.standardise(features)
-        rebuilt: Tensor = self.decoder(self.encoder(wanted))
-        return (rebuilt - wanted).square().mean(dim=1)
+        errors: Tensor = (self.decoder(self.encoder(wanted)) - wanted).square()
+        return errors.mean(dim=1)
 
     def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
         """See `Trainable.losses`."""

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knowngood.detectors.base import FittedDetector, FittedOnFeatures
@@ -16,9 +13,6 @@ from knowngood.features.frozen import FrozenFeatures
 from knowngood.training.blocks import pixels
 from knowngood.training.classifying import ClassifyingNetwork, apart
 from knowngood.types import Scores
-
-LEAST_DEVIATION = 1e-3
-"""Added to the standard deviations, so that a feature that is constant does not divide by zero."""
 
 
 class Pixels(nn.Module):
@@ -38,27 +32,6 @@ class Pixels(nn.Module):
         """Pixels `(N, V, channels, H, W)` from 0 to 1."""
         views = self.views(images)
         return apart(pixels(views.flatten(0, 1), self.channels), views.shape[1])
-
-
-class Standardise(nn.Module):
-    """Gives each feature mean 0 and variance 1 over good images.
-
-    Args:
-        samples: Features of good images `(M, V, C)`.
-    """
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, samples: NDArray[np.float32]) -> None:
-        super().__init__()
-        rows = torch.from_numpy(np.asarray(samples, np.float64)).flatten(0, 1)
-        self.register_buffer("mean", rows.mean(dim=0).float())
-        self.register_buffer("deviation", rows.std(dim=0, correction=0).float() + LEAST_DEVIATION)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Features `(N, C)`, standardised."""
-        return (features - self.mean) / self.deviation
 
 
 class FittedOnPixels(FittedDetector):
@@ -90,7 +63,7 @@ class FittedOnPixels(FittedDetector):
             flat = views.flatten(0, 1)
             moved = towards_confidence(layers, flat, step=self.step, temperature=self.temperature)
             judged = self.network.classify(apart(moved, views.shape[1]))
-        return Scores(self.scorer(*judged), None, logits=answer[1], features=answer[0])
+        return Scores(self.scorer(*judged), None, {"logits": answer[1], "features": answer[0]})
 
 
 class FittedOnFrozen(FittedOnFeatures):
@@ -110,4 +83,4 @@ class FittedOnFrozen(FittedOnFeatures):
     def judge(self, features: Sequence[Tensor]) -> Scores:
         """From features `(N, V, C)` to scores."""
         seen, logits = self.network(features[0])
-        return Scores(self.scorer(seen, logits), None, logits=logits, features=seen)
+        return Scores(self.scorer(seen, logits), None, {"logits": logits, "features": seen})

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
 from knowngood.detectors.base import FittedDetector
 from knowngood.detectors.reconstruction import (
+    Code,
     FittedTwiceEncoding,
     RebuildingNetwork,
     Reconstruction,
@@ -24,7 +25,7 @@ REBUILDING, ADVERSARIAL, ENCODING = 50.0, 1.0, 1.0
 """The weights of the three losses in the paper's section 4."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ganomaly(Reconstruction):
     """Distance between the code of an image and the code of its reconstruction.
 
@@ -32,25 +33,12 @@ class Ganomaly(Reconstruction):
     Training", arXiv:1805.06725. The score is the squared distance, as in the authors' code, and not brought
     to 0 to 1 by a test set. Generator and discriminator take their steps at once.
 
-    Args:
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        epochs: The most passes over the images.
-        batch_size: Images in a step.
-        learning_rate: The first epoch's; `none` finds one by trying.
-        patience: Epochs without progress on the held-out images after which training stops.
-        code: Numbers that an image is squeezed into.
-        width: Channels after the first convolution; each further one doubles them.
-        smoothing: Standard deviation of the Gaussian that blurs the map, in pixels.
-
-    Raises:
-        RecipeError: A value is out of range.
-
     Example:
         >>> Ganomaly().code
         100
     """
 
-    code: int = 100
+    code: Code = 100
 
     def network(self, channels: int, shape: Sequence[int]) -> RebuildingNetwork:
         """See `Reconstruction.network`."""

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
 
-import numpy as np
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from knowngood.data.loader import Batches
-from knowngood.data.splits import folds
-from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds
-from knowngood.features.covariance import ledoit_wolf, whitening
-from knowngood.features.extract import extract
+from knowngood.data.imageset import ImageSet
+from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, fit_out_of_fold
+from knowngood.features.covariance import LEAST_VARIANCE, ledoit_wolf, whitening
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.pooled import LevelMeans
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
-from knowngood.recipe import check_range
+from knowngood.settings import BackboneName, Folds, InputSize, Weights
 from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
-LEAST_VARIANCE = 1e-6
-"""Added to the variances, so that a feature that is constant over all images does not divide by zero."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gaussian(Detector):
     """Mahalanobis distance of image-level features, summed over the network's levels. It gives no map.
 
@@ -33,31 +30,19 @@ class Gaussian(Detector):
     Anomaly Detection", arXiv:2005.14140. Levels are averaged over the image; each has a Gaussian whose
     covariance is shrunk after Ledoit and Wolf.
 
-    Args:
-        backbone: timm's name of the network.
-        weights: A local checkpoint of the network; None for the installed or downloaded one.
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        folds: Parts into which the good images are divided to score each by the others.
-
-    Raises:
-        RecipeError: A value is out of range.
-
     Example:
         >>> Gaussian(input_size=256).input_size
         256
     """
 
-    backbone: str = DEFAULT_BACKBONE
-    weights: str | None = None
-    input_size: int = 512
-    folds: int = 5
-
-    def __post_init__(self) -> None:
-        check_range(self, input_size=(64, 4096), folds=(2, 100))
+    backbone: BackboneName = DEFAULT_BACKBONE
+    weights: Weights = None
+    input_size: Annotated[InputSize, Field(ge=64, le=4096)] = 512
+    folds: Folds = 5
 
     def fit(
         self,
-        good: Batches,
+        good: ImageSet,
         *,
         seed: int,
         device: str,
@@ -66,21 +51,10 @@ class Gaussian(Detector):
     ) -> Fit:
         """Learn the Gaussians; see `Detector.fit`."""
         features = freeze(LevelMeans, good.shape, backbone=self.backbone, weights=self.weights)
-        fold_of = folds(len(good), self.folds, seed, good.groups)
-        rows: dict[int, list[Tensor]] = {}
-        for done, (index, levels) in enumerate(extract(features, good, device=device), 1):
-            rows[index] = [level.clone() for level in levels]
-            progress("looking at good images", done, len(good))
-        read = np.array(sorted(rows))
-        check_folds(len(np.unique(fold_of[read])), len(read))
-        points = [torch.stack(level) for level in zip(*(rows[index] for index in read), strict=True)]
-
-        held_out = torch.empty(len(read), dtype=torch.float64)
-        for fold in np.unique(fold_of[read]):
-            inside = torch.from_numpy(fold_of[read] == fold)
-            fitted = FittedGaussian(features, [level[~inside] for level in points])
-            held_out[inside] = fitted.judge([level[inside] for level in points]).image.double()
-        return Fit(FittedGaussian(features, points).to(device), held_out.numpy())
+        make = partial(FittedGaussian, features)
+        return fit_out_of_fold(
+            features, good, make, count=self.folds, seed=seed, device=device, progress=progress
+        )
 
 
 class FittedGaussian(FittedOnFeatures):
@@ -91,7 +65,7 @@ class FittedGaussian(FittedOnFeatures):
         points: Features of good images `(N, C)`, for each level.
     """
 
-    def __init__(self, features: FrozenFeatures, points: list[Tensor]) -> None:
+    def __init__(self, features: FrozenFeatures, points: Sequence[Tensor]) -> None:
         super().__init__(features)
         self.means = nn.ParameterList(
             [nn.Parameter(level.mean(dim=0), requires_grad=False) for level in points]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, held_out
 from knowngood.features.covariance import whitening
@@ -16,7 +18,7 @@ from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
-from knowngood.recipe import check_range, check_strides
+from knowngood.settings import BackboneName, Folds, HeldOut, InputSize, Smoothing, Strides, Weights
 from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
@@ -24,54 +26,32 @@ REGULARISATION = 0.01
 """Added to the variances, as in the paper's equation 1."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Padim(Detector):
-    """A Gaussian of patch features at each position, for parts that always lie the same way.
+    """A Gaussian of patch features per position, for parts that are always aligned.
 
     Defard et al., "PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization",
     arXiv:2011.08785.
-
-    Args:
-        backbone: timm's name of the network.
-        weights: A local checkpoint of the network; None for the installed or downloaded one.
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        strides: Feature maps to use, by their stride in pixels, finest first.
-        dimensions: Features drawn at random from all, the same at each position.
-        smoothing: Standard deviation of the Gaussian that blurs the map, in patches.
-        folds: Parts into which the good images are divided to score each by the others.
-        held_out: The most good images to score out of fold.
-
-    Raises:
-        RecipeError: A value is out of range.
 
     Example:
         >>> Padim(dimensions=50).dimensions
         50
     """
 
-    backbone: str = DEFAULT_BACKBONE
-    weights: str | None = None
-    input_size: int = 256
-    strides: tuple[int, ...] = (8, 16)
-    dimensions: int = 100
-    smoothing: float = 1.0
-    folds: int = 5
-    held_out: int = 400
-
-    def __post_init__(self) -> None:
-        check_range(
-            self,
-            input_size=(64, 1024),
-            dimensions=(1, 2000),
-            smoothing=(0, 10),
-            folds=(2, 100),
-            held_out=(2, 10_000),
-        )
-        check_strides(self, self.strides)
+    backbone: BackboneName = DEFAULT_BACKBONE
+    weights: Weights = None
+    input_size: Annotated[InputSize, Field(ge=64, le=1024)] = 256
+    strides: Strides = (8, 16)
+    dimensions: Annotated[
+        int, Field(ge=1, le=2000, description="Features drawn at random from all, the same at each position")
+    ] = 100
+    smoothing: Annotated[Smoothing, Field(ge=0, le=10)] = 1.0
+    folds: Folds = 5
+    held_out: HeldOut = 400
 
     def fit(
         self,
-        good: Batches,
+        good: ImageSet,
         *,
         seed: int,
         device: str,
@@ -179,16 +159,22 @@ class _Moments:
         self.total += shifted
         self.products.baddbmm_(shifted[:, :, None], shifted[:, None, :])
 
+    def merge(self, other: _Moments) -> None:
+        """Take the points of another, which may have another origin."""
+        offset = other.origin - self.origin
+        cross = other.total[:, :, None] * offset[:, None, :]
+        square = other.count * offset[:, :, None] * offset[:, None, :]
+        self.products += other.products + cross + cross.mT + square
+        self.total += other.total + other.count * offset
+        self.count += other.count
+
 
 def _gaussians(parts: list[_Moments]) -> tuple[Tensor, Tensor]:
     """Mean `(P, D)` and whitening `(P, D, D)` of all images of some folds."""
     count = sum(part.count for part in parts)
     mean = torch.stack([part.total + part.count * part.origin for part in parts]).sum(dim=0) / count
-    scatter = torch.zeros_like(parts[0].products)
+    together = _Moments(mean)
     for part in parts:
-        # Scatter about the common mean, from moments about the part's own origin.
-        offset = part.origin - mean
-        cross = part.total[:, :, None] * offset[:, None, :]
-        scatter += part.products + cross + cross.mT
-        scatter += part.count * offset[:, :, None] * offset[:, None, :]
-    return mean, whitening(scatter / max(count - 1, 1), floor=REGULARISATION)
+        together.merge(part)
+    # About the common mean the products are the scatter.
+    return mean, whitening(together.products / max(count - 1, 1), floor=REGULARISATION)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, held_out
-from knowngood.errors import RecipeError
 from knowngood.features.coreset import StreamingCoreset, k_center
 from knowngood.features.eight_bit import eight_bit
 from knowngood.features.extract import extract, few
@@ -23,7 +24,8 @@ from knowngood.features.nearest import MemoryBank
 from knowngood.features.patches import PatchFeatures, align, smooth
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.parallel import in_parallel
-from knowngood.recipe import check_range, check_strides
+from knowngood.recipe import OneOf
+from knowngood.settings import BackboneName, Folds, HeldOut, InputSize, Smoothing, Strides, Weights
 from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
@@ -37,7 +39,7 @@ LEAST_PER_IMAGE = 32
 """Patches of each image and scale that are looked at, however many images there are."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PatchCore(Detector):
     """Memory banks of patch features at several scales.
 
@@ -46,59 +48,34 @@ class PatchCore(Detector):
     scale's distances are standardised by those of good images that were not learned from, and a patch is as
     anomalous as its most anomalous scale.
 
-    Args:
-        backbone: timm's name of the network.
-        weights: A local checkpoint of the network; None for the installed or downloaded one.
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        strides: Feature maps to use, by their stride in pixels, finest first.
-        scales: Number of scales; each halves the image.
-        neighbourhood: Side of the square over which features are averaged, in features of each map; odd.
-        coreset: Patches kept at each scale.
-        smoothing: Standard deviation of the Gaussian that blurs the map, in patches of the finest scale.
-        folds: Parts into which the good images are divided to score each by the others.
-        held_out: The most good images to score out of fold.
-        eight_bit: On a CPU, multiply 8-bit numbers; refused by itself where it would change what looks odd.
-
-    Raises:
-        RecipeError: A value is out of range.
-
     Example:
         >>> PatchCore(coreset=1000).coreset
         1000
     """
 
-    backbone: str = DEFAULT_BACKBONE
-    weights: str | None = None
-    input_size: int = 448
-    strides: tuple[int, ...] = (8, 16)
-    scales: int = 2
-    neighbourhood: int = 3
-    coreset: int = 3000
-    smoothing: float = 0.75
-    folds: int = 5
-    held_out: int = 400
-    eight_bit: bool = True
-
-    def __post_init__(self) -> None:
-        check_range(
-            self,
-            input_size=(64, 4096),
-            scales=(1, 4),
-            neighbourhood=(1, 15),
-            coreset=(1, 100_000),
-            smoothing=(0, 10),
-            folds=(2, 100),
-            held_out=(2, 10_000),
-        )
-        check_strides(self, self.strides)
-        if not isinstance(self.eight_bit, bool):
-            raise RecipeError(f"PatchCore: eight_bit={self.eight_bit!r} must be true or false")
-        if self.neighbourhood % 2 == 0:
-            raise RecipeError(f"PatchCore: neighbourhood={self.neighbourhood} must be odd")
+    backbone: BackboneName = DEFAULT_BACKBONE
+    weights: Weights = None
+    input_size: Annotated[InputSize, Field(ge=64, le=4096)] = 448
+    strides: Strides = (8, 16)
+    scales: Annotated[
+        int, Field(ge=1, le=4, description="Number of scales; each has half the resolution of the one before")
+    ] = 2
+    neighbourhood: Annotated[
+        int,
+        OneOf(range(1, 16, 2)),
+        Field(description="Side of the square over which features are averaged, in features of each map"),
+    ] = 3
+    coreset: Annotated[int, Field(ge=1, le=100_000, description="Patches kept at each scale")] = 3000
+    smoothing: Annotated[Smoothing, Field(ge=0, le=10)] = 0.75
+    folds: Folds = 5
+    held_out: HeldOut = 400
+    eight_bit: Annotated[
+        bool, Field(description="Use 8-bit arithmetic on a CPU, where a trial shows that it finds the same")
+    ] = True
 
     def fit(
         self,
-        good: Batches,
+        good: ImageSet,
         *,
         seed: int,
         device: str,
@@ -155,7 +132,7 @@ class PatchCore(Detector):
             scores = detector.combine(distances).image
         return Fit(detector, scores.double().cpu().numpy())
 
-    def _features(self, good: Batches, seed: int, device: str) -> tuple[FrozenFeatures, bool]:
+    def _features(self, good: ImageSet, seed: int, device: str) -> tuple[FrozenFeatures, bool]:
         """Patch features, and whether they compute in 8 bits: where that is wanted and changes nothing."""
         features = freeze(
             PatchFeatures,

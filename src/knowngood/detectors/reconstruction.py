@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import replace
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.detectors.trained import Trained, judge_held_out, learn
 from knowngood.features.patches import smooth
-from knowngood.recipe import check_range
+from knowngood.recipe import OneOf
 from knowngood.training.blocks import Decoder, Encoder, pixels
 from knowngood.training.learner import Trainable
+from knowngood.training.records import Records
 from knowngood.training.run import Run
 from knowngood.training.store import is_grey, store_images
 from knowngood.types import Progress, Scores, silent
+
+Code = Annotated[int, Field(ge=1, le=65_536, description="Length of the code that an image is encoded to")]
+MapScore = Annotated[
+    str,
+    OneOf(("sum", "max")),
+    Field(description="Image score: sum of the absolute differences, or maximum of the blurred map"),
+]
 
 
 class RebuildingNetwork(Trainable):
@@ -74,19 +84,20 @@ class TwiceEncodingNetwork(RebuildingNetwork):
         return self.encode_twice(pixels)[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reconstruction(Trained):
     """A recipe of a network that rebuilds images from a code."""
 
     multiple: ClassVar[int] = 4
 
-    code: int = 32
-    width: int = 16
-    smoothing: float = 2.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range(self, code=(1, 65_536), width=(1, 1024), smoothing=(0, 32))
+    code: Code = 32
+    width: Annotated[
+        int,
+        Field(ge=1, le=1024, description="Channels of the first convolution; each further one doubles them"),
+    ] = 16
+    smoothing: Annotated[
+        float, Field(ge=0, le=32, description="Standard deviation of the map's Gaussian blur, in pixels")
+    ] = 2.0
 
     @abstractmethod
     def network(self, channels: int, shape: Sequence[int]) -> RebuildingNetwork:
@@ -98,7 +109,7 @@ class Reconstruction(Trained):
 
     def fit(
         self,
-        good: Batches,
+        good: ImageSet,
         *,
         seed: int,
         device: str,
@@ -106,7 +117,7 @@ class Reconstruction(Trained):
         run: Run | None = None,
     ) -> Fit:
         """Train the network; see `Detector.fit`."""
-        with store_images(good, seed=seed, progress=progress) as store:
+        with store_images(replace(good, classes=None), seed=seed, progress=progress) as store:
             channels = 1 if is_grey(store.samples) else 3
             network, record = learn(
                 self,
@@ -119,7 +130,7 @@ class Reconstruction(Trained):
             )
             fitted = self.fitted(network).eval()
             held_out, peaks = judge_held_out(fitted, store)
-        return Fit(fitted, held_out, peaks=peaks, record=record)
+        return Fit(fitted, held_out, peaks=peaks, records=Records(record))
 
 
 class FittedReconstruction(FittedDetector):
@@ -145,7 +156,7 @@ class FittedReconstruction(FittedDetector):
         differences = difference_map(pixels, rebuilt)
         maps = smooth(differences, self.smoothing)
         image = differences.sum(dim=(1, 2)) if self.score == "sum" else maps.amax(dim=(1, 2))
-        return Scores(image, maps, rebuilt.permute(0, 2, 3, 1))
+        return Scores(image, maps, {"rebuilt": rebuilt.permute(0, 2, 3, 1)})
 
 
 class FittedTwiceEncoding(FittedDetector):
@@ -166,7 +177,7 @@ class FittedTwiceEncoding(FittedDetector):
         pixels = self.network.pixels(images)
         code, rebuilt, again = self.network.encode_twice(pixels)
         maps = smooth(difference_map(pixels, rebuilt), self.smoothing)
-        return Scores((code - again).square().mean(dim=1), maps, rebuilt.permute(0, 2, 3, 1))
+        return Scores((code - again).square().mean(dim=1), maps, {"rebuilt": rebuilt.permute(0, 2, 3, 1)})
 
 
 def difference_map(pixels: Tensor, rebuilt: Tensor) -> Tensor:

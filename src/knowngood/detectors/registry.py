@@ -15,6 +15,7 @@ DETECTORS: Registry[Detector] = Registry(
         "patchcore": "PatchCore",
         "padim": "Padim",
         "gaussian": "Gaussian",
+        "knn": "Knn",
         "feature_autoencoder": "FeatureAutoencoder",
         "autoencoder": "Autoencoder",
         "vae": "Vae",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from knowngood.data.loader import Batches
-from knowngood.detectors.classification import Classification
+from knowngood.data.imageset import ImageSet
+from knowngood.detectors.classification import Classification, Shift
 from knowngood.detectors.confidence import Gaussians, Scorer, nearest_of, within_range
 from knowngood.features.pooled import OneView
-from knowngood.recipe import check_choice
+from knowngood.recipe import OneOf
 
 if TYPE_CHECKING:
     from knowngood.features.backbones import Backbone
@@ -23,53 +24,35 @@ SCORES = ("mahalanobis", "knn", "log_probability", "distance")
 QUARTERS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rotation(Classification):
-    """A classifier of how far an image was turned, which needs no labels; it errs on what is odd.
+    """A classifier of image rotations, which needs no labels; defects are classified with low confidence.
 
     Gidaris, Singh and Komodakis, "Unsupervised Representation Learning by Predicting Image Rotations"
     (RotNet), arXiv:1803.07728; for detection Golan and El-Yaniv, "Deep Anomaly Detection Using Geometric
     Transformations", arXiv:1805.10917. It is trained on four fifths of the good images; the others stop the
     training and set the threshold. It gives no map.
 
-    The task has an answer only where a turned part looks turned: of a disc, or of the digits 0, 1 and 8,
-    upright and upside down look alike. A network then guesses, on good parts too, unless something else
-    gives the rotation away, such as a part that always lies a little beside the centre; it learns that then,
-    and nothing of the part. `shift` closes this way out.
-
-    Args:
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        epochs: The most passes over the images.
-        batch_size: Images in a step, each in all four rotations.
-        learning_rate: The first epoch's; `none` finds one by trying.
-        patience: Epochs without progress on the held-out images after which training stops.
-        network: `small` (a course's, of three convolutions), `cnn`, or timm's name of a network, of which
-            the features stay as they are and only a linear classifier is trained.
-        weights: A local checkpoint of that network; None for the installed or downloaded one.
-        schedule: `cosine`: the learning rate falls to nothing; or `constant`.
-        label_smoothing: Share of each target that is spread over all rotations.
-        shift: Pixels by which images are moved at random while `small` or `cnn` learn.
-        temperature: What logits are divided by; None for the one that makes held-out rotations likeliest.
-        neighbours: For `knn`: neighbours whose distances are averaged.
-        bank: For `knn`: the most images that are remembered.
-        score: `mahalanobis` or `knn` on the features before the last layer, summed over the rotations;
-            `log_probability`: minus the mean logarithm of the true rotation's; or `distance` from the
-            predicted to the true rotation round the circle, in quarters, averaged.
-
-    Raises:
-        RecipeError: A value is out of range.
+    A part must look different when it is turned: a disc, or the digits 0, 1 and 8, look the same upside
+    down. The network then guesses on good parts too, unless something else reveals the rotation, such as a
+    part that is always a little off centre: it learns that offset and nothing about the part. `shift`
+    prevents it.
 
     Example:
         >>> Rotation(network="cnn", input_size=28).score
         'mahalanobis'
     """
 
-    shift: int = 0
-    score: str = "mahalanobis"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice(self, score=SCORES)
+    shift: Shift = 0
+    score: Annotated[
+        str,
+        OneOf(SCORES),
+        Field(
+            description="Image score: mahalanobis or knn on the last features, summed over rotations;"
+            " log_probability, the mean negative logarithm of the true rotation's probability;"
+            " distance, the mean circular distance from the true rotation, in quarter turns"
+        ),
+    ] = "mahalanobis"
 
     @property
     def step(self) -> float:
@@ -81,9 +64,9 @@ class Rotation(Classification):
         """See `Classification.known_temperature`."""
         return self.temperature
 
-    def classes(self, _: Batches) -> tuple[list[str], list[int] | None]:
+    def classes(self, _: ImageSet) -> list[str]:
         """See `Classification.classes`."""
-        return [f"{90 * quarters}°" for quarters in range(QUARTERS)], None
+        return [f"{90 * quarters}°" for quarters in range(QUARTERS)]
 
     def views(self) -> nn.Module:
         """See `Classification.views`."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from knowngood.detectors.base import Detector
-from knowngood.recipe import check_range
+from knowngood.settings import BatchSize, Epochs, InputSize, LearningRate, Patience
 from knowngood.training.learner import Trainable
 from knowngood.training.record import TrainingRecord
 from knowngood.training.run import Run
@@ -26,24 +27,17 @@ N = TypeVar("N", bound=Trainable)
 _TOGETHER = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trained(Detector):
     """A recipe whose network is trained: a fifth of the good images is held out."""
 
     trains: ClassVar[bool] = True
 
-    input_size: int = 128
-    epochs: int = 100
-    batch_size: int = 16
-    learning_rate: float | None = 1e-3
-    patience: int = 20
-
-    def __post_init__(self) -> None:
-        check_range(
-            self, input_size=(16, 1024), epochs=(1, 100_000), batch_size=(1, 4096), patience=(1, 100_000)
-        )
-        if self.learning_rate is not None:
-            check_range(self, learning_rate=(1e-8, 1.0))
+    input_size: Annotated[InputSize, Field(ge=16, le=1024)] = 128
+    epochs: Epochs = 100
+    batch_size: BatchSize = 16
+    learning_rate: LearningRate = 1e-3
+    patience: Patience = 20
 
 
 def learn(

@@ -3,53 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from knowngood.detectors.base import FittedDetector
-from knowngood.detectors.reconstruction import FittedReconstruction, RebuildingNetwork, Reconstruction
-from knowngood.recipe import check_choice
+from knowngood.detectors.reconstruction import (
+    FittedReconstruction,
+    MapScore,
+    RebuildingNetwork,
+    Reconstruction,
+)
 from knowngood.training.blocks import Decoder, Encoder
 
-SCORES = ("sum", "max")
 LEAST_ERROR = 1e-6
 """Added to the mean squared error, so that constant images have a logarithm."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Vae(Reconstruction):
-    """A variational autoencoder; images are judged by the reconstruction from their most likely code.
+    """A variational autoencoder; images are scored by the reconstruction from the mean of their code.
 
-    Kingma and Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114. How much a pixel may differ is
-    learned and not set, after Rybkin, Daniilidis and Levine, "Simple and Effective VAE Training with
+    Kingma and Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114. The variance of a pixel is
+    learned, not set, after Rybkin, Daniilidis and Levine, "Simple and Effective VAE Training with
     Calibrated Decoders", arXiv:2006.13202: so one recipe serves smooth and noisy products.
-
-    Args:
-        input_size: Side of the input, in pixels (for other aspect ratios, of the square of equal area).
-        epochs: The most passes over the images.
-        batch_size: Images in a step.
-        learning_rate: The first epoch's; `none` finds one by trying.
-        patience: Epochs without progress on the held-out images after which training stops.
-        code: Numbers that an image is squeezed into.
-        width: Channels after the first convolution; each further one doubles them.
-        smoothing: Standard deviation of the Gaussian that blurs the map, in pixels.
-        score: `sum` of the absolute differences, or `max`imum of the blurred map.
-
-    Raises:
-        RecipeError: A value is out of range.
 
     Example:
         >>> Vae(code=16).score
         'sum'
     """
 
-    score: str = "sum"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice(self, score=SCORES)
+    score: MapScore = "sum"
 
     def network(self, channels: int, shape: Sequence[int]) -> RebuildingNetwork:
         """See `Reconstruction.network`."""

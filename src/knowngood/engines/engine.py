@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from knowngood.engines.cache import cached
 from knowngood.engines.processor import instruction_set
 from knowngood.errors import RecipeError
+from knowngood.extras import needs_extra
 
 T = TypeVar("T")
 Outputs = tuple[NDArray[np.float32], ...]
@@ -147,10 +148,12 @@ class OnnxRuntime:
 
     Raises:
         ValueError: The graph is not one that ONNX Runtime can read.
+        MissingExtra: ONNX Runtime is not installed.
     """
 
     def __init__(self, graph: bytes) -> None:
-        import onnxruntime
+        with needs_extra():
+            import onnxruntime
 
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         providers = [name for name in wanted if name in onnxruntime.get_available_providers()]

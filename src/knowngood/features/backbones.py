@@ -72,7 +72,11 @@ class Backbone(nn.Module):
 
 
 def load_backbone(
-    name: str = DEFAULT, *, strides: Sequence[int] | None = None, weights: str | None = None
+    name: str = DEFAULT,
+    *,
+    strides: Sequence[int] | None = None,
+    weights: str | None = None,
+    setting: str = "backbone",
 ) -> Backbone:
     """Load a pretrained backbone.
 
@@ -81,6 +85,7 @@ def load_backbone(
         strides: The feature maps wanted, by their stride in pixels; None for all that the network has.
             They are given finest first, each once.
         weights: A local checkpoint, `.safetensors` or `.pth`; None for the installed or downloaded one.
+        setting: The setting that gave the name, for messages.
 
     Returns:
         The backbone in evaluation mode, cut after the last layer that is needed.
@@ -99,12 +104,21 @@ def load_backbone(
     if not timm.is_model(name) or (tagged and name not in timm.list_models(pretrained=True)):
         close = timm.list_models(f"*{name.partition('.')[0]}*", pretrained=tagged)[:5]
         hint = f"did you mean {', '.join(close)}?" if close else "timm.list_models() names all"
-        raise RecipeError(f"backbone={name!r} is not a timm model; {hint}")
-    blank = _create(name)
+        raise RecipeError(f"{setting}={name!r} is not a timm model; {hint}", setting=setting, value=name)
+    try:
+        blank = _create(name)
+    except (AttributeError, NotImplementedError, AssertionError) as error:
+        raise RecipeError(
+            f"{setting}={name!r} gives no feature maps ({error}); choose another", setting=setting, value=name
+        ) from error
     available = tuple(blank.feature_info.reduction())
     wanted = tuple(sorted(set(available if strides is None else strides)))
     if not wanted or not set(wanted) <= set(available):
-        raise RecipeError(f"strides={wanted} asks for a stride that {name} does not have; it has {available}")
+        raise RecipeError(
+            f"strides={wanted} asks for a stride that {name} does not have; it has {available}",
+            setting="strides",
+            value=wanted,
+        )
     # Networks of constant resolution repeat a stride: the deepest map of each is meant.
     levels = [len(available) - 1 - available[::-1].index(stride) for stride in wanted]
 
@@ -140,10 +154,7 @@ def _create(name: str, **options: Any) -> Any:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        try:
-            return timm.create_model(name, features_only=True, **options)
-        except (AttributeError, NotImplementedError, AssertionError) as error:
-            raise RecipeError(f"backbone={name!r} gives no feature maps ({error}); choose another") from error
+        return timm.create_model(name, features_only=True, **options)
 
 
 def _weights(name: str, weights: str | None) -> tuple[dict[str, Any], str]:
@@ -173,8 +184,6 @@ def _pretrained(name: str, levels: list[int], overlay: dict[str, Any], source: s
             network = _create(
                 name, out_indices=levels, pretrained=True, pretrained_cfg_overlay=overlay or None
             )
-    except RecipeError:
-        raise
     except Exception as error:
         if overlay:
             reason = " ".join(str(error).split())[:200]

@@ -113,6 +113,11 @@ class StreamingCoreset:
         if sum(len(piece) for piece in self._pieces) > self.buffer:
             self._pieces = [self.points()]
 
+    def merge(self, other: StreamingCoreset) -> None:
+        """Take the points that another coreset has kept; it stays as it is."""
+        for piece in other._pieces:
+            self.add(piece)
+
     @property
     def empty(self) -> bool:
         """Whether no point has arrived."""

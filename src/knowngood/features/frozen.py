@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,17 +37,22 @@ _SOURCES = (".", "../engines")
 
 @dataclass(frozen=True, eq=False)
 class FrozenFeatures:
-    """What a network sees in images, as one or more tensors; it never changes.
+    """What a network sees in images, as one or more tensors; it never changes, and can be pickled.
 
     Args:
         graph: The serialised ONNX graph: uint8 images `(N, H, W, 3)` in, tensors out, batch first.
-        module: Makes the torch module that the graph was made from, for devices other than the CPU.
+        module: Makes the torch module that the graph was made from, for devices other than the CPU; a
+            function that can be pickled.
         views: Rows of each output for an image.
     """
 
     graph: bytes
     module: Callable[[], nn.Module]
     views: int = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without what was compiled."""
+        return FrozenFeatures, (self.graph, self.module, self.views)
 
     @property
     def backbone(self) -> dict[str, str]:
@@ -92,6 +97,7 @@ def freeze(
     backbone: str,
     strides: Sequence[int] | None = None,
     weights: str | None = None,
+    setting: str = "backbone",
     **options: Any,
 ) -> FrozenFeatures:
     """Convert features made from a pretrained backbone to a graph, or find them converted.
@@ -103,6 +109,7 @@ def freeze(
         backbone: timm's name of the network.
         strides: The feature maps wanted; see `load_backbone`.
         weights: A local checkpoint; see `load_backbone`.
+        setting: The setting that gave the backbone's name, for messages.
         options: For `kind`.
 
     Raises:
@@ -116,12 +123,7 @@ def freeze(
         >>> freeze(PatchFeatures, (64, 64), **network, scales=1, neighbourhood=1, spacing=8).shapes
         [(40, 8, 8)]
     """
-
-    def module() -> nn.Module:
-        # timm is imported only where nothing was kept.
-        from knowngood.features.backbones import load_backbone
-
-        return kind(load_backbone(backbone, strides=strides, weights=weights), **options)
+    module = partial(_build, kind, backbone, strides, weights, setting, options)
 
     def convert() -> bytes:
         network = module()
@@ -152,6 +154,22 @@ def freeze(
         "source": _source_hash(inspect.getsourcefile(kind)),
     }
     return FrozenFeatures(cached(json.dumps(key, sort_keys=True), convert), module)
+
+
+def _build(
+    kind: Callable[..., nn.Module],
+    backbone: str,
+    strides: Sequence[int] | None,
+    weights: str | None,
+    setting: str,
+    options: dict[str, Any],
+) -> nn.Module:
+    """The module that `freeze` converts."""
+    # timm is imported only where nothing was kept.
+    from knowngood.features.backbones import load_backbone
+
+    network = load_backbone(backbone, strides=strides, weights=weights, setting=setting)
+    return kind(network, **options)
 
 
 def _check(expected: Sequence[NDArray[np.float32]], given: Outputs) -> None:

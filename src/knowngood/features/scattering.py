@@ -37,7 +37,6 @@ class Scattering(nn.Module):
         scales: Sizes of waves, each twice the one before; local averages are taken over about `2**scales`
             pixels.
         angles: Directions of waves, over half a turn.
-        order: 1 for the amplitudes of the waves alone, 2 also for the waves in the amplitudes.
 
     Raises:
         RecipeError: A number is out of range, or the images are too small for the largest waves.
@@ -48,15 +47,14 @@ class Scattering(nn.Module):
         torch.Size([2, 50])
     """
 
-    def __init__(self, shape: tuple[int, int], *, scales: int = 3, angles: int = 8, order: int = 2) -> None:
+    def __init__(self, shape: tuple[int, int], *, scales: int = 3, angles: int = 8) -> None:
         super().__init__()
-        _check(shape, scales, angles, order)
+        _check(shape, scales, angles)
         # Imported here: it takes half a second, and only what is made anew needs it.
         from kymatio.scattering2d.filter_bank import filter_bank
 
         self.scales = scales
         self.angles = angles
-        self.order = order
         side = 2 ** (scales + 3)  # five standard deviations of the widest filter, to either side
         bank: dict[str, Any] = filter_bank(side, side, scales, angles)
         averages = [
@@ -80,7 +78,7 @@ class Scattering(nn.Module):
         """Scale and angle of each wave that leads to a map, in the order of the maps."""
         waves = [(scale, angle) for scale in range(self.scales) for angle in range(self.angles)]
         pairs = [(one, other) for one in waves for other in waves if other[0] > one[0]]
-        return [(), *((wave,) for wave in waves), *(pairs if self.order == 2 else [])]
+        return [(), *((wave,) for wave in waves), *pairs]
 
     def forward(self, images: Tensor) -> Tensor:
         """Features `(N, D)` of images `(N, H, W, 3)` of 0 to 255: of each path the mean, then the maximum."""
@@ -97,7 +95,7 @@ class Scattering(nn.Module):
         for scale in range(self.scales):
             found = self._amplitudes(grey, scale, 0)
             first.append(self._averaged(found, scale, (self.angles,)))
-            if self.order == 2 and scale < self.scales - 1:
+            if scale < self.scales - 1:
                 larger = [
                     self._averaged(self._amplitudes(found, wave, scale), wave, (self.angles, self.angles))
                     for wave in range(scale + 1, self.scales)
@@ -177,12 +175,10 @@ def _radius(deviation: float) -> int:
     return math.ceil(REACH * deviation)
 
 
-def _check(shape: tuple[int, int], scales: int, angles: int, order: int) -> None:
+def _check(shape: tuple[int, int], scales: int, angles: int) -> None:
     """Make sure that the waves can be made and are smaller than the images."""
     if scales < 1 or angles < 1:
         raise RecipeError(f"scales={scales} and angles={angles} of Scattering must be at least 1")
-    if order not in (1, 2):
-        raise RecipeError(f"order={order} of Scattering is not known; take 1 or 2")
     # A mirror image reaches no farther than the image itself, and maps halve as fast as the largest waves do.
     largest = [_radius(_deviation(scales - 1 - halvings) / _SLANT) for halvings in range(max(scales - 1, 1))]
     if any(math.ceil(min(shape) / 2**halvings) <= radius for halvings, radius in enumerate(largest)):

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import euclidean_distances
 
 from knowngood.data.splits import folds
-from knowngood.errors import DataError, RecipeError
+from knowngood.errors import DataError
 
 BORROWED = 20
 """The covariance of all classes counts as so many samples of a class, beside the class's own."""
@@ -83,9 +83,8 @@ def synthesise(
     *,
     seed: int,
     groups: Sequence[Any] | NDArray[Any] | None = None,
-    most: float = 1.0,
 ) -> Synthetic:
-    """Make samples of the rare classes, until each has as many as the largest, or a share of them.
+    """Make samples of the rare classes, until each has as many as the largest.
 
     A class is drawn from a Gaussian about its own mean. Its covariance is the class's own, mixed with that of
     all classes about their means at the class's size, the more so the fewer samples it has (Friedman,
@@ -102,7 +101,6 @@ def synthesise(
         seed: Another seed draws other samples.
         groups: The group of each `(n,)`, such as a part photographed more than once: what is near to another
             of its own group does not tell how a class varies.
-        most: Share of the largest class's count to which classes are brought, 0 to 1.
 
     Returns:
         The made-up samples alone, class by class. A class with a single sample or group gets none; one of
@@ -110,7 +108,6 @@ def synthesise(
 
     Raises:
         DataError: Shapes do not agree, or a feature is not finite.
-        RecipeError: `most` is not between 0 and 1.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -120,10 +117,10 @@ def synthesise(
         >>> np.bincount(np.concatenate([numbers, made.numbers])).tolist()
         [40, 40]
     """
-    _check(features, numbers, groups, most)
+    _check(features, numbers, groups)
     names, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     parts = np.arange(len(features)) if groups is None else pd.factorize(np.asarray(groups))[0]
-    wanted = np.maximum((most * counts.max()).astype(np.int64) - counts, 0)
+    wanted = counts.max() - counts
     for index in range(len(names)):
         if len(np.unique(parts[which == index])) < 2:
             wanted[index] = 0  # one part does not show how a class varies
@@ -152,7 +149,6 @@ def _check(
     features: NDArray[np.float32],
     numbers: NDArray[np.int64],
     groups: Sequence[Any] | NDArray[Any] | None,
-    most: float,
 ) -> None:
     """Refuse what cannot be learned from."""
     count = len(features) if groups is None else len(groups)
@@ -163,8 +159,6 @@ def _check(
         )
     if not np.isfinite(features).all():
         raise DataError("features hold NaN or infinity; leave out the samples that they come from")
-    if not 0 <= most <= 1:
-        raise RecipeError(f"most={most!r} must be a share of the largest class's count, 0 to 1")
 
 
 def _make(

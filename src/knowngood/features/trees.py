@@ -18,9 +18,6 @@ DEEPEST = 10
 THREADS = 2
 """How many threads learn: the same everywhere, because sums in another order may give other trees."""
 
-Labelled = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
-"""Features, labels and weights of samples."""
-
 _UNUSABLE = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
 
@@ -105,10 +102,6 @@ def boost(
     rounds: int,
     depth: int,
     learning_rate: float,
-    seed: int,
-    held_out: Labelled | None = None,
-    early_stopping: int | None = None,
-    columns: float = 1.0,
 ) -> bytes:
     """Learn gradient-boosted trees with XGBoost, from histograms of the features.
 
@@ -120,32 +113,25 @@ def boost(
         labels: The samples' classes, `(N,)`, from 0 to `classes - 1`.
         classes: How many there are, at least 2.
         weights: How much each sample counts, `(N,)`.
-        rounds: How many trees a class gets at the most; of two classes, one gets them.
+        rounds: How many trees a class gets; of two classes, one gets them.
         depth: Splits on the way to a leaf, from 1 to 10.
         learning_rate: The share of its own best answer that a tree gives.
-        seed: For the choice of columns.
-        held_out: Features, labels and weights of other samples, for early stopping.
-        early_stopping: Stop once the loss on the held-out samples has not fallen for so many rounds, and
-            keep the trees up to its lowest.
-        columns: The share of the columns that each tree may look at.
 
     Returns:
         XGBoost's own JSON, for `Forest.from_json`.
 
     Raises:
-        RecipeError: The depth is out of range, or early stopping has no held-out samples.
+        RecipeError: The depth is out of range.
 
     Example:
         >>> values = np.arange(20, dtype=np.float32)[:, None]
         >>> known = {"labels": np.arange(20) // 10, "classes": 2, "weights": np.ones(20, np.float32)}
-        >>> trees = boost(values, **known, rounds=5, depth=1, learning_rate=0.3, seed=0)
+        >>> trees = boost(values, **known, rounds=5, depth=1, learning_rate=0.3)
         >>> Forest.from_json(trees)(torch.tensor([[9.0], [10.0]])).argmax(dim=1).tolist()
         [0, 1]
     """
     if not 1 <= depth <= DEEPEST:
         raise RecipeError(f"depth={depth} of boosted trees must be from 1 to {DEEPEST}")
-    if early_stopping is not None and held_out is None:
-        raise RecipeError(f"early_stopping={early_stopping} of boosted trees needs held-out samples")
     import xgboost  # imported here: it takes a second, and only learning needs it
 
     kind: dict[str, Any] = {"objective": "binary:logistic", "eval_metric": "logloss"}
@@ -156,24 +142,10 @@ def boost(
         "tree_method": "hist",
         "max_depth": depth,
         "learning_rate": learning_rate,
-        "colsample_bytree": columns,
-        "seed": seed,
         "nthread": THREADS,
     }
-
-    def table(rows: NDArray[np.float32], known: NDArray[np.int64], counts: NDArray[np.float32]) -> Any:
-        return xgboost.DMatrix(rows, label=known, weight=counts, nthread=THREADS)
-
-    booster = xgboost.train(
-        options,
-        table(features, labels, weights),
-        num_boost_round=rounds,
-        evals=[] if held_out is None else [(table(*held_out), "held_out")],
-        early_stopping_rounds=early_stopping,
-        verbose_eval=False,
-    )
-    if early_stopping is not None:
-        booster = booster[: booster.best_iteration + 1]
+    table = xgboost.DMatrix(features, label=labels, weight=weights, nthread=THREADS)
+    booster = xgboost.train(options, table, num_boost_round=rounds)
     return _midway(booster.save_raw("json"), features)
 
 

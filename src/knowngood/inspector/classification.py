@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.kinds import kind_of_each
 from knowngood.data.labelled import numbers_among
-from knowngood.inspector.verdict import Classified
+from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.classification import (
     accuracy,
     balanced_accuracy,
@@ -23,7 +23,10 @@ from knowngood.metrics.classification import (
     macro_precision,
 )
 from knowngood.metrics.reliability import Reliability, reliability
-from knowngood.training.record import TrainingRecord
+from knowngood.training.records import Records
+
+ANSWERS = ("logits", "features")
+"""The extras that tell what a classifier says of an image."""
 
 UNKNOWN = -1
 """The class of a good image of which nobody has said it, and of a defect that none of the classes is."""
@@ -144,27 +147,25 @@ def _share(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def classification(
-    record: TrainingRecord, answers: Sequence[Classified], table: pd.DataFrame
-) -> Classification:
+def classification(records: Records, verdicts: Sequence[Verdict], table: pd.DataFrame) -> Classification:
     """Gather answers, with what is known of the true classes.
 
     Args:
-        record: What the classifier learned.
-        answers: At least one.
-        table: The samples, a row an answer. The class of good ones stands in the column `class`, if there is
-            one; where images have several views, the class of each is its number. What a classifier of
+        records: What the classifier learned.
+        verdicts: At least one, with `ANSWERS`.
+        table: The samples, one row per verdict. The class of good ones stands in the column `class`, if there
+            is one; where images have several views, the class of each is its number. What a classifier of
             defects learned are kinds: `good`, and the types of defect.
     """
-    logits = np.stack([answer.logits for answer in answers])
-    features = np.stack([answer.features for answer in answers])
-    if record.lesson is not None:
-        names, temperature = record.lesson.names, record.lesson.temperature
+    logits, features = (np.stack([verdict.extras[name] for verdict in verdicts]) for name in ANSWERS)
+    if records.classifier is not None:
+        names, temperature = records.classifier.names, records.classifier.temperature
         truth = numbers_among(kind_of_each(table).tolist(), names)[:, None]
-        said = numbers_among([str(answer.verdict.kind) for answer in answers], names)
+        said = numbers_among([str(verdict.kind) for verdict in verdicts], names)
         return Classification(names, temperature, logits, features, truth, said)
-    assert record.classes is not None
-    names, temperature = record.classes.names, record.classes.temperature
+    if records.classes is None:
+        raise TypeError("records without classes name no answer")
+    names, temperature = records.classes.names, records.classes.temperature
     count, views = logits.shape[:2]
     if views > 1:
         truth = np.tile(np.arange(views), (count, 1))

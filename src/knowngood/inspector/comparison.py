@@ -14,7 +14,8 @@ from knowngood.classifiers import CLASSIFIERS, make_classifier
 from knowngood.data.labelled import with_defects_to_learn
 from knowngood.errors import RecipeError
 from knowngood.inspector.cross_validation import fold_figures
-from knowngood.inspector.evaluation import evaluate
+from knowngood.inspector.evaluation import Evaluation, evaluate
+from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
 from knowngood.metrics.classification import losses
 from knowngood.recipe import read_settings
@@ -138,20 +139,25 @@ def compare(
         start = time.perf_counter()
         inspector = train(table, recipe, by=by, seed=seed, device=device, progress=told)
         seconds = time.perf_counter() - start
-        lesson = inspector.lesson
-        assert lesson is not None
-        evaluation = evaluate(inspector, table, progress=told)
-        tested = {f"test_{name}": value for name, value in fold_figures(evaluation).items()}
+        figures = experiment_figures(inspector, evaluate(inspector, table, progress=told))
         rows.append(
-            {
-                "experiment": experiment.name,
-                "change": experiment.change,
-                "train_loss": lesson.train_loss,
-                "train_accuracy": lesson.train_accuracy,
-                "validation_loss": float(losses(lesson.logits, lesson.truth).mean()),
-                "validation_accuracy": float((lesson.logits.argmax(axis=1) == lesson.truth).mean()),
-                **tested,
-                "seconds": seconds,
-            }
+            {"experiment": experiment.name, "change": experiment.change, **figures, "seconds": seconds}
         )
     return pd.DataFrame(rows)
+
+
+def experiment_figures(inspector: Inspector, evaluation: Evaluation) -> dict[str, float]:
+    """What came of an experiment: figures of `train_`, `validation_` and `test_` images.
+
+    Args:
+        inspector: A classifier of good parts and defects.
+        evaluation: Its evaluation.
+    """
+    record = inspector.classifier
+    return {
+        "train_loss": record.train_loss,
+        "train_accuracy": record.train_accuracy,
+        "validation_loss": float(losses(record.logits, record.truth).mean()),
+        "validation_accuracy": float((record.logits.argmax(axis=1) == record.truth).mean()),
+        **{f"test_{name}": value for name, value in fold_figures(evaluation).items()},
+    }

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from knowngood.data.samples import check_samples, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
-from knowngood.inspector.classification import Classification, classification
+from knowngood.inspector.classification import ANSWERS, Classification, classification
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import image_metrics, pixel_metrics
-from knowngood.inspector.reconstructions import reconstructions
-from knowngood.inspector.verdict import Classified, Verdict
-from knowngood.training.record import TrainingRecord
+from knowngood.inspector.reconstructions import REBUILT, Reconstructions
+from knowngood.inspector.verdict import Verdict
+from knowngood.training.records import Records
 from knowngood.types import Progress, silent
 
 WORST = 10
@@ -44,7 +44,7 @@ class Evaluation:
         held_out: Scores of good images from which the threshold was set.
         heat_scale: What heatmaps are scaled by; see `Manifest.heat_scale`.
         unreadable: Test images that could not be read.
-        training: How the inspector's network was trained; None where none was.
+        records: What is kept of how the inspector learned.
         reconstructions: What `knowngood.inspector.reconstructions` says of the test images, with the images
             of the worst ten; None where the detector rebuilds none.
         classification: What a classifier, of defects or inside a detector, says of the test images, rows as
@@ -58,7 +58,7 @@ class Evaluation:
     held_out: NDArray[np.float64]
     heat_scale: tuple[NDArray[np.float64], float]
     unreadable: list[UnreadableImage]
-    training: TrainingRecord | None = None
+    records: Records = Records()  # noqa: RUF009 (it is frozen)
     reconstructions: pd.DataFrame | None = None
     classification: Classification | None = None
 
@@ -94,20 +94,11 @@ def evaluate(
         )
 
     unreadable: list[UnreadableImage] = []
-    verdicts: list[Verdict] = []
-    classified: list[Classified] = []
-    record = inspector.training
-    classifies = record is not None and (record.classes or record.lesson) is not None
-    look = inspector.classify if classifies else inspector.stream
-    _ = inspector.compiled  # once for an inspector, so it does not count as time for an image
-    start = time.perf_counter()
-    for seen in look(list(test["path"]), on_unreadable=unreadable.append):
-        if isinstance(seen, Classified):
-            classified.append(seen)
-        verdicts.append(seen.verdict if isinstance(seen, Classified) else seen)
-        progress("judging test images", len(verdicts), len(test))
-    seconds = time.perf_counter() - start
-
+    records = inspector.records
+    classifies = inspector.classifies or records.classes is not None
+    rebuilds = bool(records.training and records.training.rebuilt)
+    rebuilt = Reconstructions(keep=WORST) if rebuilds else None
+    verdicts, seconds = _judged(inspector, test, classifies, rebuilt, unreadable, progress)
     judged = test.iloc[[verdict.index for verdict in verdicts]].reset_index(drop=True)
     said = pd.DataFrame([verdict.row() for verdict in verdicts]).drop(columns="path")
     scores = pd.concat([judged[["path", "label", "defect", "mask"]], said], axis=1)
@@ -124,7 +115,7 @@ def evaluate(
         "notes": notes,
         "warnings": _warnings(list(judged["digest"]), inspector.manifest, unreadable, left_out),
     }
-    found = classification(record, classified, judged) if record and classifies else None
+    found = classification(records, verdicts, judged) if classifies else None
     if found:
         metrics["classifier"] = found.metrics()
         metrics["warnings"] += found.warnings(scores)
@@ -139,12 +130,39 @@ def evaluate(
         held_out=np.array(inspector.manifest.held_out),
         heat_scale=inspector.manifest.heat_scale,
         unreadable=unreadable,
-        training=inspector.training,
-        reconstructions=reconstructions(inspector, judged, keep=WORST, progress=progress)
-        if inspector.training and inspector.training.rebuilt
-        else None,
+        records=records,
+        reconstructions=rebuilt.table() if rebuilt else None,
         classification=found,
     )
+
+
+def _judged(
+    inspector: Inspector,
+    test: pd.DataFrame,
+    classifies: bool,
+    rebuilt: Reconstructions | None,
+    unreadable: list[UnreadableImage],
+    progress: Progress,
+) -> tuple[list[Verdict], float]:
+    """The verdicts of all test images that can be read, and the seconds that they took.
+
+    Reconstructions are compared at once, since the memory would not hold them all; that is not counted.
+    """
+    verdicts: list[Verdict] = []
+    extras = REBUILT if rebuilt else ANSWERS if classifies else ()
+    labels = list(test["defect"].where(test["defect"] != "", test["label"]))
+    _ = inspector.compiled  # once for an inspector, so it does not count as time for an image
+    start, compared = time.perf_counter(), 0.0
+    for verdict in inspector.stream(list(test["path"]), extras=extras, on_unreadable=unreadable.append):
+        if rebuilt:
+            before = time.perf_counter()
+            rebuilt.add(verdict, labels[verdict.index])
+            verdicts.append(dataclasses.replace(verdict, extras={}))
+            compared += time.perf_counter() - before
+        else:
+            verdicts.append(verdict)
+        progress("judging test images", len(verdicts), len(test))
+    return verdicts, time.perf_counter() - start - compared
 
 
 def _test_images(table: pd.DataFrame, inspector: Inspector) -> tuple[pd.DataFrame, int]:
@@ -153,7 +171,7 @@ def _test_images(table: pd.DataFrame, inspector: Inspector) -> tuple[pd.DataFram
     Defects are often in the test split alone, so that a classifier had to learn from some of these: they are
     left out, and counted. A column `digest` is added, the fingerprint of each file.
     """
-    teaches = inspector.lesson is not None
+    teaches = inspector.classifies
     split_made = table.attrs.get(SPLIT_MADE)
     if not split_made:
         table = table[table["split"] == "test"]

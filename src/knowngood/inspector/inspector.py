@@ -5,26 +5,32 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.loader import Batches, Source
+from knowngood.data.imageset import ImageSet, Source
 from knowngood.engines.engine import Engine, compile_graph
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.file import read_inspector, write_inspector
-from knowngood.inspector.manifest import Manifest
-from knowngood.inspector.verdict import Classified, Rebuilt, Verdict
+from knowngood.inspector.manifest import CLASSIFICATION, Manifest
+from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
-from knowngood.training.lesson import Lesson
+from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.record import TrainingRecord
+from knowngood.training.records import Records
+from knowngood.types import EXTRAS
 
-OUTPUTS = {"score": 1, "map": 3, "rebuilt": 4, "logits": 3, "features": 3}
-"""What a graph may give, with the number of dimensions; see `knowngood.types.Scores`. The score it must."""
+OUTPUTS = {"score": 1, "map": 3, **EXTRAS}
+"""What a graph may give, with the number of dimensions; the score it must."""
+
+PIXELS = "pixels"
+"""The extra that is the image as the network saw it."""
 
 
 class Inspector:
@@ -33,7 +39,7 @@ class Inspector:
     Args:
         manifest: Where it comes from and how it decides.
         graph: The serialised ONNX graph.
-        training: How its network was trained; None where none was.
+        records: What is kept of how it learned.
         engine: What runs the graph, a name in `knowngood.engines.engine.ENGINES`.
 
     Example::
@@ -47,13 +53,13 @@ class Inspector:
         self,
         manifest: Manifest,
         graph: bytes,
-        training: TrainingRecord | None = None,
+        records: Records | None = None,
         *,
         engine: str = "openvino",
     ) -> None:
         self.manifest = manifest
         self.graph = graph
-        self.training = training
+        self.records = records or Records()
         self.engine = engine
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
         self._ways: set[bool] = set()  # in which the graph was tried: for one image alone, for many
@@ -61,19 +67,37 @@ class Inspector:
     def __repr__(self) -> str:
         manifest = self.manifest
         return (
-            f"Inspector({manifest.detector}, learned from {len(manifest.training)} {self.learned_from}, "
+            f"Inspector({manifest.method}, learned from {len(manifest.training)} {self.learned_from}, "
             f"threshold {manifest.threshold.value:.4g})"
         )
 
     @property
     def learned_from(self) -> str:
         """What it learned from, in words."""
-        return "images of good parts and defects" if self.lesson else "good images"
+        return "images of good parts and defects" if self.classifies else "good images"
 
     @property
-    def lesson(self) -> Lesson | None:
-        """What a classifier of good parts and defects learned; None for an anomaly detector."""
-        return self.training.lesson if self.training else None
+    def classifies(self) -> bool:
+        """Whether it is a classifier of good parts and defects; if not, it is an anomaly detector."""
+        return self.manifest.task == CLASSIFICATION
+
+    @property
+    def training(self) -> TrainingRecord | None:
+        """How its network was trained; None where none was."""
+        return self.records.training
+
+    @property
+    def classifier(self) -> ClassifierRecord:
+        """What a classifier of good parts and defects learned.
+
+        Raises:
+            InspectorError: It is an anomaly detector.
+        """
+        if self.records.classifier is None:
+            raise InspectorError(
+                f"{self.manifest.method} is an anomaly detector; `knowngood train` classifies"
+            )
+        return self.records.classifier
 
     @property
     def threshold(self) -> Threshold:
@@ -96,10 +120,12 @@ class Inspector:
         if b"location" in graph:
             raise InspectorError(f"{name!r}: its graph refers to other files; an inspector never does")
         try:
-            training = TrainingRecord.from_members(members) if members else None
+            records = Records.from_members(members)
         except ValueError as error:
             raise InspectorError(f"{name!r}: {error}; fit it anew") from error
-        return cls(manifest, graph, training, engine=engine)
+        if (records.classifier is not None) != (manifest.task == CLASSIFICATION):
+            raise InspectorError(f"{name!r}: its records are not those of its task, {manifest.task}")
+        return cls(manifest, graph, records, engine=engine)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the inspector to one file, whole or not at all.
@@ -107,20 +133,23 @@ class Inspector:
         Raises:
             OutputError: The file cannot be written.
         """
-        members = self.training.to_members() if self.training else None
-        write_inspector(path, self.manifest.to_json(), self.graph, members)
+        write_inspector(path, self.manifest.to_json(), self.graph, self.records.to_members())
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
         """The same inspector with another threshold, and the fingerprint of the images that it was set on."""
-        manifest = dataclasses.replace(self.manifest, threshold=threshold, validation=validation)
-        return Inspector(manifest, self.graph, self.training, engine=self.engine)
+        return self.with_manifest(threshold=threshold, validation=validation)
+
+    def with_manifest(self, **changes: Any) -> Inspector:
+        """The same inspector with other values in its manifest."""
+        manifest = dataclasses.replace(self.manifest, **changes)
+        return Inspector(manifest, self.graph, self.records, engine=self.engine)
 
     def inspect(self, images: Sequence[Source] | Source) -> list[Verdict]:
         """Judge images.
 
         Args:
-            images: Paths, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order; or
-                only one of these.
+            images: Paths, bytes of files, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16
+                in RGB order; or only one of these.
 
         Returns:
             A verdict for each, in order.
@@ -129,82 +158,42 @@ class Inspector:
             DataError: Images cannot be read; all of them are named.
             InspectorError: The graph does not run, or not as the manifest says.
         """
-        if isinstance(images, str | Path):
+        if isinstance(images, str | Path | bytes):
             images = [images]
         elif isinstance(images, np.ndarray):
             images = [images] if images.ndim < 4 else list(images)
         return list(self.stream(images))
 
     def stream(
-        self, images: Sequence[Source], *, on_unreadable: Callable[[UnreadableImage], None] | None = None
+        self,
+        images: Sequence[Source],
+        *,
+        extras: Sequence[str] = (),
+        on_unreadable: Callable[[UnreadableImage], None] | None = None,
     ) -> Iterator[Verdict]:
         """Judge any number of images in bounded memory, in order.
 
         Args:
             images: Paths or arrays.
+            extras: What each verdict shall hold beyond the usual: outputs of the graph by name (see
+                `knowngood.types.EXTRAS`), without the batch dimension; or `pixels`, uint8 `(H, W, 3)`, the
+                image as the network saw it.
             on_unreadable: Called with each image that cannot be read, which is then left out; without it
                 such images are an error.
 
         Raises:
             DataError: Images cannot be read.
-            InspectorError: The graph does not run, or not as the manifest says.
+            InspectorError: The graph does not run, not as the manifest says, or does not give an extra.
         """
-        return (verdict for verdict, _, _ in self._judge(images, on_unreadable))
-
-    def classify(
-        self, images: Sequence[Source], *, on_unreadable: Callable[[UnreadableImage], None] | None = None
-    ) -> Iterator[Classified]:
-        """Judge images and show what the detector's classifier says of them, in order, in bounded memory.
-
-        Args:
-            images: Paths or arrays.
-            on_unreadable: Called with each image that cannot be read, which is then left out; without it
-                such images are an error.
-
-        Raises:
-            DataError: Images cannot be read.
-            InspectorError: The detector does not classify.
-        """
-        for verdict, _, given in self._judge(images, on_unreadable):
-            if not {"logits", "features"} <= given.keys():
-                raise InspectorError(f"{self.manifest.detector} does not classify; class_confidence does")
-            yield Classified(verdict, given["logits"].copy(), given["features"].copy())
-
-    def rebuild(
-        self, images: Sequence[Source], *, on_unreadable: Callable[[UnreadableImage], None] | None = None
-    ) -> Iterator[Rebuilt]:
-        """Show what the detector makes of images, in order, in bounded memory.
-
-        Args:
-            images: Paths or arrays.
-            on_unreadable: Called with each image that cannot be read, which is then left out; without it
-                such images are an error.
-
-        Raises:
-            DataError: Images cannot be read.
-            InspectorError: The detector rebuilds no image.
-        """
-        for verdict, pixels, given in self._judge(images, on_unreadable):
-            if "rebuilt" not in given:
-                raise InspectorError(
-                    f"{self.manifest.detector} rebuilds no image; `knowngood detectors` names those that do"
-                )
-            yield Rebuilt(verdict, pixels.copy(), given["rebuilt"].copy())
-
-    def _judge(
-        self, images: Sequence[Source], on_unreadable: Callable[[UnreadableImage], None] | None
-    ) -> Iterator[tuple[Verdict, NDArray[np.uint8], dict[str, NDArray[np.float32]]]]:
-        """The verdict of each image, its pixels at the input shape, and all that the graph gives for it."""
-        batches = Batches(
-            images, self.manifest.input_shape, size=1, bits=self.manifest.bits, on_unreadable=on_unreadable
-        )
-        lesson = self.lesson
+        read = ImageSet(images, self.manifest.reading, on_unreadable=on_unreadable)
+        record = self.records.classifier
         alone = len(images) == 1
         engine = self._tried(alone)
-        pairs = ((batch, batch.images) for batch in batches)
+        pairs = ((batch, batch.images) for batch in read.batches())
         results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
         for batch, outputs in results:
-            given = dict(zip(engine.outputs, outputs, strict=True))
+            given = dict(zip(engine.outputs, outputs, strict=True)) | {PIXELS: batch.images}
+            self._check_extras(extras, given)
             scores, maps = given["score"], given.get("map")
             if not np.isfinite(scores).all():
                 raise InspectorError("the inspector's graph gives a score that is not a finite number")
@@ -212,8 +201,8 @@ class Inspector:
             for row, index in enumerate(batch.index):
                 score = float(scores[row])
                 rejected = score > self.threshold.value
-                answer = _kind(given["logits"][row, 0], lesson, rejected) if lesson else (None, None)
-                verdict = Verdict(
+                answer = _kind(given["logits"][row, 0], record, rejected) if record else (None, None)
+                yield Verdict(
                     source=images[index],
                     index=int(index),
                     score=score,
@@ -223,8 +212,16 @@ class Inspector:
                     patch_map=None if maps is None else maps[row].copy(),
                     kind=answer[0],
                     probabilities=answer[1],
+                    extras={name: given[name][row].copy() for name in extras},
                 )
-                yield verdict, batch.images[row], {name: array[row] for name, array in given.items()}
+
+    def _check_extras(self, extras: Sequence[str], given: Collection[str]) -> None:
+        """Refuse extras that the graph does not give."""
+        for name in extras:
+            if name not in given:
+                raise InspectorError(
+                    f"{self.manifest.method} gives no {name}; it gives {', '.join(sorted(given))}"
+                )
 
     @property
     def compiled(self) -> Engine:
@@ -264,19 +261,21 @@ class Inspector:
                 f"the inspector's graph gives {', '.join(names)}, and not just what an inspector's may: "
                 f"{', '.join(OUTPUTS)}, each for one image"
             )
-        lesson = self.lesson
+        record = self.records.classifier
         shapes = {name: array.shape for name, array in zip(engine.outputs, outputs, strict=True)}
-        if lesson and shapes.get("logits") != (1, 1, len(lesson.names)):
+        if record and shapes.get("logits") != (1, 1, len(record.names)):
             raise InspectorError(
-                f"the inspector's graph does not answer for the {len(lesson.names)} kinds that it names"
+                f"the inspector's graph does not answer for the {len(record.names)} classes that it names"
             )
         self._ways.add(alone)
         return engine
 
 
-def _kind(logits: NDArray[np.float32], lesson: Lesson, rejected: bool) -> tuple[str, dict[str, float]]:
+def _kind(
+    logits: NDArray[np.float32], record: ClassifierRecord, rejected: bool
+) -> tuple[str, dict[str, float]]:
     """What a classifier takes an image for, and the probability of each kind."""
-    scaled = logits / lesson.temperature
+    scaled = logits / record.temperature
     likely = np.exp(scaled - scaled.max())
     kind = 1 + int(scaled[1:].argmax()) if rejected else 0
-    return lesson.names[kind], dict(zip(lesson.names, (likely / likely.sum()).tolist(), strict=True))
+    return record.names[kind], dict(zip(record.names, (likely / likely.sum()).tolist(), strict=True))

@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.data.reading import Reading
 from knowngood.errors import InspectorError
 from knowngood.metrics.thresholds import Threshold, conformal
 
-FORMAT = 3
+FORMAT = 4
 """Counts up when an older knowngood could no longer read a new inspector rightly."""
 
-OLDEST = 3
-"""Older formats lack what their heatmaps are scaled by, and before 2 images were resized in another way."""
+OLDEST = 4
+"""Older formats do not say what their inspector's task is."""
+
+DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
+"""What an inspector does: it tells good parts from all others, or names classes of defects too."""
 
 MAX_FALSE_REJECT = 0.05
 """The false-reject rate for which the threshold is set at first; `knowngood threshold` moves it."""
@@ -35,7 +39,8 @@ class Manifest:
     """Everything about an inspector but its graph.
 
     Args:
-        detector: The detector's name in the registry.
+        task: One of `TASKS`.
+        method: The name of the detector or classifier in its registry.
         recipe: Its hyper-parameters.
         backbone: Name, source and hash of the frozen network's weights; empty if there is none.
         input_shape: Height and width that images are resized to.
@@ -56,7 +61,8 @@ class Manifest:
             detector stands on frozen features, both take them from the engine, compared when converted.
     """
 
-    detector: str
+    task: str
+    method: str
     recipe: dict[str, Any]
     backbone: dict[str, str]
     input_shape: tuple[int, int]
@@ -73,6 +79,11 @@ class Manifest:
     threshold: Threshold
     graph_hash: str
     graph_difference: float
+
+    @property
+    def reading(self) -> Reading:
+        """How images are read."""
+        return Reading(self.input_shape, self.bits)
 
     @property
     def heat_scale(self) -> tuple[NDArray[np.float64], float]:
@@ -152,7 +163,8 @@ _THRESHOLD = {
     "note": _is_text,
 }
 _MANIFEST = {
-    "detector": _is_text,
+    "task": lambda value: _is_text(value) and value in TASKS,
+    "method": _is_text,
     "recipe": lambda value: isinstance(value, dict) and all(map(_is_setting, value.values())),
     "backbone": _is_texts_by_name,
     "input_shape": lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_count, value)),

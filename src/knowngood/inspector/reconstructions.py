@@ -10,17 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from knowngood.data.loader import Source
+from knowngood.data.imageset import Source
 from knowngood.data.samples import check_samples, load_samples
 from knowngood.errors import DataError, UnreadableImage
-from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.verdict import Rebuilt
+from knowngood.extras import needs_extra
+from knowngood.inspector.inspector import PIXELS, Inspector
+from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.similarity import ssim
 from knowngood.output import replacing
 from knowngood.types import Progress, silent
 
 IMAGES = ("original", "reconstruction", "difference")
 """The columns that hold images."""
+
+REBUILT = (PIXELS, "rebuilt")
+"""The extras of a verdict that are compared."""
 
 COLUMNS = ("path", "label", "score", "sum_of_differences", "mean_difference", "ssim", *IMAGES)
 
@@ -66,17 +70,45 @@ def reconstructions(
     sources, labels = _sources(data, label)
     if not sources:
         raise DataError("there is no image to rebuild")
-    rows: list[dict[str, Any]] = []
-    for one in inspector.rebuild(sources, on_unreadable=on_unreadable):
-        rows.append(_row(one, labels[one.verdict.index]))
-        progress("rebuilding images", one.verdict.index + 1, len(sources))
-        if keep is not None and len(rows) % 64 == 0:
-            _forget_images(rows, keep)
+    found = Reconstructions(keep=keep)
+    for verdict in inspector.stream(sources, extras=REBUILT, on_unreadable=on_unreadable):
+        found.add(verdict, labels[verdict.index])
+        progress("rebuilding images", verdict.index + 1, len(sources))
     progress("rebuilding images", len(sources), len(sources))
-    if keep is not None:
-        _forget_images(rows, keep)
-    rows.sort(key=lambda row: -row["sum_of_differences"])
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return found.table()
+
+
+class Reconstructions:
+    """Comparisons of images with their reconstructions, gathered one by one.
+
+    Args:
+        keep: See `reconstructions`.
+    """
+
+    def __init__(self, *, keep: int | None) -> None:
+        self.keep = keep
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, verdict: Verdict, label: str) -> None:
+        """Compare one more image, of which the verdict has the extras `REBUILT`."""
+        self._rows.append(_row(verdict, label))
+        if len(self._rows) % 64 == 0:
+            self._forget_images()
+
+    def table(self) -> pd.DataFrame:
+        """The comparisons; see `reconstructions`."""
+        self._forget_images()
+        rows = sorted(self._rows, key=lambda row: -row["sum_of_differences"])
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+
+    def _forget_images(self) -> None:
+        """Keep the images of the rows that differ most, among the good and among the others."""
+        if self.keep is None:
+            return
+        for good in (True, False):
+            own = [row for row in self._rows if (row["label"] == "good") == good]
+            for row in sorted(own, key=lambda row: -row["sum_of_differences"])[self.keep :]:
+                row.update(dict.fromkeys(IMAGES))
 
 
 def write_reconstructions(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -91,8 +123,9 @@ def write_reconstructions(table: pd.DataFrame, path: str | os.PathLike[str]) -> 
     Raises:
         OutputError: The file cannot be written.
     """
-    import pyarrow
-    import pyarrow.parquet
+    with needs_extra():
+        import pyarrow
+        import pyarrow.parquet
 
     shapes = np.array([(0, 0, 0) if image is None else image.shape for image in table["original"]], np.int64)
     columns: dict[str, Any] = {name: list(table[name]) for name in COLUMNS if name not in IMAGES}
@@ -111,7 +144,8 @@ def read_reconstructions(path: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         DataError: The file cannot be read, or is another table.
     """
-    import pyarrow
+    with needs_extra():
+        import pyarrow
 
     try:
         table = pd.read_parquet(path)
@@ -142,28 +176,21 @@ def _sources(
     return list(table["path"]), list(table["defect"].where(table["defect"] != "", table["label"]))
 
 
-def _row(one: Rebuilt, label: str) -> dict[str, Any]:
+def _row(verdict: Verdict, label: str) -> dict[str, Any]:
     """Compare an image with what was made of it."""
-    channels = one.rebuilt.shape[-1]
-    exact = one.original.astype(np.float32) / 255
+    pixels, rebuilt = (verdict.extras[name] for name in REBUILT)
+    channels = rebuilt.shape[-1]
+    exact = pixels.astype(np.float32) / 255
     if channels == 1:
         exact = exact.mean(axis=-1, keepdims=True)
-    difference = np.abs(exact - one.rebuilt)
+    difference = np.abs(exact - rebuilt)
     return {
-        **one.verdict.row(),
+        **verdict.row(),
         "label": label,
         "sum_of_differences": float(difference.sum(dtype=np.float64)),
         "mean_difference": float(difference.mean(dtype=np.float64)),
-        "ssim": ssim(exact, one.rebuilt),
+        "ssim": ssim(exact, rebuilt),
         "original": np.rint(255 * exact).astype(np.uint8),
-        "reconstruction": one.rebuilt,
+        "reconstruction": rebuilt,
         "difference": difference.sum(axis=-1),
     }
-
-
-def _forget_images(rows: list[dict[str, Any]], keep: int) -> None:
-    """Keep the images of the rows that differ most, among the good and among the others."""
-    for good in (True, False):
-        own = [row for row in rows if (row["label"] == "good") == good]
-        for row in sorted(own, key=lambda row: -row["sum_of_differences"])[keep:]:
-            row.update(dict.fromkeys(IMAGES))

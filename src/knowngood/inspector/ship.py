@@ -7,24 +7,22 @@ import hashlib
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic_core import to_jsonable_python
 from torch import Tensor, nn
 
-from knowngood.data.loader import Batches
-from knowngood.detectors import FittedDetector
-from knowngood.detectors.base import FittedOnFeatures
+from knowngood.data.imageset import ImageSet
+from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
 from knowngood.engines.engine import compile_graph
 from knowngood.engines.export import blank, chain, to_onnx
 from knowngood.errors import InspectorError
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.manifest import RESIZE, Manifest
+from knowngood.inspector.manifest import CLASSIFICATION, DETECTION, RESIZE, Manifest
 from knowngood.metrics.thresholds import Threshold
-from knowngood.registry import Registry
-from knowngood.training.record import TrainingRecord
+from knowngood.recipe import Recipe
 
 LARGEST_DIFFERENCE = 1e-4
 """The most that a graph's scores may differ from torch's, relative."""
@@ -33,69 +31,66 @@ LARGEST_ROUNDED = 5e-3
 """The same for a graph in 8 bits, where a value between two levels may be rounded either way."""
 
 _CHECKED = 2
+_IN_SCORES = ("image", "map")
+_LIBRARIES = ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")
 
 
 def ship(
-    fitted: FittedDetector,
-    images: Batches,
+    fit: Fit,
+    images: ImageSet,
     *,
-    recipe: object,
-    registry: Registry[object],
+    recipe: Recipe,
+    name: str,
     training: list[str],
-    held_out: NDArray[np.float64],
-    peaks: NDArray[np.float64] | None,
     threshold: Threshold,
-    record: TrainingRecord | None,
     seed: int,
     device: str,
 ) -> Inspector:
-    """Export what was learned, and write down where it comes from.
+    """Export what was learned, check the graph, and write down where it comes from.
 
     Args:
-        fitted: What judges images.
+        fit: What was learned.
         images: The images learned from, all of which can be read.
-        recipe: The hyper-parameters, a dataclass.
-        registry: The recipes of its kind by name.
+        recipe: The settings.
+        name: The name of the recipe in its registry.
         training: Fingerprints of the images.
-        held_out: Scores of good images that were not learned from, `(M,)`.
-        peaks: See `Manifest.peaks`; None where scores are the maps' largest values.
         threshold: The line between accept and reject.
-        record: How a network or classifier was trained.
         seed: The seed of the fit.
         device: The device of the fit.
 
     Raises:
-        InspectorError: The graph's scores are not torch's.
+        InspectorError: The graph does not give what torch gives.
     """
-    some = dataclasses.replace(images, sources=images.sources[:_CHECKED], size=_CHECKED)
-    few = unseen(next(iter(some)).images)
-    graph, difference = export(fitted, few, typical=float(np.median(np.abs(held_out))))
+    some = images.subset(range(min(_CHECKED, len(images))))
+    few = unseen(next(some.batches(_CHECKED)).images)
+    graph, difference = export(fit.fitted, few, typical=float(np.median(np.abs(fit.held_out))))
     if not difference <= (LARGEST_ROUNDED if b"QuantizeLinear" in graph else LARGEST_DIFFERENCE):
         raise InspectorError(
-            f"the exported graph's scores differ from torch's by {difference:.1e}, relative; "
+            f"what the exported graph gives differs from torch's by {difference:.1e}, relative; "
             "this is a defect of the exporter or the engine: try other versions of torch and openvino"
         )
     manifest = Manifest(
-        detector=registry.name_of(recipe),
-        recipe=_recipe_values(recipe),
-        backbone=fitted.features.backbone if isinstance(fitted, FittedOnFeatures) else {},
+        task=DETECTION if fit.records.classifier is None else CLASSIFICATION,
+        method=name,
+        recipe=to_jsonable_python(dataclasses.asdict(recipe)),
+        backbone=fit.fitted.features.backbone if isinstance(fit.fitted, FittedOnFeatures) else {},
         input_shape=images.shape,
         resize=RESIZE,
-        bits=images.bits,
+        bits=images.reading.bits,
         seed=seed,
         device=device,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"python": platform.python_version()}
-        | {name: version(name) for name in ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")},
+        | {library: version(library) for library in _LIBRARIES},
         training=training,
-        held_out=np.sort(held_out).tolist(),
-        peaks=[] if peaks is None else np.sort(peaks).tolist(),
+        held_out=np.sort(fit.held_out).tolist(),
+        peaks=[] if fit.peaks is None else np.sort(fit.peaks).tolist(),
         validation=[],
         threshold=threshold,
         graph_hash=hashlib.sha256(graph).hexdigest(),
         graph_difference=difference,
     )
-    return Inspector(manifest, graph, record)
+    return Inspector(manifest, graph, fit.records)
 
 
 def unseen(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -115,7 +110,7 @@ def unseen(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float) -> tuple[bytes, float]:
-    """Export a fitted detector to a graph, and measure how far its image scores are from torch's.
+    """Export what was learned to a graph, and measure how far its outputs are from torch's.
 
     Frozen features come from the engine on both sides: `freeze` has compared them with torch's.
 
@@ -125,19 +120,25 @@ def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float)
         typical: A usual score; smaller ones are measured against it, since raw scores may pass through zero.
 
     Returns:
-        The ONNX graph, with those parts of `Scores` that there are; and the largest difference, relative.
+        The ONNX graph, with those parts of `Scores` that there are; and the largest difference, relative: of
+        each score to itself, of other outputs to their largest value.
     """
     fitted = fitted.eval().cpu()
     with torch.inference_mode():
-        ours = fitted(torch.from_numpy(images))
-    outputs = ["score" if name == "image" else name for name in ours.given]
+        ours = fitted(torch.from_numpy(images)).given
+    outputs = ["score" if name == "image" else name for name in ours]
     if isinstance(fitted, FittedOnFeatures):
         graph = chain(fitted.features.graph, _Judge(fitted), outputs, rows=fitted.features.views)
     else:
         graph = to_onnx(_Whole(fitted), {"images": blank(images.shape[1:3])}, outputs)
-    theirs = compile_graph(graph, keep=True)(images)[0]  # the inspector will soon run it
-    scale = np.maximum(np.abs(ours.image.numpy()), max(typical, 1e-12))
-    return graph, float(np.max(np.abs(ours.image.numpy() - theirs) / scale))
+    theirs = compile_graph(graph, keep=True)(images)  # the inspector will soon run it
+    differences = []
+    for name, expected, given in zip(ours, ours.values(), theirs, strict=True):
+        known = expected.numpy()
+        size = np.abs(known) if name == "image" else np.abs(known).max()
+        scale = np.maximum(size, max(typical, 1e-12) if name in _IN_SCORES else 1e-6)
+        differences.append(float(np.max(np.abs(known - given) / scale)))
+    return graph, max(differences)
 
 
 class _Whole(nn.Module):
@@ -162,10 +163,3 @@ class _Judge(nn.Module):
     def forward(self, *features: Tensor) -> tuple[Tensor, ...]:
         """What the method gives."""
         return tuple(self.fitted.judge(features).given.values())
-
-
-def _recipe_values(recipe: object) -> dict[str, Any]:
-    """The recipe as JSON has it."""
-    # Every recipe is a dataclass, which the type of their abstract base cannot say.
-    values = dataclasses.asdict(recipe)  # type: ignore[call-overload]
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

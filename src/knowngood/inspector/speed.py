@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
+import onnx
 import pandas as pd
 from numpy.typing import NDArray
+from onnx.utils import Extractor
 
 from knowngood.data.images import read_image
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
 from knowngood.data.samples import check_samples, load_samples
 from knowngood.detectors import Detector
 from knowngood.engines.engine import Engine, compile_graph
 from knowngood.engines.flops import multiply_adds
-from knowngood.engines.parts import tensors, up_to
 from knowngood.engines.processor import instruction_set
 from knowngood.features.frozen import OUTPUT
 from knowngood.inspector.fit import fit
@@ -40,63 +43,33 @@ _CALLS = 50
 _SIDE = 2048
 
 
-@dataclass(frozen=True)
-class Speed:
-    """What was measured; throughputs are medians of several rounds, in images a second.
+class Figure(NamedTuple):
+    """One measurement.
 
-    Args:
-        detector: Name of the detector.
-        instructions: The fastest instruction set in use, such as `AVX2`.
-        learned_from: Number of good images that the inspector learned from.
-        images: Number of images read in each round.
-        input_shape: Height and width that images are resized to, in pixels.
-        fit: Seconds from files to a saved inspector file.
-        memory: Peak memory of this process when it has learned and judged, in GB; None where the system does
-            not tell (Windows).
-        decode: Files to pixels at the input shape.
-        backbone: Pixels to features; None where the graph does not name its features.
-        graph: Pixels to score and map.
-        score: Files to verdicts.
-        latency: Milliseconds from one decoded image to its verdict, median of 50 calls.
-        latency_95: The 95th percentile of these.
-        multiply_adds: Multiplications, each with its addition, that the graph takes for one image.
-        peak: The fastest float32 matrix product (2048 x 2048) that NumPy did on this machine, in GFLOP/s; a
-            multiplication and an addition are two FLOP.
+    Attributes:
+        value: None where the system or the detector does not tell.
+        unit: Empty for a share.
+        meaning: What was measured, in words.
+        form: How the value is printed.
     """
 
-    detector: str
-    instructions: str
-    learned_from: int
-    images: int
-    input_shape: tuple[int, int]
-    fit: float
-    memory: float | None
-    decode: float
-    backbone: float | None
-    graph: float
-    score: float
-    latency: float
-    latency_95: float
-    multiply_adds: int
-    peak: float
+    value: float | None
+    unit: str
+    meaning: str
+    form: str = ".1f"
 
-    @property
-    def score_of_decode(self) -> float:
-        """Throughput of judging files as a share of only decoding them."""
-        return self.score / self.decode
 
-    @property
-    def graph_of_peak(self) -> float:
-        """Share of the machine's matrix-product peak that the graph reaches alone.
+@dataclass(frozen=True)
+class Speed:
+    """What was measured.
 
-        A graph that multiplies 8-bit numbers may pass 1: the peak is that of float32.
-        """
-        return 2 * self.multiply_adds * self.graph / (self.peak * 1e9)
+    Args:
+        conditions: Detector, number of cores, instruction set and images per round, in words.
+        figures: The measurements by name; a throughput is the median of several rounds.
+    """
 
-    @property
-    def score_of_peak(self) -> float:
-        """Share of the machine's matrix-product peak that is left when files are read too."""
-        return 2 * self.multiply_adds * self.score / (self.peak * 1e9)
+    conditions: str
+    figures: dict[str, Figure]
 
 
 def measure_speed(
@@ -123,8 +96,8 @@ def measure_speed(
 
     Example::
 
-        speed = measure_speed("widget/")
-        print(speed.score, speed.score_of_decode)
+        for name, figure in measure_speed("widget/").figures.items():
+            print(name, figure.value, figure.unit)
     """
     start = perf_counter()
     samples = check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data)
@@ -139,15 +112,63 @@ def measure_speed(
     # Not timed: the files get into the system's cache, and the engine ready.
     _count(inspector.stream(paths))
     memory = _peak_memory()
-    batches = Batches(paths, inspector.manifest.input_shape, size=1, bits=inspector.manifest.bits)
-    decoded = [batch.images for batch in islice(batches, _IN_MEMORY)]
+    rates, peak = _throughputs(inspector, paths, progress)
+
+    learned, (height, width) = len(inspector.manifest.training), inspector.manifest.input_shape
+    each = f"{1e3 * seconds / learned:.0f} ms each"
+    figures = {
+        "fit": Figure(seconds, "s", f"{learned} files to a saved inspector, {each}"),
+        "peak memory": Figure(memory, "GB", "of this process, after learning and judging", ".2f"),
+        "decode only": Figure(rates["decode"], "images/s", f"files to {height} x {width} pixels"),
+        "backbone only": Figure(rates.get("backbone"), "images/s", "pixels to features"),
+        "graph only": Figure(rates["graph"], "images/s", "pixels to score and map"),
+        "score": Figure(rates["score"], "images/s", "files to verdicts"),
+        "one image": Figure(median(latency), "ms", "decoded image to verdict, median"),
+        "one image, 95 %": Figure(float(np.percentile(latency, 95)), "ms", "95 % of the calls are faster"),
+        **_limits(multiply_adds(inspector.graph), peak, rates),
+    }
+    conditions = (
+        f"{inspector.manifest.method} on {os.cpu_count()} cores with {instruction_set()}; "
+        f"{len(paths)} images per round"
+    )
+    return Speed(conditions, figures)
+
+
+def _limits(multiplications: int, peak: float, rates: Mapping[str, float]) -> dict[str, Figure]:
+    """How far graph and score are from what this machine can do at most.
+
+    Args:
+        multiplications: How many the graph takes for one image, each with an addition.
+        peak: The fastest float32 matrix product, in GFLOP/s; a multiplication and an addition are two FLOP.
+        rates: Images a second of `decode`, `graph` and `score`.
+    """
+    at_peak = 2 * multiplications / (peak * 1e9)  # seconds per image
+    shares = {
+        "score / decode": (rates["score"] / rates["decode"], "reading the files is the limit"),
+        "graph / peak": (at_peak * rates["graph"], "float32 arithmetic is the limit; 8 bits may pass it"),
+        "score / peak": (at_peak * rates["score"], "the same is the limit, with the files read"),
+    }
+    return {
+        "arithmetic": Figure(multiplications / 1e9, "G", "multiply-adds per image", ".2f"),
+        "machine's peak": Figure(peak, "GFLOP/s", f"float32 matrix product, {_SIDE} x {_SIDE}", ".0f"),
+        **{name: Figure(share, "", f"at 100 %, {words}", ".0%") for name, (share, words) in shares.items()},
+    }
+
+
+def _throughputs(
+    inspector: Inspector, paths: Sequence[str], progress: Progress
+) -> tuple[dict[str, float], float]:
+    """Images a second of each kind of work, and the machine's peak in GFLOP/s."""
+    images = ImageSet(paths, inspector.manifest.reading)
+    decoded = [batch.images for batch in islice(images.batches(), _IN_MEMORY)]
     works: dict[str, Callable[[], int]] = {
-        "decode": lambda: _count(batches),
+        "decode": lambda: _count(images.batches()),
         "graph": lambda: _run(inspector.compiled, decoded, len(paths)),
         "score": lambda: _count(inspector.stream(paths)),
     }
-    if features := tensors(inspector.graph, OUTPUT):
-        backbone = compile_graph(up_to(inspector.graph, features), inspector.engine)
+    features = feature_graph(inspector.graph)
+    if features is not None:
+        backbone = compile_graph(features, inspector.engine)
         works["backbone"] = lambda: _run(backbone, decoded, len(paths))
     rates: dict[str, list[float]] = {name: [] for name in works}
     peaks: list[float] = []
@@ -156,24 +177,22 @@ def measure_speed(
             rates[name].append(_rate(work))
         peaks.append(_matrix_product())
         progress("measuring throughput", done, ROUNDS)
-    typical = {name: median(values) for name, values in rates.items()}
-    return Speed(
-        detector=inspector.manifest.detector,
-        instructions=instruction_set(),
-        learned_from=len(inspector.manifest.training),
-        images=len(paths),
-        input_shape=inspector.manifest.input_shape,
-        fit=seconds,
-        memory=memory,
-        decode=typical["decode"],
-        backbone=typical.get("backbone"),
-        graph=typical["graph"],
-        score=typical["score"],
-        latency=float(np.median(latency)),
-        latency_95=float(np.percentile(latency, 95)),
-        multiply_adds=multiply_adds(inspector.graph),
-        peak=max(peaks),
-    )
+    return {name: median(values) for name, values in rates.items()}, max(peaks)
+
+
+def feature_graph(graph: bytes) -> bytes | None:
+    """The part of a graph that computes its features; None where it does not name them.
+
+    Args:
+        graph: A serialised ONNX graph.
+    """
+    model = onnx.shape_inference.infer_shapes(onnx.load_from_string(graph))
+    features = [name for node in model.graph.node for name in node.output if name.startswith(OUTPUT)]
+    if not features:
+        return None
+    inputs = [given.name for given in model.graph.input]
+    part: bytes = Extractor(model).extract_model(inputs, features).SerializeToString()
+    return part
 
 
 def _count(items: Iterable[object]) -> int:

@@ -6,25 +6,19 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
 
 from knowngood.classifiers import CLASSIFIERS, Classifier, make_classifier
-from knowngood.classifiers.base import log_odds
-from knowngood.data.images import significant_bits
+from knowngood.classifiers.base import held_out_scores
+from knowngood.data.imageset import GOOD
 from knowngood.data.labelled import DEFECT_SHARE, labelled, with_defects_to_learn
-from knowngood.data.loader import Batches
-from knowngood.data.samples import fingerprint
-from knowngood.errors import DataError, UnreadableImage
-from knowngood.features.extract import resolve_device
-from knowngood.inspector.fit import check_run, check_seed, input_shape
+from knowngood.data.samples import Selection
+from knowngood.detectors.base import Fit
+from knowngood.errors import UnreadableImage
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.ship import ship
+from knowngood.inspector.learn import CHOSE_THE_EPOCH, checked_device, learn
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import Threshold, own_odds
-from knowngood.training.lesson import Lesson
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
@@ -77,71 +71,44 @@ def train(
         print(inspector.inspect("new.png")[0].kind)
     """
     recipe = make_classifier(classifier) if isinstance(classifier, str) else classifier
-    device = resolve_device(device)
-    check_seed(seed)
-    check_run(run, recipe)
-    taught = labelled(with_defects_to_learn(data, defect_share), by)
-    unreadable: list[UnreadableImage] = []
-    images = Batches(
-        taught.sources,
-        input_shape(taught.sources, recipe.input_size, recipe.multiple),
-        bits=significant_bits(taught.sources),
-        on_unreadable=unreadable.append if on_unreadable else None,
-    )
-    fitted, record, peaks = recipe.fit(images, taught, seed=seed, device=device, progress=progress, run=run)
-    lesson = record.lesson
-    assert lesson is not None
-    # The images may have been read more than once.
-    left_out = {failure.path: failure for failure in unreadable}
-    for failure in left_out.values():
-        if on_unreadable:
-            on_unreadable(failure)
-    read = [place for place, source in enumerate(taught.sources) if source not in left_out]
-    scores = held_out_scores(lesson)
-    if not np.isfinite(scores).all():
-        raise DataError("answers to held-out images are not finite numbers; take a smaller learning_rate")
-    inspector = ship(
-        fitted,
-        dataclasses.replace(images, sources=[taught.sources[place] for place in read]),
-        recipe=recipe,
-        registry=CLASSIFIERS,
-        training=fingerprint([taught.sources[place] for place in read]),
-        held_out=scores[lesson.truth == 0],
-        peaks=peaks,
-        threshold=threshold(lesson, chose_the_epoch=bool(record.epochs)),
-        record=record,
+    device = checked_device(recipe, seed=seed, device=device, run=run)
+    selection = labelled(with_defects_to_learn(data, defect_share), by)
+    inspector = learn(
+        recipe,
+        CLASSIFIERS.name_of(recipe),
+        selection,
+        first_threshold,
         seed=seed,
         device=device,
+        run=run,
+        on_unreadable=on_unreadable,
+        progress=progress,
     )
-    if peaks is not None:
-        return inspector
-    good = [taught.sources[place] for place in read if taught.numbers[place] == 0]
-    return _with_peaks(inspector, good[:: max(1, len(good) // _PEAKS)])
+    return inspector if inspector.manifest.peaks else _with_peaks(inspector, selection)
 
 
-def held_out_scores(lesson: Lesson) -> NDArray[np.float64]:
-    """The score of each held-out image `(M,)`."""
-    return log_odds(torch.from_numpy(lesson.logits).double(), lesson.temperature).numpy()
-
-
-def threshold(lesson: Lesson, *, chose_the_epoch: bool = False) -> Threshold:
+def first_threshold(fit: Fit) -> Threshold:
     """The first threshold: 0, where the classifier holds a defect and a good part for as likely.
 
-    So the decision, the kind and the probabilities of a verdict agree.
+    So the decision, the class and the probabilities of a verdict agree.
     """
-    scores = held_out_scores(lesson)
-    chosen = own_odds(scores[lesson.truth == 0])
+    record = fit.records.classifier
+    if record is None:
+        raise TypeError("the threshold of a classifier needs its record")
+    chosen = own_odds(fit.held_out)
     notes = []
-    if chose_the_epoch:
-        notes.append("These images also chose the epoch whose weights were kept, so the bound leans low.")
-    if auroc(lesson.truth > 0, scores) <= 0.5:
+    if fit.records.training is not None:
+        notes.append(CHOSE_THE_EPOCH)
+    if auroc(record.truth > 0, held_out_scores(record)) <= 0.5:
         notes.append("Held-out defects score no higher than good parts: this classifier has learned nothing.")
     return dataclasses.replace(chosen, note=" ".join(filter(None, [chosen.note, *notes])))
 
 
-def _with_peaks(inspector: Inspector, good: list[str]) -> Inspector:
+def _with_peaks(inspector: Inspector, selection: Selection) -> Inspector:
     """The inspector with what its heatmaps are scaled by, from maps of good images."""
-    maps = (verdict.patch_map for verdict in inspector.stream(good))
+    classes = selection.classes or []
+    good = [source for source, name in zip(selection.sources, classes, strict=True) if name == GOOD]
+    some = good[:: max(1, len(good) // _PEAKS)]
+    maps = (verdict.patch_map for verdict in inspector.stream(some, on_unreadable=lambda _: None))
     peaks = sorted(float(map_.max()) for map_ in maps if map_ is not None)
-    manifest = dataclasses.replace(inspector.manifest, peaks=peaks)
-    return Inspector(manifest, inspector.graph, inspector.training, engine=inspector.engine)
+    return inspector.with_manifest(peaks=peaks)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import Source, name_of
+from knowngood.data.reading import map_on_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Verdict:
             from an anomaly detector.
         probabilities: What a classifier gives each of its kinds, by name, 1 in all; None from an anomaly
             detector.
+        extras: What was asked for beyond that, by name, for this image; see `Inspector.stream`.
     """
 
     source: Source
@@ -39,6 +41,7 @@ class Verdict:
     patch_map: NDArray[np.float32] | None
     kind: str | None = None
     probabilities: dict[str, float] | None = None
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
         """The verdict as a row of a table; an array is named by its position."""
@@ -51,37 +54,4 @@ class Verdict:
     @property
     def map(self) -> NDArray[np.float32] | None:
         """The anomaly map in the image's own pixels, float32 `(H, W)`; None for image-only detectors."""
-        if self.patch_map is None:
-            return None
-        height, width = self.size
-        upscaled = cv2.resize(self.patch_map, (width, height), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(upscaled, dtype=np.float32)
-
-
-class Rebuilt(NamedTuple):
-    """An image, and what an inspector's detector made of it.
-
-    Attributes:
-        verdict: What the inspector says of it.
-        original: The image at the input shape, uint8 `(H, W, 3)`.
-        rebuilt: The image as the detector rebuilds it, float32 `(H, W, C)` from 0 to 1; one channel where it
-            learned from grey images.
-    """
-
-    verdict: Verdict
-    original: NDArray[np.uint8]
-    rebuilt: NDArray[np.float32]
-
-
-class Classified(NamedTuple):
-    """An image, and what the classifier inside an inspector says of it.
-
-    Attributes:
-        verdict: What the inspector says of it.
-        logits: float32 `(V, C)`: for each of V views of the image, for each of C classes.
-        features: What the classifier sees in each view, float32 `(V, D)`.
-    """
-
-    verdict: Verdict
-    logits: NDArray[np.float32]
-    features: NDArray[np.float32]
+        return None if self.patch_map is None else map_on_image(self.patch_map, self.size)

@@ -12,11 +12,11 @@ SIGMA = 1.5
 RADIUS = 5
 """Pixels of the window to each side of its centre: it is 11 x 11."""
 
-K1, K2 = 0.01, 0.03
-"""Shares of the range of values that keep dark and flat places from weighing too much."""
+C1, C2 = 0.01**2, 0.03**2
+"""They keep dark and flat places from weighing too much, in images from 0 to 1."""
 
 
-def ssim(first: ArrayLike, second: ArrayLike, *, data_range: float = 1.0) -> float:
+def ssim(first: ArrayLike, second: ArrayLike) -> float:
     """Return how alike two images look: means, contrasts and structure are compared around each pixel.
 
     Reference: Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE
@@ -27,16 +27,14 @@ def ssim(first: ArrayLike, second: ArrayLike, *, data_range: float = 1.0) -> flo
     a single pixel only means are left to compare. Channels are compared one by one, and count alike.
 
     Args:
-        first: One image, (H, W) or (H, W, C).
+        first: One image from 0 to 1, (H, W) or (H, W, C).
         second: The other, of the same shape.
-        data_range: From the smallest to the largest value that a pixel can have: 1 where images go from 0 to
-            1, 255 for uint8.
 
     Returns:
         The mean over places and channels, -1 to 1; 1 for equal images. It does not matter which comes first.
 
     Raises:
-        ValueError: The shapes differ or are no image's, a value is not finite, or the range does not fit.
+        ValueError: The shapes differ or are no image's, an image holds integers, or a value is not finite.
 
     Example:
         >>> stripes = np.tile([0.0, 1.0], (16, 8))
@@ -46,7 +44,7 @@ def ssim(first: ArrayLike, second: ArrayLike, *, data_range: float = 1.0) -> flo
         0.952
     """
     x, y = np.asarray(first), np.asarray(second)
-    _check(x, y, data_range)
+    _check(x, y)
     x, y = x.astype(np.float64), y.astype(np.float64)
 
     mean_x, mean_y = _local_mean(x), _local_mean(y)
@@ -56,21 +54,20 @@ def ssim(first: ArrayLike, second: ArrayLike, *, data_range: float = 1.0) -> flo
     most = np.sqrt(variance_x * variance_y)
     covariance = np.clip(_local_mean(x * y) - mean_x * mean_y, -most, most)
 
-    c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    means = (2 * mean_x * mean_y + c1) / (mean_x * mean_x + mean_y * mean_y + c1)
-    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+    means = (2 * mean_x * mean_y + C1) / (mean_x * mean_x + mean_y * mean_y + C1)
+    structure = (2 * covariance + C2) / (variance_x + variance_y + C2)
     return float(np.mean(means * structure))
 
 
-def _check(x: NDArray[np.generic], y: NDArray[np.generic], data_range: float) -> None:
+def _check(x: NDArray[np.generic], y: NDArray[np.generic]) -> None:
     """Refuse what cannot be compared."""
     if x.shape != y.shape or x.ndim not in (2, 3) or x.size == 0:
         raise ValueError(f"both images must have one shape, (H, W) or (H, W, C); got {x.shape} and {y.shape}")
-    if not 0 < data_range < np.inf:
-        raise ValueError(f"data_range must be above 0 and finite; got {data_range}")
     for image in (x, y):
-        if np.issubdtype(image.dtype, np.integer) and data_range <= 1:
-            raise ValueError(f"data_range={data_range} does not fit {image.dtype} images; uint8 needs 255")
+        if np.issubdtype(image.dtype, np.integer):
+            raise ValueError(
+                f"images must be from 0 to 1; divide those of {image.dtype} by its largest value"
+            )
         if not np.isfinite(image).all():
             raise ValueError("an image has a value that is not finite")
 

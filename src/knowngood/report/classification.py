@@ -1,247 +1,247 @@
-"""Figures of what a classifier sees and says: features, confusions, scores, and what it finds odd.
-
-Each is drawn into a figure that somebody else made, in `figures.style`: a slide, or one that goes on a page.
-"""
+"""How well a classifier of good parts and defects predicts classes, its calibration, and its costs."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
-from knowngood.metrics.ranking import auroc, roc_curve
-from knowngood.report.figures import DEFECT, FAINT, GOOD, INK
-from knowngood.report.layout import image_grid, show
-from knowngood.report.plots import DASHES, LETTER, LINE, LINES, legend_beside, short, side_by_side, type_for
-from knowngood.report.words import MISSING, score
-from knowngood.training.record import Classes
+from knowngood.data.images import read_resized
+from knowngood.errors import UnreadableImage
+from knowngood.metrics.classification import (
+    balanced_accuracy,
+    class_figures,
+    losses,
+    macro_f1,
+    macro_precision,
+)
+from knowngood.metrics.ranking import Cuts, cut
+from knowngood.metrics.reliability import Reliability, reliability
+from knowngood.report.charts import draw_costs, draw_ranking
+from knowngood.report.class_charts import draw_confusion, draw_embedding, draw_reliability
+from knowngood.report.costs import costs
+from knowngood.report.embedding import HOW_TO_READ, choose, embed
+from knowngood.report.exhibits import Chart, Exhibit, Picture, Pictures, Table
+from knowngood.report.style import short
+from knowngood.report.words import MISSING, count, percent
 
-# Of each family as many colours as differ in lightness, so that no reader depends on hues. Their number has
-# no divisor in common with that of the markers: together they repeat late.
-_WARM = (GOOD, "#8c2d04", "#fdc066", "#c2185b", "#b8860b")
-_COLD = (DEFECT, "#081d58", "#41a6d0", "#6a51a3", "#2b8c8c")
-_FILLED = ("o", "s", "^", "D", "v", "P")
-_CROSSES = ("x", "+", "1", "2", "3", "4")
+if TYPE_CHECKING:
+    from knowngood.inspector.classification import Classification
+    from knowngood.inspector.evaluation import Evaluation
+    from knowngood.training.classifier_record import ClassifierRecord
+
+PRICES = ((1.0, 1.0), (1.0, 10.0))
+"""Costs of a false reject and of an escape."""
+
+_TOP = 10
+"""Pictures of the largest losses."""
+
+_SIDE = 224
+"""Their longer side, in pixels."""
 
 
-_NAMED = 24
-"""Groups that a legend names; of more one could not tell the markers apart."""
-
-_WRITTEN = 12
-"""Classes of which each cell of a confusion matrix has room for a number."""
-
-_ODD = 6
-"""Pictures that share the width, even where there are fewer: one alone would fill a slide."""
-
-
-def draw_embedding(
-    figure: Figure | SubFigure,
-    points: NDArray[np.float64],
-    groups: Sequence[str],
-    anomalies: Sequence[str],
-) -> None:
-    """Draw samples as points: groups of good ones filled and warm, anomalies as blue crosses upon them.
-
-    The map is stretched to its place: its axes have no units. Of more than ten groups or so, some share a
-    colour, and of more than 24, not all are named.
+def classification_exhibits(evaluation: Evaluation) -> list[Exhibit]:
+    """Show the predictions of a classifier of defects for the test images, and the costs of its decisions.
 
     Args:
-        figure: Where to.
-        points: `(N, 2)`; see `knowngood.report.embedding.embed`.
+        evaluation: Of a classifier of defects.
+    """
+    record, found = evaluation.records.classifier, evaluation.classification
+    assert found is not None
+    assert record is not None
+    return list(_exhibits(evaluation, found, record))
+
+
+def confusion_exhibit(counts: NDArray[np.int64], names: Sequence[str], note: str) -> Chart:
+    """Show a confusion matrix under its most frequent error.
+
+    Args:
+        counts: True classes down, `(C, C)`.
+        names: The classes `(C,)`.
+        note: What was predicted.
+
+    Example:
+        >>> confusion_exhibit(np.array([[3, 1], [0, 2]]), ["bolt", "nut"], "").title
+        'Most frequent error: 1 of 4 bolt predicted as nut'
+    """
+    title = "No class is confused with another"
+    wrong = counts - np.diag(counts.diagonal())
+    if wrong.any():
+        true, said = map(int, np.unravel_index(int(wrong.argmax()), wrong.shape))
+        title = (
+            f"Most frequent error: {int(wrong[true, said]):,} of {int(counts[true].sum()):,} {names[true]} "
+            f"predicted as {names[said]}"
+        )
+    return Chart(title, partial(draw_confusion, counts=counts, names=names), note, (10.8, 4.0))
+
+
+def calibration_exhibit(before: Reliability, after: Reliability, temperature: float, note: str) -> Chart:
+    """Show reliability diagrams without and with temperature scaling.
+
+    Args:
+        before: At temperature 1.
+        after: At the temperature in use.
+        temperature: That temperature.
+        note: On which images.
+    """
+    error, scaled = 100 * before.expected_error, 100 * after.expected_error
+    verb = "lowers" if scaled < error else "does not lower"
+    title = (
+        f"Temperature scaling {verb} the calibration error (ECE): {error:.1f} % before, {scaled:.1f} % after"
+    )
+    draw = partial(draw_reliability, panels={1.0: before, temperature: after})
+    return Chart(title, draw, f"{note} ECE: mean gap between confidence and accuracy.", (10.8, 3.8))
+
+
+def embedding_exhibit(
+    title: str, features: NDArray[np.float32], groups: Sequence[str], anomalies: Collection[str]
+) -> Chart:
+    """Show features as a map.
+
+    Args:
+        title: Whose features.
+        features: `(N, D)`.
         groups: The group of each, `(N,)`.
         anomalies: Which of these groups are anomalies.
-
-    Example:
-        >>> figure = Figure()
-        >>> draw_embedding(figure, np.eye(3, 2), ["digit 0", "digit 0", "digit 8"], ["digit 8"])
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        ['digit 0 (2)', 'digit 8 (1)']
     """
-    size = type_for(figure)
-    names = sorted(set(groups), key=lambda name: (name in anomalies, _natural(name)))
-    member = np.asarray(groups, dtype=np.str_)
-    counts = {name: int((member == name).sum()) for name in names}
-    labels = [f"{short(name)} ({counts[name]:,})" for name in names]
-    if len(names) > _NAMED:
-        # Every anomaly is named first: they are what a reader looks for.
-        named = sorted(range(len(names)), key=lambda place: names[place] not in anomalies)[: _NAMED - 1]
-        labels = [label if place in named else "_" for place, label in enumerate(labels)]
-    down = figure.bbox.height / figure.dpi
-    shown = [label for label in labels if label != "_"]
-    others = [f"and {len(names) - len(shown):,} others"] if len(shown) < len(names) else []
-    columns = -(-len(shown + others) // max(1, int(72 * down / (1.55 * size)) - 1))
-    axes = side_by_side(figure, size, 1, legend=shown + others, legend_columns=columns, bare=True)[0, 0]
-    area = float(np.clip(20_000 / max(1, len(points)), 10, 45)) * (size / 10) ** 2
-    for kind, colours, markers in ((False, _WARM, _FILLED), (True, _COLD, _CROSSES)):
-        of_kind = [place for place, name in enumerate(names) if (name in anomalies) == kind]
-        for turn, place in enumerate(of_kind):
-            x, y = points[member == names[place]].T
-            axes.scatter(
-                x,
-                y,
-                s=area * (1.7 if kind else 1),
-                color=colours[turn % len(colours)],
-                marker=markers[turn % len(markers)],
-                linewidths=1.4 if kind else 0,
-                alpha=0.95 if kind else 0.75,
-                label=labels[place],
-                zorder=3 if kind else 2,
-            )
-    for label in others:
-        axes.scatter([], [], s=0, label=label)
-    axes.set(xticks=[], yticks=[])
-    axes.margins(0.02)
-    axes.spines[:].set_visible(True)
-    if names:
-        legend_beside(axes, size, columns=columns)
-
-
-def draw_rocs(
-    figure: Figure | SubFigure, curves: Mapping[str, tuple[NDArray[np.bool_], NDArray[np.float64]]]
-) -> None:
-    """Draw several ROC curves in one plot, the one with the largest area named first.
-
-    Args:
-        figure: Where to.
-        curves: By name: whether each sample is a defect, bool `(N,)`, and the scores `(N,)`. One without
-            good samples or without defects is named, but has no curve.
-
-    Example:
-        >>> figure, defect = Figure(), np.array([False, True])
-        >>> draw_rocs(figure, {"odd": (defect, np.zeros(2)), "msp": (defect, np.arange(2.0))})
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        ['msp (1.000)', 'odd (0.500)', 'by chance']
-    """
-    found = []
-    for name, (defect, scores) in curves.items():
-        if defect.any() and not defect.all():
-            area, (rejects, caught, _) = auroc(defect, scores), roc_curve(defect, scores)
-            found.append((-area, f"{short(name)} ({area:.3f})", rejects, caught))
-        else:
-            found.append((1.0, f"{short(name)} ({MISSING})", np.empty(0), np.empty(0)))
-    found.sort(key=lambda curve: curve[0])
-    size = type_for(figure)
-    legend = [*(label for _, label, *_ in found), "by chance"]
-    axes = side_by_side(figure, size, 1, legend=legend)[0, 0]
-    for place, (_, label, rejects, caught) in enumerate(found):
-        axes.plot(
-            100 * rejects,
-            100 * caught,
-            color=LINES[place % len(LINES)],
-            linestyle=DASHES[place % len(DASHES)],
-            linewidth=2,
-            label=label,
-            clip_on=False,
-        )
-    axes.plot([0, 100], [0, 100], color=FAINT, linewidth=1, linestyle=":", label="by chance", zorder=1)
-    axes.set(xlim=(0, 100), ylim=(0, 102))
-    axes.set_xlabel("good parts rejected, %", fontsize=size)
-    axes.set_ylabel("defects found, %", fontsize=size)
-    legend_beside(axes, size)
-
-
-def draw_confusion(figure: Figure | SubFigure, counts: NDArray[np.int64], names: Sequence[str]) -> None:
-    """Draw how many images, or views of them, of each class are taken for which.
-
-    The colour is the share of the true class, so that small classes are seen as well as large ones; the
-    number is left out where there are more than twelve classes.
-
-    Args:
-        figure: Where to.
-        counts: True classes down, `(C, C)`; see `knowngood.metrics.classification.confusion_matrix`.
-        names: The classes, `(C,)`.
-
-    Example:
-        >>> figure = Figure()
-        >>> draw_confusion(figure, np.array([[3, 1], [0, 2]]), ["bolt", "nut"])
-        >>> [text.get_text() for text in figure.axes[0].texts]
-        ['3', '1', '0', '2']
-    """
-    classes = len(names)
-    shares = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    size = type_for(figure)
-    written = classes <= _WRITTEN
-    ticks = [short(name) for name in names] if written else []
-    axes = side_by_side(figure, size, 1, ticks=max(map(len, ticks), default=3))[0, 0]
-    image = axes.imshow(shares, cmap="Oranges", vmin=0, vmax=100, aspect="auto")
-    if written:
-        axes.set_yticks(range(classes), ticks)
-        across, down = (length * 72 / figure.dpi / classes for length in (axes.bbox.width, axes.bbox.height))
-        # Names below are written somewhat smaller before they are cut.
-        small = float(np.clip(across / (LETTER * (1 + max(map(len, ticks)))), 0.72 * size, 0.95 * size))
-        letters = max(4, round(across / (LETTER * small)) - 1)
-        axes.set_xticks(range(classes), [short(name, letters) for name in names], fontsize=small)
-        cell = min(size, 0.8 * down, across / (LETTER * (1 + len(f"{counts.max():,}"))))
-        for (row, column), count in np.ndenumerate(counts):
-            ink = "white" if shares[row, column] > 60 else INK
-            axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=cell, color=ink)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
-        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        bar = figure.colorbar(image, ax=axes, pad=0.02)
-        bar.set_label("share of the true class, %", fontsize=size)
-        bar.ax.tick_params(labelsize=0.95 * size)
-    number = "" if written else ", by its number"
-    axes.set_xlabel(f"taken for{number}", fontsize=size)
-    axes.set_ylabel(f"true class{number}", fontsize=size)
-
-
-def draw_odd(figure: Figure | SubFigure, classes: Classes) -> str:
-    """Draw the good images with the highest scores, the highest first.
-
-    Above each stand its class, if it has one, and its score; below it, whether it was held out, and the end
-    of its name. In a figure without a layout: the pictures have their places.
-
-    Returns:
-        A caption: what they are, and what to do about them.
-
-    Example:
-        >>> from knowngood.metrics.reliability import Reliability
-        >>> from knowngood.training.record import Odd
-        >>> flat = Reliability(*np.zeros((3, 15)))
-        >>> odd, pictures = [Odd("a/b.png", "nut", 4.25, True)], np.zeros((1, 8, 8, 3), np.uint8)
-        >>> figure = Figure()
-        >>> caption = draw_odd(figure, Classes(["nut"], 1.0, True, 1.0, flat, flat, odd, pictures))
-        >>> figure.axes[0].get_title().splitlines(), figure.axes[0].get_xlabel().splitlines()
-        (['nut', '4.25'], ['held out', 'b.png'])
-        >>> print(caption)  # doctest: +NORMALIZE_WHITESPACE
-        Of all good training images, the detector itself finds these the oddest: check whether they are
-        labelled wrongly. Above each: its class and its score. Below: whether it was held out, or the detector
-        has learned from it and finds it odd all the same.
-    """
-    if not classes.odd:
-        return "No good training images were kept that the detector finds odd."
-    size = max(9.0, type_for(figure))  # a row of pictures is low, and yet to be read
-    labelled = any(odd.label for odd in classes.odd)
-    count, height, width = classes.pictures.shape[:3]
-    columns = max(count, _ODD)
-    across, down = (length / figure.dpi for length in (figure.bbox.width, figure.bbox.height))
-    head, foot = (LINE * lines * size / 72 for lines in (1.6 + labelled, 2.6))
-    # As high as what the texts leave over, unless the width asks for less.
-    right = min(1.0, columns * width / height * max(0.1, down - head - foot) / across)
-    grid = image_grid(figure, 1, (columns, height, width), right=right, top=1 - head / down)[0]
-    letters = max(4, int(72 * across * right / columns / (LETTER * size)) - 1)
-    for axes, picture, odd in zip(grid, classes.pictures, classes.odd, strict=False):
-        show(axes, picture)
-        title = [short(odd.label, letters)] if labelled else []
-        axes.set_title("\n".join([*title, score(odd.score)]), fontsize=size)
-        name = PurePath(odd.name).name
-        name = name if len(name) <= letters else "…" + name[1 - letters :]
-        axes.set_xlabel(f"{'held out' if odd.held_out else 'learned'}\n{name}", fontsize=size)
-    return (
-        "Of all good training images, the detector itself finds these the oddest: check whether they are "
-        f"labelled wrongly. Above each: its {'class and its ' if labelled else ''}score. Below: whether it "
-        "was held out, or the detector has learned from it and finds it odd all the same."
+    shown = choose(groups)
+    draw = partial(
+        draw_embedding,
+        points=embed(features[shown]),
+        groups=[groups[row] for row in shown],
+        anomalies=sorted(anomalies),
     )
+    return Chart(title, draw, HOW_TO_READ, (10.8, 4.6))
 
 
-def _natural(name: str) -> list[int | str]:
-    """Sorts names so that 10 comes after 9."""
-    return [int(part) if place % 2 else part for place, part in enumerate(re.split("([0-9]+)", name))]
+def _exhibits(evaluation: Evaluation, found: Classification, record: ClassifierRecord) -> Iterator[Exhibit]:
+    """One exhibit after the other."""
+    matrix = found.matrix
+    known = matrix is not None and bool(matrix.any())
+    if matrix is not None and known:
+        yield _classes(matrix, found.names)
+        note = "Confusion matrix of the test images, at this inspector's threshold."
+        yield confusion_exhibit(matrix, found.names, note)
+        yield _one_against_rest(evaluation, found)
+    yield _calibration(found, record)
+    yield from _costs(record, float(evaluation.metrics["threshold"]))
+    if known:
+        yield from _largest_losses(evaluation, found)
+    groups = found.groups(evaluation.scores)
+    defect = (evaluation.scores["label"] == "defect").to_numpy()
+    anomalies = {group for group, bad in zip(groups, defect, strict=True) if bad}
+    yield embedding_exhibit("Features of the test images", found.features[:, 0], groups, anomalies)
+
+
+def _classes(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
+    """Precision, recall and F1 of each class, and their means over the classes that occur."""
+    found = class_figures(matrix)
+    rows = [
+        [short(name), f"{images:,}", *map(_three, figures)]
+        for name, images, *figures in zip(names, found.support, *found[:3], strict=True)
+    ]
+    means = (macro_precision(matrix), balanced_accuracy(matrix), macro_f1(matrix))
+    rows.append(["macro mean", f"{found.support.sum():,}", *map(_three, means)])
+    images, right = int(matrix.sum()), int(matrix.trace())
+    title = f"{right:,} of {count(images, 'test image')} classified correctly"
+    if right < images:
+        present = np.flatnonzero(found.support)
+        least = int(present[np.argmin(found.recall[present])])
+        title += f"; lowest recall: {names[least]} ({percent(float(found.recall[least]))})"
+    note = (
+        "Precision: share of the predictions of a class that are correct. Recall: share of the images of a "
+        "class that are predicted as it. At this inspector's threshold."
+    )
+    return Table(title, ["class", "images", "precision", "recall", "F1"], rows, 4, note)
+
+
+def _one_against_rest(evaluation: Evaluation, found: Classification) -> Chart:
+    """ROC and precision-recall curves of each class, by its probability."""
+    known = found.truth[:, 0] >= 0
+    truth = found.truth[known, 0]
+    curves: dict[str, Cuts | None] = {}
+    for number, name in enumerate(found.names):
+        its, shares = truth == number, evaluation.scores[f"p_{name}"].to_numpy(np.float64)[known]
+        curves[name] = cut(its, shares) if its.any() and not its.all() else None
+    areas = {name: curve.auroc() for name, curve in curves.items() if curve is not None}
+    title = "ROC and precision-recall curves of each class"
+    if areas:
+        worst = min(areas, key=lambda name: areas[name])
+        title = f"Lowest AUROC: {worst} ({areas[worst]:.3f})"
+    draw = partial(draw_ranking, curves=curves, precision_recall=True)
+    note = "Each class against all others, by its probability; independent of the threshold."
+    return Chart(title, draw, note, (10.8, 3.8))
+
+
+def _calibration(found: Classification, record: ClassifierRecord) -> Chart:
+    """Calibration on test images, on held-out images where no class of a test image is known."""
+    before, after, images = found.reliability(1.0), found.reliability(found.temperature), "test images"
+    if before is None or after is None:
+        before, after = (reliability(record.logits, record.truth, t) for t in (1.0, record.temperature))
+        images = "held-out images"
+    note = f"On {images}. The temperature {found.temperature:.3g} was fitted on held-out images."
+    return calibration_exhibit(before, after, found.temperature, note)
+
+
+def _costs(record: ClassifierRecord, own: float) -> Iterator[Chart]:
+    """Costs of decisions on held-out images; nothing where these are all good or all defects."""
+    defect = record.truth > 0
+    if defect.all() or not defect.any():
+        return
+    panels = [costs(defect, _log_odds(record), prices, own) for prices in PRICES]
+    last = panels[-1]
+    title = f"With an escape as costly as {last.prices[1]:g} false rejects, "
+    title += (
+        f"the threshold {last.best:.3g} costs least"
+        if last.lowest < last.paid
+        else "no threshold costs less than this inspector's"
+    )
+    note = (
+        f"Costs on the {len(defect):,} held-out images ({int((~defect).sum()):,} good), as many of each "
+        "class as there are; test images are not used. Change the threshold with: knowngood threshold."
+    )
+    yield Chart(title, partial(draw_costs, panels=panels), note, (10.8, 3.9))
+
+
+def _log_odds(record: ClassifierRecord) -> NDArray[np.float64]:
+    """The scores of held-out images `(M,)`: the log odds of a defect against a good part."""
+    scaled = record.logits.astype(np.float64) / record.temperature
+    return np.asarray(logsumexp(scaled[:, 1:], axis=1) - scaled[:, 0])
+
+
+def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[Pictures]:
+    """The images whose true class has the lowest probability."""
+    known = np.flatnonzero(found.truth[:, 0] >= 0)
+    truth = found.truth[known, 0]
+    loss = losses(found.logits[known, 0], truth, found.temperature)
+    height, width = evaluation.provenance["input_shape"]
+    shape = (max(1, _SIDE * height // max(height, width)), max(1, _SIDE * width // max(height, width)))
+    pictures: list[Picture] = []
+    for place in np.argsort(-loss, kind="stable"):
+        row = evaluation.scores.iloc[known[place]]
+        try:
+            image, _ = read_resized(row["path"], shape, bits=evaluation.provenance["bits"])
+        except UnreadableImage:
+            continue
+        true, said = found.names[truth[place]], row["kind"]
+        caption = (
+            f"true: {true} {100 * row[f'p_{true}']:.0f} %\npredicted: {said} {100 * row[f'p_{said}']:.0f} %"
+        )
+        pictures.append(Picture(image, caption, str(row["path"])))
+        if len(pictures) == _TOP:
+            break
+    if pictures:
+        note = (
+            "Test images whose true class has the lowest probability: check their labels. Above each: the "
+            "true class and the class predicted at this inspector's threshold, with their probabilities."
+        )
+        yield Pictures("Largest losses", [pictures], note=note)
+
+
+def _three(figure: float) -> str:
+    """A figure of a class with three decimals, if it is known."""
+    return MISSING if np.isnan(figure) else f"{figure:.3f}"

@@ -1,189 +1,185 @@
-"""Figures of how sure a classifier is: of good parts and of defects, against how right, and of rotations.
-
-Each is drawn into a figure that somebody else made, in `figures.style`: a slide, or one that goes on a page.
-"""
+"""What the classifier inside a detector predicts: features, rotations, uncertainty, scores, calibration."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
-from knowngood.metrics.ranking import auroc
-from knowngood.metrics.reliability import Reliability, msp
-from knowngood.report.figures import DEFECT, FAINT, GOOD, INK
-from knowngood.report.plots import legend_beside, side_by_side, type_for
+from knowngood.metrics.classification import confusion_matrix
+from knowngood.metrics.ranking import auroc, cut
+from knowngood.metrics.reliability import msp
+from knowngood.report.charts import Group, draw_histograms, draw_ranking
+from knowngood.report.class_charts import draw_rotations
+from knowngood.report.classification import calibration_exhibit, confusion_exhibit, embedding_exhibit
+from knowngood.report.exhibits import Chart, Exhibit
+from knowngood.report.style import DEFECT, GOOD
 from knowngood.report.words import percent
 
+if TYPE_CHECKING:
+    from knowngood.inspector.classification import Classification
+    from knowngood.inspector.evaluation import Evaluation
+    from knowngood.training.classes_record import Classes
+
 Logits = NDArray[np.floating[Any]]
+Names = tuple[str, str]
 
-_BINS = 30
 _QUARTERS = 4
+_BINS = 30
+_LARGEST = 1e30
+"""Logits are cut off here, as in the detectors."""
 
-_PALE = "#7fa6d0"
-"""`DEFECT`, mixed with white: no alpha, through which lines would shine."""
+_TINY = 1e-30
 
 
-def draw_temperatures(
-    figure: Figure | SubFigure,
-    good: Logits,
-    defect: Logits,
-    temperatures: Sequence[float],
-    names: tuple[str, str] = ("good", "defect"),
-) -> None:
-    """Draw how one minus the maximum softmax probability is spread at each temperature, and its AUROC.
+def confidence_exhibits(evaluation: Evaluation) -> list[Exhibit]:
+    """Show what the classifier inside a detector predicts for the test images.
 
     Args:
-        figure: Where to.
-        good: Logits of good images in each of their views `(N, V, C)`, may be empty.
-        defect: Likewise of defects `(M, V, C)`.
-        temperatures: What the logits are divided by, one a panel.
-        names: What the two are called.
+        evaluation: Of a detector that classifies good images.
+    """
+    classes, found = evaluation.records.classes, evaluation.classification
+    assert found is not None
+    assert classes is not None
+    return list(_exhibits(evaluation, found, classes))
+
+
+def _exhibits(evaluation: Evaluation, found: Classification, classes: Classes) -> Iterator[Exhibit]:
+    """One exhibit after the other."""
+    defect = (evaluation.scores["label"] == "defect").to_numpy()
+    good, bad = found.logits[~defect], found.logits[defect]
+    groups = found.groups(evaluation.scores)
+    anomalies = {group for group, wrong in zip(groups, defect, strict=True) if wrong}
+    yield embedding_exhibit("Features of the test images", found.features[:, 0], groups, anomalies)
+    if found.logits.shape[1] > 1:
+        yield rotations_exhibit({"good": good, "defect": bad})
+    temperatures = sorted({1.0, float(f"{found.temperature:.3g}"), 3.0})
+    note = f"The temperature {found.temperature:.3g} was fitted on held-out images." if classes.fitted else ""
+    title = "Uncertainty of the classifier at several temperatures"
+    yield uncertainty_exhibit(title, note, {"good": good, "defect": bad}, temperatures)
+    if len(good) and len(bad):
+        own = {"this inspector": evaluation.scores["score"].to_numpy(np.float64)}
+        scores = own | logit_scores(found.logits, found.temperature)
+        yield scores_exhibit("ROC curves of other scores of the same network", "", defect, scores)
+    yield _calibration(found, classes)
+    known = found.truth >= 0
+    if known.any():
+        predicted = found.logits[known].argmax(axis=-1)
+        counts = confusion_matrix(found.truth[known], predicted, len(found.names))
+        yield confusion_exhibit(counts, found.names, "Confusion matrix of the good test images.")
+
+
+def rotations_exhibit(groups: Mapping[str, Logits]) -> Chart:
+    """Show which rotations a network predicts for images turned by none, one, two and three quarters.
+
+    Args:
+        groups: Logits, the true rotation before the predicted one, `(N, 4, 4)`, by the name of the group;
+            one at least has images.
 
     Example:
-        >>> figure, sure, unsure = Figure(), np.array([[[9.0, 0.0]]]), np.array([[[1.0, 0.0]]])
-        >>> draw_temperatures(figure, sure, unsure, [1, 1000])
-        >>> figure.axes[1].get_title().splitlines()
-        ['temperature 1000', 'AUROC 1.000']
+        >>> half_wrong = np.stack([np.eye(4), np.roll(np.eye(4), 2, axis=1)])
+        >>> chart = rotations_exhibit({"good": np.eye(4)[None], "defect": half_wrong})
+        >>> chart.title
+        'Rotation predicted correctly in 100.0 % of good views, 50.0 % of defect views'
+        >>> chart.note
+        'Mean error in quarter turns: good 0.00, defect 1.00. By chance: 25.0 % correct, mean error 1.00.'
     """
-    groups = [
-        (logits, f"{name} ({len(logits):,})") for logits, name in zip((good, defect), names, strict=True)
-    ]
-    panels = []
+    predicted = {name: logits.argmax(axis=-1) for name, logits in groups.items() if len(logits)}
+    right, errors = [], []
+    for name, turns in predicted.items():
+        apart = np.abs(turns - np.arange(_QUARTERS))
+        right.append(f"{percent(float((apart == 0).mean()))} of {name} views")
+        errors.append(f"{name} {np.minimum(apart, _QUARTERS - apart).mean():.2f}")
+    note = f"Mean error in quarter turns: {', '.join(errors)}. By chance: 25.0 % correct, mean error 1.00."
+    draw = partial(draw_rotations, groups=predicted)
+    return Chart(f"Rotation predicted correctly in {', '.join(right)}", draw, note, (10.8, 3.4))
+
+
+def uncertainty_exhibit(
+    title: str, note: str, groups: Mapping[str, Logits], temperatures: Sequence[float]
+) -> Chart:
+    """Show how one minus the maximum softmax probability is distributed at each temperature.
+
+    Args:
+        title: A finding.
+        note: How to read it.
+        groups: Logits of each view `(N, V, C)` of good images and of defects, by name.
+        temperatures: Of each panel.
+    """
+    panels = {}
     for temperature in temperatures:
-        scores = [msp(logits, temperature).mean(axis=-1) for logits, _ in groups]
-        title = f"temperature {temperature:g}"
-        if all(map(len, scores)):
-            strange = np.repeat([False, True], [len(good), len(defect)])
-            title += f"\nAUROC {auroc(strange, np.concatenate(scores)):.3f}"
-        panels.append((title, scores))
-    if not panels:
-        return
-    size = type_for(figure, [title for title, _ in panels])
-    legend = [label for logits, label in groups if len(logits)]
-    plots = side_by_side(figure, size, len(panels), legend=legend, title=2)
-    # Nobody can be less sure than of any class alike.
-    edges = np.linspace(0, max(1 - 1 / good.shape[-1], 0.01), _BINS + 1)
-    for axes, (title, scores) in zip(plots[0], panels, strict=True):
-        for values, (_, label), colour in zip(scores, groups, (GOOD, DEFECT), strict=True):
-            if len(values):
-                counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
-                shares = 100 * counts / len(values)
-                axes.stairs(shares, edges, fill=True, color=colour, alpha=0.72, label=label)
-        axes.set_title(title, fontsize=size)
-        axes.set_xlim(edges[0], edges[-1])
-        axes.xaxis.set_major_locator(MaxNLocator(3, prune="both"))
-    plots[0, 0].set_ylabel("share of the group, %", fontsize=size)
-    middle = (plots[0, 0].get_position().x0 + plots[0, -1].get_position().x1) / 2
-    figure.supxlabel("1 − maximum softmax probability", fontsize=size, x=middle)
-    if legend:
-        legend_beside(plots[0, -1], size)
+        values = [msp(logits, temperature).mean(axis=-1) for logits in groups.values()]
+        panel = f"temperature {temperature:g}"
+        if all(map(len, values)):
+            defect = np.repeat([False, True], list(map(len, values)))
+            panel += f"\nAUROC {auroc(defect, np.concatenate(values)):.3f}"
+        panels[panel] = list(map(Group, groups, values, (GOOD, DEFECT)))
+    # The maximum probability is never below that of a guess.
+    highest = max(1 - 1 / max(logits.shape[-1] for logits in groups.values()), 0.01)
+    label = "1 − maximum softmax probability"
+    draw = partial(draw_histograms, panels=panels, label=label, limits=(0, highest), bins=_BINS)
+    return Chart(title, draw, note, (10.8, 3.4))
 
 
-def draw_reliability(
-    figure: Figure | SubFigure, before: Reliability, after: Reliability, temperature: float
-) -> None:
-    """Draw how often a classifier is right when it is so and so sure, as it is and with a temperature.
-
-    Under each plot stands how many answers are so sure: a large gap with few of them counts little.
+def scores_exhibit(
+    title: str, note: str, defect: NDArray[np.bool_], scores: Mapping[str, NDArray[np.float64]]
+) -> Chart:
+    """Show the ROC curves of several scores of the same images, the largest area first.
 
     Args:
-        figure: Where to.
-        before: At temperature 1.
-        after: At the temperature in use.
-        temperature: That temperature.
-
-    Example:
-        >>> figure = Figure()
-        >>> two_bins = Reliability(np.array([1, 3]), np.array([0.2, 0.9]), np.array([0.0, 1.0]))
-        >>> draw_reliability(figure, two_bins, two_bins, 1.5)
-        >>> figure.axes[1].get_title().splitlines()
-        ['temperature 1.5', 'off by 12.5 % on average']
+        title: A finding.
+        note: How to read it.
+        defect: Whether each image is a defect, `(N,)`; there must be both kinds.
+        scores: `(N,)` by name.
     """
-    titles = [
-        f"temperature {name}\noff by {100 * found.expected_error:.1f} % on average"
-        for found, name in ((before, "1"), (after, f"{temperature:.3g}"))
-    ]
-    size = type_for(figure, titles)
-    legend = ["how often right", "gap to how sure", "as right as sure", "number of answers"]
-    plots = side_by_side(figure, size, 2, legend=legend, title=2, heights=(5, 1))
-    for (above, below), found, title in zip(plots.T, (before, after), titles, strict=True):
-        edges = np.linspace(0, 100, len(found.answers) + 1)
-        filled = found.answers > 0
-        left, width = edges[:-1][filled], float(edges[1])
-        sure, right = 100 * found.confidence[filled], 100 * found.accuracy[filled]
-        bars = above.bar(left, right, width, align="edge", color=_PALE, edgecolor="white", zorder=2)
-        gaps = above.bar(
-            left,
-            sure - right,
-            width,
-            bottom=right,
-            align="edge",
-            facecolor=GOOD + "38",
-            edgecolor=GOOD,
-            hatch="////",
-            zorder=2,
-        )
-        (line,) = above.plot([0, 100], [0, 100], color=INK, linewidth=1.2, linestyle="--")
-        above.set(xlim=(0, 100), ylim=(0, 102))
-        above.set_title(title, fontsize=size)
-        answers = below.bar(left, found.answers[filled], width, align="edge", color=FAINT, edgecolor="white")
-        below.set_yticks([])
-        below.spines["left"].set_visible(False)
-        below.set_xlabel("how sure, %", fontsize=size)
-    plots[0, 0].set_ylabel("how often right, %", fontsize=size)
-    legend_beside(plots[0, 1], size, handles=[bars, gaps, line, answers], labels=legend)
+    curves = {name: cut(defect, values) for name, values in scores.items()}
+    curves = dict(sorted(curves.items(), key=lambda curve: -curve[1].auroc()))
+    return Chart(title, partial(draw_ranking, curves=curves), note, (10.8, 4.2))
 
 
-def draw_rotations(
-    figure: Figure | SubFigure, good: Logits, defect: Logits, names: tuple[str, str] = ("good", "defect")
-) -> str:
-    """Draw which rotations a network sees in images that were turned by none, one, two and three quarters.
+def logit_scores(logits: Logits, temperature: float) -> dict[str, NDArray[np.float64]]:
+    """Compute the scores that need logits alone, as `knowngood.detectors.confidence` defines them.
 
     Args:
-        figure: Where to.
-        good: Logits of good images, the true rotation before the predicted one, `(N, 4, 4)`, may be empty.
-        defect: Likewise of defects `(M, 4, 4)`.
-        names: What the two are called.
+        logits: `(N, V, C)` of V views.
+        temperature: Logits are divided by it.
 
     Returns:
-        A caption: how often the network is right of each, and how far off round the circle.
+        `(N,)` by name, averaged over the views.
 
     Example:
-        >>> caption = draw_rotations(Figure(), np.eye(4)[None], np.roll(np.eye(4), 2, axis=1)[None])
-        >>> print(caption)  # doctest: +NORMALIZE_WHITESPACE
-        The rotation is told rightly in 100.0 % of good views, 0.00 quarters off, and in 0.0 % of defect
-        views, 2.00 quarters off on average. By chance: 25.0 %, 1.00 quarters.
+        >>> scores = logit_scores(np.array([[[0.0, 0.0]], [[0.0, 300.0]]]), 1.0)
+        >>> scores["msp"].round(4), scores["entropy"].round(2)
+        (array([  -0.6931, -300.    ]), array([  -0.37, -294.29]))
     """
-    groups = list(zip((good, defect), names, (GOOD, DEFECT), strict=True))
-    panels = [(logits.argmax(axis=-1), name, colour) for logits, name, colour in groups if len(logits)]
-    truth = np.arange(_QUARTERS)
-    said = []
-    if panels:
-        size = type_for(figure)
-        plots = side_by_side(figure, size, len(panels), title=1)[0]
-        for axes, (predicted, name, colour) in zip(plots, panels, strict=True):
-            counts = np.bincount(predicted.ravel(), minlength=_QUARTERS)
-            for shares, side, fill, label in (
-                (100 * counts / predicted.size, -1, colour, "predicted"),
-                (np.full(_QUARTERS, 100 / _QUARTERS), 0, FAINT, "true"),
-            ):
-                axes.bar(truth + 0.4 * side, shares, 0.38, align="edge", color=fill, label=label)
-            axes.set_title(f"{name} ({len(predicted):,})", fontsize=size)
-            axes.set_xticks(truth, [f"{90 * quarters}°" for quarters in truth])
-            axes.set_xlabel("rotation", fontsize=size)
-            apart = np.abs(predicted - truth)
-            off = np.minimum(apart, _QUARTERS - apart).mean()
-            said.append(f"in {percent(float((apart == 0).mean()))} of {name} views, {off:.2f} quarters off")
-        # The bars of both panels stand on one scale; the legends stand above the highest of all.
-        plots[0].set_ylim(0, 1.3 * max(bar.get_height() for axes in plots for bar in axes.patches))
-        plots[0].set_ylabel("share of the views, %", fontsize=size)
-        for axes in plots:
-            axes.legend(loc="upper right", ncols=2, fontsize=0.95 * size, handlelength=1.2)
-    if not said:
-        return "There is no image whose rotation could be told."
-    return f"The rotation is told rightly {', and '.join(said)} on average. By chance: 25.0 %, 1.00 quarters."
+    values = np.clip(logits.astype(np.float64), -_LARGEST, _LARGEST)
+    scaled = np.sort(values / temperature, axis=-1)
+    largest = scaled[..., -1:]
+    rest = logsumexp(scaled[..., :-1], axis=-1, keepdims=True) - largest  # log odds against the largest
+    certain = np.logaddexp(0, rest)
+    surprise = largest - scaled + certain
+    # Where the network is certain the surprise is nothing, but its logarithm is known.
+    logarithm = np.where(surprise > _TINY, np.log(np.maximum(surprise, _TINY)), rest)
+    highest = values.max(axis=-1)
+    found = {
+        "msp": (rest - certain)[..., 0],
+        "max_logit": -highest,
+        "energy": -highest - temperature * certain[..., 0],
+        "entropy": logsumexp(logarithm - surprise, axis=-1),
+    }
+    return {name: score.mean(axis=1) for name, score in found.items()}
+
+
+def _calibration(found: Classification, classes: Classes) -> Chart:
+    """Calibration on good test images, on held-out images where no class of a test image is known."""
+    before, after, images = found.reliability(1.0), found.reliability(found.temperature), "good test images"
+    if before is None or after is None:
+        before, after, images = classes.before, classes.after, "held-out good images"
+    note = f"On {images}."
+    if classes.fitted:
+        note += f" The temperature {found.temperature:.3g} was fitted on held-out good images."
+    return calibration_exhibit(before, after, found.temperature, note)

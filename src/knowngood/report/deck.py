@@ -1,108 +1,130 @@
-"""What every set of slides is made of: a file, 16 to 9, and a few ways to fill a slide."""
+"""Exhibits as PDF slides, 16 to 9: one exhibit per slide, or on several where it is too long."""
 
 from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 
 from matplotlib.backends.backend_pdf import PdfPages
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 
 from knowngood.output import replacing
-from knowngood.report.figures import FAINT, INK, style
+from knowngood.report.exhibits import Chart, Exhibit, Pictures, Table, Text
+from knowngood.report.layout import Box, draw_pictures, draw_table
+from knowngood.report.style import FAINT, style
 
-SIZE = (13.33, 7.5)
+_SIZE = (13.33, 7.5)
 """Inches: 16 to 9."""
 
-LINE = 112
-"""Letters of a line across a slide."""
-
 _DPI = 200  # of images, so that none loses pixels that a projector could show
-_TITLE, _HALF = 60, 46  # letters of a line
+_TYPE, _LARGE, _TITLE = 14.0, 16.0, 25.0  # points: of notes and charts, of sentences, of titles
+_SPACING = 1.35
+_LEFT, _WIDTH, _TOP = 0.045, 0.92, 0.83
+_BESIDE = 0.62
+"""Where a note begins that is written beside its chart."""
+
+# Letters of a line: of a title, of a note below and beside, of a sentence.
+_TITLE_LINE, _NOTE_LINE, _BESIDE_LINE, _SENTENCE_LINE = 60, 112, 44, 96
+
+_NOTE_LINES = 3
+"""Lines of a note below; a longer one is written beside."""
+
+_SENTENCE_LINES, _TABLE_LINES = 14, 28
+"""Lines of one slide."""
 
 
-@contextmanager
-def open_deck(title: str, path: str | os.PathLike[str]) -> Iterator[Deck]:
-    """Write slides as PDF, 16 to 9, for as long as the context lasts; the same content makes the same file.
+def write_deck(title: str, path: str | os.PathLike[str], exhibits: Iterable[Exhibit]) -> None:
+    """Write exhibits as slides; the same exhibits make the same file.
 
     Args:
         title: Is kept in the file.
         path: The file to write or replace, whole or not at all.
+        exhibits: At least one.
 
     Raises:
         OutputError: The file cannot be written.
+
+    Example::
+
+        write_deck("Casting", "slides.pdf", [Text("What follows", ["Frozen features are best."])])
     """
     # Without a date, so that the same content makes the same file.
     metadata = {"Title": title, "CreationDate": None}
-    with replacing(path) as unfinished, style(), PdfPages(unfinished, metadata=metadata) as pdf:
-        yield Deck(pdf)
+    with replacing(path) as unfinished, style(_TYPE), PdfPages(unfinished, metadata=metadata) as pdf:
+        slides = chain.from_iterable(map(_split, exhibits))
+        for number, slide in enumerate(slides, 1):
+            pdf.savefig(_draw(slide, number), dpi=_DPI)
 
 
-class Deck:
-    """Adds slides to a file, with their numbers; `open_deck` makes one."""
-
-    def __init__(self, pdf: PdfPages) -> None:
-        self.pdf = pdf
-        self.count = 0
-
-    def add(self, title: str, draw: Callable[[SubFigure], object], remark: str = "") -> None:
-        """Add a slide.
-
-        Args:
-            title: Its title.
-            draw: Draws into what lies between title and remark; a text that it returns is the remark.
-            remark: Stands at the bottom.
-        """
-        self.count += 1
-        figure = Figure(figsize=SIZE, facecolor="white")
-        title = textwrap.fill(title, _TITLE)
-        lines = title.count("\n")
-        figure.text(0.045, 0.94, title, fontsize=25, va="top", color=INK, weight="bold")
-        figure.text(0.965, 0.03, str(self.count), fontsize=12, ha="right", color=FAINT)
-        # What a subfigure fills follows from the ratios of a grid alone, not from its margins.
-        above = 0.17 + 0.05 * lines
-        grid = figure.add_gridspec(
-            3, 3, width_ratios=[0.045, 0.92, 0.035], height_ratios=[above, 0.86 - above, 0.14]
-        )
-        said = draw(figure.add_subfigure(grid[1, 1])) or remark
-        figure.text(0.045, 0.03, textwrap.fill(str(said), LINE), fontsize=14, color=INK, linespacing=1.35)
-        self.pdf.savefig(figure, dpi=_DPI)  # type: ignore[no-untyped-call]
+def _split(exhibit: Exhibit) -> Iterator[Exhibit]:
+    """Divide sentences and rows among as many slides as they need."""
+    if isinstance(exhibit, Text):
+        sentences = [textwrap.fill(sentence, _SENTENCE_LINE) for sentence in exhibit.sentences if sentence]
+        parts = _parts([2 + sentence.count("\n") for sentence in sentences], _SENTENCE_LINES)
+        for part, number in parts:
+            yield replace(exhibit, title=exhibit.title + number, sentences=sentences[part])
+    elif isinstance(exhibit, Table):
+        heights = [1 + max(text.count("\n") for text in row) for row in exhibit.texts]
+        for part, number in _parts(heights, _TABLE_LINES):
+            yield replace(exhibit, title=exhibit.title + number, rows=exhibit.rows[part])
+    else:
+        yield exhibit
 
 
-def draw_facts(body: SubFigure, facts: Sequence[tuple[str, str]]) -> None:
-    """Names and values below each other."""
-    rows = [(textwrap.fill(name, 56), textwrap.fill(value, 30)) for name, value in facts]
-    heights = [1.0 + max(text.count("\n") for text in row) for row in rows]
-    step = min(0.09, 1 / max(1.0, sum(heights)))
-    size = min(16.0, 0.7 * step * 72 * body.bbox.height / body.dpi)
-    top = 1.0
-    for (name, value), height in zip(rows, heights, strict=True):
-        body.text(0, top, name, fontsize=size, va="top")
-        body.text(0.62, top, value, fontsize=size, va="top", weight="bold")
-        top -= height * step
+def _parts(heights: Sequence[int], most: int) -> list[tuple[slice, str]]:
+    """Divide things of some heights, and number the parts where there are several.
+
+    Example:
+        >>> _parts([1, 2, 2], most=3)
+        [(slice(0, 2, None), ' (1 of 2)'), (slice(2, 3, None), ' (2 of 2)')]
+    """
+    starts, room = [0], most
+    for place, height in enumerate(heights):
+        if height > room and place > starts[-1]:
+            starts.append(place)
+            room = most
+        room -= height
+    ends = [*starts[1:], len(heights)]
+    several = len(starts) > 1
+    return [
+        (slice(start, end), f" ({number} of {len(starts)})" if several else "")
+        for number, (start, end) in enumerate(zip(starts, ends, strict=True), 1)
+    ]
 
 
-def with_room(body: SubFigure, draw: Callable[[SubFigure], None]) -> None:
-    """A plot whose labels have room around it and can be read from afar."""
-    draw(body)
-    left, right = (inches * body.dpi / body.bbox.width for inches in (0.85, 0.25))
-    for axes in body.axes:
-        axes.set_position((left, 0.13, 1 - left - right, 0.85))
-        axes.xaxis.label.set_fontsize(14)
-        axes.yaxis.label.set_fontsize(14)
-        axes.tick_params(which="both", labelsize=13)
-        if axes.get_legend():
-            axes.legend(fontsize=14)
+def _draw(exhibit: Exhibit, number: int) -> Figure:
+    """Draw a slide."""
+    figure = Figure(figsize=_SIZE, facecolor="white")
+    title = textwrap.fill(exhibit.title, _TITLE_LINE)
+    figure.text(_LEFT, 0.94, title, fontsize=_TITLE, va="top", weight="bold")
+    figure.text(_LEFT + _WIDTH, 0.03, str(number), fontsize=12, ha="right", color=FAINT)
+    box = _note(figure, exhibit, _TOP - 0.05 * title.count("\n"))
+    if isinstance(exhibit, Text):
+        text = "\n\n".join(exhibit.sentences)
+        size = min(_LARGE, 72 * box[3] * _SIZE[1] / _SPACING / (1 + text.count("\n")))
+        figure.text(_LEFT, box[1] + box[3], text, fontsize=size, va="top", linespacing=_SPACING)
+    elif isinstance(exhibit, Table):
+        draw_table(figure, exhibit, box, largest=_TYPE)
+    elif isinstance(exhibit, Pictures):
+        draw_pictures(figure, exhibit, box, size=12)
+    else:
+        figure.set_layout_engine("constrained", rect=box)
+        exhibit.draw(figure)
+    return figure
 
 
-def beside(body: SubFigure, draw: Callable[[SubFigure], None], words: Sequence[str]) -> None:
-    """A plot on the left, sentences on the right."""
-    grid = body.add_gridspec(1, 2, width_ratios=[1.5, 1])
-    left, right = (body.add_subfigure(grid[0, column]) for column in (0, 1))
-    draw(left)
-    text = "\n\n".join(textwrap.fill(sentence, _HALF) for sentence in words if sentence)
-    spacing = 1.35
-    size = min(14.0, 72 * body.bbox.height / body.dpi / spacing / (1 + text.count("\n")))
-    right.text(0.04, 0.98, text, fontsize=size, va="top", linespacing=spacing)
+def _note(figure: Figure, exhibit: Exhibit, top: float) -> Box:
+    """Write the note of an exhibit below it, or beside it where it is long; the rest is for the exhibit."""
+    lines = [textwrap.fill(line, _NOTE_LINE) for line in exhibit.note.splitlines()]
+    below = sum(line.count("\n") + 1 for line in lines)
+    if below > _NOTE_LINES and isinstance(exhibit, Chart | Pictures):
+        text = "\n\n".join(textwrap.fill(line, _BESIDE_LINE) for line in exhibit.note.splitlines())
+        size = min(_TYPE, 72 * (top - 0.05) * _SIZE[1] / _SPACING / (1 + text.count("\n")))
+        figure.text(_BESIDE, top, text, fontsize=size, va="top", linespacing=_SPACING)
+        return _LEFT, 0.05, _BESIDE - 0.02 - _LEFT, top - 0.05
+    figure.text(_LEFT, 0.025, "\n".join(lines), fontsize=_TYPE, va="bottom", linespacing=_SPACING)
+    bottom = 0.05 + below * _TYPE * _SPACING / 72 / _SIZE[1]
+    return _LEFT, bottom, _WIDTH, top - bottom

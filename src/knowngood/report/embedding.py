@@ -8,28 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 HOW_TO_READ = (
-    "Neighbours on this map (t-SNE) are neighbours in the features. How far apart clusters lie, and how wide "
-    "they are, means nothing."
+    "t-SNE map: neighbours on the map are neighbours in feature space. Distances between clusters and their "
+    "sizes have no meaning."
 )
 
 _LEAST = 20
-"""Samples of a group below which one would not see where it lies."""
+"""Samples of a group that are shown at least: of fewer, its place could not be seen."""
 
 _PERPLEXITY = 30
-"""The usual number of neighbours that a sample is kept together with."""
+"""Number of neighbours that each sample is kept near to: the usual value."""
 
 _DIMENSIONS = 50
 """As in the paper: fewer speed up the search for neighbours, and what is left out is mostly noise."""
 
 _FEW = 5
-"""Below so many samples there are no neighbourhoods to speak of."""
+"""Fewer samples have no neighbourhoods."""
 
 
 def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64]:
     """Lay features out on a plane so that neighbours stay neighbours (t-SNE).
 
-    Distances between clusters that lie far apart mean nothing, nor do the sizes of clusters. Fewer than five
-    samples, or such as are all alike, lie where their two main directions of variation put them.
+    Distances between distant clusters have no meaning, nor have their sizes. Fewer than five samples, or
+    identical ones, are placed by their first two principal components.
 
     Reference: van der Maaten and Hinton, "Visualizing Data using t-SNE", Journal of Machine Learning
     Research 9, 2008, pages 2579-2605, https://jmlr.org/papers/v9/vandermaaten08a.html.
@@ -46,12 +46,12 @@ def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64
         >>> embed(features).shape
         (12, 2)
     """
-    # Here, because only who looks at features should wait for them, or need them at all.
+    # Imported here: only reports of features need them, and no other should wait.
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    # Threads add up in another order, and t-SNE makes a visible difference of the last digit. They would not
-    # even save time: its steps are so short that they wait for each other.
+    # Threads sum in another order, and t-SNE turns a difference in the last digit into a visible one. They
+    # would not even save time: the steps are so short that threads wait for each other.
     with threadpool_limits(limits=1):
         reduced = _reduced(features, seed)
         if len(reduced) < _FEW or np.ptp(reduced, axis=0).max() == 0:
@@ -64,16 +64,16 @@ def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64
 
 
 def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray[np.int64]:
-    """Choose samples to be drawn: of each group in proportion, but enough of the small ones to see them.
+    """Choose samples to draw: each group in proportion, but enough of the small ones to see them.
 
     Args:
         groups: The group of each sample, `(N,)`.
-        most: Samples that are chosen, where there are as many.
+        most: Number of samples to choose at most.
         seed: The same seed and groups give the same samples.
 
     Returns:
-        Rows of samples, ascending. Of each group there are at least 20, or all that it has; where even that
-        would be too many, as many of each as there is room for.
+        Rows of samples, ascending. Each group has at least 20, or all of its samples; where that would be
+        too many, equally many from each.
 
     Example:
         >>> rows = choose(["good"] * 900 + ["bent"] * 100, most=100)
@@ -93,7 +93,7 @@ def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray
 
 
 def _reduced(features: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
-    """Features along their main directions `(N, 2 to 50)`, 0 where there is none."""
+    """The principal components of features `(N, 2 to 50)`, padded with 0."""
     from sklearn.decomposition import PCA
 
     values = features.astype(np.float64)

@@ -6,9 +6,9 @@ import json
 import os
 from pathlib import Path
 
+from knowngood.extras import needs_extra
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.output import make_folder, replacing
-from knowngood.report.html import write_report
 
 
 def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> Path:
@@ -23,6 +23,7 @@ def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> 
 
     Raises:
         OutputError: A file or the folder cannot be written.
+        MissingExtra: The report's libraries are not installed; the other two files are written.
     """
     folder = Path(folder)
     make_folder(folder)
@@ -31,6 +32,9 @@ def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> 
         unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
     with replacing(folder / "scores.csv") as unfinished:
         evaluation.scores.to_csv(unfinished, index=False, errors="backslashreplace")
+    with needs_extra():
+        from knowngood.report.page import write_report
+
     report = folder / "report.html"
     write_report(evaluation, report)
     return report

@@ -1,86 +1,84 @@
-"""What several figures are made of: tables and rows of images that never leave their place."""
+"""Tables and pictures at their place in a figure, in the largest size that fits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
-from numpy.typing import NDArray
 
-from knowngood.report.figures import FAINT, INK
+from knowngood.report.exhibits import Picture, Pictures, Table
+from knowngood.report.style import FAINT, INK, short
 
-_LETTER = 0.62
+Box = tuple[float, float, float, float]
+"""Left, bottom, width and height as shares of a figure."""
+
+LETTER = 0.62
 """Width of a letter in DejaVu Sans, the widest type in use, as a share of the type size."""
 
-_LINE = 1.3
-"""Height of a line, likewise."""
+LINE = 1.35
+"""Height of a line, as a share of the type size."""
 
 _APART = 2
 """Letters between two columns."""
 
+_AIRY = 2.1
+"""Height of a row where there is room, as a share of the type size."""
+
 _GAP = 0.04
-"""Between two tables, as a share of the figure."""
+"""Between two pictures, as a share of their side."""
 
 
-def type_size(rows: Sequence[Sequence[str]], width: float, height: float, largest: float) -> float:
+def table_size(table: Table, width: float, height: float, largest: float) -> float:
     """Choose the largest type in which a table keeps to its place.
 
     Args:
-        rows: Its texts; a text may have several lines.
+        table: The table.
         width: Of the place, in inches.
-        height: Likewise.
+        height: Of the place, in inches.
         largest: The largest type wanted, in points.
 
     Returns:
         The size in points.
 
     Example:
-        >>> type_size([["layer", "kind"], ["encoder", "Conv2d"]], 10.0, 5.0, largest=13)
+        >>> table_size(Table("", ["layer", "type"], [["encoder", "Conv2d"]]), 10.0, 5.0, largest=13)
         13
-        >>> size = type_size([["layer"]] * 60, 10.0, 5.0, largest=13)
-        >>> round(size, 1)
-        4.6
+        >>> round(table_size(Table("", ["layer"], [["encoder"]] * 59), 10.0, 5.0, largest=13), 1)
+        4.4
     """
-    return min(
-        largest, 72 * width / (_LETTER * sum(_letters(rows))), 72 * height / (_LINE * sum(_lines(rows)))
-    )
+    rows = _rows(table)
+    return min(largest, 72 * width / (LETTER * sum(_letters(rows))), 72 * height / (LINE * sum(_lines(rows))))
 
 
-def table(
-    figure: Figure | SubFigure,
-    rows: Sequence[Sequence[str]],
-    box: tuple[float, float, float, float],
-    *,
-    size: float,
-    right: Sequence[int] = (),
-) -> None:
-    """Draw a table from the top of a place downwards, each column as wide as what stands in it asks for.
+def draw_table(figure: Figure, table: Table, box: Box, *, largest: float) -> None:
+    """Draw a table from the top of a place downwards, its columns as wide as their texts need.
 
     Args:
         figure: Where to.
-        rows: Its texts, the first row being the head.
-        box: The place: left, bottom, width and height as shares of the figure.
-        size: Of the type, in points; see `type_size`.
-        right: Columns that stand to the right, such as those of numbers.
+        table: At least one row.
+        box: The place.
+        largest: The largest type wanted, in points.
 
     Example:
         >>> figure = Figure()
-        >>> table(figure, [["layer", "output"], ["encoder", "16"]], (0, 0, 1, 1), size=12)
+        >>> draw_table(figure, Table("", ["layer", "output"], [["encoder", "16"]]), (0, 0, 1, 1), largest=12)
         >>> figure.axes[0].tables[0][1, 0].get_text().get_text()
         'encoder'
     """
     axes = figure.add_axes(box)
+    axes.set_in_layout(False)
     axes.axis("off")
+    rows = _rows(table)
     letters, lines = _letters(rows), _lines(rows)
-    # Airy where there are few rows, as close as `type_size` reckons where there are many.
-    line = min(1 / sum(lines), 2.1 * size / (72 * box[3] * figure.bbox.height / figure.dpi))
+    across, down = figure.get_size_inches()
+    size = table_size(table, across * box[2], down * box[3], largest)
+    # Airy where there are few rows, as close as `table_size` reckons where there are many.
+    line = min(1 / sum(lines), _AIRY * size / (72 * box[3] * down))
     drawn = axes.table(
-        rows[1:],
-        colLabels=rows[0],
+        rows,
         colWidths=[count / sum(letters) for count in letters],
         cellLoc="left",
         bbox=Bbox.from_bounds(0, 1 - line * sum(lines), 1, line * sum(lines)),
@@ -88,121 +86,113 @@ def table(
     )
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(size)
+    first_number = len(letters) - table.numbers
     for (row, column), cell in drawn.get_celld().items():
         cell.set_height(line * lines[row])
         cell.set_edgecolor(FAINT)
-        cell.set_text_props(
-            color=INK, weight="bold" if row == 0 else "normal", ha="right" if column in right else "left"
-        )
+        bold = column > 0 if not table.columns else row == 0
+        right = column >= first_number
+        cell.set_text_props(color=INK, weight="bold" if bold else "normal", ha="right" if right else "left")
         # As a share of the cell: the left edge of the table is the left edge of its first letters.
-        cell.PAD = 0.0 if column == 0 and column not in right else 0.5 * _APART / letters[column]
+        cell.PAD = 0.0 if column == 0 and not right else 0.5 * _APART / letters[column]
 
 
-def tables(
-    figure: Figure | SubFigure,
-    head: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    right: Sequence[int] = (),
-    below: int = 24,
-) -> None:
-    """Draw one table, or up to three beside each other where there are many rows, over the whole place.
-
-    The wider the place the larger the type: on a slide more than on a page.
+def draw_pictures(figure: Figure, pictures: Pictures, box: Box, *, size: float) -> None:
+    """Draw pictures as large as there is room for, with their captions above and the names of rows beside.
 
     Args:
         figure: Where to.
-        head: The first row of each.
-        rows: All others.
-        right: As `table` takes it.
-        below: Rows that stand below each other before another table begins.
+        pictures: One row is broken into as many as give the largest pictures.
+        box: The place.
+        size: Of the type, in points.
 
     Example:
-        >>> figure = Figure()
-        >>> tables(figure, ["epoch", "loss"], [["1", "0.5"], ["2", "0.4"], ["3", "0.3"]], below=2)
-        >>> [len(axes.tables[0].get_celld()) for axes in figure.axes]
-        [6, 4]
+        >>> import numpy as np
+        >>> figure, grey = Figure(), np.zeros((8, 8), np.uint8)
+        >>> draw_pictures(figure, Pictures("", [[Picture(grey, "cut"), Picture(grey)]]), (0, 0, 1, 1), size=9)
+        >>> len(figure.axes[0].images), figure.axes[0].texts[0].get_text()
+        (2, 'cut')
     """
-    across, down = (length / figure.dpi for length in (figure.bbox.width, figure.bbox.height))
-    length = -(-len(rows) // min(3, -(-len(rows) // below)))
-    parts = [[head, *rows[start : start + length]] for start in range(0, len(rows), length)]
-    share = 1 / len(parts)
-    width = share - _GAP * (len(parts) > 1)
-    # A slide is read from farther away than a page of the same width.
-    largest = min(14.0, across**2 / 11)
-    size = min(type_size(one, width * across, down, largest) for one in parts)
-    for place, one in enumerate(parts):
-        # The last one may be shorter: its lines are as high all the same.
-        high = len(one) / len(parts[0])
-        table(figure, one, (place * share, 1 - high, width, high), size=size, right=right)
+    across, down = (float(side) for side in figure.get_size_inches() * box[2:])
+    letter, line = LETTER * size / 72, LINE * size / 72
+    names = [short(name) for name in pictures.names]
+    left = letter * (1 + max(map(len, names), default=-1))
+    rows, (height, step, head) = _arranged(pictures, across - left, down, (letter, line))
+    axes = figure.add_axes(box)
+    axes.set_in_layout(False)
+    axes.axis("off")
+    axes.set(xlim=(0, across), ylim=(down, 0))  # in inches, from the top downwards
+    top = 0.0
+    for place, row in enumerate(rows):
+        captioned = any(picture.caption for picture in row)
+        top += head * captioned
+        for column, picture in enumerate(row):
+            x = left + (column + 0.5) * step
+            if picture.caption:
+                text = "\n".join(_cut(text, int(step / letter)) for text in picture.caption.split("\n"))
+                axes.text(
+                    x, top - 0.2 * line, text, fontsize=size, ha="center", va="bottom", linespacing=1.15
+                )
+            _show(axes, picture, (x, top), height * (1 - _GAP), size)
+        if names:
+            axes.text(left - letter, top + height / 2, names[place], fontsize=size, ha="right", va="center")
+        top += height
 
 
-def image_grid(
-    figure: Figure | SubFigure,
-    rows: int,
-    images: Sequence[int],
-    *,
-    left: float = 0.0,
-    right: float = 1.0,
-    top: float = 1.0,
-) -> NDArray[Any]:
-    """Make axes for rows of images, as large as there is room for, close to each other and to the top.
+def _arranged(
+    pictures: Pictures, across: float, down: float, letter: tuple[float, float]
+) -> tuple[Sequence[Sequence[Picture]], tuple[float, float, float]]:
+    """Find the largest pictures that fit; one row without a name is broken for it.
 
     Args:
-        figure: Where to.
-        rows: Number of rows.
-        images: Shape `(n, H, W, ...)` of the images in a row.
-        left: Where they begin, as a share of the figure's width.
-        right: Where they end at the latest.
-        top: Where they begin, as a share of the height.
+        pictures: The pictures.
+        across: Width of the place, in inches.
+        down: Its height.
+        letter: Width and height of a letter.
 
     Returns:
-        The axes, `(rows, n)`.
-
-    Example:
-        >>> image_grid(Figure(), 3, (10, 28, 28, 1)).shape
-        (3, 10)
+        The rows, and inches: the height of a picture, the width that it has, the height of a caption.
     """
-    columns, height, width = images[:3]
-    across, down = figure.bbox.width, figure.bbox.height
-    side = min(across * (right - left) / columns / width, down * top / rows / height)
-    step = side * width / across, side * height / down
-    grid = np.empty((rows, columns), dtype=object)
-    for row, column in np.ndindex(rows, columns):
-        corner = left + column * step[0], top - (row + 1) * step[1]
-        axes = figure.add_axes((*corner, 0.96 * step[0], 0.96 * step[1]))
-        axes.axis("off")
-        grid[row, column] = axes
-    return grid
+    rows, flows = pictures.rows, len(pictures.rows) == 1 and not pictures.names
+    captions = [picture.caption.split("\n") for row in rows for picture in row if picture.caption]
+    head = letter[1] * (0.4 + max(map(len, captions))) if captions else 0.0
+    wanted = letter[0] * (1 + max((len(text) for lines in captions for text in lines), default=0))
+    shapes = [picture.image.shape for row in rows for picture in row if picture.image is not None]
+    ratio = max((shape[1] / shape[0] for shape in shapes), default=1.0)
+
+    def fitting(columns: int) -> tuple[float, float, int]:
+        """How good so many columns are, how high a picture then is, and their number."""
+        count = -(-len(rows[0]) // columns) if flows else len(rows)
+        height = min(across / columns / ratio, (down - head * (count if flows else 1)) / count)
+        return height * min(1.0, across / columns / wanted), height, columns
+
+    # The largest pictures that do not cut their captions by more than they gain.
+    numbers = range(1, 1 + len(rows[0])) if flows else [max(map(len, rows))]
+    _, height, columns = max(map(fitting, numbers))
+    if flows:
+        rows = [rows[0][start : start + columns] for start in range(0, len(rows[0]), columns)]
+    return rows, (height, min(across / columns, max(height * ratio, wanted)), head)
 
 
-def show(axes: Axes, image: NDArray[np.float32] | NDArray[np.uint8]) -> None:
-    """Show an image `(H, W, C)`, grey or colour, uint8 or from 0 to 1.
-
-    Example:
-        >>> axes = Figure().add_subplot()
-        >>> show(axes, np.zeros((28, 28, 1), np.uint8))
-        >>> axes.images[0].get_array().shape
-        (28, 28)
-    """
-    top = 255 if image.dtype == np.uint8 else 1
-    grey = image.shape[-1] == 1
-    axes.imshow(
-        image[..., 0] if grey else np.clip(image, 0, top), cmap="gray" if grey else None, vmin=0, vmax=top
-    )
-    bare(axes)
+def _show(axes: Axes, picture: Picture, place: tuple[float, float], height: float, size: float) -> None:
+    """Draw a picture, or why there is none, with the middle of its upper edge at a place."""
+    x, y = place
+    if picture.image is None:
+        axes.text(x, y + height / 2, picture.text, fontsize=size, ha="center", va="center", color=FAINT)
+        return
+    half = height * picture.image.shape[1] / picture.image.shape[0] / 2
+    grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if picture.image.ndim == 2 else {}
+    axes.imshow(picture.image, extent=(x - half, x + half, y + height, y), aspect="auto", **grey)
 
 
-def bare(axes: Axes) -> None:
-    """Leave only the image, and room for a label."""
-    axes.axis("on")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
+def _cut(line: str, letters: int) -> str:
+    """Cut a line to so many letters, but keep its end: there stand numbers."""
+    return line if len(line) <= letters else line[: max(0, letters - 6)] + "…" + line[-5:]
 
 
-def name_row(axes: Axes, text: str) -> None:
-    """Write to the left of an image what its row shows."""
-    axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=12)
+def _rows(table: Table) -> list[list[str]]:
+    """All rows, the head first where there is one."""
+    return [list(table.columns), *table.texts] if table.columns else table.texts
 
 
 def _letters(rows: Sequence[Sequence[str]]) -> list[int]:

@@ -1,140 +1,203 @@
-"""Figures of what a detector that rebuilds images cannot rebuild.
+"""What a detector cannot reconstruct: the worst images, the sums of differences, and which class is worse.
 
-Each is drawn into a figure that somebody else made, in `figures.style`: a slide, or one that goes on a page.
 The tables are those of `knowngood.inspector.reconstructions.reconstructions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
+import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure, SubFigure
 
-from knowngood.report.figures import DEFECT, GOOD, INK
-from knowngood.report.layout import bare, image_grid, name_row, show
+from knowngood.report.charts import Group, draw_histograms
+from knowngood.report.exhibits import Chart, Exhibit, Picture, Pictures
+from knowngood.report.pictures import pixels
+from knowngood.report.style import DEFECT, GOOD
 from knowngood.report.words import score
 
-WORST = 10
-"""Samples that are shown of each kind."""
+if TYPE_CHECKING:
+    from knowngood.inspector.evaluation import Evaluation
 
-DIFFERENCES = "magma"
+WORST = 10
+"""Samples that are shown of each class."""
+
+_DIFFERENCES = "magma"
 """A colour map whose order colour-blind readers see as well."""
 
 _BINS = 60
 
 
-def draw_worst(figure: Figure | SubFigure, table: pd.DataFrame, largest: float) -> None:
-    """Draw the samples with the largest sums of differences: reconstruction, original, difference map.
-
-    Rows whose images were not kept are passed over.
+def reconstruction_exhibits(evaluation: Evaluation) -> list[Exhibit]:
+    """Show how well test images are reconstructed; nothing where the detector reconstructs none.
 
     Args:
-        figure: Where to.
-        table: The reconstructions of one class.
-        largest: The end of the colour scale of differences; see `largest_difference`.
+        evaluation: Of any inspector.
     """
-    worst = _worst(table)
-    if worst.empty:
-        return
-    grid = image_grid(figure, 3, (WORST, *worst["original"].iloc[0].shape), left=0.11, right=0.95, top=0.93)
-    for position, row in enumerate(worst.to_dict("records")):
-        column = grid[:, position]
-        show(column[0], row["reconstruction"])
-        show(column[1], row["original"])
-        drawn = column[2].imshow(row["difference"], cmap=DIFFERENCES, vmin=0, vmax=largest)
-        bare(column[2])
-        column[0].set_title(score(row["sum_of_differences"]), fontsize=13)
-    for axes, label in zip(grid[:, 0], ("reconstruction", "original", "difference"), strict=True):
-        name_row(axes, label)
-    last = grid[2, len(worst) - 1].get_position()
-    bar = figure.add_axes((last.x1 + 0.01, last.y0, 0.01, last.height))
-    figure.colorbar(drawn, cax=bar).ax.tick_params(labelsize=12)
+    table = evaluation.reconstructions
+    if table is None:
+        return []
+    names = ("good", "defect")
+    good, defect = table[table["label"] == "good"], table[table["label"] != "good"]
+    line = evaluation.metrics["threshold"] if is_sum(good, defect) else None
+    finding, numbers = likeness(good, defect, names)
+    return [
+        *worst_exhibits(good, defect, names),
+        sums_exhibit(finding, " ".join(numbers), good, defect, names, line),
+    ]
 
 
-def largest_difference(*tables: pd.DataFrame) -> float:
-    """The largest difference in any map that is shown of the tables, so that all are drawn on one scale.
+def worst_exhibits(
+    in_class: pd.DataFrame, out_of_class: pd.DataFrame, names: tuple[str, str]
+) -> Iterator[Pictures]:
+    """Show the samples of each class with the largest sums of differences.
 
-    It is 1 where there is no difference at all: a scale needs a length.
+    A class without samples, or of which no images were kept, is left out. All difference maps are on one
+    colour scale.
 
-    Example:
-        >>> maps = [np.array([[0.5, 2.0]]), np.array([[0.5, 1.0]])]
-        >>> largest_difference(pd.DataFrame({"sum_of_differences": [2.5, 1.5], "difference": maps}))
-        2.0
+    Args:
+        in_class: Reconstructions of in-class samples.
+        out_of_class: Reconstructions of the others.
+        names: What they are called.
     """
-    maps = [image for table in tables for image in _worst(table)["difference"]]
-    return max((float(image.max()) for image in maps), default=0.0) or 1.0
+    shown = [_descending(table[table["difference"].notna()])[:WORST] for table in (in_class, out_of_class)]
+    maps = [image for table in shown for image in table["difference"]]
+    largest = max((float(image.max()) for image in maps), default=0.0) or 1.0
+    note = (
+        "Above each: the sum of absolute differences. Difference maps are summed over the channels, on one "
+        f"colour scale for both classes: black is 0, light yellow is {score(largest)}."
+    )
+    colours = matplotlib.colormaps[_DIFFERENCES]
+    for table, name in zip(shown, names, strict=True):
+        rows: list[list[Picture]] = [[], [], []]
+        for row in table.to_dict("records"):
+            caption = score(row["sum_of_differences"])
+            difference = colours(row["difference"] / largest)[..., :3]
+            images = (row["reconstruction"], row["original"], difference)
+            kinds = ("reconstruction", "original", "difference")
+            for line, image, kind in zip(rows, images, kinds, strict=True):
+                above = caption if kind == kinds[0] else ""
+                line.append(Picture(pixels(image), above, f"{kind} of {row['path']}"))
+        if rows[0]:
+            title = f"The {len(table)} worst reconstructions of {name} samples"
+            yield Pictures(title, rows, ("reconstruction", "original", "difference"), note)
 
 
-def draw_histogram(
-    figure: Figure | SubFigure,
+def sums_exhibit(
+    title: str,
+    note: str,
     in_class: pd.DataFrame,
     out_of_class: pd.DataFrame,
     names: tuple[str, str],
     threshold: float | None,
-) -> None:
-    """Draw how the sums of differences of both classes are spread: in-class orange, out-of-class blue.
+) -> Chart:
+    """Show how the sums of differences of both classes are distributed.
 
     Args:
-        figure: Where to.
+        title: A finding.
+        note: How to read it.
         in_class: Reconstructions of in-class samples.
-        out_of_class: Likewise of the others.
+        out_of_class: Reconstructions of the others.
         names: What they are called.
         threshold: A line on the axis; None where the threshold is not one of sums.
-
-    Example:
-        >>> figure, near, far = Figure(), {"sum_of_differences": [1.0, 2.0]}, {"sum_of_differences": [5.0]}
-        >>> draw_histogram(figure, pd.DataFrame(near), pd.DataFrame(far), ("good", "bent"), 3.0)
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        ['good (2)', 'bent (1)', 'threshold 3']
     """
     sums = [table["sum_of_differences"].to_numpy(np.float64) for table in (in_class, out_of_class)]
     everything = np.concatenate([*sums, [] if threshold is None else [threshold]])
-    low, high = (everything.min(), everything.max()) if len(everything) else (0.0, 1.0)
-    if high - low < 1e-6 * max(1.0, abs(high)):  # equal but for rounding: bars still need a width
-        low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, _BINS + 1)
-    axes = figure.add_subplot()
-    for values, name, colour in zip(sums, names, (GOOD, DEFECT), strict=True):
-        if len(values):
-            # Shares of their own class: of ten samples one would see nothing beside 1,348, and the classes'
-            # sizes are those of the data set, not those of a production.
-            shares = 100 * np.histogram(values, edges)[0] / len(values)
-            label = f"{name} ({len(values):,})"
-            axes.stairs(shares, edges, fill=True, color=colour, alpha=0.72, label=label)
-    if threshold is not None:
-        axes.axvline(threshold, color=INK, linestyle="--", label=f"threshold {score(threshold)}")
-    axes.set(xlabel="sum of differences", ylabel="share of the class, %")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend()
+    limits = (float(everything.min()), float(everything.max())) if len(everything) else (0.0, 1.0)
+    groups = list(map(Group, names, sums, (GOOD, DEFECT)))
+    draw = partial(
+        draw_histograms,
+        panels={"": groups},
+        label="sum of absolute differences",
+        limits=limits,
+        threshold=threshold,
+        bins=_BINS,
+    )
+    return Chart(title, draw, note)
 
 
-def draw_typical(figure: Figure | SubFigure, tables: Sequence[pd.DataFrame], names: Sequence[str]) -> None:
-    """Draw the sample in the middle of each class, by its sum of differences, and what is rebuilt of it.
+def typical_exhibit(
+    title: str, note: str, tables: Sequence[pd.DataFrame], names: Sequence[str]
+) -> Pictures | None:
+    """Show the sample of each class with the median sum of differences, and its reconstruction.
 
-    A class is passed over where it is empty, or the images of that sample were not kept.
+    Args:
+        title: A finding.
+        note: How to read it.
+        tables: Reconstructions by class; one is left out where it is empty, or its images were not kept.
+        names: What the classes are called.
+
+    Returns:
+        The pictures; None where there is none.
     """
-    middle = [
-        (name, _descending(table).iloc[len(table) // 2].to_dict())
-        for table, name in zip(tables, names, strict=True)
+    rows: list[list[Picture]] = []
+    shown: list[str] = []
+    for table, name in zip(tables, names, strict=True):
+        row = _descending(table).iloc[len(table) // 2] if len(table) else None
+        if row is not None and isinstance(row["original"], np.ndarray):
+            captions = ("original", "reconstruction") if not rows else ("", "")
+            images = (row["original"], row["reconstruction"])
+            rows.append([Picture(pixels(image), text) for image, text in zip(images, captions, strict=True)])
+            shown.append(name)
+    return Pictures(title, rows, shown, note) if rows else None
+
+
+def is_sum(*tables: pd.DataFrame) -> bool:
+    """Find out whether the scores are sums of differences, so that a threshold is a line between sums.
+
+    Example:
+        >>> is_sum(pd.DataFrame({"score": [2.0], "sum_of_differences": [2.0]}))
+        True
+    """
+    return all(np.allclose(table["score"], table["sum_of_differences"], rtol=1e-3) for table in tables)
+
+
+def likeness(
+    in_class: pd.DataFrame, out_of_class: pd.DataFrame, names: tuple[str, str]
+) -> tuple[str, list[str]]:
+    """Say which class is reconstructed better, by structural similarity and mean difference.
+
+    Returns:
+        The finding in one sentence, and the numbers behind it.
+
+    Example:
+        >>> good = pd.DataFrame({"ssim": [0.9], "mean_difference": [0.02]})
+        >>> bent = pd.DataFrame({"ssim": [0.7], "mean_difference": [0.05]})
+        >>> likeness(good, bent, ("good", "bent"))[0]
+        'Reconstructions of good samples are closer to their originals than those of bent samples'
+    """
+    numbers = [
+        f"{name}: mean SSIM {table['ssim'].mean():.3f} (1 is identical), mean absolute difference "
+        f"{table['mean_difference'].mean():.4f} of the full range, over {len(table):,} samples."
+        for table, name in ((in_class, names[0]), (out_of_class, names[1]))
         if len(table)
     ]
-    chosen = [(name, row) for name, row in middle if isinstance(row["original"], np.ndarray)]
-    if not chosen:
-        return
-    grid = image_grid(figure, len(chosen), (2, *chosen[0][1]["original"].shape), left=0.18, top=0.93)
-    for line, (name, row) in zip(grid, chosen, strict=True):
-        show(line[0], row["original"])
-        show(line[1], row["reconstruction"])
-        name_row(line[0], name)
-    for axes, title in zip(grid[0], ("original", "rebuilt"), strict=True):
-        axes.set_title(title, fontsize=13)
+    if len(numbers) < 2:
+        return "There is only one class", numbers
+    by_ssim = _better(in_class["ssim"].mean() - out_of_class["ssim"].mean())
+    by_difference = _better(out_of_class["mean_difference"].mean() - in_class["mean_difference"].mean())
+    if by_ssim is not None and by_difference is not None and by_ssim != by_difference:
+        finding = (
+            f"The measures disagree: {names[by_ssim]} is better by SSIM, {names[by_difference]} by mean "
+            "difference"
+        )
+        return finding, numbers
+    better = by_difference if by_ssim is None else by_ssim
+    if better is None:
+        return (
+            f"Reconstructions of {names[0]} and {names[1]} samples are equally close to the originals",
+            numbers,
+        )
+    finding = f"Reconstructions of {names[better]} samples are closer to their originals than those of "
+    return f"{finding}{names[1 - better]} samples", numbers
 
 
-def _worst(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows to show, the largest sum of differences first."""
-    return _descending(table[table["difference"].notna()])[:WORST]
+def _better(lead: float) -> int | None:
+    """0 where the first is ahead, 1 where the second is, None where neither is."""
+    return 0 if lead > 0 else 1 if lead < 0 else None
 
 
 def _descending(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,24 +1,24 @@
-"""PDF slides of a study of classifiers of defects: data, expectations, how they learned, what they say."""
+"""PDF slides of a study of classifiers of defects: data, expectations, training, results, predictions."""
 
 from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import SubFigure
 from numpy.typing import NDArray
 
 from knowngood.metrics.classification import imbalance_ratio
-from knowngood.report.classified import draw_pictures
-from knowngood.report.deck import Deck, draw_facts, open_deck, with_room
-from knowngood.report.layout import table, tables, type_size
-from knowngood.report.learned import learning_shown, lesson_words
-from knowngood.report.plots import short
-from knowngood.report.supervised import Exhibit, answers_shown
+from knowngood.report.classification import classification_exhibits
+from knowngood.report.deck import write_deck
+from knowngood.report.exhibits import Exhibit, Picture, Pictures, Table, Text
+from knowngood.report.slides import facts_table
+from knowngood.report.style import short
+from knowngood.report.training import training_exhibits
 from knowngood.report.words import MISSING, score
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 DOCUMENT = "the document"
 """The row of results that others gave."""
 
-_SENTENCE, _LINES = 96, 14  # letters of a line, and lines of a slide
-_TYPE = 16.0
-_SPACING = 1.35
 _METHOD, _HEAD = 34, 14  # letters of a line in the table of results
 
 
@@ -49,16 +46,16 @@ def write_supervised_slides(
     """Write slides as PDF, 16 to 9; the same content makes the same file.
 
     Args:
-        title: Stands on the first slide.
+        title: Of the first slide.
         path: The file to write or replace.
         facts: Names and values: the data, the protocol.
-        kinds: The kinds of parts, and a picture of each, uint8 `(n, h, w, 3)`; may be empty.
+        kinds: The classes, and a picture of each, uint8 `(n, h, w, 3)`; may be empty.
         expectations: Sentences: which problems are to be expected of such data.
         choices: Sentences: on which images each choice was made.
-        results: A row a method: `method`, then figures, with the spread of each as `<figure>_sd` where it has
-            one. The row of the method `the document` holds what others found.
+        results: One row per method: `method`, then figures, with the spread of each as `<figure>_sd` where it
+            has one. The row of the method `the document` holds what others found.
         evaluations: Of classifiers of defects, by method, the best one first; at least one.
-        notes: Sentences that conclude.
+        notes: Conclusions.
         experiments: As `knowngood.inspector.comparison.compare` gives them; None for none.
 
     Raises:
@@ -69,96 +66,56 @@ def write_supervised_slides(
         write_supervised_slides("Casting", "slides.pdf", facts=facts, kinds=kinds, ...)
     """
     best, shown = next(iter(evaluations.items()))
-    with open_deck(title, path) as deck:
-        deck.add(title, lambda body: draw_facts(body, facts))
-        _add_kinds(deck, shown, kinds)
-        _add_sentences(deck, "What problems are to be expected", expectations)
-        _add_sentences(deck, "Where each choice was made", choices)
-        for method, evaluation in evaluations.items():
-            _add_training(deck, method, evaluation)
-        if len(results):
-            deck.add(_outcome(results), lambda body: _draw_results(body, results), _how_to_read(results))
-        if experiments is not None:
-            deck.add(
-                "One thing changed at a time",
-                lambda body: _draw_results(body, _of_experiments(experiments)),
-                "Training and validation images without augmentation; test at the inspector's threshold.",
-            )
-        for exhibit in answers_shown(shown):
-            _add(deck, best, exhibit)
-        _add_sentences(deck, "What follows", notes)
+    names, pictures = kinds
+    exhibits: list[Exhibit] = [facts_table(title, facts), _classes(shown)]
+    if len(names):
+        row = [Picture(image, short(name)) for name, image in zip(names, pictures, strict=True)]
+        exhibits.append(Pictures("An image of each class", [row]))
+    exhibits += _sentences("Expected problems", expectations)
+    exhibits += _sentences("Which images each choice was made on", choices)
+    for method, evaluation in evaluations.items():
+        exhibits += _of(method, training_exhibits(evaluation.records))
+    if len(results):
+        spread = any(f"{figure}_sd" in results for figure in _figures(results))
+        note = f"Mean ± standard deviation over the runs; {MISSING}: unknown." if spread else ""
+        exhibits.append(_results(_outcome(results), results, note))
+    if experiments is not None:
+        note = "Training and validation images without augmentation; test at the inspector's threshold."
+        exhibits.append(_results("One change at a time", _of_experiments(experiments), note))
+    exhibits += _of(best, classification_exhibits(shown))
+    write_deck(title, path, [*exhibits, *_sentences("Conclusions", notes)])
 
 
-def _add(deck: Deck, method: str, exhibit: Exhibit) -> None:
-    """Add an exhibit of a method."""
-    deck.add(
-        f"{method}: {exhibit.finding}",
-        # What a plot without a place of its own says of itself is in the remark already.
-        lambda body: with_room(body, exhibit.draw) if exhibit.loose else exhibit.drawn(body),  # type: ignore[arg-type]
-        exhibit.remark,
-    )
+def _of(method: str, exhibits: Sequence[Exhibit]) -> Iterator[Exhibit]:
+    """Exhibits with the name of their method in the title."""
+    return (replace(exhibit, title=f"{method}: {exhibit.title}") for exhibit in exhibits)
 
 
-def _add_kinds(deck: Deck, shown: Evaluation, kinds: tuple[Sequence[str], NDArray[np.uint8]]) -> None:
-    """How many images of each kind there are, and what they look like."""
-    assert shown.training is not None
-    assert shown.training.lesson is not None
-    assert shown.classification is not None
-    names, counts = shown.training.lesson.names, shown.training.lesson.counts
-    judged = np.bincount(shown.classification.truth[:, 0] + 1, minlength=1 + len(names))[1:]
+def _sentences(title: str, sentences: Sequence[str]) -> list[Exhibit]:
+    """Sentences under a title; nothing where there are none."""
+    return [Text(title, sentences)] if any(sentences) else []
+
+
+def _classes(evaluation: Evaluation) -> Table:
+    """How many images each class has."""
+    record = evaluation.records.classifier
+    assert record is not None
+    assert evaluation.classification is not None
+    names, counts = record.names, record.counts
+    tested = np.bincount(evaluation.classification.truth[:, 0] + 1, minlength=1 + len(names))[1:]
     rows = [
-        [short(name, 40), f"{count:,}", f"{tested:,}"]
-        for name, count, tested in zip(names, counts, judged, strict=True)
+        [short(name, 40), f"{count:,}", f"{test:,}"]
+        for name, count, test in zip(names, counts, tested, strict=True)
     ]
-    rows.append(["all", f"{sum(counts):,}", f"{judged.sum():,}"])
+    rows.append(["all", f"{sum(counts):,}", f"{tested.sum():,}"])
     ratio = imbalance_ratio(counts)
     size = (
         "about equally many images of each"
         if ratio < 1.5
-        else f"the largest has {ratio:.3g} times the smallest"
+        else f"the largest has {ratio:.3g} times as many images as the smallest"
     )
-    deck.add(
-        f"{len(names)} kinds to learn: {size}",
-        lambda body: tables(body, ["kind", "to learn from", "test images"], rows, right=[1, 2], below=18),
-    )
-    titles, pictures = kinds
-    if len(titles):
-        deck.add(
-            "A part of each kind",
-            lambda body: draw_pictures(body, pictures, [short(name) for name in titles]),
-        )
-
-
-def _add_training(deck: Deck, method: str, evaluation: Evaluation) -> None:
-    """How a method learned."""
-    record = evaluation.training
-    assert record is not None
-    _add_sentences(deck, f"{method}: what it learned from, and what it chose by itself", lesson_words(record))
-    for exhibit in learning_shown(record):
-        _add(deck, method, exhibit)
-
-
-def _add_sentences(deck: Deck, title: str, sentences: Sequence[str]) -> None:
-    """Sentences below each other, on as many slides as they need; none without any."""
-    parts: list[list[str]] = []
-    room = 0
-    for sentence in filter(None, sentences):
-        lines = textwrap.wrap(sentence, _SENTENCE)
-        if len(lines) + 1 > room:
-            parts.append([])
-            room = _LINES
-        parts[-1].append("\n".join(lines))
-        room -= len(lines) + 1
-    for place, part in enumerate(parts):
-        number = f" ({place + 1} of {len(parts)})" if len(parts) > 1 else ""
-        deck.add(title + number, lambda body, part=part: _write(body, part))  # type: ignore[misc]
-
-
-def _write(body: SubFigure, sentences: Sequence[str]) -> None:
-    """Sentences, smaller where one alone is too long."""
-    text = "\n\n".join(sentences)
-    size = min(_TYPE, 72 * body.bbox.height / body.dpi / _SPACING / (1 + text.count("\n")))
-    body.text(0, 1, text, fontsize=size, va="top", linespacing=_SPACING)
+    title = f"{len(names)} classes: {size}"
+    return Table(title, ["class", "training images", "test images"], rows, 2)
 
 
 def _figures(results: pd.DataFrame) -> list[str]:
@@ -190,7 +147,7 @@ def _outcome(results: pd.DataFrame) -> str:
     ours = pd.to_numeric(results[figure], errors="coerce").to_numpy(np.float64, copy=True)
     ours[given] = np.nan
     if np.isnan(ours).all():
-        return "The methods beside each other"
+        return "Comparison of the methods"
     best = results.iloc[int(np.nanargmax(ours))]
     said = f"{best['method']} has the highest {figure.replace('_', ' ')}: {_cell(best, figure)}"
     document = [_cell(row, figure) for _, row in results[given].iterrows()]
@@ -198,25 +155,19 @@ def _outcome(results: pd.DataFrame) -> str:
     return said + (f"; {DOCUMENT}: {', '.join(beside)}" if beside else "")
 
 
-def _how_to_read(results: pd.DataFrame) -> str:
-    """What the spread is."""
-    spread = any(f"{figure}_sd" in results for figure in _figures(results))
-    return "Mean ± standard deviation over the runs; – where a figure is not known." if spread else ""
-
-
 def _of_experiments(table: pd.DataFrame) -> pd.DataFrame:
-    """Experiments as results: what was changed, and what came of it."""
+    """Experiments as results: what was changed, and the figures."""
     change = table["experiment"].where(table["change"] == "", table["change"])
     figures = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_kind_accuracy")
     return table[list(figures)].assign(method=change)[["method", *figures]]
 
 
-def _draw_results(body: SubFigure, results: pd.DataFrame) -> None:
+def _results(title: str, results: pd.DataFrame, note: str) -> Table:
     """The table of results."""
     figures = _figures(results)
-    rows = [["method", *(textwrap.fill(figure.replace("_", " "), _HEAD) for figure in figures)]]
-    for _, row in results.iterrows():
-        method = textwrap.fill(str(row["method"]), _METHOD)
-        rows.append([method, *(_cell(row, figure) for figure in figures)])
-    size = type_size(rows, body.bbox.width / body.dpi, body.bbox.height / body.dpi, _TYPE)
-    table(body, rows, (0, 0, 1, 1), size=size, right=range(1, 1 + len(figures)))
+    rows = [
+        [textwrap.fill(str(row["method"]), _METHOD), *(_cell(row, figure) for figure in figures)]
+        for _, row in results.iterrows()
+    ]
+    heads = [textwrap.fill(figure.replace("_", " "), _HEAD) for figure in figures]
+    return Table(title, ["method", *heads], rows, len(figures), note)

@@ -1,202 +1,249 @@
-"""Figures of how a network was trained: its layers, its losses, and how its reconstructions improved.
-
-Each is drawn into a figure that somebody else made, in `figures.style`: a slide, or one that goes on a page.
-"""
+"""How a network or a classifier was trained: data, layers, losses, and what it made of held-out images."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import starmap
+from pathlib import PurePath
+
 import numpy as np
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
-from knowngood.report.figures import FAINT, GOOD, INK
-from knowngood.report.layout import image_grid, name_row, show, table, tables, type_size
-from knowngood.report.words import MISSING
-from knowngood.training.record import Layer, TrainingRecord
+from knowngood.report.charts import draw_epochs
+from knowngood.report.exhibits import Chart, Exhibit, Picture, Pictures, Table, Text
+from knowngood.report.pictures import pixels
+from knowngood.report.style import short
+from knowngood.report.words import MISSING, count, percent, score
+from knowngood.training.classes_record import Classes
+from knowngood.training.classifier_record import ClassifierRecord
+from knowngood.training.record import Epoch, Layer, TrainingRecord
+from knowngood.training.records import Records
 
-_ROWS = 10  # epochs below each other
-_LABEL = 0.09
-"""Room for the name of a row, as a share of the figure."""
+_MOST_EPOCHS = 20
+"""Epochs of which reconstructions are shown."""
+
+_ROWS = 8
+"""Classes of which samples are shown augmented; more would be too small to judge."""
 
 
-_HEAD = ["layer", "kind", "output", "parameters"]
-_LARGEST_TYPE = 13
-_GAP = 0.02
-"""Between two columns of layers, as a share of the figure."""
+def training_exhibits(records: Records) -> list[Exhibit]:
+    """Show how the network of a detector, or a classifier, was trained; nothing where nothing was.
+
+    Args:
+        records: Of any inspector.
+    """
+    if records.classifier is not None:
+        return list(_of_classifier(records.classifier, records.training))
+    found: list[Exhibit] = []
+    if (record := records.training) is not None:
+        found += [layers_exhibit(record.layers), losses_exhibit(record, "held-out good images")]
+        if record.originals is not None:
+            found.append(epochs_exhibit(record.originals, record.rebuilt))
+    if records.classes is not None and records.classes.odd:
+        found.append(highest_scoring_exhibit(records.classes))
+    return found
 
 
-def draw_layers(figure: Figure | SubFigure, record: TrainingRecord) -> None:
-    """Draw the table of layers: name, kind, output shape and trained numbers, with their total.
+def layers_exhibit(layers: Sequence[Layer]) -> Table:
+    """Show the layers of a network.
 
     Example:
-        >>> from knowngood.training.record import Epoch
-        >>> figure = Figure()
-        >>> layers = [Layer("encoder", "Linear 4 → 2", (2,), 10), Layer("decoder", "Linear 2 → 4", (4,), 12)]
-        >>> draw_layers(figure, TrainingRecord(layers, [Epoch(1, 0.5, 0.6)], 1, 0.001, [0]))
-        >>> drawn = figure.axes[0].tables[0]
-        >>> drawn[3, 0].get_text().get_text(), drawn[3, 3].get_text().get_text()
-        ('total', '22')
+        >>> table = layers_exhibit([Layer("encoder", "Linear 4 → 2", (2,), 10)])
+        >>> table.title, table.rows[0]
+        ('The network has 10 trainable parameters', ['encoder', 'Linear 4 → 2', '2', '10'])
     """
-    rows = [_row(layer) for layer in record.layers]
-    rows.append(["total", "", "", f"{sum(layer.parameters for layer in record.layers):,}"])
-    across, down = (length / figure.dpi for length in (figure.bbox.width, figure.bbox.height))
-
-    def fitting(columns: int) -> tuple[float, list[list[list[str]]]]:
-        """The type size with so many columns of layers, and the columns."""
-        length = -(-len(rows) // columns)
-        tables = [[_HEAD, *rows[start : start + length]] for start in range(0, len(rows), length)]
-        width = across / columns - (columns > 1) * _GAP * across
-        return min(type_size(one, width, down, _LARGEST_TYPE) for one in tables), tables
-
-    # As many columns as give the largest type; of equals the first, so the fewest.
-    size, tables = max((fitting(columns) for columns in (1, 2, 3)), key=lambda found: found[0])
-    share = 1 / len(tables)
-    for place, one in enumerate(tables):
-        width = share - (len(tables) > 1) * _GAP
-        table(figure, one, (place * share, 0, width, 1), size=size, right=[3])
+    total = f"{sum(layer.parameters for layer in layers):,}"
+    rows = [
+        [layer.name, layer.kind, " × ".join(map(str, layer.output)), f"{layer.parameters:,}"]
+        for layer in layers
+    ]
+    title = f"The network has {total} trainable parameters"
+    return Table(title, ["layer", "type", "output", "parameters"], [*rows, ["total", "", "", total]], 1)
 
 
-def _row(layer: Layer) -> list[str]:
-    """A layer as texts."""
-    return [layer.name, layer.kind, " × ".join(map(str, layer.output)), f"{layer.parameters:,}"]
+def losses_exhibit(record: TrainingRecord, held_out: str) -> Chart:
+    """Show the training loss and the validation loss, which is left out where it is NaN throughout.
 
-
-def draw_losses(figure: Figure | SubFigure, record: TrainingRecord) -> None:
-    """Draw the training and the validation loss against the epoch, and mark the epoch that was kept.
-
-    A validation loss that is NaN throughout is left out, and the mark stands on the training loss then.
+    Args:
+        record: With epochs.
+        held_out: What the validation images are.
 
     Example:
-        >>> from knowngood.training.record import Epoch
-        >>> figure = Figure()
-        >>> draw_losses(figure, TrainingRecord([], [Epoch(1, 0.5, float("nan"))], 1, 0.001, []))
-        >>> [line.get_label() for line in figure.axes[0].lines]
-        ['training', 'kept: epoch 1']
+        >>> record = TrainingRecord([], [Epoch(1, 0.5, 0.6), Epoch(2, 0.4, 0.7)], 1, 0.001, [0])
+        >>> chart = losses_exhibit(record, "held-out good images")
+        >>> print(chart.title + ". " + chart.note)  # doctest: +NORMALIZE_WHITESPACE
+        Training loss 0.5, validation loss 0.6. 2 epochs, initial learning rate 0.001. The weights of epoch 1
+        were kept: the lowest loss on held-out good images.
     """
-    losses = record.losses.dropna(axis="columns", how="all")
-    axes = figure.add_subplot()
-    shown = [name for name in ("train", "validation") if name in losses]
-    for name in shown:
-        held_out = "held-out images" if record.lesson else "held-out good images"
-        label = "training" if name == "train" else f"validation ({held_out})"
-        colour = FAINT if name == "train" else GOOD
-        axes.plot(losses["epoch"], losses[name], color=colour, linewidth=2, marker=".", label=label)
-    if shown:
-        kept = losses.loc[losses["epoch"] == record.best, shown[-1]]
-        label = f"kept: epoch {record.best}"
-        axes.plot([record.best] * len(kept), kept, "o", color=INK, markersize=8, label=label)
-        axes.legend()
-    values = losses[shown].to_numpy(np.float64)
-    values = values[np.isfinite(values)]
-    if len(values) and values.min() > 0 and values.max() > 10 * values.min():
-        axes.set_yscale("log")
-        # Powers of ten would be written in mathematical notation, which the style does not read.
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel="epoch", ylabel="loss")
-    if len(losses) == 1:  # a wide axis would be marked in parts of an epoch, or twice with the same one
-        axes.set_xlim(0, 2)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    losses = record.losses.set_index("epoch")
+    kept = losses.loc[record.best]
+    validated = bool(losses["validation"].notna().any())
+    title = f"Training loss {kept['train']:.3g}"
+    if np.isfinite(kept["validation"]):
+        title += f", validation loss {kept['validation']:.3g}"
+    note = f"{count(len(losses), 'epoch')}, initial learning rate {record.learning_rate:.2g}. "
+    note += f"The weights of epoch {record.best} were kept"
+    if kept["validation"] == losses["validation"].min():
+        note += f": the lowest loss on {held_out}"
+    series = {"training": losses["train"].to_numpy(np.float64)}
+    if validated:
+        series[f"validation ({held_out})"] = losses["validation"].to_numpy(np.float64)
+    draw = partial(draw_epochs, epochs=list(losses.index), series=series, label="loss", kept=record.best)
+    return Chart(title, draw, f"{note}.")
 
 
-def draw_epoch_table(figure: Figure | SubFigure, record: TrainingRecord) -> None:
-    """Draw a table with a row an epoch: losses, share of held-out images told wrongly, and how long it took.
+def epochs_exhibit(originals: NDArray[np.uint8], rebuilt: dict[int, NDArray[np.uint8]]) -> Pictures:
+    """Show how the reconstructions of held-out images improved.
+
+    Up to twenty epochs are all shown; of more, as many are chosen evenly, with the first and the last.
+
+    Args:
+        originals: Uint8 `(n, h, w, c)`.
+        rebuilt: Their reconstructions by epoch.
+    """
+    epochs = sorted(rebuilt)
+    places = np.linspace(0, len(epochs) - 1, min(_MOST_EPOCHS, len(epochs))).round().astype(int)
+    shown = [epochs[place] for place in places]
+    columns = {"input": originals} | {f"epoch\n{epoch}": rebuilt[epoch] for epoch in shown}
+    rows = [
+        [Picture(pixels(images[number]), name if number == 0 else "") for name, images in columns.items()]
+        for number in range(len(originals))
+    ]
+    note = "Each row is a held-out good image that the network was not trained on."
+    if len(shown) < len(epochs):
+        note += f" {len(shown)} of the {len(epochs)} recorded epochs are shown, chosen evenly."
+    return Pictures("Reconstructions during training", rows, note=note)
+
+
+def highest_scoring_exhibit(classes: Classes) -> Pictures:
+    """Show the good training images with the highest scores.
+
+    Args:
+        classes: What a network that classifies good images learned.
+    """
+    labelled = any(odd.label for odd in classes.odd)
+    row = []
+    for odd, image in zip(classes.odd, classes.pictures, strict=True):
+        name = PurePath(odd.name).name
+        lines = [f"{short(odd.label)} {score(odd.score)}".strip(), "held out" if odd.held_out else "training"]
+        row.append(Picture(pixels(image), "\n".join([*lines, name if len(name) < 16 else "…" + name[-15:]])))
+    note = (
+        f"Above each: {'its class and ' if labelled else ''}its score, whether it was held out or used for "
+        "training, and its file name."
+    )
+    return Pictures("Good training images with the highest scores: check their labels", [row], note=note)
+
+
+def classifier_words(record: ClassifierRecord, training: TrainingRecord | None = None) -> list[str]:
+    """Say what a classifier was trained on, how accurate it is on that, and what was chosen automatically.
+
+    Args:
+        record: Its data and held-out predictions.
+        training: How its network was trained; None where none was.
 
     Example:
-        >>> from knowngood.training.record import Epoch
-        >>> figure = Figure()
-        >>> draw_epoch_table(figure, TrainingRecord([], [Epoch(1, 0.5, 0.6, 0.25, 83.4)], 1, 0.001, []))
-        >>> drawn = figure.axes[0].tables[0]
-        >>> [drawn[1, column].get_text().get_text() for column in range(5)]
-        ['1 (kept)', '0.5000', '0.6000', '0.250', '1:23']
+        >>> logits, truth, names = np.eye(2, dtype=np.float32), np.array([0, 1]), ["good", "cut"]
+        >>> record = ClassifierRecord(names, [3, 2], logits, truth, 1.0, 0.25, 1.0, ["balance: none"])
+        >>> for sentence in classifier_words(record):
+        ...     print(sentence)
+        5 training images, held-out ones included: 3 good, 2 cut.
+        Accuracy 100.0 % on the training images (cross-entropy 0.25), 100.0 % on 2 held-out images.
+        Balance: none.
     """
+    kinds = ", ".join(starmap("{} {}".format, zip(record.counts, record.names, strict=True)))
+    said = [f"{sum(record.counts)} training images, held-out ones included: {kinds}."]
+    if len(record.truth):
+        right = float((record.logits.argmax(axis=1) == record.truth).mean())
+        said.append(
+            f"Accuracy {percent(record.train_accuracy)} on the training images (cross-entropy "
+            f"{record.train_loss:.3g}), {percent(right)} on {count(len(record.truth), 'held-out image')}."
+        )
+    if training is not None:
+        parameters = sum(layer.parameters for layer in training.layers)
+        said.append(
+            f"The network has {count(len(training.layers), 'layer')} with {parameters:,} trained parameters."
+        )
+    said += [note[:1].upper() + note[1:] + "." * (not note.endswith(".")) for note in record.notes]
+    return said
+
+
+def _of_classifier(record: ClassifierRecord, training: TrainingRecord | None) -> Iterator[Exhibit]:
+    """Data and choices, augmented samples, and how a network improved, if one was trained."""
+    yield Text("Training data and automatic choices", classifier_words(record, training))
+    if record.sheet is not None:
+        yield _augmented(record.sheet, record.rows)
+    if training is not None:
+        yield _epoch_table(training.epochs, training.best)
+        yield losses_exhibit(training, "held-out images")
+        if any(epoch.accuracies for epoch in training.epochs):
+            yield _class_accuracies(training.epochs, training.best, record)
+
+
+def _augmented(sheet: NDArray[np.uint8], names: Sequence[str]) -> Pictures:
+    """Samples as they are and augmented."""
     rows = []
-    for epoch in record.epochs:
+    for line, images in enumerate(sheet[:_ROWS]):
+        captions = ["original", *(["augmented"] * (len(images) - 1))] if line == 0 else [""] * len(images)
+        rows.append([Picture(pixels(image), text) for image, text in zip(images, captions, strict=True)])
+    note = (
+        "Check that these could be real pictures of the product and that every defect is still visible; if "
+        "not, augment less."
+    )
+    if len(names) > _ROWS:
+        note += f" {_ROWS} of {len(names)} rows are shown."
+    return Pictures("Augmented training images", rows, names[:_ROWS], note)
+
+
+def _epoch_table(epochs: Sequence[Epoch], best: int) -> Table:
+    """Losses, error rate and time of each epoch."""
+    rows = []
+    for epoch in epochs:
         seconds = None if epoch.seconds is None else round(epoch.seconds)
         rows.append(
             [
-                f"{epoch.epoch} (kept)" if epoch.epoch == record.best else str(epoch.epoch),
+                f"{epoch.epoch} (kept)" if epoch.epoch == best else str(epoch.epoch),
                 f"{epoch.train:.4f}",
                 f"{epoch.validation:.4f}",
                 MISSING if epoch.error is None else f"{epoch.error:.3f}",
                 MISSING if seconds is None else f"{seconds // 60}:{seconds % 60:02}",
             ]
         )
-    head = ["epoch", "training loss", "validation loss", "error rate", "time"]
-    tables(figure, head, rows, right=[1, 2, 3, 4], below=16)
+    total = sum(epoch.seconds or 0 for epoch in epochs)
+    title = f"{count(len(epochs), 'epoch')} in {total // 60:.0f} min {total % 60:.0f} s"
+    kept = next(epoch.error for epoch in epochs if epoch.epoch == best)
+    if kept is not None:
+        title = f"Epoch {best} was kept: error rate {percent(kept)} on held-out images"
+    columns = ["epoch", "training loss", "validation loss", "error rate", "time"]
+    note = "Error rate: share of held-out images that are misclassified. Time in minutes and seconds."
+    return Table(title, columns, rows, 4, note)
 
 
-def shown_epochs(record: TrainingRecord) -> list[list[int]]:
-    """The epochs whose reconstructions are shown, in one block or in two side by side.
-
-    Up to twenty are all shown; of more, as many are chosen evenly, with the first and the last.
-
-    Example:
-        >>> from knowngood.training.record import Epoch
-        >>> rebuilt = {epoch: np.zeros((8, 28, 28, 3), np.uint8) for epoch in range(5, 61, 5)}
-        >>> shown_epochs(TrainingRecord([], [Epoch(1, 0.5, 0.6)], 1, 0.001, [0], rebuilt[5], rebuilt))
-        [[5, 10, 15, 20, 25, 30], [35, 40, 45, 50, 55, 60]]
-    """
-    epochs = sorted(record.rebuilt)
-    chosen = np.linspace(0, len(epochs) - 1, min(2 * _ROWS, len(epochs))).round().astype(int)
-    shown = [epochs[place] for place in chosen]
-    half = len(shown) if len(shown) <= _ROWS else -(-len(shown) // 2)
-    return [shown[:half], shown[half:]] if shown[half:] else [shown]
-
-
-def draw_epochs(figure: Figure | SubFigure, record: TrainingRecord) -> str:
-    """Draw the fixed validation batch, and below it its reconstructions, an epoch a row.
-
-    Where there are two blocks of epochs, the batch stands above both.
-
-    Returns:
-        A caption that says which epochs are shown.
-
-    Example:
-        >>> from knowngood.training.record import Epoch
-        >>> images = np.zeros((1, 28, 28, 3), np.uint8)
-        >>> rebuilt = {epoch: images for epoch in range(5, 201, 5)}
-        >>> record = TrainingRecord([], [Epoch(1, 0.5, 0.6)], 1, 0.001, [0], images, rebuilt)
-        >>> print(draw_epochs(Figure(), record))  # doctest: +NORMALIZE_WHITESPACE
-        Held-out good images that the network never learned from; 20 of the 40 epochs at which this was
-        recorded (every five), chosen evenly.
-    """
-    assert record.originals is not None
-    blocks = shown_epochs(record)
-    count = 1 + max(map(len, blocks))
-    for place, epochs in enumerate(blocks):
-        left, right = place / len(blocks) + _LABEL, (place + 1) / len(blocks)
-        grid = image_grid(figure, count, record.originals.shape, left=left, right=right)
-        rows = [
-            ("original", record.originals),
-            *((f"epoch {epoch}", record.rebuilt[epoch]) for epoch in epochs),
-        ]
-        for line, (label, images) in zip(grid, rows, strict=False):  # the second block may be shorter by one
-            for axes, image in zip(line, images, strict=True):
-                show(axes, image)
-            name_row(line[0], label)
-    shown = sum(map(len, blocks))
-    if shown == len(record.rebuilt):
-        return "Held-out good images that the network never learned from, every five epochs and at the end."
-    return (
-        f"Held-out good images that the network never learned from; {shown} of the {len(record.rebuilt)} "
-        "epochs at which this was recorded (every five), chosen evenly."
+def _class_accuracies(epochs: Sequence[Epoch], best: int, record: ClassifierRecord) -> Chart:
+    """The accuracy on held-out images of each class, by epoch."""
+    classes = len(record.names)
+    shares = np.array(
+        [
+            [np.nan if share is None else share for share in epoch.accuracies or [None] * classes]
+            for epoch in epochs
+        ],
+        dtype=np.float64,
     )
-
-
-def epochs_height(record: TrainingRecord, width: float) -> float:
-    """How high a figure of so many inches across must be for `draw_epochs` to fill it.
-
-    Example:
-        >>> from knowngood.training.record import Epoch
-        >>> images = np.zeros((10, 28, 28, 3), np.uint8)
-        >>> record = TrainingRecord([], [Epoch(1, 0.5, 0.6)], 1, 0.001, [0], images, {5: images})
-        >>> round(epochs_height(record, 10.0), 2)  # two rows of images that are 0.91 inches wide
-        1.82
-    """
-    assert record.originals is not None
-    blocks = shown_epochs(record)
-    images, high, wide = record.originals.shape[:3]
-    one = width * (1 / len(blocks) - _LABEL) / images
-    return float(one * high / wide * (1 + max(map(len, blocks))))
+    numbers = [epoch.epoch for epoch in epochs]
+    kept = shares[numbers.index(best)]
+    title = "Accuracy of each class by epoch"
+    if np.isfinite(kept).any():
+        least = int(np.nanargmin(kept))
+        alike = int((kept == kept[least]).sum())
+        several = "all classes" if alike == classes else f"{alike} of {classes} classes"
+        who = record.names[least] if alike == 1 else several
+        title = f"Lowest class accuracy at epoch {best}: {who} ({percent(kept[least])})"
+    held_out = np.bincount(record.truth, minlength=classes)
+    few = int(held_out[held_out > 0].min(initial=len(record.truth)))
+    note = (
+        f"Held-out images by their most probable class. The rarest class has {few}: its curve moves in steps "
+        f"of {percent(1 / max(1, few))}."
+    )
+    series = dict(zip(record.names, shares.T, strict=True))
+    draw = partial(draw_epochs, epochs=numbers, series=series, label="accuracy, %", kept=best, share=True)
+    return Chart(title, draw, note)

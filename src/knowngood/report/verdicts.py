@@ -13,10 +13,11 @@ import cv2
 
 from knowngood.data.images import read_image
 from knowngood.errors import OutputError, RecipeError
+from knowngood.extras import needs_extra
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.verdict import Verdict
 from knowngood.output import make_folder, replacing
-from knowngood.report.panels import heat, overlay
+from knowngood.report.pictures import heat, overlay
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 COLUMNS = ("path", "score", "p_value", "decision")
@@ -30,6 +31,9 @@ def check_suffix(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(f"{str(path)!r} must end in .csv, .parquet or .jsonl")
+    if path.suffix.lower() == ".parquet":
+        with needs_extra():
+            import pyarrow  # noqa: F401 - found out before the work, not after it
 
 
 def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:
@@ -65,7 +69,7 @@ def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str])
 class HeatmapWriter:
     """Writes a heatmap over each judged image, under the image's own name.
 
-    The colour scale is the inspector's (`knowngood.report.panels.heat`): the same as in its report, and for
+    The colour scale is the inspector's (`knowngood.report.pictures.heat`): the same as in its report, and for
     all images, whenever they are judged.
 
     Args:

@@ -1,4 +1,4 @@
-"""Numbers and verdicts as a quality engineer would say them."""
+"""Numbers as text, and the verdict and the threshold of an evaluation in sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from knowngood.metrics.thresholds import OWN_ODDS
 MISSING = "–"
 
 _LABELLED = " defective "
-"""What stands in the rule of a threshold that was chosen on labelled images: how many of each there were."""
+"""Part of the rule of a threshold that was chosen on labelled images: how many of each there were."""
 
 
 def percent(share: float | None) -> str:
@@ -101,7 +101,7 @@ def interval(metrics: Mapping[str, Any], rate: str) -> str:
 
 
 def verdict(metrics: Mapping[str, Any]) -> str:
-    """Say what happened to the good parts and to the defects.
+    """Say how many good parts were rejected, and how many defects escaped.
 
     Args:
         metrics: The metrics of an evaluation.
@@ -144,7 +144,7 @@ def verdict(metrics: Mapping[str, Any]) -> str:
 
 
 def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
-    """Say where the threshold comes from, what it promises, and whether the test agrees.
+    """Say how the threshold was set, which false-reject rate it guarantees, and whether the test agrees.
 
     Args:
         metrics: The metrics of an evaluation.
@@ -162,7 +162,7 @@ def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
     """
     value, bound, low = score(threshold["value"]), threshold["upper_bound"], metrics["false_reject_rate_low"]
     own = threshold["rule"] == OWN_ODDS
-    # A rule that was applied to labelled images says so itself, and to how many.
+    # A rule for labelled images names them and their number itself.
     labelled = _LABELLED in threshold["rule"]
     from_good = bool(threshold["held_out"]) and not labelled
     source = f" from {count(threshold['held_out'], 'held-out good image')}" if from_good else ""
@@ -170,27 +170,28 @@ def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
         "" if bound is None else f"; with 95 % confidence it rejects at most {percent(bound)} of good parts"
     )
     if promise and labelled:
-        promise += ", or somewhat more, since it was chosen on the same images"
+        promise += ", or somewhat more, because it was chosen on the same images"
     if own:
-        promise = f", by {count(threshold['held_out'], 'good image')} that were held out of its training"
-        promise = f"; with 95 % confidence at most {percent(bound)} of good parts are{promise}"
-        sentences = [f"A part is rejected where, to the classifier, {OWN_ODDS}{promise}."]
+        images = count(threshold["held_out"], "held-out good image")
+        sentences = [
+            f"A part is rejected where, according to the classifier, {OWN_ODDS}; from {images}, with 95 % "
+            f"confidence it rejects at most {percent(bound)} of good parts."
+        ]
     else:
         sentences = [f"The threshold {value} was set{source} by the rule “{threshold['rule']}”{promise}."]
     if threshold["note"]:
         sentences.append(threshold["note"])
     if bound is not None and low is not None and low > bound:
-        besides = ", or the threshold fits the images that it was chosen on too closely" if labelled else ""
+        besides = ", or the threshold overfits the images it was chosen on" if labelled else ""
         sentences.append(
-            "More good parts were rejected here than this allows: "
-            "the judged parts or their lighting probably differ from those the inspector learned from"
-            f"{besides}."
+            "The false-reject rate on the test images is above this bound: the test parts or their lighting "
+            f"probably differ from the training images{besides}."
         )
     return " ".join(sentences)
 
 
 def _types_named(metrics: Mapping[str, Any]) -> list[str]:
-    """Say of how many rejected defects a classifier named the type; nothing where it knows only one."""
+    """Say how many rejected defects were assigned the correct type; nothing where there is only one."""
     confusion = metrics.get("classifier", {}).get("confusion")
     if confusion is None or len(confusion["kinds"]) <= 2:
         return []
@@ -199,9 +200,9 @@ def _types_named(metrics: Mapping[str, Any]) -> list[str]:
     if not rejected:
         return []
     right = sum(row[place] for place, row in enumerate(defects))
-    known = " of types that it learned" if metrics["classifier"]["not_learned"] else ""
-    named = f"{right or 'none'} {_were(right)} named rightly ({percent(right / rejected)})"
-    return [f"Of {count(rejected, 'rejected defect')}{known} {named}."]
+    known = " of known types" if metrics["classifier"]["not_learned"] else ""
+    assigned = f"{right or 'none'} {_were(right)} assigned the correct type ({percent(right / rejected)})"
+    return [f"Of {count(rejected, 'rejected defect')}{known} {assigned}."]
 
 
 def _extent(metrics: Mapping[str, Any], rate: str) -> str:

@@ -1,13 +1,15 @@
 """KAIST, "Machine anomaly detection with artificial intelligence" (J.-W. Choi), lecture 5, an exercise.
 
-A network that tells the classes of normal data apart is unsure of anomalies; label smoothing and a
-temperature keep it from being too sure. Where there are no classes, it learns by how many quarters an image
-was turned (RotNet). MNIST: the digits 0 to 3 are normal, 7 to 9 are anomalies.
+A network that classifies normal data is uncertain about anomalies; label smoothing and a temperature keep it
+from overconfidence. Where there are no classes, it learns by how many quarters an image was turned (RotNet).
+MNIST: the digits 0 to 3 are normal, 7 to 9 are anomalies.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +19,17 @@ from numpy.typing import NDArray
 
 from knowngood.data.idx import load_idx
 from knowngood.detectors.class_confidence import ClassConfidence
-from knowngood.detectors.classification import Classification
 from knowngood.detectors.rotation import Rotation
 from knowngood.errors import DataError
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
-from knowngood.output import make_folder, replacing
-from knowngood.recipe import make_recipe
 from knowngood.studies.kaist_measures import AUROC, Digits, Seen, look, measure
 from knowngood.studies.kaist_slides import write_kaist_slides
-from knowngood.training.run import Run
-from knowngood.types import Progress, silent
+from knowngood.studies.study import Job, Method, Result, Study, find
+from knowngood.types import Progress
 
 NORMAL, ANOMALIES = (0, 1, 2, 3), (7, 8, 9)
 SMOOTHINGS = (0.0, 0.1, 0.2, 0.3)
-
-SEEDS, QUICK_SEEDS = 5, 2
-QUICK_DIGITS = 300
-"""Images of each digit in a quick run."""
 
 MOVED = 2
 """Pixels by which digits are moved, so that where a digit lies does not tell how it was turned."""
@@ -48,126 +43,126 @@ DOCUMENT = {
 """The document's figures, each of one run."""
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One way to learn from the normal digits.
+def methods(*, document: int, classes: int, rotations: int, moved: int) -> list[Method]:
+    """What is compared: the document's networks as it trains them, and ours.
 
     Args:
-        name: Names its folder.
-        title: Stands in tables.
-        recipe: The detector.
+        document: Epochs of the document's networks.
+        classes: Epochs of our network that classifies digits.
+        rotations: Epochs of our network that classifies rotations.
+        moved: Epochs of the same where digits are moved.
     """
-
-    name: str
-    title: str
-    recipe: Classification
-
-
-def experiments(*, quick: bool = False) -> list[Experiment]:
-    """What is compared: the document's networks as it trains them, and ours."""
-    document = {"input_size": 28, "network": "small", "batch_size": 32, "schedule": "constant", "shift": 0}
-    document["epochs"] = 12 if quick else 5
-    ours = {"input_size": 28, "network": "cnn"}
-    small = {smoothing: document | {"score": "msp", "label_smoothing": smoothing} for smoothing in SMOOTHINGS}
-    rotnet = document | {"score": "distance", "label_smoothing": 0.0}
-    chosen: list[tuple[str, str, type[Classification], dict[str, Any]]] = [
+    theirs: dict[str, Any] = {
+        "input_size": 28,
+        "network": "small",
+        "batch_size": 32,
+        "schedule": "constant",
+        "epochs": document,
+    }
+    small = partial(ClassConfidence, score="msp", shift=0, **theirs)
+    rotnet = partial(Rotation, score="distance", label_smoothing=0.0, **theirs)
+    rotation = partial(Rotation, input_size=28, network="cnn")
+    return [
         *(
-            (f"small-{smoothing}", f"small CNN, smoothing {smoothing:g}", ClassConfidence, settings)
-            for smoothing, settings in small.items()
+            Method(
+                f"small-{smoothing}", small(label_smoothing=smoothing), f"small CNN, smoothing {smoothing:g}"
+            )
+            for smoothing in SMOOTHINGS
         ),
-        ("rotnet", "RotNet, small CNN", Rotation, rotnet),
-        ("rotnet-moved", "RotNet, digits moved", Rotation, rotnet | {"shift": MOVED}),
-        ("cnn", "class_confidence, cnn", ClassConfidence, ours | {"epochs": 2 if quick else 10}),
-        ("rotation", "rotation, cnn", Rotation, ours | {"epochs": 1 if quick else 3}),
+        Method("rotnet", rotnet(shift=0), "RotNet, small CNN"),
+        Method("rotnet-moved", rotnet(shift=MOVED), "RotNet, digits moved"),
+        Method("cnn", ClassConfidence(input_size=28, network="cnn", epochs=classes), "class_confidence, cnn"),
+        Method("rotation", rotation(epochs=rotations), "rotation, cnn"),
         # Where a digit lies no longer tells how it was turned: the task is harder, and takes longer.
-        (
-            "rotation-moved",
-            "rotation, cnn, digits moved",
-            Rotation,
-            ours | {"epochs": 1 if quick else 6, "shift": MOVED},
-        ),
+        Method("rotation-moved", rotation(epochs=moved, shift=MOVED), "rotation, cnn, digits moved"),
     ]
-    return [Experiment(name, title, make_recipe(kind, settings)) for name, title, kind, settings in chosen]
 
 
-def study(
-    data: Path,
-    out: Path,
-    *,
-    seed: int = 0,
-    quick: bool = False,
-    device: str = "auto",
-    progress: Progress = silent,
-) -> pd.DataFrame:
-    """Run all experiments over several seeds; see `knowngood.studies.registry.run_study`.
+@dataclass(frozen=True)
+class Exercise(Study):
+    """All methods over several seeds.
 
     Args:
-        data: It holds `mnist`, the IDX files as published.
-        out: For each experiment and seed the inspector and the training folder; `runs.csv` with every figure
-            of every seed, `figures.csv` with their means, and `slides.pdf`.
-        seed: The first of five seeds, or of two in a quick run.
-        quick: Train shortly, on few digits.
-        device: `auto`, `cpu` or `cuda`.
-        progress: Called during long work.
+        methods: What is compared.
+        runs: Number of seeds.
+        most: The most images of each digit; None for all.
     """
-    digits = load_digits(data, quick=quick)
-    make_folder(out)
-    runs: list[dict[str, Any]] = []
-    shown: dict[str, Seen] = {}
-    for experiment in experiments(quick=quick):
-        make_folder(out / experiment.name)
-        for one in range(seed, seed + (QUICK_SEEDS if quick else SEEDS)):
-            inspector = learn(experiment, digits, out, seed=one, device=device, progress=progress)
-            seen = look(inspector, digits, experiment.title, one)
-            shown.setdefault(experiment.name, seen)  # pictures are of the first seed
-            for figure, value in measure(seen, digits).items():
-                runs.append({"task": experiment.name, "figure": figure, "seed": one, "value": value})
-    figures = summary(pd.DataFrame(runs))
-    for name, content in (("runs.csv", pd.DataFrame(runs)), ("figures.csv", figures)):
-        with replacing(out / name) as unfinished:
-            content.to_csv(unfinished, index=False)
-    write_kaist_slides(figures, shown, digits.labels, digits.anomalous, out / "slides.pdf")
-    return figures
+
+    methods: Sequence[Method]
+    runs: int
+    most: int | None = None
+
+    def jobs(self, data: Path, seed: int) -> list[Job]:
+        """Every method with every seed; see `Study.jobs`."""
+        digits = load_digits(find(data, "mnist"), self.most)
+        images, classes = list(digits.learn), digits.classes.tolist()
+        return [
+            Job(
+                method=method,
+                seed=one,
+                data=digits,
+                images=images,
+                learn=partial(
+                    fit,
+                    digits.learn,
+                    method.recipe,
+                    classes=classes if method.recipe.needs_classes else None,
+                ),
+                draw=f"seed{one}",
+            )
+            for method in self.methods
+            for one in range(seed, seed + self.runs)
+        ]
+
+    def measure(
+        self,
+        job: Job,
+        inspector: Inspector,
+        progress: Progress,  # noqa: ARG002  # it takes seconds
+    ) -> tuple[Mapping[str, float], Seen]:
+        """Every score of the test digits; see `Study.measure`."""
+        seen = look(inspector, job.data, job.method.title, job.seed)
+        return measure(seen, job.data), seen
+
+    def tables(self, results: Sequence[Result]) -> dict[str, pd.DataFrame]:
+        """The figures of each run, and their means; see `Study.tables`."""
+        rows = [
+            {"task": result.job.method.name, "figure": figure, "seed": result.job.seed, "value": value}
+            for result in results
+            for figure, value in result.figures.items()
+        ]
+        runs = pd.DataFrame(rows)
+        return {"runs": runs, "figures": summary(runs)}
+
+    def report(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame], out: Path) -> None:
+        """Slides of the first seed in pictures, and of the means of all; see `Study.report`."""
+        shown = {result.job.method.name: result.shown for result in results if result.shown is not None}
+        digits: Digits = results[0].job.data
+        write_kaist_slides(tables["figures"], shown, digits.labels, digits.anomalous, out / "slides.pdf")
 
 
-def load_digits(data: Path, *, quick: bool) -> Digits:
-    """The normal digits to learn from, and normal and anomalous ones to test with."""
-    if not (data / "mnist").is_dir():
-        raise DataError(f"{str(data)!r} holds no folder mnist; put the data set there")
-    train, train_labels = load_idx(data / "mnist", "train")
-    test, test_labels = load_idx(data / "mnist", "test")
+def load_digits(folder: Path, most: int | None) -> Digits:
+    """The normal digits to learn from, and normal and anomalous ones to test with.
+
+    Args:
+        folder: It holds MNIST's IDX files.
+        most: The most images of each digit; None for all.
+
+    Raises:
+        DataError: There are too few images of a digit.
+    """
+    train, train_labels = load_idx(folder, "train")
+    test, test_labels = load_idx(folder, "test")
 
     def rows(labels: NDArray[np.uint8], digits: tuple[int, ...]) -> NDArray[np.int64]:
-        most = QUICK_DIGITS if quick else None
         chosen = [np.flatnonzero(labels == digit)[:most] for digit in digits]
         for digit, found in zip(digits, chosen, strict=True):
             if len(found) < 2:
-                raise DataError(
-                    f"{str(data / 'mnist')!r} has too few images of the digit {digit}; complete it"
-                )
+                raise DataError(f"{str(folder)!r} has too few images of the digit {digit}; complete it")
         return np.sort(np.concatenate(chosen))
 
     learned, tested = rows(train_labels, NORMAL), rows(test_labels, NORMAL + ANOMALIES)
     return Digits(train[learned], train_labels[learned], test[tested], test_labels[tested])
-
-
-def learn(
-    experiment: Experiment, digits: Digits, out: Path, *, seed: int, device: str, progress: Progress
-) -> Inspector:
-    """Learn from the normal digits, or go on where a run before this was cut off."""
-    place = out / experiment.name / f"seed{seed}"
-    name = f"{experiment.title}, seed {seed}"
-    inspector = fit(
-        digits.learn,
-        experiment.recipe,
-        classes=digits.classes.tolist() if experiment.recipe.needs_classes else None,
-        seed=seed,
-        device=device,
-        run=Run(place.with_suffix(".training")),
-        progress=lambda stage, done, total: progress(f"{name}: {stage}", done, total),
-    )
-    inspector.save(place.with_suffix(".inspector"))
-    return inspector
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
@@ -185,3 +180,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
     cases = zip(table["task"], table["figure"], strict=True)
     document = [DOCUMENT.get(case, np.nan) for case in cases]
     return table.assign(document=document, apart=(np.array(document) - table["value"]) / table["sd"])
+
+
+STUDY = Exercise(methods(document=5, classes=10, rotations=3, moved=6), runs=5)
+QUICK = Exercise(methods(document=12, classes=2, rotations=1, moved=1), runs=2, most=300)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from knowngood.detectors.confidence import LOGIT_SCORES, LogitScore, Scorer, nearest_of
 from knowngood.detectors.rotation import CircularDistance, LogProbability
+from knowngood.inspector.classification import ANSWERS
 from knowngood.inspector.inspector import Inspector
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.reliability import reliability
-from knowngood.training.record import TrainingRecord
+from knowngood.training.records import Records
 
 AUROC = "image AUROC"
 
@@ -53,7 +54,7 @@ class Seen:
 
     Args:
         title: The experiment.
-        record: How its network was trained.
+        records: What is kept of how its network was trained.
         own: The name of the inspector's own score.
         scores: Scores `(N,)` by name: its own, and others from what its graph gives.
         rejected: Decisions, bool `(N,)`.
@@ -62,7 +63,7 @@ class Seen:
     """
 
     title: str
-    record: TrainingRecord
+    records: Records
     own: str
     scores: Mapping[str, NDArray[np.float64]]
     rejected: NDArray[np.bool_]
@@ -72,17 +73,15 @@ class Seen:
 
 def look(inspector: Inspector, digits: Digits, title: str, seed: int) -> Seen:
     """What the shipped graph says of the test digits, and every score that follows from that."""
-    record = inspector.training
-    assert record is not None
-    assert record.classes is not None
-    answers = list(inspector.classify(list(digits.test)))
-    logits = np.stack([answer.logits for answer in answers])
-    features = np.stack([answer.features for answer in answers])
+    classes = inspector.records.classes
+    assert classes is not None
+    verdicts = list(inspector.stream(list(digits.test), extras=ANSWERS))
+    logits, features = (np.stack([verdict.extras[name] for verdict in verdicts]) for name in ANSWERS)
     scorers: dict[str, Scorer] = {"knn": neighbours(inspector, digits, seed)}
     if logits.shape[1] == 1:
         scorers |= {name: LogitScore(name, 1.0) for name in LOGIT_SCORES}
         scorers[f"msp at temperature {HOT:g}"] = LogitScore("msp", HOT)
-        scorers["msp at the fitted temperature"] = LogitScore("msp", record.classes.temperature)
+        scorers["msp at the fitted temperature"] = LogitScore("msp", classes.temperature)
     else:
         scorers |= {"distance": CircularDistance(), "log_probability": LogProbability(1.0)}
     scores = {
@@ -91,15 +90,15 @@ def look(inspector: Inspector, digits: Digits, title: str, seed: int) -> Seen:
     }
     own = str(inspector.manifest.recipe["score"])
     # The inspector's own `msp` has the fitted temperature.
-    scores.setdefault(own, np.array([answer.verdict.score for answer in answers]))
+    scores.setdefault(own, np.array([verdict.score for verdict in verdicts]))
     if logits.shape[1] > 1:
         scores |= other_readings(logits, digits.anomalous, seed)
     return Seen(
         title=title,
-        record=record,
+        records=inspector.records,
         own=own,
         scores=scores,
-        rejected=np.array([answer.verdict.decision == "reject" for answer in answers]),
+        rejected=np.array([verdict.decision == "reject" for verdict in verdicts]),
         logits=logits,
         features=features,
     )
@@ -107,8 +106,8 @@ def look(inspector: Inspector, digits: Digits, title: str, seed: int) -> Seen:
 
 def measure(seen: Seen, digits: Digits) -> dict[str, float]:
     """The figures of one run."""
-    assert seen.record.classes is not None
-    anomalous, fitted = digits.anomalous, seen.record.classes.temperature
+    assert seen.records.classes is not None
+    anomalous, fitted = digits.anomalous, seen.records.classes.temperature
     normal = ~anomalous
     views = seen.logits.shape[1]
     numbers = np.searchsorted(np.unique(digits.classes), digits.labels[normal])
@@ -130,8 +129,8 @@ def neighbours(inspector: Inspector, digits: Digits, seed: int) -> Scorer:
     assert inspector.training is not None
     learned = np.setdiff1d(np.arange(len(digits.learn)), inspector.training.validation)
     chosen = np.random.default_rng(seed).permutation(learned)[:REMEMBERED]
-    answers = inspector.classify(list(digits.learn[chosen]))
-    bank = torch.from_numpy(np.stack([answer.features for answer in answers]))
+    verdicts = inspector.stream(list(digits.learn[chosen]), extras=["features"])
+    bank = torch.from_numpy(np.stack([verdict.extras["features"] for verdict in verdicts]))
     return nearest_of(bank, most=REMEMBERED, neighbours=1, seed=seed)
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import SubFigure
 from numpy.typing import NDArray
 
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.reliability import msp, reliability
-from knowngood.report.classification import draw_embedding, draw_odd, draw_rocs
-from knowngood.report.confidence import draw_reliability, draw_rotations, draw_temperatures
-from knowngood.report.deck import Deck, open_deck
-from knowngood.report.embedding import HOW_TO_READ, choose, embed
-from knowngood.report.layout import table, type_size
+from knowngood.report.classification import calibration_exhibit, embedding_exhibit
+from knowngood.report.confidence import rotations_exhibit, scores_exhibit, uncertainty_exhibit
+from knowngood.report.deck import write_deck
+from knowngood.report.exhibits import Chart, Exhibit, Table
+from knowngood.report.training import highest_scoring_exhibit
 from knowngood.studies.kaist_measures import Seen
 
 TITLE = "Classification tasks for anomaly detection: MNIST, 0 to 3 against 7 to 9"
@@ -30,17 +30,17 @@ SOURCES = [
     ["the document's network and its training", "the document: 5 epochs, batches of 32, Adam with 0.001"],
     [
         "defaults of class_confidence and rotation\n(network, smoothing, moves, score)",
-        "normal training digits alone: three of 0 to 3 are learned,\n"
-        "the fourth stands for an anomaly, each in turn (docs/decisions/0009)",
+        "normal training digits alone: training on three of 0 to 3,\n"
+        "with the fourth as the anomaly, each in turn (docs/decisions/0009)",
     ],
     ["every AUROC, rejects, accuracy on test digits", "MNIST's test files"],
     [
         "six epochs where our network's digits are moved",
-        "raised from three after a look at test digits; no default hangs on it",
+        "raised from three after a look at test digits; no default depends on it",
     ],
     ["pictures", "the first seed"],
 ]
-"""Which part of the data decided what."""
+"""The data that each choice was made on."""
 
 
 def write_kaist_slides(
@@ -59,41 +59,52 @@ def write_kaist_slides(
         anomalous: Which of them are anomalies.
         path: The file to write or replace.
     """
+    write_deck(TITLE, path, _exhibits(figures, shown, labels, anomalous))
+
+
+def _exhibits(
+    figures: pd.DataFrame,
+    shown: Mapping[str, Seen],
+    labels: NDArray[np.uint8],
+    anomalous: NDArray[np.bool_],
+) -> Iterator[Exhibit]:
+    """One exhibit after the other."""
     smoothings = [name for name in shown if name.startswith("small-")]
-    with open_deck(TITLE, path) as deck:
-        deck.add(TITLE, lambda body: _table(body, _beside_the_document(figures, shown)), _verdict(figures))
-        deck.add("Where each number comes from", lambda body: _table(body, SOURCES))
-        deck.add(
-            "Label smoothing keeps the network from being sure of anomalies",
-            lambda body: draw_rocs(
-                body, {shown[name].title: (anomalous, _unsure(shown[name])) for name in smoothings}
-            ),
-            "One minus the maximum softmax probability, temperature 1, first seed.",
-        )
-        for name in smoothings:
-            _add_scores(deck, shown[name], anomalous)
-        for name in smoothings:
-            _add_embedding(deck, shown[name], labels, anomalous)
-        for name in (smoothings[0], smoothings[1]):
-            _add_reliability(deck, shown[name], labels, anomalous)
-        for name in ("rotnet", "rotnet-moved"):
-            at = auroc(anomalous, shown[name].scores["distance"])
-            deck.add(
-                f"{shown[name].title}: AUROC of the circular distance {at:.3f}",
-                lambda body, seen=shown[name]: draw_rotations(  # type: ignore[misc]
-                    body, seen.logits[~anomalous], seen.logits[anomalous], NAMES
-                ),
-            )
-        deck.add(
-            "Why this happens: zeros, ones and eights look alike upside down",
-            lambda body: _table(body, _distances(shown, labels)),
-            "A digit of MNIST has its centre of mass half a pixel beside the middle of the image. Turned, it "
-            "lies on the other side, and that gives the rotation away, of anomalies too: the network need "
-            "not look at the digit. Moved at random while it learns, it must: then it errs on anomalies, and "
-            "on what looks alike upside down.",
-        )
-        for name in ("cnn", "rotation", "rotation-moved"):
-            _add_ours(deck, shown[name], labels, anomalous)
+    yield _table(TITLE, _beside_the_document(figures, shown), _verdict(figures))
+    yield _table("Where each number comes from", SOURCES)
+    yield scores_exhibit(
+        "Label smoothing makes the network less confident on anomalies",
+        "One minus the maximum softmax probability, temperature 1, first seed.",
+        anomalous,
+        {shown[name].title: _unsure(shown[name]) for name in smoothings},
+    )
+    for name in smoothings:
+        yield _scores(shown[name], anomalous)
+    for name in smoothings:
+        yield _embedding(shown[name], labels, anomalous)
+    for name in smoothings[:2]:
+        yield _calibration(shown[name], labels, anomalous)
+    for name in ("rotnet", "rotnet-moved"):
+        seen = shown[name]
+        at = auroc(anomalous, seen.scores["distance"])
+        chart = rotations_exhibit(dict(zip(NAMES, _by_class(seen, anomalous), strict=True)))
+        title = f"{seen.title}: AUROC of the circular distance {at:.3f}"
+        yield replace(chart, title=title, note=f"{chart.title}. {chart.note}")
+    yield _table(
+        "Cause: zeros, ones and eights look alike upside down",
+        _distances(shown, labels),
+        "The centre of mass of an MNIST digit is half a pixel off the centre of the image. In a turned "
+        "image it is on the other side, and that reveals the rotation, of anomalies too: the network need "
+        "not look at the digit. With digits moved at random during training it must, and then it errs on "
+        "anomalies, and on what looks alike upside down.",
+    )
+    for name in ("cnn", "rotation", "rotation-moved"):
+        yield from _ours(shown[name], labels, anomalous)
+
+
+def _by_class(seen: Seen, anomalous: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The logits of normal digits and of anomalies."""
+    return seen.logits[~anomalous], seen.logits[anomalous]
 
 
 def _unsure(seen: Seen, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -135,58 +146,46 @@ def _verdict(figures: pd.DataFrame) -> str:
     given = figures[figures["document"].notna()]
     within = given["apart"].abs() <= 2
     return (
-        f"{int(within.sum())} of the document's {len(given)} figures lie within two standard deviations of "
+        f"{int(within.sum())} of the document's {len(given)} figures are within two standard deviations of "
         "the means here. Each of its figures is of one run. No anomaly took part in the choice of a default."
     )
 
 
-def _add_scores(deck: Deck, seen: Seen, anomalous: NDArray[np.bool_]) -> None:
+def _scores(seen: Seen, anomalous: NDArray[np.bool_]) -> Chart:
     """Histograms of the score at several temperatures."""
-    assert seen.record.classes is not None
-    fitted = seen.record.classes.temperature
-    at = auroc(anomalous, _unsure(seen))
-    deck.add(
-        f"{seen.title}: AUROC {at:.3f}",
-        lambda body: draw_temperatures(
-            body, seen.logits[~anomalous], seen.logits[anomalous], [1.0, float(f"{fitted:.3g}"), 3.0], NAMES
-        ),
-        f"The temperature {fitted:.3g} makes the classes of held-out normal digits likeliest. A temperature "
-        "changes the score, never the network; it hardly changes which digits come before which.",
+    assert seen.records.classes is not None
+    fitted = seen.records.classes.temperature
+    return uncertainty_exhibit(
+        f"{seen.title}: AUROC {auroc(anomalous, _unsure(seen)):.3f}",
+        f"The temperature {fitted:.3g} maximises the likelihood of held-out normal digits. A temperature "
+        "changes the score, never the network; it hardly changes the order of the digits.",
+        dict(zip(NAMES, _by_class(seen, anomalous), strict=True)),
+        [1.0, float(f"{fitted:.3g}"), 3.0],
     )
 
 
-def _add_embedding(deck: Deck, seen: Seen, labels: NDArray[np.uint8], anomalous: NDArray[np.bool_]) -> None:
-    """What the network sees, in two dimensions."""
+def _embedding(seen: Seen, labels: NDArray[np.uint8], anomalous: NDArray[np.bool_]) -> Chart:
+    """The features before the last layer, in two dimensions."""
     names = [f"{'anomaly' if odd else 'digit'} {digit}" for digit, odd in zip(labels, anomalous, strict=True)]
-    rows = choose(names)
-    points = embed(seen.features[rows, 0])
-    strange = sorted({names[row] for row in np.flatnonzero(anomalous)})
-    deck.add(
-        f"What it sees of the test digits: {seen.title}",
-        lambda body: draw_embedding(
-            body,
-            points,
-            [names[row] for row in rows],
-            strange,
-        ),
-        f"The features before the last layer. {HOW_TO_READ}",
+    strange = {names[row] for row in np.flatnonzero(anomalous)}
+    return embedding_exhibit(
+        f"Features of the test digits: {seen.title}", seen.features[:, 0], names, strange
     )
 
 
-def _add_reliability(deck: Deck, seen: Seen, labels: NDArray[np.uint8], anomalous: NDArray[np.bool_]) -> None:
-    """How sure the network is of normal test digits, against how right."""
-    assert seen.record.classes is not None
-    fitted = seen.record.classes.temperature
-    normal = ~anomalous
-    names = [int(name) for name in seen.record.classes.names]
-    truth = np.searchsorted(names, labels[normal])
-    before, after = (reliability(seen.logits[normal, 0], truth, t) for t in (1.0, fitted))
-    deck.add(
-        f"How sure, how right: {seen.title}",
-        lambda body: draw_reliability(body, before, after, fitted),
+def _calibration(seen: Seen, labels: NDArray[np.uint8], anomalous: NDArray[np.bool_]) -> Chart:
+    """The calibration on normal test digits."""
+    assert seen.records.classes is not None
+    fitted = seen.records.classes.temperature
+    names = [int(name) for name in seen.records.classes.names]
+    truth = np.searchsorted(names, labels[~anomalous])
+    before, after = (reliability(seen.logits[~anomalous, 0], truth, t) for t in (1.0, fitted))
+    note = (
         "Normal test digits; the temperature was fitted on held-out training digits. Label smoothing makes a "
-        "network less sure than it is right, and a temperature below 1 undoes that.",
+        "network underconfident, and a temperature below 1 undoes that."
     )
+    chart = calibration_exhibit(before, after, fitted, note)
+    return replace(chart, title=f"Calibration: {seen.title}")
 
 
 def _distances(shown: Mapping[str, Seen], labels: NDArray[np.uint8]) -> list[list[str]]:
@@ -203,23 +202,21 @@ def _distances(shown: Mapping[str, Seen], labels: NDArray[np.uint8]) -> list[lis
     return rows
 
 
-def _add_ours(deck: Deck, seen: Seen, labels: NDArray[np.uint8], anomalous: NDArray[np.bool_]) -> None:
-    """Our own defaults: every score, the features, the oddest of the learned digits."""
-    classes = seen.record.classes
+def _ours(seen: Seen, labels: NDArray[np.uint8], anomalous: NDArray[np.bool_]) -> Iterator[Exhibit]:
+    """Our own defaults: every score, the features, the training digits with the highest scores."""
+    classes = seen.records.classes
     assert classes is not None
     at = auroc(anomalous, seen.scores[seen.own])
-    curves = {name: (anomalous, score) for name, score in seen.scores.items() if " " not in name}
-    deck.add(
-        f"{seen.title}: {seen.own}, its default score, reaches {at:.3f}",
-        lambda body: draw_rocs(body, curves),
-        "First seed; all scores from the same graph.",
+    scores = {name: score for name, score in seen.scores.items() if " " not in name}
+    title = f"{seen.title}: {seen.own}, its default score, reaches AUROC {at:.3f}"
+    yield scores_exhibit(title, "First seed; all scores from the same graph.", anomalous, scores)
+    yield _embedding(seen, labels, anomalous)
+    yield replace(
+        highest_scoring_exhibit(classes), title=f"Training digits with the highest scores: {seen.title}"
     )
-    _add_embedding(deck, seen, labels, anomalous)
-    deck.add(f"The oddest digits it learned from: {seen.title}", lambda body: draw_odd(body, classes))
 
 
-def _table(body: SubFigure, rows: Sequence[Sequence[str]]) -> None:
-    """A table as large as there is room for."""
-    rows = [[textwrap.fill(text, 60) if "\n" not in text else text for text in row] for row in rows]
-    size = type_size(rows, body.bbox.width / body.dpi, body.bbox.height / body.dpi, 15)
-    table(body, rows, (0, 0, 1, 1), size=size)
+def _table(title: str, rows: Sequence[Sequence[str]], note: str = "") -> Table:
+    """A table whose first row is its head, with long cells broken into lines."""
+    head, *cells = [[textwrap.fill(text, 60) if "\n" not in text else text for text in row] for row in rows]
+    return Table(title, head, cells, note=note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ STUDIES = {
     "transistor_classes": "Five kinds of transistor, from ten images of each (course homework, NTHU 2024)",
     "semiconductor": "Good or defective solar cells, transfer learning (course project, HKUST)",
 }
-"""What each study is about; the module of that name has a function `study`."""
+"""What each study is about; the module of that name has it as `STUDY`, and a small one as `QUICK`."""
 
 
 def run_study(
@@ -33,7 +32,7 @@ def run_study(
     device: str = "auto",
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Run a study from its data to its slides; one that was cut off goes on.
+    """Run a study from its data to its slides; one that was interrupted resumes.
 
     Args:
         name: A name in `STUDIES`.
@@ -45,7 +44,7 @@ def run_study(
         progress: Called during long work.
 
     Returns:
-        The main figures, one a row: `task`, `figure`, `value` and maybe more; also written to `figures.csv`.
+        The main figures, one per row: `task`, `figure`, `value` and maybe more; also in `figures.csv`.
 
     Raises:
         RecipeError: There is no such study, or the folder holds a training with other settings.
@@ -57,5 +56,8 @@ def run_study(
     """
     if name not in STUDIES:
         raise RecipeError(f"study {name!r} is not known; choose one of {', '.join(STUDIES)}")
-    study: Callable[..., pd.DataFrame] = import_module(f"knowngood.studies.{name}").study
-    return study(Path(data), Path(out), seed=seed, quick=quick, device=device, progress=progress)
+    from knowngood.studies.study import run
+
+    module = import_module(f"knowngood.studies.{name}")
+    study = module.QUICK if quick else module.STUDY
+    return run(study, Path(data), Path(out), seed=seed, device=device, progress=progress)

@@ -1,4 +1,4 @@
-"""Images as they might also have been taken: at random for learning, in eight ways for judging."""
+"""Images as they might also have been taken, at random, for learning."""
 
 from __future__ import annotations
 
@@ -12,26 +12,10 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as v2  # type: ignore[import-untyped]
 
 from knowngood.errors import RecipeError
+from knowngood.recipe import check_orientation
 
-ORIENTATIONS = ("fixed", "mirrored", "quarter", "any")
-"""How a product may lie: never flipped or turned (a transistor), flipped left to right, flipped and turned by
-quarters (a solar cell), or flipped and turned by any angle (a screw)."""
-
-MARGIN = 0.05
-"""Share of the side by which views are moved, or cut on each side."""
-
-LEAST_SHARE = 1e-6
-"""A class that no view votes for has at least this probability, so that its logarithm is finite."""
-
-LEAST_PROBABILITY = 1e-30
-"""So that the logarithm of a probability is finite."""
-
-Window = tuple[float, float, float, float]
-"""What is cut off at the top, bottom, left and right, in margins; what is negative is added instead."""
-
-WHOLE: Window = (0, 0, 0, 0)
-SHIFTS: tuple[Window, ...] = ((1, -1, 0, 0), (-1, 1, 0, 0), (0, 0, 1, -1), (0, 0, -1, 1))
-NEARER, A_LITTLE_NEARER, FARTHER = (1, 1, 1, 1), (0.5, 0.5, 0.5, 0.5), (-1, -1, -1, -1)
+MOST = {"zoom": 1, "shift": 0.5, "contrast": 1, "brightness": 1, "blur": 5}
+"""The largest values of an augmentation."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +23,7 @@ class Augmentation:
     """How far images are changed while a network learns; no change may make another class of an image.
 
     Args:
-        orientation: One of `ORIENTATIONS`.
+        orientation: One of `knowngood.recipe.ORIENTATIONS`.
         zoom: Images are made larger or smaller by a factor of up to one plus this.
         shift: Images are moved by up to this share of their sides.
         contrast: Contrast is multiplied by up to one plus or minus this.
@@ -62,8 +46,8 @@ class Augmentation:
     blur: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_orientation(self.orientation)
-        for name, most in (("zoom", 1), ("shift", 0.5), ("contrast", 1), ("brightness", 1), ("blur", 5)):
+        check_orientation("Augmentation", self.orientation)
+        for name, most in MOST.items():
             value = getattr(self, name)
             if not 0 <= value <= most:
                 raise RecipeError(f"Augmentation: {name}={value!r} must be a number between 0 and {most}")
@@ -144,7 +128,7 @@ def orient(images: Tensor, orientation: str) -> Tensor:
 
     Args:
         images: `(N, C, H, W)`.
-        orientation: One of `ORIENTATIONS`.
+        orientation: One of `knowngood.recipe.ORIENTATIONS`.
     """
     if orientation == "fixed":
         return images
@@ -188,113 +172,6 @@ def resample(images: Tensor, angles: Tensor, factors: Tensor, shifts: Tensor) ->
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
-class EightViews(nn.Module):
-    """Eight views of an image that show the same product, the image itself first; no chance plays a part.
-
-    What may be turned is shown in the eight symmetries of the square; an image that is not square in the
-    four of the rectangle, and shifted. What may be flipped is shown shifted up and down and from nearer, and
-    so again flipped; what may not is shown shifted four ways, from nearer and from farther.
-
-    Args:
-        orientation: One of `ORIENTATIONS`.
-
-    Raises:
-        RecipeError: The orientation is not known.
-
-    Example:
-        >>> EightViews("quarter")(torch.zeros(2, 3, 8, 8)).shape
-        torch.Size([2, 8, 3, 8, 8])
-    """
-
-    def __init__(self, orientation: str) -> None:
-        super().__init__()
-        _check_orientation(orientation)
-        self.orientation = orientation
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Views `(N, 8, C, H, W)` of float images `(N, C, H, W)`."""
-        if self.orientation == "fixed":
-            windows = (WHOLE, *SHIFTS, NEARER, A_LITTLE_NEARER, FARTHER)
-            views = [see(images, window) for window in windows]
-        elif self.orientation == "mirrored":
-            views = [see(images, window) for window in (WHOLE, *SHIFTS[:2], NEARER)]
-            views += [view.flip(3) for view in views]
-        elif images.shape[2] == images.shape[3]:
-            views = _flipped(images) + _flipped(_transpose(images))
-        else:
-            views = _flipped(images) + [see(images, window) for window in SHIFTS]
-        return torch.stack(views, dim=1)
-
-
-def see(images: Tensor, window: Window) -> Tensor:
-    """What is seen of images through a window, in the images' size; beyond the border they are reflected.
-
-    Args:
-        images: `(N, C, H, W)` float.
-        window: Where.
-
-    Example:
-        >>> see(torch.arange(4.0).reshape(1, 1, 1, 4), (0, 0, 1, -1)).tolist()
-        [[[[1.0, 2.0, 3.0, 2.0]]]]
-    """
-    height, width = (int(side) for side in images.shape[2:])
-    sides = (height, height, width, width)
-    top, bottom, left, right = (
-        math.ceil(MARGIN * abs(cut) * side) * (1 if cut > 0 else -1)
-        for cut, side in zip(window, sides, strict=True)
-    )
-    if min(top, bottom, left, right) < 0:
-        added = [max(-cut, 0) for cut in (left, right, top, bottom)]
-        images = F.pad(images, added, mode="reflect")
-    # After padding, the window's own corner lies at what is cut off, or at 0.
-    rows, columns = height - top - bottom, width - left - right
-    images = images[:, :, max(top, 0) :, max(left, 0) :][:, :, :rows, :columns]
-    if (rows, columns) == (height, width):
-        return images
-    return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)
-
-
-def mean_probability(logits: Tensor) -> Tensor:
-    """The logarithm of each class's mean probability `(N, C)` over views with logits `(N, V, C)`.
-
-    Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks",
-    DOI 10.1145/3065386, average the softmax over ten views.
-
-    Example:
-        >>> mean_probability(torch.tensor([[[0.0, 0.0], [0.0, 0.0]]])).exp()
-        tensor([[0.5000, 0.5000]])
-    """
-    # OpenVINO cannot read a logsumexp of what a softmax gave.
-    return logits.softmax(dim=2).mean(dim=1).clamp(min=LEAST_PROBABILITY).log()
-
-
-def vote(logits: Tensor) -> Tensor:
-    """The logarithm of each class's share `(N, C)` of the votes of views with logits `(N, V, C)`.
-
-    Beside the views, their mean probability has one vote, which it divides among the classes: too little to
-    overrule a majority, but enough to break a tie.
-
-    Example:
-        >>> vote(torch.tensor([[[0.0, 1.0], [0.0, 1.0], [9.0, 0.0]]])).argmax(dim=1)
-        tensor([1])
-    """
-    classes = torch.arange(logits.shape[2], device=logits.device)
-    votes = (logits.argmax(dim=2, keepdim=True) == classes).to(logits.dtype).sum(dim=1)
-    shares = mean_probability(logits).exp().clamp(min=LEAST_SHARE)
-    return ((votes + shares) / (int(logits.shape[1]) + 1)).log()
-
-
-def _flipped(images: Tensor) -> list[Tensor]:
-    """Images `(N, C, H, W)` as they are, flipped left to right, upside down, and both."""
-    return [images, images.flip(3), images.flip(2), images.flip(2, 3)]
-
-
 def _transpose(images: Tensor) -> Tensor:
     """Images `(N, C, H, W)` with rows and columns exchanged."""
     return images.transpose(2, 3)
-
-
-def _check_orientation(orientation: str) -> None:
-    """Raise a RecipeError where an orientation is not known."""
-    if orientation not in ORIENTATIONS:
-        raise RecipeError(f"orientation={orientation!r} must be one of {', '.join(ORIENTATIONS)}")

@@ -22,7 +22,7 @@ EXAMPLES = 8
 
 
 class StoredBatches(Dataset[tuple[Tensor, Tensor]]):
-    """Batches of stored samples and their labels.
+    """ImageSet of stored samples and their labels.
 
     Args:
         store: Where the samples are.
@@ -89,7 +89,7 @@ class StoredData(lightning.LightningDataModule):
         return self._loader(self.store.validation, -(-len(self.store.validation) // self.batch_size))
 
     def _loader(self, rows: NDArray[np.int64], steps: int) -> DataLoader[Any]:
-        """Batches as equal in size as can be, this process's share of each."""
+        """ImageSet as equal in size as can be, this process's share of each."""
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         # A device without a sample would wait for ever: in small batches rows are repeated.
         rows = np.resize(rows, max(len(rows), steps * ranks))

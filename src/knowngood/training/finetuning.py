@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from knowngood.training.augment import Augment, Augmentation
 from knowngood.training.imbalance import ClassLoss
 from knowngood.training.learner import ACCURACY, Share, Trainable
+from knowngood.training.standardise import LEAST_DEVIATION, Standardise
 
 if TYPE_CHECKING:
     from knowngood.features.backbones import Backbone
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 METRICS = ("loss", "error", "balanced_error")
 """What may choose the epoch whose weights are kept, on held-out images: cross-entropy with the same weight
 for each kind, the share of wrong answers, or the mean of that over the kinds."""
-
-LEAST_DEVIATION = 1e-3
-"""Added to standard deviations, so that a constant feature does not divide by zero."""
 
 LATE = 0.6
 """Share of the epochs after which a deferred loss weighs kinds."""
@@ -47,8 +45,6 @@ class FineTuned(Trainable):
     """
 
     skips_parameters = True
-    mean: Tensor
-    scale: Tensor
 
     def __init__(
         self,
@@ -69,9 +65,9 @@ class FineTuned(Trainable):
         self.backbone.requires_grad_(True)
         self.augment = Augment(augmentation)
         self.dropout = dropout
-        self.head = nn.Linear(sum(backbone.channels), len(counts))
-        self.register_buffer("mean", torch.zeros(sum(backbone.channels)))
-        self.register_buffer("scale", torch.ones(sum(backbone.channels)))
+        channels = sum(backbone.channels)
+        self.standardise = Standardise(torch.zeros(channels), torch.ones(channels))
+        self.head = nn.Linear(channels, len(counts))
         self.loss = ClassLoss(imbalance, counts, label_smoothing=label_smoothing)
         self.balanced = ClassLoss("class_weights", held_out)
         self.head_epochs = head_epochs
@@ -85,11 +81,11 @@ class FineTuned(Trainable):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             maps: list[Tensor] = self.backbone(pixels)
             means = torch.cat([level.mean(dim=(2, 3)) for level in maps], dim=1)
-        standard = (means - self.mean) / self.scale
+        standard = self.standardise(means)
         return maps, means, self.head(F.dropout(standard, self.dropout, self.training)).float()
 
     @torch.no_grad()
-    def standardise(self, images: Tensor) -> None:
+    def learn_scale(self, images: Tensor) -> None:
         """Scale what the head sees by what the backbone sees of some images `(N, H, W, 3)` beforehand.
 
         They are augmented: a feature that hardly differs from one image to the next may differ much from one
@@ -98,14 +94,13 @@ class FineTuned(Trainable):
         self.eval()
         images = self.augment.train()(images)
         _, means, _ = self(self.backbone.normalise(images).contiguous(memory_format=torch.channels_last))
-        self.mean.copy_(means.mean(dim=0))
-        self.scale.copy_(means.std(dim=0) + LEAST_DEVIATION)
+        self.standardise = Standardise(means.mean(dim=0), means.std(dim=0) + LEAST_DEVIATION)
 
     @property
     def places(self) -> tuple[Tensor, Tensor]:
         """Weight `(C, D)` and bias `(C,)` of the linear classifier of the means as they are."""
-        weight = self.head.weight / self.scale
-        return weight, self.head.bias - weight @ self.mean
+        weight = self.head.weight / self.standardise.scale
+        return weight, self.head.bias - weight @ self.standardise.mean
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Let the head learn first, then all; weigh kinds late, where that is deferred."""

@@ -1,4 +1,4 @@
-"""Learning from classes of unequal size: which images are shown how often, and what an error costs."""
+"""Learning from classes of unequal size: how often images are shown, and how much each counts."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ WHEN: dict[str, str] = {
 
 METHODS = tuple(WHEN)
 
+FIXED_FEATURES = ("none", "class_weights", "undersampling", "logit_adjustment")
+"""The methods for features that are not trained: there, repeating an image is the same as weighting it."""
+
 EQUAL = 1.5
 """Below this ratio of the largest to the smallest class, classes count as equally large."""
 
@@ -65,17 +68,19 @@ class Choice(NamedTuple):
     why: str
 
 
-def choose(method: str, counts: Sequence[int]) -> Choice:
+def choose(method: str, counts: Sequence[int], *, fixed: bool = False) -> Choice:
     """Choose a method by the sizes of the classes, unless one is asked for.
 
     The limits are ours; what speaks for each method is not:
 
+    - `class_weights` for features that are not trained: no image is left out or repeated, and a regularised
+      linear classifier keeps to its weights.
     - `none` where the largest class is less than 1.5 times the smallest: how much imbalance costs grows with
       it, and a little costs next to nothing (Buda, Maki and Mazurowski, "A systematic study of the class
       imbalance problem in convolutional neural networks", arXiv:1710.05381).
-    - `class_weights` up to 5 times: no image is left out or repeated. With larger weights few images decide
-      a step, and in networks that fit their images weights lose their effect (Byrd and Lipton, "What is the
-      Effect of Importance Weighting in Deep Learning?", arXiv:1812.03372).
+    - `class_weights` up to 5 times. With larger weights few images decide a step, and in networks that fit
+      their images weights lose their effect (Byrd and Lipton, "What is the Effect of Importance Weighting in
+      Deep Learning?", arXiv:1812.03372).
     - `logit_adjustment` for more than two classes and over 20 times: it is consistent for the balanced error
       (Menon et al., arXiv:2007.07314), and repeats no image of the tail.
     - `undersampling` for a majority of thousands: what is left out there is hardly missed, and the rarest
@@ -85,8 +90,9 @@ def choose(method: str, counts: Sequence[int]) -> Choice:
       Mazurowski's comparisons, and did not make networks overfit.
 
     Args:
-        method: One of `METHODS`, or `auto`.
+        method: One of `METHODS` (of `FIXED_FEATURES`, where features are fixed), or `auto`.
         counts: Number of images of each class; classes without any are not looked at.
+        fixed: Whether a classifier of fixed features learns, not a network.
 
     Raises:
         RecipeError: The method is not known.
@@ -96,25 +102,59 @@ def choose(method: str, counts: Sequence[int]) -> Choice:
         'weighted_sampler'
         >>> choose("auto", [40, 400]).why
         'the largest class is 10.0 times the smallest (400 and 40 images), so each is shown equally often'
+        >>> choose("auto", [40, 400], fixed=True).method
+        'class_weights'
     """
     if method != AUTO:
-        _check(method, (AUTO, *METHODS))
+        _check(method, (AUTO, *(FIXED_FEATURES if fixed else METHODS)))
         return Choice(method, "asked for")
-    there = [count for count in counts if count]
-    if len(there) < 2:
-        return Choice("none", "there are not two classes with images")
-    least, most = min(there), max(there)
+    present = [count for count in counts if count]
+    if len(present) < 2:
+        return Choice("none", "fewer than two classes have images")
+    least, most = min(present), max(present)
     ratio = most / least
     sizes = f"the largest class is {ratio:.1f} times the smallest ({most} and {least} images)"
-    if ratio < EQUAL:
+    if ratio < EQUAL and not fixed:
         return Choice("none", f"{sizes}, which is about equal")
-    if ratio < MILD:
+    if ratio < MILD or fixed:
         return Choice("class_weights", f"{sizes}, which weights make up for while every image is seen")
-    if len(there) > 2 and ratio > TAIL:
+    if len(present) > 2 and ratio > TAIL:
         return Choice("logit_adjustment", f"{sizes}, a tail too long to repeat its few images")
     if most >= MANY and least >= ENOUGH:
         return Choice("undersampling", f"{sizes}, and the smallest has enough for passes over equal classes")
     return Choice("weighted_sampler", f"{sizes}, so each is shown equally often")
+
+
+def sample_weights(method: str, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The weight of each sample `(n,)`, 1 on average: with `class_weights` each class has the same in all.
+
+    Args:
+        method: One of `METHODS`.
+        labels: The class of each sample `(n,)`.
+
+    Example:
+        >>> sample_weights("class_weights", np.array([0, 0, 0, 2])).round(3)
+        array([0.667, 0.667, 0.667, 2.   ])
+    """
+    # Imported here: training a network does not need it.
+    from sklearn.utils.class_weight import compute_sample_weight
+
+    weights = compute_sample_weight("balanced" if method == "class_weights" else None, labels)
+    return np.asarray(weights, np.float64)
+
+
+def log_shares(counts: Sequence[int]) -> NDArray[np.float64]:
+    """The logarithm of each class's share of the samples `(C,)`; an empty class counts as one sample.
+
+    Args:
+        counts: Number of samples of each of the C classes.
+
+    Example:
+        >>> np.exp(log_shares([30, 10])).round(2)
+        array([0.75, 0.25])
+    """
+    sizes = np.maximum(np.asarray(counts), 1)
+    return np.asarray(np.log(sizes / sizes.sum()), np.float64)
 
 
 def epoch_rows(
@@ -159,10 +199,10 @@ class ClassLoss(nn.Module):
     - `class_weights`: each image weighs `total / (C * n)`, with n the size of its class; a batch's loss is
       the weighted mean (King and Zeng, "Logistic Regression in Rare Events Data",
       DOI 10.1093/oxfordjournals.pan.a004868).
-    - `focal`: what has the probability p of being right weighs `(1 - p) ** gamma`, without weights for
-      classes (Lin et al., "Focal Loss for Dense Object Detection", arXiv:1708.02002).
-    - `logit_adjustment`: tau times the logarithm of its share is added to each class's logit, in training
-      only (Menon et al., "Long-tail learning via logit adjustment", arXiv:2007.07314).
+    - `focal`: an image whose class has the probability p weighs `(1 - p) ** 2`, without weights for classes
+      (Lin et al., "Focal Loss for Dense Object Detection", arXiv:1708.02002).
+    - `logit_adjustment`: the logarithm of its share is added to each class's logit, in training only (Menon
+      et al., "Long-tail learning via logit adjustment", arXiv:2007.07314).
     - `deferred_reweighting`: plain at first, then with weights (Cao et al., "Learning Imbalanced Datasets
       with Label-Distribution-Aware Margin Loss", arXiv:1906.07413), which are one over the effective number
       `(1 - beta ** n) / (1 - beta)` of images (Cui et al., "Class-Balanced Loss Based on Effective Number of
@@ -173,8 +213,6 @@ class ClassLoss(nn.Module):
         method: One of `METHODS`.
         counts: Number of images of each of the C classes; a class without any counts as if it had one.
         label_smoothing: Share of each target that is spread over all classes.
-        gamma: For `focal`: 0 is plain cross-entropy.
-        tau: For `logit_adjustment`: 1 for the balanced error, 0 is plain cross-entropy.
 
     Raises:
         RecipeError: The method is not known.
@@ -190,23 +228,14 @@ class ClassLoss(nn.Module):
     weights: Tensor
     log_share: Tensor
 
-    def __init__(
-        self,
-        method: str,
-        counts: Sequence[int],
-        label_smoothing: float = 0.0,
-        gamma: float = 2.0,
-        tau: float = 1.0,
-    ) -> None:
+    def __init__(self, method: str, counts: Sequence[int], label_smoothing: float = 0.0) -> None:
         super().__init__()
         _check(method)
         self.method = method
         self.label_smoothing = label_smoothing
-        self.gamma = gamma
-        self.tau = tau
         sizes = torch.tensor(list(counts), dtype=torch.float64).clamp(min=1)
         self.register_buffer("weights", _weights(method, sizes).float())
-        self.register_buffer("log_share", (sizes / sizes.sum()).log().float())
+        self.register_buffer("log_share", torch.from_numpy(log_shares(counts)).float())
 
     def forward(self, logits: Tensor, labels: Tensor, late: bool = False) -> Tensor:
         """The loss of a batch, a scalar.
@@ -218,13 +247,11 @@ class ClassLoss(nn.Module):
         """
         logits = logits.float()
         if self.method == "logit_adjustment" and self.training:
-            logits = logits + self.tau * self.log_share
+            logits = logits + self.log_share
         each = F.cross_entropy(logits, labels, reduction="none", label_smoothing=self.label_smoothing)
         if self.method == "focal":
-            right = logits.log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
-            # Where nothing is wrong, a power below one would have no finite slope.
-            wrong = -torch.expm1(right).clamp(max=-torch.finfo(right.dtype).eps)
-            return (wrong**self.gamma * each).mean()
+            log_probability = logits.log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
+            return (torch.expm1(log_probability) ** 2 * each).mean()
         if self.method == "class_weights" or (self.method == "deferred_reweighting" and late):
             weights = self.weights[labels]
             return (weights * each).sum() / weights.sum()

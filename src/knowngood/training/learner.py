@@ -121,7 +121,7 @@ class Learner(lightning.LightningModule):
         schedule: torch.optim.lr_scheduler.LRScheduler = (
             torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.epochs)
             if self.schedule == "cosine"
-            else torch.optim.lr_scheduler.LambdaLR(optimizer, constant)
+            else torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
 
@@ -193,8 +193,3 @@ class Cycles:
 def _between(start: float, end: float, share: float) -> float:
     """Part of the way along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
-
-
-def constant(_: int) -> float:
-    """The factor of a learning rate that stays; it has a name since a lambda cannot go to another process."""
-    return 1.0

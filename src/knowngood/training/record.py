@@ -7,21 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.metrics.reliability import BINS, Reliability
-from knowngood.training.lesson import Lesson
 from knowngood.training.pictures import picture_shape, read_pictures, write_pictures
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CONTENT = "training.json"
-"""The member of an inspector file that holds the record, but for its pictures."""
+"""The member of an inspector file that holds the record of a training, but for its pictures."""
 
-_MOST_ANSWERS = 1 << 26
 _PICTURES = "training/{}.png"
 
 
@@ -82,47 +78,6 @@ class Epoch(NamedTuple):
         )
 
 
-class Odd(NamedTuple):
-    """A good image that the detector itself finds odd.
-
-    Attributes:
-        name: The file, as it was given, or the position of an array.
-        label: Its class; empty where there are none.
-        score: Its image score.
-        held_out: Whether it was held out; if not, the detector has learned from it, and still finds it odd.
-    """
-
-    name: str
-    label: str
-    score: float
-    held_out: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Classes:
-    """What a network learned to tell apart, and how well it does that on held-out images.
-
-    Args:
-        names: The classes.
-        temperature: What logits are divided by; fitted on held-out images, or given.
-        fitted: Whether it was fitted.
-        accuracy: Share of held-out images, or of their views, that are told rightly.
-        before: How sure the network is of held-out images, against how right.
-        after: The same with the temperature.
-        odd: Good images with the highest scores, the highest first.
-        pictures: These at the input shape, uint8 `(n, h, w, 3)`.
-    """
-
-    names: list[str]
-    temperature: float
-    fitted: bool
-    accuracy: float
-    before: Reliability
-    after: Reliability
-    odd: list[Odd]
-    pictures: NDArray[np.uint8]
-
-
 @dataclass(frozen=True, eq=False)
 class TrainingRecord:
     """How a network was trained.
@@ -130,14 +85,11 @@ class TrainingRecord:
     Args:
         layers: Its layers, in the order in which an image meets them.
         epochs: The losses of each epoch, the first one counted as 1.
-        best: The epoch whose weights were kept: the one with the smallest validation loss; 0 where no network
-            was trained, and epochs and layers are empty.
+        best: The epoch whose weights were kept: the one with the smallest validation loss.
         learning_rate: The learning rate at the start.
         validation: Positions of the held-out images among the images that could be read.
         originals: A fixed batch of held-out images, uint8 `(n, h, w, 3)`; None if pixels are not rebuilt.
         rebuilt: Their reconstructions, by the epoch after which they were made.
-        classes: What the network tells apart; None where it does not classify good images.
-        lesson: What a classifier of good parts and defects learned; None for an anomaly detector.
     """
 
     layers: list[Layer]
@@ -147,8 +99,6 @@ class TrainingRecord:
     validation: list[int]
     originals: NDArray[np.uint8] | None = None
     rebuilt: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-    classes: Classes | None = None
-    lesson: Lesson | None = None
 
     @property
     def losses(self) -> pd.DataFrame:
@@ -168,14 +118,9 @@ class TrainingRecord:
             >>> TrainingRecord.from_members(record.to_members()).validation
             [4, 7]
         """
-        content = asdict(replace(self, originals=None, rebuilt={}, classes=None, lesson=None))
+        content = asdict(replace(self, originals=None, rebuilt={}))
         content["rebuilt"] = sorted(self.rebuilt)
         members: dict[str, bytes] = {}
-        if self.lesson is not None:
-            content["lesson"], members = self.lesson.to_members()
-        if self.classes is not None:
-            content["classes"] = _plain(self.classes)
-            members[_PICTURES.format("odd")] = write_pictures(self.classes.pictures)
         if self.originals is not None:
             content["originals"] = self.originals.shape[:3]
             members[_PICTURES.format("originals")] = write_pictures(self.originals)
@@ -188,12 +133,31 @@ class TrainingRecord:
         """Read a record that may come from a stranger.
 
         Raises:
-            ValueError: Something in it is missing or not as it must be.
+            ValueError: Something in it cannot be; where something is missing, KeyError or TypeError.
         """
-        try:
-            return _read(members)
-        except (KeyError, TypeError, OverflowError, RecursionError, cv2.error) as error:
-            raise ValueError(f"the training record is damaged: {error!r}") from error
+        values: dict[str, Any] = json.loads(members[CONTENT])
+        originals, rebuilt = None, {}
+        if values["originals"] is not None:
+            shape = picture_shape(values["originals"])
+            originals = read_pictures(members[_PICTURES.format("originals")], shape)
+            for epoch in map(int, values["rebuilt"]):
+                rebuilt[epoch] = read_pictures(members[_PICTURES.format(f"epoch_{epoch:03}")], shape)
+        record = cls(
+            layers=[
+                Layer(str(name), str(kind), tuple(map(int, output)), int(parameters))
+                for name, kind, output, parameters in values["layers"]
+            ],
+            epochs=[Epoch.of(epoch) for epoch in values["epochs"]],
+            best=int(values["best"]),
+            learning_rate=float(values["learning_rate"]),
+            validation=list(map(int, values["validation"])),
+            originals=originals,
+            rebuilt=rebuilt,
+        )
+        losses = np.array([epoch[1:3] for epoch in record.epochs], dtype=np.float64)
+        if record.best not in [epoch.epoch for epoch in record.epochs] or not np.isfinite(losses).all():
+            raise ValueError("the training record is damaged: its losses are not those of a training")
+        return record
 
 
 def loss_table(epochs: Sequence[Epoch]) -> pd.DataFrame:
@@ -204,84 +168,6 @@ def loss_table(epochs: Sequence[Epoch]) -> pd.DataFrame:
     return table.drop(columns=[name for name in ("error", "seconds") if table[name].isna().all()])
 
 
-def _read(members: Mapping[str, bytes]) -> TrainingRecord:
-    """Read a record; whatever is wrong with it raises."""
-    values: dict[str, Any] = json.loads(members[CONTENT])
-    originals, rebuilt = None, {}
-    if values["originals"] is not None:
-        shape = picture_shape(values["originals"])
-        originals = read_pictures(members[_PICTURES.format("originals")], shape)
-        for epoch in map(int, values["rebuilt"]):
-            rebuilt[epoch] = read_pictures(members[_PICTURES.format(f"epoch_{epoch:03}")], shape)
-    record = TrainingRecord(
-        layers=[
-            Layer(str(name), str(kind), tuple(map(int, output)), int(parameters))
-            for name, kind, output, parameters in values["layers"]
-        ],
-        epochs=[Epoch.of(epoch) for epoch in values["epochs"]],
-        best=int(values["best"]),
-        learning_rate=float(values["learning_rate"]),
-        validation=list(map(int, values["validation"])),
-        originals=originals,
-        rebuilt=rebuilt,
-        classes=_read_classes(values["classes"], members) if values.get("classes") is not None else None,
-        lesson=Lesson.from_members(values["lesson"], members) if values.get("lesson") is not None else None,
-    )
-    losses = np.array([epoch[1:3] for epoch in record.epochs], dtype=np.float64)
-    kept = [epoch.epoch for epoch in record.epochs] or [0]  # a classifier may train no network
-    if record.best not in kept or not np.isfinite(losses).all():
-        raise ValueError("the training record is damaged: its losses are not those of a training")
-    return record
-
-
 def _share(value: Any) -> float | None:
     """A number that may be missing."""
     return None if value is None else float(value)
-
-
-def _plain(classes: Classes) -> dict[str, Any]:
-    """What JSON can hold of classes."""
-    content = {name: getattr(classes, name) for name in ("names", "temperature", "fitted", "accuracy", "odd")}
-    for name in ("before", "after"):
-        content[name] = [part.tolist() for part in getattr(classes, name)]
-    return content | {"pictures": classes.pictures.shape[:3]}
-
-
-def _read_classes(values: dict[str, Any], members: Mapping[str, bytes]) -> Classes:
-    """Read classes; whatever is wrong with them raises."""
-    found = Classes(
-        names=list(values["names"]),
-        temperature=float(values["temperature"]),
-        fitted=values["fitted"],
-        accuracy=float(values["accuracy"]),
-        before=_read_reliability(values["before"]),
-        after=_read_reliability(values["after"]),
-        odd=[
-            Odd(str(name), str(label), float(score), bool(held_out))
-            for name, label, score, held_out in map(list, values["odd"])
-        ],
-        pictures=read_pictures(members[_PICTURES.format("odd")], picture_shape(values["pictures"])),
-    )
-    if not (
-        isinstance(values["names"], list)
-        and found.names
-        and all(isinstance(name, str) for name in found.names)
-        and isinstance(found.fitted, bool)
-        and 0 < found.temperature < np.inf
-        and 0 <= found.accuracy <= 1
-        and all(isinstance(odd, list) for odd in values["odd"])
-        and np.isfinite([odd.score for odd in found.odd]).all()
-        and len(found.odd) == len(found.pictures)
-    ):
-        raise ValueError("the training record is damaged: what it says of classes cannot be")
-    return found
-
-
-def _read_reliability(parts: Any) -> Reliability:
-    """Read how sure a classifier was against how right."""
-    answers, confidence, accuracy = (np.array(part, dtype=np.float64) for part in parts)
-    whole = np.isfinite(answers).all() and (answers == np.clip(np.rint(answers), 0, _MOST_ANSWERS)).all()
-    shares = all(((part >= 0) & (part <= 1)).all() for part in (confidence, accuracy))
-    if not (answers.shape == confidence.shape == accuracy.shape == (BINS,)) or not whole or not shares:
-        raise ValueError("the training record is damaged: its calibration cannot be")
-    return Reliability(answers.astype(np.int64), confidence, accuracy)

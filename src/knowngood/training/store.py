@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.loader import Batches
+from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.errors import DataError, OutputError
 from knowngood.types import Progress, silent
@@ -61,20 +61,13 @@ class Store:
 
 
 @contextmanager
-def store(
-    samples: Iterable[tuple[int, NDArray[Any]]],
-    *,
-    groups: Sequence[object] | None,
-    classes: Sequence[int] | None = None,
-    seed: int,
-) -> Iterator[Store]:
+def store(samples: Iterable[tuple[int, NDArray[Any]]], images: ImageSet, *, seed: int) -> Iterator[Store]:
     """Keep samples on disk for as long as the context lasts, a fifth of them held out.
 
     Args:
         samples: The position in the sources of each, and the sample, all of one shape and type.
-        groups: One value a source; samples of one group (the same part photographed twice) are held out
-            together.
-        classes: The number of each source's class; a fifth of each is held out, at least one image or group.
+        images: What they are samples of: those of one group (the same part photographed twice) are held out
+            together, and of each class a fifth, at least one image or group.
         seed: Another seed holds out others.
 
     Raises:
@@ -93,9 +86,8 @@ def store(
             raise OutputError(f"no room for the training images in {folder!r}: {error.strerror}") from error
         if len(index) < 2:
             raise DataError("one good image is too few to train on; at least 2 that can be read are needed")
-        own_groups = None if groups is None else [groups[position] for position in index]
-        labels = np.zeros(len(index), np.int64) if classes is None else np.array(classes, np.int64)[index]
-        held_out = _held_out(labels, own_groups, seed)
+        labels = images.numbers[index]
+        held_out = _held_out(labels, images.subset(index).groups, seed)
         yield Store(
             path,
             sample.shape,
@@ -148,21 +140,18 @@ def extended(kept: Store, samples: Sequence[NDArray[Any]], labels: Sequence[int]
 
 
 @contextmanager
-def store_images(
-    good: Batches, *, classes: Sequence[int] | None = None, seed: int, progress: Progress = silent
-) -> Iterator[Store]:
+def store_images(images: ImageSet, *, seed: int, progress: Progress = silent) -> Iterator[Store]:
     """Keep images on disk, uint8 `(n, H, W, 3)`; see `store`."""
 
-    def images() -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def pixels() -> Iterator[tuple[int, NDArray[np.uint8]]]:
         done = 0
-        for batch in good:
-            yield from zip(batch.index.tolist(), batch.images, strict=True)
-            done += len(batch.index)
-            progress("reading good images", done, len(good))
-        if done < len(good):  # some could not be read
-            progress("reading good images", len(good), len(good))
+        for done, batch in enumerate(images.batches(), 1):
+            yield int(batch.index[0]), batch.images[0]
+            progress("reading images", done, len(images))
+        if done < len(images):  # some could not be read
+            progress("reading images", len(images), len(images))
 
-    with store(images(), groups=good.groups, classes=classes, seed=seed) as kept:
+    with store(pixels(), images, seed=seed) as kept:
         yield kept
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,12 +11,13 @@ import pandas as pd
 import pytest
 
 from knowngood.errors import OutputError, RecipeError
-from knowngood.report.figures import DEFECT, GOOD
-from knowngood.report.html import write_report
+from knowngood.report.page import write_report
+from knowngood.report.style import DEFECT, GOOD
 from knowngood.report.words import score
 from knowngood.training.record import TrainingRecord
+from knowngood.training.records import Records
 
-from .conftest import table_of
+from .conftest import NO_GOOD, table_of
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -81,15 +81,17 @@ def test_the_page_tells_in_order_what_an_engineer_asks(judged: Any, report: Any)
         "Image AUROC 0.9062 AP 0.9123 F1-max 0.8000",
         "Pixel AUROC 0.9731 AP 0.6123",
         "AUPRO 0.9312",
-        "Speed 41 images a second",
+        "Speed 41 images per second",
         "Image scores",
-        "ROC",
-        "Decisions Truth Accepted Rejected good 7 1 false rejects defect 2 escapes 4",
-        "Defect types Type Parts Escape rate Image AUROC scratch 5 40.0 % 0.8875 dent 1 0.0 % 1.0000",
+        "share of the group, %",
+        "ROC curve",
+        "false positive rate, %",
+        "Decisions label accepted rejected good 7 1 defect 2 4",
+        "Defect types type images escape rate image AUROC scratch 5 40.0 % 0.8875 dent 1 0.0 % 1.0000",
         "Heatmaps",
-        "Worst misses",
-        "False alarms",
-        "Closest calls",
+        "Worst escapes",
+        "Worst false rejects",
+        "Closest correct decisions",
         "Provenance",
     ]
     place = 0
@@ -99,16 +101,16 @@ def test_the_page_tells_in_order_what_an_engineer_asks(judged: Any, report: Any)
 
 def test_the_worst_errors_come_first(judged: Any, report: Any) -> None:
     text = report(judged).text
-    misses = between(text, "Worst misses", "False alarms")
-    assert "2 defects, lowest score first." in misses
+    misses = between(text, "Worst escapes", "Worst false rejects")
+    assert "2 escapes, lowest score first." in misses
     assert misses.index("scratch · 004.png · score 1.1") < misses.index("scratch · 000.png · score 2.5")
-    alarms = between(text, "False alarms", "Closest calls")
+    alarms = between(text, "Worst false rejects", "Closest correct decisions")
     assert "good · 007.png · score 4.5" in alarms
     assert alarms.count("score ") == 2  # the remark and the one false alarm
 
 
 def test_each_defect_type_is_pictured(judged: Any, report: Any) -> None:
-    closest = between(report(judged).text, "Closest calls", "Provenance")
+    closest = between(report(judged).text, "Closest correct decisions", "Provenance")
     assert "good · 006.png · score 2.2" in closest
     assert "dent · 003.png · score 7" in closest
     assert "scratch ·" not in closest
@@ -125,15 +127,16 @@ def test_each_picture_belongs_to_its_row(judged: Any, tmp_path: Path) -> None:
 
 def test_examples_limit_each_section(judged: Any, report: Any) -> None:
     text = report(judged, examples=1).text
-    assert "2 defects, the 1 with the lowest scores." in text
+    assert "2 escapes, the 1 with the lowest scores." in text
     assert "scratch · 004.png" in text
     assert "scratch · 000.png" not in text
 
 
 def test_no_examples_no_pictures(judged: Any, report: Any) -> None:
     page = report(judged, examples=0)
-    assert len(page.all("img")) == 2  # the figures
-    assert "Worst misses" not in page.text
+    assert not page.all("img")
+    assert len(page.all("svg")) == 2
+    assert "Worst escapes" not in page.text
 
 
 def test_fewer_than_no_examples_is_refused(judged: Any, tmp_path: Path) -> None:
@@ -150,8 +153,8 @@ def test_the_page_needs_nothing_else(judged: Any, report: Any) -> None:
             assert not name.startswith("on")
             if name == "src":
                 assert str(value).startswith("data:image/")
-            elif name == "href":
-                assert str(value).startswith("#")
+            elif name in ("href", "xlink:href"):
+                assert str(value).startswith(("#", "data:image/"))
             else:
                 assert "//" not in str(value), (tag, name)
     assert any("default-src 'none'" in str(meta.get("content")) for meta in page.all("meta"))
@@ -159,7 +162,7 @@ def test_the_page_needs_nothing_else(judged: Any, report: Any) -> None:
 
 def test_every_picture_has_a_text_and_every_heading_cell_a_scope(judged: Any, report: Any) -> None:
     page = report(judged)
-    assert len(page.all("img")) == 2 + 2 * 3 + 2 + 2 + 3
+    assert len(page.all("img")) == 2 * 3 + 2 + 2 + 3
     assert all(image["alt"] for image in page.all("img"))
     assert {cell.get("scope") for cell in page.all("th")} == {"col", "row"}
 
@@ -172,16 +175,16 @@ def test_what_the_data_cannot_give_has_a_reason(only_good: Any, report: Any) -> 
     assert {"id": "note-1"} in page.all("li")
     assert "#note-1" in [link["href"] for link in page.all("a")]
     assert "None" not in page.text
-    for absent in ("ROC curve", "Worst misses", "Defect types"):
+    for absent in ("ROC curve", "Worst escapes", "Defect types"):
         assert absent not in page.text
-    assert len(page.all("img")) == 1 + 2 + 2
+    assert len(page.all("img")) == 2 + 2
 
 
 def test_a_page_without_good_parts(only_defects: Any, report: Any) -> None:
     text = report(only_defects).text
     assert "False rejects – 1" in text
-    assert "scratch 6 33.3 % – 1" in text
-    assert "False alarms" not in text
+    assert f"scratch 6 33.3 % – {NO_GOOD}" in text
+    assert "Worst false rejects" not in text
     assert "None" not in text
 
 
@@ -196,9 +199,9 @@ def test_a_page_without_maps(without_maps: Any, report: Any) -> None:
 def test_a_page_without_errors(judged: Any, report: Any) -> None:
     right = judged.scores.assign(decision=np.where(judged.scores["label"] == "good", "accept", "reject"))
     text = report(replace(judged, scores=right)).text
-    assert "No defect escaped." in text
-    assert "No good part was rejected." in text
-    closest = between(text, "Closest calls", "Provenance")
+    assert "No escapes." in text
+    assert "No false rejects." in text
+    closest = between(text, "Closest correct decisions", "Provenance")
     assert closest.count("· score") == 3  # one good part and two types
 
 
@@ -210,8 +213,8 @@ def test_a_page_when_no_image_could_be_judged(only_good: Any, report: Any) -> No
     )
     page = report(nothing)
     assert "There were no defects to judge. 3 images could not be read and were not judged." in page.text
-    assert "Closest calls" not in page.text
-    assert len(page.all("img")) == 1
+    assert "Closest correct decisions" not in page.text
+    assert not page.all("img")
 
 
 def test_file_names_are_not_trusted(judged: Any, report: Any, tmp_path: Path) -> None:
@@ -235,7 +238,7 @@ def test_a_missing_image_is_said_and_the_rest_is_shown(judged: Any, report: Any,
     scores.loc[12, "path"] = str(tmp_path / "gone.png")
     page = report(replace(judged, scores=scores))
     assert page.text.count("The image could not be read") == 1
-    assert len(page.all("img")) == 2 + 1 * 3 + 2 + 2 + 3
+    assert len(page.all("img")) == 1 * 3 + 2 + 2 + 3
 
 
 def test_the_provenance_is_complete(judged: Any, report: Any) -> None:
@@ -321,65 +324,81 @@ def test_a_report_of_real_images_is_small(
     )
     maps = np.random.default_rng(0).uniform(size=(24, 32, 32)).astype(np.float32)
     page = report(replace(judged, scores=scores, maps=maps))
-    assert len(page.all("img")) == 2 + 12 * 3 + 12 * 2
+    assert len(page.all("img")) == 12 * 3 + 12 * 2
     assert (tmp_path / "report.html").stat().st_size < 2e6
     assert "could not" not in page.text
 
 
-# --- detectors that rebuild images
+def test_charts_can_be_searched_and_share_no_ids(judged: Any, report: Any) -> None:
+    page = report(judged)
+    assert {"good (8)", "defect (6)", "held-out good (24)", "threshold 3.21"} <= set(page.pieces)
+    assert {"this inspector (0.833)", "chance", "threshold in use"} <= set(page.pieces)
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids)) > 2
+    targets = {
+        str(value) for _, attributes in page.tags for name, value in attributes.items() if "href" in name
+    }
+    assert {target.removeprefix("#") for target in targets} <= set(ids)
+    assert not page.all("style")[1:]
 
 
-def drawings(page):
-    """The texts above the figures of these sections."""
-    return re.findall(r'<p class="remark drawn">(.*?)</p>', page)
+def test_class_names_are_escaped_in_charts_and_tables(judged: Any, report: Any) -> None:
+    types = {"<b>dent</b>": {"count": 1, "image_auroc": 1.0, "escape_rate": 0.0}}
+    page = report(judged.measuring(per_defect=types))
+    assert not page.all("b")
+    assert "<b>dent</b>" in page.text
 
 
-def drawn(page):
-    """These figures, as SVG."""
-    found = re.findall(r'<img class="drawing" src="data:image/svg\+xml;base64,(.*?)"', page)
-    return [b64decode(svg).decode() for svg in found]
+# --- detectors that reconstruct images
 
 
-def test_how_it_was_trained_and_what_it_could_not_rebuild(judged, record, in_class, out_of_class, tmp_path):
+def headings(page: str) -> list[str]:
+    """The titles of exhibits."""
+    return re.findall(r"<h3>(.*?)</h3>", page)
+
+
+@pytest.fixture
+def reconstructions(in_class: pd.DataFrame, out_of_class: pd.DataFrame) -> pd.DataFrame:
+    """Of both classes, with the images of the worst ten."""
     for table in (in_class, out_of_class):
         table.loc[10:, ["original", "reconstruction", "difference"]] = None
     table = pd.concat([in_class, out_of_class], ignore_index=True)
-    table = table.sort_values("sum_of_differences", ascending=False, ignore_index=True)
-    judged = replace(judged.measuring(threshold=200.0), training=record, reconstructions=table)
+    return table.sort_values("sum_of_differences", ascending=False, ignore_index=True)
+
+
+def test_reconstruction_and_training(judged: Any, record: Any, reconstructions: Any, tmp_path: Path) -> None:
+    judged = replace(
+        judged.measuring(threshold=200.0), records=Records(record), reconstructions=reconstructions
+    )
     write_report(judged, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
-    assert page.index("What it could not rebuild") < page.index("How it was trained")
-    good, defective, spread, layers, loss, epochs = drawings(page)
-    assert good.startswith("The good parts that are rebuilt worst")
-    assert defective.startswith("The defective parts that are rebuilt worst")
-    assert spread.startswith("Rebuilt, good looks more like its original than defect. good: structural")
-    assert layers == "Layers."
-    assert loss.startswith("The loss came to 0.0101, on held-out samples to 0.0111. 100 epochs")
-    assert epochs.startswith("Reconstructions while it learned. Held-out good images")
-
-    good, defective, spread, layers, loss, epochs = drawn(page)
-    for svg, shown in ((good, in_class), (defective, out_of_class)):
-        places = [svg.index(f">{score(value)}<") for value in shown["sum_of_differences"][:10]]
-        assert len(set(places)) == 10
-        assert f">{score(shown['sum_of_differences'][10])}<" not in svg
+    assert page.index("<h2>Reconstruction</h2>") < page.index("<h2>Training</h2>")
+    assert headings(page) == [
+        "The 10 worst reconstructions of good samples",
+        "The 10 worst reconstructions of defect samples",
+        "Reconstructions of good samples are closer to their originals than those of defect samples",
+        "The network has 52,528 trainable parameters",
+        "Training loss 0.0101, validation loss 0.0111",
+        "Reconstructions during training",
+    ]
+    good, defect, spread, layers, loss, epochs = page.partition("<h2>Reconstruction</h2>")[2].split("<h3>")[
+        1:
+    ]
+    for part, label in ((good, "good"), (defect, "bent")):
+        sums = reconstructions.loc[reconstructions["label"] == label, "sum_of_differences"].tolist()
+        places = [part.index(f"<span>{score(value)}</span>") for value in sums[:10]]
+        assert places == sorted(set(places))
+        assert f"<span>{score(sums[10])}</span>" not in part
+        assert part.count("<img ") == 30
     assert {"good (14)", "defect (12)", "threshold 200"} <= set(re.findall(r">([^<>]+)</text>", spread))
     assert spread.index(GOOD) < spread.index(DEFECT)
-    assert {"encoder.0", "16 × 14 × 14", "51,744", "52,528"} <= set(re.findall(r">([^<>]+)</text>", layers))
+    assert all(f">{text}</t" in layers for text in ("encoder.0", "16 × 14 × 14", "51,744", "52,528"))
     assert ">kept: epoch 99<" in loss
-    assert ">epoch 100<" in epochs
+    assert "epoch\n100<" in epochs
+    assert epochs.count("<img ") == 8 * 21
 
 
-def test_no_label_is_cut_off(judged, record, in_class, tmp_path):
-    write_report(replace(judged, training=record, reconstructions=in_class), tmp_path / "report.html")
-    for svg, label in zip(
-        drawn((tmp_path / "report.html").read_text())[1:4:2], ("sum of", "epoch"), strict=True
-    ):
-        height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', svg)[1])
-        [lowest] = re.findall(rf'y="([\d.]+)"[^>]*>{label}[^<]*<', svg)[-1:]
-        assert float(lowest) < height - 2
-
-
-def test_photographs_keep_the_page_small(judged, record, tmp_path):
+def test_photographs_keep_the_page_small(judged: Any, record: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(128, 8, (10, 256, 256, 3)).clip(0, 255).astype(np.uint8)
     table = table_of(rng, 10, "good", 0.1)
@@ -388,20 +407,25 @@ def test_photographs_keep_the_page_small(judged, record, tmp_path):
     photographs = replace(record, originals=noise[:8], rebuilt=dict.fromkeys(range(5, 101, 5), noise[:8]))
     defects = table.assign(label="bent")
     both = pd.concat([table, defects], ignore_index=True)
-    write_report(replace(judged, training=photographs, reconstructions=both), tmp_path / "report.html")
+    write_report(
+        replace(judged, records=Records(photographs), reconstructions=both), tmp_path / "report.html"
+    )
     assert (tmp_path / "report.html").stat().st_size < 3e6
 
 
-def test_a_detector_that_rebuilds_no_image_shows_its_training(judged, record, tmp_path):
+def test_a_detector_that_reconstructs_no_image_shows_its_training(
+    judged: Any, record: Any, tmp_path: Path
+) -> None:
     bare = TrainingRecord(record.layers, record.epochs, record.best, record.learning_rate, [0])
-    write_report(replace(judged, training=bare), tmp_path / "report.html")
-    layers, loss = drawings((tmp_path / "report.html").read_text())
-    assert layers == "Layers."
-    assert loss.endswith("epoch 99 were kept, whose loss on held-out good samples is the smallest.")
+    write_report(replace(judged, records=Records(bare)), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert len(headings(page)) == 2
+    assert "epoch 99 were kept: the lowest loss on held-out good images." in page
+    assert "<h2>Reconstruction</h2>" not in page
 
 
-def test_other_detectors_have_no_such_sections(judged, tmp_path):
+def test_other_detectors_have_no_such_sections(judged: Any, tmp_path: Path) -> None:
     write_report(judged, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
-    assert "How it was trained" not in page
-    assert "What it could not rebuild" not in page
+    assert not headings(page)
+    assert "<h2>Training</h2>" not in page

@@ -1,7 +1,8 @@
-"""What is worth keeping of how a classifier learned: kinds, held-out answers, what was chosen. No torch."""
+"""What is kept of a classifier of good parts and defects: classes, held-out logits, choices. No torch."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from knowngood.training.pictures import picture_shape, read_pictures, write_pictures
 
+CONTENT = "training/classifier.json"
+"""The member of an inspector file that holds the record, but for its pictures and files."""
+
 SHEET = "training/sheet.png"
 FILES = "training/files/"
 
@@ -19,18 +23,18 @@ _LARGEST = 1e6
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
-    """What a classifier learned from labelled images, and its answers to those that were held out.
+class ClassifierRecord:
+    """What a classifier learned from labelled images, and its logits for those that were held out.
 
     Args:
-        names: The kinds: `good`, then the types of defect.
-        counts: Images of each that were learned from, held-out ones included.
-        logits: Answers to held-out images `(M, C)`, each by a classifier that did not learn from that image.
-        truth: The true kind of each, int64 `(M,)`.
-        temperature: What logits are divided by, fitted on these answers.
-        train_loss: Cross-entropy on the images learned from.
-        train_accuracy: Share of them that are told rightly.
-        notes: What was chosen by itself and why, a sentence each.
+        names: The classes: `good`, then the types of defect.
+        counts: Images per class, held-out ones included.
+        logits: Logits of held-out images `(M, C)`, each by a classifier that did not learn from that image.
+        truth: The true class of each, int64 `(M,)`.
+        temperature: Logits are divided by it; it was fitted on these.
+        train_loss: Cross-entropy on the training images.
+        train_accuracy: Accuracy on the training images.
+        notes: What was chosen automatically and why, one sentence each.
         sheet: Samples, the original and augmented ones in a row, uint8 `(rows, columns, h, w, 3)`; None where
             nothing is augmented.
         rows: What each row of the sheet shows.
@@ -49,8 +53,8 @@ class Lesson:
     rows: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
 
-    def to_members(self) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """The lesson as JSON has it, and its pictures as files by name."""
+    def to_members(self) -> dict[str, bytes]:
+        """The record as files by name: `CONTENT`, its pictures, and the files of libraries."""
         content = {
             name: getattr(self, name)
             for name in ("names", "counts", "temperature", "train_loss", "train_accuracy", "notes", "rows")
@@ -60,15 +64,16 @@ class Lesson:
         if self.sheet is not None:
             content["sheet"] = self.sheet.shape[:4]
             members[SHEET] = write_pictures(self.sheet.reshape(-1, *self.sheet.shape[2:]))
-        return content, members
+        return {CONTENT: json.dumps(content, indent=1, allow_nan=False).encode(), **members}
 
     @classmethod
-    def from_members(cls, values: Any, members: Mapping[str, bytes]) -> Lesson:
-        """Read a lesson that may come from a stranger.
+    def from_members(cls, members: Mapping[str, bytes]) -> ClassifierRecord:
+        """Read a record that may come from a stranger.
 
         Raises:
             ValueError: Something in it cannot be; where something is missing, KeyError or TypeError.
         """
+        values = json.loads(members[CONTENT])
         sheet = None
         if values["sheet"] is not None:
             down, across, height, width = map(int, values["sheet"])
@@ -102,7 +107,7 @@ class Lesson:
             and 0 <= found.train_accuracy <= 1
             and len(found.rows) == (0 if sheet is None else len(sheet))
         ):
-            raise ValueError("the training record is damaged: what it says of kinds cannot be")
+            raise ValueError("the training record is damaged: its class information is invalid")
         return found
 
 

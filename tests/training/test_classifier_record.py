@@ -1,6 +1,4 @@
-import copy
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +8,9 @@ from knowngood.errors import InspectorError
 from knowngood.inspector.file import write_inspector
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
-from knowngood.training.lesson import SHEET, Lesson
+from knowngood.training.classifier_record import CONTENT, SHEET, ClassifierRecord
 from knowngood.training.pictures import write_pictures
-from knowngood.training.record import CONTENT, TrainingRecord
+from knowngood.training.records import Records
 
 
 def make(**changes):
@@ -29,13 +27,17 @@ def make(**changes):
         "sheet": rng.integers(0, 256, (3, 2, 6, 5, 3), dtype=np.uint8),
         "rows": ["good", "dent", "Löcher"],
     }
-    return Lesson(**values | changes)
+    return ClassifierRecord(**values | changes)
 
 
-def told(lesson):
+def told(record):
     """As a file has it: JSON, and pictures by name."""
-    content, members = lesson.to_members()
-    return json.loads(json.dumps(content, allow_nan=False)), members
+    members = record.to_members()
+    return json.loads(members.pop(CONTENT)), members
+
+
+def read(content, members):
+    return ClassifierRecord.from_members({CONTENT: json.dumps(content).encode(), **members})
 
 
 def check_same(one, other):
@@ -99,42 +101,43 @@ DAMAGE = {
 }
 
 
-class TestLesson:
+class TestRecord:
     @pytest.mark.parametrize("changes", [{}, {"sheet": None, "rows": []}, {"notes": []}])
     def test_is_read_as_it_was_written(self, changes):
-        lesson = make(**changes)
-        check_same(Lesson.from_members(*told(lesson)), lesson)
+        record = make(**changes)
+        check_same(read(*told(record)), record)
 
-    def test_as_part_of_a_record(self):
-        record = TrainingRecord([], [], 0, 0.0, [0, 1, 2, 3], lesson=make())
-        members = record.to_members()
+    def test_among_the_records_of_an_inspector(self):
+        members = Records(classifier=make()).to_members()
         assert set(members) == {CONTENT, SHEET}
-        check_same(TrainingRecord.from_members(members).lesson, record.lesson)
-        assert TrainingRecord.from_members(replace(record, lesson=None).to_members()).lesson is None
+        records = Records.from_members(members)
+        check_same(records.classifier, make())
+        assert records.training is records.classes is None
+        assert Records.from_members({}).classifier is None
 
     @pytest.mark.parametrize("damage", list(DAMAGE))
     def test_damaged_values_are_refused(self, damage):
         name, value = DAMAGE[damage]
         content, members = told(make())
         with pytest.raises((ValueError, KeyError, TypeError, OverflowError)):
-            Lesson.from_members(content | {name: value}, members)
+            read(content | {name: value}, members)
 
     @pytest.mark.parametrize("name", list(told(make())[0]))
     def test_what_is_missing_is_refused(self, name):
         content, members = told(make())
         del content[name]
         with pytest.raises(KeyError, match=name):
-            Lesson.from_members(content, members)
+            read(content, members)
 
-    @pytest.mark.parametrize("content", [None, 5, "lesson", [1, 2], []])
-    def test_what_is_no_lesson_is_refused(self, content):
+    @pytest.mark.parametrize("content", [None, 5, "record", [1, 2], []])
+    def test_what_is_no_record_is_refused(self, content):
         with pytest.raises((ValueError, KeyError, TypeError)):
-            Lesson.from_members(content, {})
+            read(content, {})
 
     def test_a_missing_or_damaged_picture_is_refused(self):
         content, members = told(make())
         with pytest.raises(KeyError):
-            Lesson.from_members(content, {})
+            read(content, {})
         for picture in (
             b"",
             b"no picture",
@@ -143,12 +146,12 @@ class TestLesson:
             write_pictures(np.zeros((6, 5, 6, 3), np.uint8)),
         ):
             with pytest.raises(ValueError, match="a picture of the training record is damaged"):
-                Lesson.from_members(content, {SHEET: picture})
+                read(content, {SHEET: picture})
 
     def test_rows_need_a_sheet(self):
         content, _ = told(make(sheet=None, rows=[]))
         with pytest.raises(ValueError, match="the training record is damaged"):
-            Lesson.from_members(content | {"rows": ["good", "dent", "Löcher"]}, {})
+            read(content | {"rows": ["good", "dent", "Löcher"]}, {})
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +171,7 @@ def inspector(good_images, defect_images, tmp_path_factory):
 
 def written(inspector, path, content=None, members=None):
     """An inspector file with other content in its record."""
-    known = inspector.training.to_members()
+    known = inspector.records.to_members()
     if content is not None:
         known = known | {CONTENT: json.dumps(content).encode()}
     write_inspector(path, inspector.manifest.to_json(), inspector.graph, known | (members or {}))
@@ -178,12 +181,12 @@ def written(inspector, path, content=None, members=None):
 class TestInspectorFile:
     @pytest.fixture
     def content(self, inspector):
-        return copy.deepcopy(json.loads(inspector.training.to_members()[CONTENT]))
+        return json.loads(inspector.records.to_members()[CONTENT])
 
     def test_as_it_is_it_loads(self, inspector, content, tmp_path):
         loaded = Inspector.load(written(inspector, tmp_path / "a.inspector", content))
-        check_same(loaded.training.lesson, inspector.training.lesson)
-        assert loaded.training.lesson.sheet.shape == (2, 2, 64, 64, 3)
+        check_same(loaded.classifier, inspector.classifier)
+        assert loaded.classifier.sheet.shape == (2, 2, 64, 64, 3)
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -209,20 +212,24 @@ class TestInspectorFile:
         ],
     )
     def test_damaged_it_is_refused(self, inspector, content, tmp_path, name, value):
-        assert name in content["lesson"]
-        content["lesson"][name] = value
+        assert name in content
+        content[name] = value
         path = written(inspector, tmp_path / "damaged.inspector", content)
         with pytest.raises(InspectorError, match=r"damaged\.inspector.*fit it anew"):
             Inspector.load(path)
 
-    @pytest.mark.parametrize("lesson", [5, "lesson", [], {}])
-    def test_with_something_else_for_a_lesson_too(self, inspector, content, tmp_path, lesson):
-        content["lesson"] = lesson
+    @pytest.mark.parametrize("other", [5, "record", [], {}])
+    def test_with_something_else_for_a_record_too(self, inspector, tmp_path, other):
         with pytest.raises(InspectorError, match="fit it anew"):
-            Inspector.load(written(inspector, tmp_path / "damaged.inspector", content))
+            Inspector.load(written(inspector, tmp_path / "damaged.inspector", other))
+
+    def test_without_a_record_too(self, inspector, tmp_path):
+        write_inspector(tmp_path / "a.inspector", inspector.manifest.to_json(), inspector.graph, {})
+        with pytest.raises(InspectorError, match="its records are not those of its task, classification"):
+            Inspector.load(tmp_path / "a.inspector")
 
     def test_with_a_damaged_picture_too(self, inspector, content, tmp_path):
-        sheet = inspector.training.to_members()[SHEET]
+        sheet = inspector.records.to_members()[SHEET]
         for picture in (b"", sheet[:100], b"\x89PNG" + bytes(100)):
             path = written(inspector, tmp_path / "damaged.inspector", content, {SHEET: picture})
             with pytest.raises(InspectorError, match="fit it anew"):

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-from knowngood.report.panels import SIDE, data_uri, heat, outline, overlay, panel
+from knowngood.report.pictures import SIDE, data_uri, heat, outline, overlay, panel, pixels, shrink
 
 
 def decode(uri: str) -> np.ndarray:
     """Decode a data URI to RGB, int (H, W, 3)."""
     kind, content = uri.split(",")
-    assert kind == "data:image/jpeg;base64"
+    assert kind in ("data:image/jpeg;base64", "data:image/png;base64")
     return cv2.imdecode(np.frombuffer(b64decode(content), np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
 
 
@@ -34,7 +34,7 @@ def test_the_hot_spot_lies_where_the_map_has_it(tmp_path: Path, row: int, column
     height, width, rows, columns = 600, 900, 6, 9
     spot = np.zeros((rows, columns), np.float32)
     spot[row, column] = 1
-    shown = decode(panel(str(image_file(tmp_path, (height, width))), spot, "")[1].uri)
+    shown = panel(str(image_file(tmp_path, (height, width))), spot, "")[1].image
     weight = colourfulness(shown) > 60
     y, x = (np.average(axis, weights=weight) for axis in np.indices(weight.shape))
     scale = shown.shape[0] / height
@@ -79,7 +79,7 @@ def test_a_panel_of_a_defect(widget: Path) -> None:
     pictures = panel(str(widget / "test" / "scratch" / "000.png"), np.zeros((4, 4), np.float32), str(mask))
     assert [picture.caption for picture in pictures] == ["image", "heatmap", "true defect"]
     assert all("000.png" in picture.text for picture in pictures)
-    image, _, outlined = (decode(picture.uri) for picture in pictures)
+    image, _, outlined = (picture.image.astype(int) for picture in pictures)
     changed = np.abs(outlined - image).max(axis=2) > 60
     defect = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) > 0
     near = cv2.dilate(defect.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
@@ -98,13 +98,13 @@ def test_pictures_are_limited_in_size(
     tmp_path: Path, shape: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     for picture in panel(str(image_file(tmp_path, shape)), np.ones((3, 3), np.float32), ""):
-        assert decode(picture.uri).shape[:2] == expected
+        assert picture.image.shape[:2] == expected
         assert max(expected) <= SIDE
 
 
 def test_a_missing_image_is_said(tmp_path: Path) -> None:
     (picture,) = panel(str(tmp_path / "gone.png"), np.ones((3, 3), np.float32), "")
-    assert picture.uri == ""
+    assert picture.image is None
     assert picture.text.startswith("The image could not be read: ")
 
 
@@ -112,12 +112,29 @@ def test_an_unusable_mask_is_said(tmp_path: Path, widget: Path) -> None:
     path = str(image_file(tmp_path, (50, 40)))
     for mask in (tmp_path / "gone.png", widget / "ground_truth" / "scratch" / "000_mask.png"):
         image, reason = panel(path, None, str(mask))
-        assert image.uri
-        assert reason.uri == ""
+        assert image.image is not None
+        assert reason.image is None
         assert reason.text.startswith("The mask could not be used: ")
         assert mask.name in reason.text
 
 
-def test_a_picture_keeps_its_colours() -> None:
-    red = np.full((16, 16, 3), (200, 30, 40), np.uint8)
-    assert np.abs(decode(data_uri(red)) - red).max() < 6
+@pytest.mark.parametrize(("side", "kind", "off"), [(16, "png", 0), (100, "jpeg", 5)])
+def test_a_picture_keeps_its_colours(side: int, kind: str, off: int) -> None:
+    red = np.full((side, side, 3), (200, 30, 40), np.uint8)
+    assert data_uri(red).startswith(f"data:image/{kind};")
+    assert np.abs(decode(data_uri(red)) - red).max() <= off
+    grey = np.full((side, side), 90, np.uint8)
+    assert np.abs(decode(data_uri(grey)) - 90).max() <= off
+
+
+def test_images_of_any_kind_become_pixels() -> None:
+    grey = np.array([[[0.0], [0.5]], [[1.0], [2.0]]], np.float32)
+    assert pixels(grey).tolist() == [[0, 128], [255, 255]]
+    colour = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    assert (pixels(colour) == colour).all()
+
+
+def test_small_images_are_not_enlarged() -> None:
+    image = np.zeros((20, 30), np.uint8)
+    assert shrink(image, 40).shape == (20, 30)
+    assert shrink(image, 15).shape == (10, 15)

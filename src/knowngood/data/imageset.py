@@ -1,22 +1,29 @@
-"""Images in batches: threads decode ahead, order and memory are kept."""
+"""Images with all that is known of each, read in batches: threads decode ahead, in bounded memory."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import THREADS, Source, name_of
-from knowngood.data.images import read_resized
+from knowngood.data.reading import Reading
 from knowngood.errors import DataError, UnreadableImage
 
-__all__ = ["Batch", "Batches", "Source"]
+__all__ = ["Batch", "ImageSet", "Reading", "Source"]
+
+T = TypeVar("T")
+
+GOOD = "good"
+"""The class of good parts, to a classifier of defects."""
 
 AHEAD = 2 * THREADS
 """Images that are decoded, or being decoded, beyond the batch at hand."""
@@ -43,42 +50,83 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class Batches:
-    """Images to be read in batches, as often as one likes.
-
-    Iteration raises a DataError at its end that names every unreadable image; from the first of them on
-    nothing more is yielded, though all are tried. With ``on_unreadable`` they are left out and told to it,
-    and only a set without any readable image is an error. An array is named by its position, as in ``[3]``.
+class ImageSet:
+    """Images, and what is known of each.
 
     Args:
         sources: Files or arrays.
-        shape: Height and width of the images handed out.
-        size: Images in a batch; the last batch may be smaller, none is empty.
-        bits: Bits that 16-bit pixels really use; None to refuse images that have any.
-        groups: One value an image; the same value marks the same part photographed twice.
-        classes: The class of each image, empty for one without; None where nothing is known of classes.
-        on_unreadable: Called with each image that cannot be read, at every iteration.
+        reading: How they are read.
+        classes: The class of each image, empty for one without; None where nothing is known of classes. For
+            a classifier of defects, `good` or the type of defect.
+        groups: One value per image; the same value marks the same part photographed twice.
+        masks: The mask of each image, empty for one without; None where there are no masks.
+        on_unreadable: Called with each image that cannot be read, whenever it is read.
 
     Example:
         >>> photos = [np.full((16, 16), grey, np.uint8) for grey in (0, 50, 100)]
-        >>> [batch.images.shape for batch in Batches(photos, shape=(8, 8), size=2)]
+        >>> images = ImageSet(photos, Reading((8, 8)), classes=["good", "dent", "good"])
+        >>> [batch.images.shape for batch in images.batches(2)]
         [(2, 8, 8, 3), (1, 8, 8, 3)]
+        >>> images.names, images.numbers.tolist()
+        (['good', 'dent'], [0, 1, 0])
     """
 
     sources: Sequence[Source]
-    shape: tuple[int, int]
-    size: int = 8
-    bits: int | None = 16
-    groups: Sequence[object] | None = None
+    reading: Reading
     classes: Sequence[str] | None = None
+    groups: Sequence[object] | None = None
+    masks: Sequence[str] | None = None
     on_unreadable: Callable[[UnreadableImage], None] | None = None
 
     def __len__(self) -> int:
         """Count the images, unreadable ones included."""
         return len(self.sources)
 
-    def __iter__(self) -> Iterator[Batch]:
-        """Read the images in order."""
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the images as they are read."""
+        return self.reading.shape
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The classes: `good` first, then the others in alphabetical order; empty where none is known."""
+        return sorted(set(self.classes or ()), key=lambda name: (name != GOOD, name))
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """The number of each image's class among `names`, `(n,)`; all 0 where no class is known."""
+        if self.classes is None:
+            return np.zeros(len(self), np.int64)
+        number_of = {name: number for number, name in enumerate(self.names)}
+        return np.array([number_of[name] for name in self.classes], np.int64)
+
+    def subset(self, rows: Iterable[int]) -> ImageSet:
+        """Some of the images, with all that is known of them."""
+        kept = list(rows)
+
+        def of(values: Sequence[T] | None) -> list[T] | None:
+            return None if values is None else [values[row] for row in kept]
+
+        return replace(
+            self,
+            sources=[self.sources[row] for row in kept],
+            classes=of(self.classes),
+            groups=of(self.groups),
+            masks=of(self.masks),
+        )
+
+    def batches(self, size: int = 1) -> Iterator[Batch]:
+        """Read the images in order, as often as one likes.
+
+        An array is named by its position, as in ``[3]``.
+
+        Args:
+            size: Images per batch; the last batch may be smaller, none is empty.
+
+        Raises:
+            DataError: At the end, where images cannot be read; it names all of them, and from the first on
+                nothing more is yielded. With ``on_unreadable``, only where none can be read.
+        """
         failures: list[UnreadableImage] = []
         index: list[int] = []
         images: list[NDArray[np.uint8]] = []
@@ -93,13 +141,13 @@ class Batches:
                     continue
                 if failures and not self.on_unreadable:
                     continue
-                if len(index) == self.size:
+                if len(index) == size:
                     yield Batch(np.array(index), np.stack(images), np.array(sizes))
                     index, images, sizes = [], [], []
-                image, size = outcome
+                image, own_size = outcome
                 index.append(position)
                 images.append(image)
-                sizes.append(size)
+                sizes.append(own_size)
         if failures and not (self.on_unreadable and index):
             raise DataError(self._complaint(failures))
         if index:
@@ -124,7 +172,7 @@ class Batches:
     def _read_one(self, source: Source) -> _Outcome:
         """Read one source; an unreadable one is handed back, not raised."""
         try:
-            return read_resized(source, self.shape, bits=self.bits)
+            return self.reading.read(source)
         except UnreadableImage as failure:
             return failure
 

@@ -1,10 +1,9 @@
-"""One judged part in pictures: the image, where the inspector saw an anomaly, where the defect really is."""
+"""Pixels of the pictures in a report: heatmaps, outlines, sizes, and an image as text for HTML."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.images import read_image, read_mask, resize
 from knowngood.errors import DataError, UnreadableImage
+from knowngood.report.exhibits import Picture
 
 SIDE = 320
 HEAT = np.array([[255, 221, 51], [240, 96, 16], [200, 0, 48]])  # RGB from noticeable to far beyond good
@@ -20,19 +20,8 @@ OUTLINE = (0, 200, 255)
 _JPEG_QUALITY = 85
 _HEAT_OPACITY = 0.8
 
-
-class Picture(NamedTuple):
-    """One picture of a panel, or the reason why there is none.
-
-    Args:
-        caption: What it shows.
-        uri: The picture as a data URI; empty when there is none.
-        text: What stands in for the picture: its alternative text, or why it is missing.
-    """
-
-    caption: str
-    uri: str
-    text: str
+_SMALL = 64
+"""Pixels per side up to which JPEG would blur more than it saves."""
 
 
 def heat(maps: NDArray[np.float32], held_out: NDArray[np.float64], threshold: float) -> NDArray[np.float32]:
@@ -111,25 +100,57 @@ def outline(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uin
     return drawn
 
 
+def pixels(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Turn an image of any kind into what a picture holds.
+
+    Args:
+        image: `(H, W)` or `(H, W, 1 or 3)`, uint8 or from 0 to 1.
+
+    Returns:
+        Grey uint8 `(H, W)` or RGB uint8 `(H, W, 3)`.
+
+    Example:
+        >>> pixels(np.full((4, 4, 1), 0.5)).shape, pixels(np.full((4, 4, 1), 0.5)).max()
+        ((4, 4), np.uint8(128))
+    """
+    if image.dtype != np.uint8:
+        image = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
+    return image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
+
+
+def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Shrink an image to so many pixels on the longer side; a smaller one stays as it is.
+
+    Example:
+        >>> shrink(np.zeros((640, 1280, 3), np.uint8), 320).shape
+        (160, 320, 3)
+    """
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    return resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
 def data_uri(image: NDArray[np.uint8]) -> str:
     """Encode an image so that it can stand inside an HTML page.
 
     Args:
-        image: RGB, uint8 (H, W, 3).
+        image: RGB, uint8 (H, W, 3), or grey, uint8 (H, W).
 
     Returns:
-        A JPEG data URI.
+        A data URI: JPEG, or PNG for images of at most 64 pixels per side.
 
     Example:
-        >>> data_uri(np.zeros((8, 8, 3), np.uint8))[:23]
+        >>> data_uri(np.zeros((80, 80, 3), np.uint8))[:23]
         'data:image/jpeg;base64,'
     """
-    _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return "data:image/jpeg;base64," + b64encode(jpeg.tobytes()).decode("ascii")
+    kind = "png" if max(image.shape[:2]) <= _SMALL else "jpeg"
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if kind == "jpeg" else []
+    _, encoded = cv2.imencode(f".{kind}", image if image.ndim == 2 else image[..., ::-1], options)
+    return f"data:image/{kind};base64," + b64encode(encoded.tobytes()).decode("ascii")
 
 
 def panel(path: str, heat: NDArray[np.float32] | None, mask: str, *, bits: int | None = 16) -> list[Picture]:
-    """Make the pictures of one judged part; one that cannot be made says why.
+    """Make the pictures of one test image; one that cannot be made says why.
 
     Args:
         path: The image file.
@@ -141,26 +162,21 @@ def panel(path: str, heat: NDArray[np.float32] | None, mask: str, *, bits: int |
         The image, then the heatmap and the mask outline where there are any, each at most 320 pixels a side.
 
     Example:
-        >>> panel("no such file.png", None, "")[0].uri
-        ''
+        >>> panel("no such file.png", None, "")[0].image is None
+        True
     """
     try:
         image = read_image(path, bits=bits)
     except UnreadableImage as error:
-        return [Picture("image", "", f"The image could not be read: {error.reason}")]
-    height, width = image.shape[:2]
-    shrink = min(1.0, SIDE / max(height, width))
-    small = resize(image, (max(1, round(height * shrink)), max(1, round(width * shrink))))
-    name = Path(path).name
-    pictures = [Picture("image", data_uri(small), f"image of {name}")]
+        return [Picture(None, "image", f"The image could not be read: {error.reason}")]
+    small = shrink(image, SIDE)
+    pictures = [Picture(small, "image", f"image of {path}")]
     if heat is not None:
-        pictures.append(Picture("heatmap", data_uri(overlay(small, heat)), f"heatmap over {name}"))
+        pictures.append(Picture(overlay(small, heat), "heatmap", f"heatmap over {path}"))
     if mask:
         try:
-            outlined = outline(small, read_mask(mask, (height, width)))
-            pictures.append(
-                Picture("true defect", data_uri(outlined), f"outline of the true defect in {name}")
-            )
+            outlined = outline(small, read_mask(mask, image.shape[:2]))
+            pictures.append(Picture(outlined, "true defect", f"outline of the true defect in {path}"))
         except DataError as error:
-            pictures.append(Picture("true defect", "", f"The mask could not be used: {error}"))
+            pictures.append(Picture(None, "true defect", f"The mask could not be used: {error}"))
     return pictures

@@ -1,0 +1,56 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Images = Annotated[Path, typer.Argument(help="A folder of images, or a .csv or .parquet table.")]
+LabelledImages = Annotated[Path, typer.Argument(help="A folder with good parts and defects, or a table.")]
+InspectorFile = Annotated[Path, typer.Argument(help="An inspector file.")]
+NewInspector = Annotated[Path, typer.Option("--out", help="The inspector file to write.")]
+Table = Annotated[Path | None, typer.Option("--out", help="A .csv, .parquet or .jsonl file to write.")]
+
+DetectorName = Annotated[
+    str | None,
+    typer.Option("--detector", help="A name from `knowngood detectors`.", show_default="patchcore"),
+]
+ClassifierName = Annotated[
+    str | None,
+    typer.Option(
+        "--classifier", help="A name from `knowngood classifiers`.", show_default="anomaly_features"
+    ),
+]
+RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="A YAML file with settings and the method's name.")
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One setting; may be repeated.")
+]
+By = Annotated[
+    str,
+    typer.Option(
+        help="type: predict the defect type; label: good or defect; auto: the type where all types are known."
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same result.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+EngineName = Annotated[str, typer.Option("--engine", help="openvino or onnxruntime.")]
+
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        help="A folder for checkpoints and logs; repeat the command to resume an interrupted training.",
+    ),
+]
+Precision = Annotated[str, typer.Option(help="Precision of the training: 32-true, bf16-mixed or 16-mixed.")]
+Devices = Annotated[int, typer.Option(help="Number of processes or GPUs that share the training.")]
+Mlflow = Annotated[
+    str | None, typer.Option(help="Tracking address of an MLflow server that records the losses.")
+]
+SkipUnreadable = Annotated[
+    bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
+]

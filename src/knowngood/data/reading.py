@@ -1,0 +1,60 @@
+"""How an image becomes what a network sees, and how a map goes back: the one place for geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from knowngood.data.decoding import Source
+from knowngood.data.images import read_resized
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How images are read.
+
+    Args:
+        shape: Height and width that images are resized to, in pixels.
+        bits: Bits that 16-bit pixels really use, larger values saturate; None to refuse such images.
+
+    Example:
+        >>> pixels, size = Reading((8, 8)).read(np.zeros((16, 24), np.uint8))
+        >>> pixels.shape, size
+        ((8, 8, 3), (16, 24))
+    """
+
+    shape: tuple[int, int]
+    bits: int | None = 16
+
+    def read(self, source: Source) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """Read an image.
+
+        Args:
+            source: A file, the bytes of one, or an array; see `knowngood.data.images.read_image`.
+
+        Returns:
+            Pixels, uint8 `(H, W, 3)` at `shape`, and the height and width of the image itself.
+
+        Raises:
+            UnreadableImage: It cannot be read.
+            DataError: The array is no image.
+        """
+        return read_resized(source, self.shape, bits=self.bits)
+
+
+def map_on_image(map_: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """A map of what the network saw, in the pixels of the image, float32 `(H, W)`.
+
+    Args:
+        map_: `(h, w)`, at any resolution.
+        size: Height and width of the image.
+
+    Example:
+        >>> map_on_image(np.ones((2, 3), np.float32), (8, 9)).shape
+        (8, 9)
+    """
+    upscaled = cv2.resize(map_, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(upscaled, dtype=np.float32)

@@ -1,0 +1,121 @@
+"""Exhibits as an HTML page: the report of an evaluation, in one file that needs nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import jinja2
+from markupsafe import Markup
+
+from knowngood.errors import RecipeError
+from knowngood.output import replacing
+from knowngood.report import detection, words
+from knowngood.report.classification import classification_exhibits
+from knowngood.report.confidence import confidence_exhibits
+from knowngood.report.exhibits import Cell, Chart, Picture, Pictures, Section, Table, Text
+from knowngood.report.pictures import HEAT, SIDE, data_uri, shrink
+from knowngood.report.reconstruction import reconstruction_exhibits
+from knowngood.report.style import svg
+from knowngood.report.training import training_exhibits
+
+if TYPE_CHECKING:
+    from knowngood.inspector.evaluation import Evaluation
+
+_ACROSS = 1400
+"""Pixels of all pictures beside each other: somewhat more than the page is wide."""
+
+_TESTS = {
+    "text": Text,
+    "table": Table,
+    "chart": Chart,
+    "pictures": Pictures,
+    "cell": Cell,
+}
+
+
+def write_report(evaluation: Evaluation, path: str | os.PathLike[str], *, examples: int = 12) -> None:
+    """Write the report of an evaluation as one HTML file that needs nothing else.
+
+    Args:
+        evaluation: Of any inspector.
+        path: The file to write; an existing one is replaced, whole or not at all.
+        examples: How many test images each group shows at most, 0 or more.
+
+    Raises:
+        OutputError: The file could not be written.
+        RecipeError: ``examples`` is negative.
+
+    Example::
+
+        write_report(evaluation, "report.html")
+    """
+    if examples < 0:
+        raise RecipeError(f"examples must be 0 or more; got {examples}")
+    # a file name may hold bytes that are no text: they are spelled out
+    page = _render(evaluation, examples).encode("utf-8", errors="backslashreplace")
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(page)
+
+
+def sections(evaluation: Evaluation) -> list[Section]:
+    """Gather all exhibits beside those of detection, by subject; a subject without any is left out.
+
+    Args:
+        evaluation: Of any inspector.
+    """
+    classifier = []
+    if evaluation.classification is not None:
+        of_defects = evaluation.classification.said is not None
+        classifier = classification_exhibits(evaluation) if of_defects else confidence_exhibits(evaluation)
+    found = [
+        Section("Reconstruction", reconstruction_exhibits(evaluation)),
+        Section("Classifier", classifier),
+        Section("Training", training_exhibits(evaluation.records)),
+    ]
+    return [section for section in found if section.exhibits]
+
+
+def _render(evaluation: Evaluation, examples: int) -> str:
+    """Fill the template."""
+    metrics, provenance = evaluation.metrics, evaluation.provenance
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("knowngood.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests |= {name: _is(kind) for name, kind in _TESTS.items()}
+    environment.filters |= {"svg": _svg, "uri": _uri}
+    return environment.get_template("template.html.jinja").render(
+        verdict=words.verdict(metrics),
+        basis=words.basis(metrics, provenance["threshold"]),
+        warnings=metrics["warnings"],
+        key_figures=detection.key_figures(metrics),
+        reasons=list(dict.fromkeys(detection.reasons(metrics).values())),
+        overview=detection.detection_exhibits(evaluation),
+        has_maps=evaluation.maps is not None,
+        heat_colours=[f"rgb({red}, {green}, {blue})" for red, green, blue in HEAT],
+        samples=detection.sample_sections(evaluation, examples),
+        sections=sections(evaluation),
+        provenance=provenance,
+        facts=list(detection.facts(provenance)),
+    )
+
+
+def _is(kind: type) -> Callable[[object], bool]:
+    """A test of the template."""
+    return lambda value: isinstance(value, kind)
+
+
+def _svg(chart: Chart) -> Markup:
+    """A chart as an element of the page."""
+    return Markup(svg(chart.draw, chart.size, chart.title))  # matplotlib escapes what it writes
+
+
+def _uri(picture: Picture, columns: int = 1) -> str:
+    """A picture as a data URI, no larger than it is shown beside so many others."""
+    assert picture.image is not None
+    return data_uri(shrink(picture.image, min(SIDE, _ACROSS // columns)))

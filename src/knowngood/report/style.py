@@ -1,0 +1,101 @@
+"""The look of all charts, and a chart as SVG.
+
+Drawn on ``Figure`` objects, never through pyplot: no window system and no global list of figures is involved.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+GOOD = "#e08214"
+DEFECT = "#2166ac"
+INK = "#333a45"
+FAINT = "#98a1ae"
+
+LINES = (DEFECT, GOOD, "#1b7f5c", "#c2185b", "#56b4e9", "#8c510a", INK)
+DASHES = ("-", (0, (6, 2)), (0, (2, 1.2)), (0, (6, 2, 1.5, 2)))
+"""Colours and dashes of curves in one chart: their numbers have no common divisor, so pairs repeat late."""
+
+NAMED = 24
+"""Entries of a legend; the markers of more could not be told apart."""
+
+_STYLE: dict[Any, Any] = {
+    "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
+    "svg.fonttype": "none",  # text stays text: small, crisp, searchable
+    "svg.hashsalt": "knowngood",  # the same chart gives the same bytes
+    "pdf.fonttype": 42,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": "medium",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": "medium",
+    "text.parse_math": False,  # a class may be called a$b$
+}
+
+
+@contextmanager
+def style(size: float = 9.5) -> Iterator[None]:
+    """Draw and save in the report's own style, whatever the user's matplotlibrc says.
+
+    Args:
+        size: Of the type, in points.
+    """
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE | {"font.size": size})
+        yield
+
+
+def svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str = "") -> str:
+    """Draw a chart as an `<svg>` element that can stand in an HTML page.
+
+    Args:
+        draw: Draws into a figure whose layout is `constrained`.
+        size: Width and height in inches.
+        name: Differs from that of other charts on the page, so that no two elements have the same id.
+
+    Returns:
+        The element; the same chart and name give the same text.
+
+    Example:
+        >>> drawn = svg(lambda figure: figure.subplots().set_title("a < b"), (4, 3))
+        >>> drawn[:30], drawn[-6:], "a &lt; b" in drawn
+        ('<svg viewBox="0 0 288 216"><g>', '</svg>', True)
+    """
+    with style():
+        matplotlib.rcParams["svg.hashsalt"] = f"knowngood {name}"
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        text = StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True, dpi=150)
+    document = text.getvalue()
+    view = re.search(r' viewBox="[\d. ]+"', document)
+    assert view is not None
+    body = document[document.index("</metadata>") + len("</metadata>") :].rstrip()
+    # In a page the groups of several charts would share their ids, and the style would hold for all of it.
+    body = re.sub(r'<g id="[^"]*">', "<g>", body)
+    body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, count=1, flags=re.DOTALL)
+    return f"<svg{view[0]}>{body.lstrip()}"
+
+
+def short(name: str, letters: int = 24) -> str:
+    """Cut a name to so many letters; matplotlib hides one that begins with an underscore.
+
+    Example:
+        >>> short("a_defect_with_a_very_long_name", 12)
+        'a_defect_wi…'
+    """
+    name = name.lstrip("_") or name
+    return name if len(name) <= letters else name[: letters - 1] + "…"

@@ -1,0 +1,1 @@
+"""What tests of several rooms share: synthetic images, and files in the formats of real ones."""
