@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -139,8 +138,7 @@ def check_left(images: ImageSet, places: Sequence[int]) -> None:
         DataError: There are fewer.
     """
     left = images.subset(places)
-    groups = range(len(left)) if left.groups is None else left.groups
-    present = Counter(name for name, _ in set(zip(left.classes or (), groups, strict=True)))
+    present = left.group_counts
     for name in images.names:
         if present[name] < 2:
             raise DataError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from knowngood.data.decoding import name_of
 from knowngood.data.imageset import ImageSet
 from knowngood.errors import DataError
@@ -34,8 +32,7 @@ def check_classes(images: ImageSet) -> None:
             f"{len(missing)} of {len(images)} good images have no class, such as {missing[0]!r}; fill in "
             "the column 'class' or leave them out"
         )
-    groups = range(len(images)) if images.groups is None else images.groups
-    counts = Counter(name for name, _ in set(zip(images.classes, groups, strict=True)))
+    counts = images.group_counts
     for name in images.names:
         if counts[name] < LEAST:
             raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -99,6 +99,14 @@ class ImageSet:
             return np.zeros(len(self), np.int64)
         number_of = {name: number for number, name in enumerate(self.names)}
         return np.array([number_of[name] for name in self.classes], np.int64)
+
+    @property
+    def group_counts(self) -> Counter[str]:
+        """How many groups each class has; where no groups are known, how many images."""
+        if self.classes is None:
+            return Counter()
+        groups = range(len(self)) if self.groups is None else self.groups
+        return Counter(name for name, _ in set(zip(self.classes, groups, strict=True)))
 
     def subset(self, rows: Iterable[int]) -> ImageSet:
         """Some of the images, with all that is known of them."""

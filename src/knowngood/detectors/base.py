@@ -123,12 +123,12 @@ def fit_out_of_fold(
     read = np.array(sorted(rows))
     check_folds(len(np.unique(fold_of[read])), len(read))
     stacked = [torch.stack(column) for column in zip(*(rows[index] for index in read), strict=True)]
-    held_out = torch.empty(len(read), dtype=torch.float64)
+    scores = torch.empty(len(read), dtype=torch.float64)
     for fold in np.unique(fold_of[read]):
         inside = torch.from_numpy(fold_of[read] == fold)
         fitted = make([tensor[~inside] for tensor in stacked])
-        held_out[inside] = fitted.judge([tensor[inside] for tensor in stacked]).image.double()
-    return Fit(make(stacked).to(device), held_out.numpy())
+        scores[inside] = fitted.judge([tensor[inside] for tensor in stacked]).image.double()
+    return Fit(make(stacked).to(device), scores.numpy())
 
 
 class Detector(Recipe, ABC):

@@ -37,5 +37,7 @@ def instruction_set() -> str:
 def processor(field: str = "model name") -> str:
     """What Linux tells about the first processor; empty elsewhere."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
+    if not info.exists():
+        return ""
+    with info.open() as lines:  # those of all other cores are not read
+        return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")

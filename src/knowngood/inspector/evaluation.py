@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Evaluation:
     held_out: NDArray[np.float64]
     heat_scale: tuple[NDArray[np.float64], float]
     unreadable: list[UnreadableImage]
-    records: Records = Records()  # noqa: RUF009 (it is frozen)
+    records: Records = field(default_factory=Records)
     reconstructions: pd.DataFrame | None = None
     classification: Classification | None = None
 

@@ -189,11 +189,11 @@ class Inspector:
         record = self.records.classifier
         alone = len(images) == 1
         engine = self._tried(alone)
+        self._check_extras(extras, (*engine.outputs, PIXELS))
         pairs = ((batch, batch.images) for batch in read.batches())
         results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
         for batch, outputs in results:
             given = dict(zip(engine.outputs, outputs, strict=True)) | {PIXELS: batch.images}
-            self._check_extras(extras, given)
             scores, maps = given["score"], given.get("map")
             if not np.isfinite(scores).all():
                 raise InspectorError("the inspector's graph gives a score that is not a finite number")
