@@ -15,7 +15,7 @@ from knowngood.data.decoding import Source, decode, decode_at_least, read_header
 from knowngood.errors import DataError, UnreadableImage
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""File endings, in small letters, that are taken for images when a folder is searched."""
+"""File endings, in small letters, of the files that count as images when a folder is searched."""
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 FILES_TO_MEASURE = 32

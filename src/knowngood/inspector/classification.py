@@ -43,7 +43,7 @@ class Classification:
         features: What the classifier sees in each view, float32 `(N, V, D)`.
         truth: The number of the true class of each view, int `(N, V)`; -1 where nobody has said it, and for
             defects unless they are among the classes.
-        said: The number of the kind that each image is taken for by a classifier of defects, int `(N,)`, with
+        said: The number of the class predicted for each image by a classifier of defects, int `(N,)`, with
             the inspector's threshold; None from an anomaly detector.
     """
 
@@ -56,7 +56,7 @@ class Classification:
 
     @property
     def matrix(self) -> NDArray[np.int64] | None:
-        """How many images of each kind `(C, C)` are taken for which; None from an anomaly detector."""
+        """The confusion matrix `(C, C)`, rows true and columns predicted; None from an anomaly detector."""
         if self.said is None:
             return None
         known = self.truth[:, 0] != UNKNOWN
@@ -75,7 +75,7 @@ class Classification:
         ]
 
     def reliability(self, temperature: float) -> Reliability | None:
-        """How sure the classifier is of images whose class is known, against how right; None without any."""
+        """Confidence and accuracy on images whose class is known; None without any."""
         known = self.truth != UNKNOWN
         return reliability(self.logits[known], self.truth[known], temperature) if known.any() else None
 

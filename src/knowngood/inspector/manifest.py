@@ -16,7 +16,7 @@ from knowngood.errors import InspectorError
 from knowngood.metrics.thresholds import Threshold, conformal
 
 FORMAT = 4
-"""Counts up when an older knowngood could no longer read a new inspector rightly."""
+"""Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
 """Older formats do not say what their inspector's task is."""

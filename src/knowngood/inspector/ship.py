@@ -154,7 +154,7 @@ class _Whole(nn.Module):
 
 
 class _Judge(nn.Module):
-    """The part of a detector behind its frozen features, likewise."""
+    """The part of a detector behind its frozen features, with plain tensors as outputs."""
 
     def __init__(self, fitted: FittedOnFeatures) -> None:
         super().__init__()

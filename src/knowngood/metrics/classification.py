@@ -29,7 +29,7 @@ class ClassFigures(NamedTuple):
 
 
 def confusion_matrix(truth: ArrayLike, said: ArrayLike, classes: int) -> NDArray[np.int64]:
-    """Count how many images of each class are taken for which.
+    """Count how many images of each class are predicted as which.
 
     Args:
         truth: The true class of each image, int `(N,)`, from 0 to C - 1.
@@ -75,7 +75,7 @@ def class_figures(matrix: ArrayLike) -> ClassFigures:
 
 
 def accuracy(matrix: ArrayLike) -> float:
-    """Return the share of the images that are classified rightly; large classes decide it.
+    """Return the share of the images that are classified correctly; large classes decide it.
 
     Args:
         matrix: Counts `(C, C)`, see `confusion_matrix`.

@@ -27,7 +27,7 @@ class Augmentation:
         zoom: Images are made larger or smaller by a factor of up to one plus this.
         shift: Images are moved by up to this share of their sides.
         contrast: Contrast is multiplied by up to one plus or minus this.
-        brightness: Brightness likewise.
+        brightness: Brightness is multiplied by up to one plus or minus this.
         blur: Largest standard deviation of a Gaussian blur, in pixels; half of the images are blurred.
 
     Raises:

@@ -45,8 +45,8 @@ class Classes:
         names: The classes.
         temperature: What logits are divided by; fitted on held-out images, or given.
         fitted: Whether it was fitted.
-        accuracy: Share of held-out images, or of their views, that are told rightly.
-        before: How sure the network is of held-out images, against how right.
+        accuracy: Share of held-out images, or of their views, that are classified correctly.
+        before: Confidence and accuracy of the network on held-out images.
         after: The same with the temperature.
         odd: Good images with the highest scores, the highest first.
         pictures: These at the input shape, uint8 `(n, h, w, 3)`.
@@ -111,7 +111,7 @@ class Classes:
 
 
 def _read_reliability(parts: Any) -> Reliability:
-    """Read how sure a classifier was against how right."""
+    """Read the confidence and accuracy of a classifier."""
     answers, confidence, accuracy = (np.array(part, dtype=np.float64) for part in parts)
     whole = np.isfinite(answers).all() and (answers == np.clip(np.rint(answers), 0, _MOST_ANSWERS)).all()
     shares = all(((part >= 0) & (part <= 1)).all() for part in (confidence, accuracy))

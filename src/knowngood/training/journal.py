@@ -145,7 +145,7 @@ class Journal(lightning.Callback):
 
 
 def _of_classes(seen: dict[str, float]) -> Iterator[float | None]:
-    """The share of held-out samples of each class that are told rightly; None for a class without any."""
+    """Accuracy on the held-out samples of each class; None for a class without any."""
     name = f"validation/{ACCURACY}"
     for number in itertools.count():
         if f"{name}{number}" not in seen:

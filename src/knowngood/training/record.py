@@ -46,7 +46,7 @@ class Epoch(NamedTuple):
         validation: On those held out.
         error: Share of the held-out images that are told wrongly; None where nothing is told apart.
         seconds: How long the epoch took; None where that was not written down.
-        accuracies: Share of the held-out images of each class that are told rightly, None for a class without
+        accuracies: Accuracy on the held-out images of each class, None for a class without
             any; empty for a network that tells nothing apart.
     """
 
