@@ -1,3 +1,4 @@
+import filecmp
 import re
 from dataclasses import replace
 
@@ -120,7 +121,7 @@ def test_one_task_after_the_other(task, tmp_path):
 def test_the_same_content_makes_the_same_file(task, tmp_path):
     write_slides("Autoencoders", [task], tmp_path / "one.pdf")
     write_slides("Autoencoders", [task], tmp_path / "two.pdf")
-    assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
+    assert filecmp.cmp(tmp_path / "one.pdf", tmp_path / "two.pdf", shallow=False)
 
 
 def test_only_in_class_samples(task, out_of_class, tmp_path):

@@ -4,9 +4,11 @@ from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from knowngood.report.charts import Group, draw_histograms
-from knowngood.report.style import DEFECT, GOOD, short, svg
+from knowngood.report.class_charts import draw_confusion
+from knowngood.report.style import DEFECT, GOOD, Layout, short, svg
 
 XLINK = "<svg xmlns:xlink='http://www.w3.org/1999/xlink'"
 
@@ -28,6 +30,22 @@ def test_it_is_the_same_whatever_the_users_settings():
     with matplotlib.rc_context({"lines.linewidth": 9, "axes.facecolor": "red", "svg.fonttype": "path"}):
         assert svg(draw, (5, 3)) == plain
         assert matplotlib.rcParams["axes.facecolor"] == "red"
+
+
+def test_places_do_not_depend_on_the_last_bits_of_the_layout():
+    counts, names = np.ones((30, 30), np.int64), [f"class {number}" for number in range(30)]
+    places = []
+    for layout in ("constrained", Layout()):
+        figure = Figure(figsize=(7, 5), layout=layout)
+        draw_confusion(figure, counts, names)  # with a colour bar
+        for _ in range(2):
+            figure.draw_without_rendering()
+        places.append(np.array([axes.get_position(original=True).bounds for axes in figure.axes]))
+    given, ours = places
+    corners = np.concatenate([ours[:, :2], ours[:, :2] + ours[:, 2:]])
+    assert ours.shape == (2, 4)
+    np.testing.assert_allclose(corners, corners.round(6), rtol=0, atol=1e-15)
+    np.testing.assert_allclose(ours, given, rtol=0, atol=2e-6)
 
 
 def test_two_charts_have_other_ids():

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from knowngood.output import replacing
 from knowngood.report.exhibits import Chart, Exhibit, Pictures, Table, Text
 from knowngood.report.layout import Box, draw_pictures, draw_table
-from knowngood.report.style import FAINT, style
+from knowngood.report.style import FAINT, Layout, style
 
 _SIZE = (13.33, 7.5)
 """Inches: 16 to 9."""
@@ -111,7 +111,7 @@ def _draw(exhibit: Exhibit, number: int) -> Figure:
     elif isinstance(exhibit, Pictures):
         draw_pictures(figure, exhibit, box, size=12)
     else:
-        figure.set_layout_engine("constrained", rect=box)
+        figure.set_layout_engine(Layout(rect=box))
         exhibit.draw(figure)
     return figure
 
