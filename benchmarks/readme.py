@@ -48,7 +48,7 @@ SHIPPED = {
 }
 SUPERVISED = {
     "screw": ("screws: good or not, 250 + 50 images", "accuracy", "79.1 %"),
-    "transistor_classes": ("transistors: five kinds, ten images each", "kind_accuracy", "70 %"),
+    "transistor_classes": ("transistors: five classes, ten images each", "class_accuracy", "70 %"),
     "semiconductor": ("solar cells: good or not, 1,556 images", "balanced_accuracy", "–"),
 }
 NAMES = {"elpv": "ELPV solar cells, mono", "screw": "MVTec screw", "transistor": "MVTec transistor"}

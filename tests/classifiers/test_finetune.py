@@ -306,7 +306,7 @@ class TestAnotherNetwork:
         table = pd.DataFrame(rows, columns=["path", "label", "defect", "split"])
         settings = {"backbone": "resnet18", "weights": checkpoint, "strides": (16, 32)}
         inspector = train(table, make_classifier("finetune", QUICK | settings), device="cpu")
-        convolutions = [layer.name for layer in inspector.training.layers if layer.kind.startswith("Conv2d")]
+        convolutions = [layer.name for layer in inspector.training.layers if layer.type.startswith("Conv2d")]
         assert convolutions[0] == "backbone.network.conv1"
         inspector.save(tmp_path / "part.inspector")
         verdicts = Inspector.load(tmp_path / "part.inspector").inspect(list(parts[0]))

@@ -21,7 +21,7 @@ def test_folds_figures_and_every_image(run, folder, tmp_path, suffix):
     assert (status, err) == (0, "")
     table = read_table(out)
     assert list(table.columns) == [
-        *("path", "label", "defect", "mask", "score", "p_value", "decision", "kind"),
+        *("path", "label", "defect", "mask", "score", "p_value", "decision", "predicted_class"),
         *("p_good", "p_hole", "p_scratch", "fold"),
     ]
     assert sorted(table["path"]) == sorted(map(str, (folder / "test").rglob("*.png")))
@@ -32,8 +32,8 @@ def test_folds_figures_and_every_image(run, folder, tmp_path, suffix):
     assert names[:2] == ["fold", "images"]
     told = pd.DataFrame([row.split() for row in rows[:2]], columns=names).astype(float)
     truth = table["defect"].fillna("").replace("", "good")
-    right = (truth == table["kind"]).groupby(table["fold"]).mean()
-    np.testing.assert_allclose(told["kind_accuracy"], right, atol=1e-4)
+    right = (truth == table["predicted_class"]).groupby(table["fold"]).mean()
+    np.testing.assert_allclose(told["class_accuracy"], right, atol=1e-4)
     figures = {row.split()[0]: row.split()[1:] for row in rows[2:]}
     assert figures.keys() == set(names[2:])
     for name, (mean, _, sd) in figures.items():
@@ -49,7 +49,7 @@ def test_by_label(run, folder, tmp_path):
     assert status == 0
     table = pd.read_csv(out)
     assert list(table.columns)[-3:] == ["p_good", "p_defect", "fold"]
-    assert set(table["kind"]) <= {"good", "defect"}
+    assert set(table["predicted_class"]) <= {"good", "defect"}
 
 
 @pytest.mark.parametrize(

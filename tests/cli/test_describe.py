@@ -14,7 +14,7 @@ def test_facts_problems_and_expectations(run, widget):
 
 
 def test_pictures(run, widget, tmp_path):
-    path = tmp_path / "kinds.png"
+    path = tmp_path / "classes.png"
     status, out, _ = run("describe", widget, "--pictures", path)
     assert status == 0
     assert f"pictures: {path}" in out
@@ -23,7 +23,7 @@ def test_pictures(run, widget, tmp_path):
 
 
 def test_a_name_that_will_not_do_is_refused_before_the_work(run, widget, tmp_path):
-    for name, reason in (("kinds.bmp", "name it .pdf, .png, .svg"), ("none/kinds.png", "make the folder")):
+    for name, reason in (("kinds.bmp", "name it .pdf, .png, .svg"), ("none/classes.png", "make the folder")):
         status, out, err = run("describe", widget, "--pictures", tmp_path / name)
         assert status == 1
         assert out == ""

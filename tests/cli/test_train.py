@@ -75,7 +75,7 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
     metrics = json.loads((tmp_path / "report/metrics.json").read_text())
     assert metrics["counts"] == {"good": 6, "defect": 6, "unreadable": 0}
     assert f"{metrics['image_auroc']:.4f}" in out
-    assert metrics["classifier"]["confusion"]["kinds"] == ["good", "hole", "scratch"]
+    assert metrics["classifier"]["confusion"]["classes"] == ["good", "hole", "scratch"]
     assert (tmp_path / "report/report.html").stat().st_size > 10_000
 
     evaluated = pd.read_csv(tmp_path / "report/scores.csv")
@@ -83,7 +83,7 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
     assert status == 0
     rejected = (evaluated["decision"] == "reject").sum()
     assert f"Judged 12 images, rejected {rejected}" in err
-    said = [*("path", "score", "p_value", "decision", "kind"), *KINDS]
+    said = [*("path", "score", "p_value", "decision", "predicted_class"), *KINDS]
     scored = pd.read_csv(tmp_path / "scores.csv")
     assert list(scored.columns) == said
     pd.testing.assert_frame_equal(
@@ -97,7 +97,7 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
     assert "detector" not in facts
     assert "input_size=64" in facts["recipe"]
     assert facts["learned from"] == "24 images of good parts and defects"
-    assert facts["kinds"] == "good (12), hole (6), scratch (6)"
+    assert facts["classes"] == "good (12), hole (6), scratch (6)"
     assert facts["note 1"].startswith("imbalance: ")
 
     before = knowngood.Inspector.load(path)
@@ -115,12 +115,12 @@ def test_score_writes_kind_and_probabilities(run, inspector, folder, tmp_path, s
     out = tmp_path / f"scores{suffix}"
     assert run("score", inspector, folder / "test", "--out", out).status == 0
     table = read_table(out)
-    assert list(table.columns) == ["path", "score", "p_value", "decision", "kind", *KINDS]
+    assert list(table.columns) == ["path", "score", "p_value", "decision", "predicted_class", *KINDS]
     assert len(table) == 24
     np.testing.assert_allclose(table[KINDS].sum(axis=1), 1, rtol=1e-5)
-    assert ((table["kind"] == "good") == (table["decision"] == "accept")).all()
+    assert ((table["predicted_class"] == "good") == (table["decision"] == "accept")).all()
     verdicts = knowngood.Inspector.load(inspector).inspect(table["path"].tolist())
-    assert table["kind"].tolist() == [verdict.kind for verdict in verdicts]
+    assert table["predicted_class"].tolist() == [verdict.predicted_class for verdict in verdicts]
     np.testing.assert_allclose(table["p_hole"], [verdict.probabilities["hole"] for verdict in verdicts])
 
 

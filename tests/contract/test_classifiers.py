@@ -50,11 +50,11 @@ def learn(recipe, photos, *, seed=0, sources=None, groups=None, shape=None, **op
     """Learn from photographs, or from other sources in their place."""
     sources = list(photos.images) if sources is None else sources
     shape = shape or input_shape([photos.images[0]], recipe.input_size, recipe.multiple)
-    images = ImageSet(sources, Reading(shape), kinds_of(photos.numbers), groups, **options)
+    images = ImageSet(sources, Reading(shape), classes_by(photos.numbers), groups, **options)
     return recipe.fit(images, seed=seed, device="cpu")
 
 
-def kinds_of(numbers):
+def classes_by(numbers):
     return [KINDS[number] for number in numbers]
 
 
@@ -239,7 +239,7 @@ class TestEngines:
         for one, verdict in zip(classified, theirs, strict=True):
             assert verdict.score == pytest.approx(one.score, rel=1e-3, abs=1e-3 * typical)
             assert verdict.decision == one.decision
-            assert verdict.kind == one.kind
+            assert verdict.predicted_class == one.predicted_class
             assert verdict.probabilities == pytest.approx(one.probabilities, abs=1e-3)
 
 
@@ -298,7 +298,7 @@ class TestFit:
             told[stage], totals[stage] = done, total
 
         rows = [0, 1, 2, 3, 12, 13, 20, 21]
-        images = ImageSet(list(learned.images[rows]), Reading((64, 128)), kinds_of(learned.numbers[rows]))
+        images = ImageSet(list(learned.images[rows]), Reading((64, 128)), classes_by(learned.numbers[rows]))
         fit = recipe.fit(images, seed=0, device="cpu", progress=progress)
         assert told
         assert told == totals
@@ -401,11 +401,11 @@ class TestInspector:
             assert sum(verdict.probabilities.values()) == pytest.approx(1)
             assert all(0 <= share <= 1 for share in verdict.probabilities.values())
             assert verdict.decision == ("reject" if verdict.score > inspector.threshold.value else "accept")
-            assert (verdict.kind == "good") == (verdict.decision == "accept")
+            assert (verdict.predicted_class == "good") == (verdict.decision == "accept")
             if verdict.decision == "reject":
-                assert verdict.kind == max(KINDS[1:], key=verdict.probabilities.get)
+                assert verdict.predicted_class == max(KINDS[1:], key=verdict.probabilities.get)
             assert 0 < verdict.p_value <= 1
-        kinds = np.array([KINDS.index(one.kind) for one in classified])
+        kinds = np.array([KINDS.index(one.predicted_class) for one in classified])
         assert (kinds == fresh.numbers).mean() > 0.8
 
     def test_the_thresholds_rule_is_told(self, inspector, classified):

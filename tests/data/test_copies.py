@@ -21,7 +21,7 @@ def found(widget, tmp_path):
             else:
                 path.write_bytes(parts[part].read_bytes())
             rows.append((str(path), split, kind))
-        table = pd.DataFrame(rows, columns=["path", "split", "kind"])
+        table = pd.DataFrame(rows, columns=["path", "split", "class_name"])
         copies = find_copies(table, {path: thumbnail(read_image(path)) for path in table["path"]})
         short = {str(part): number for number, part in enumerate(parts)}
         short |= {row[0]: f"other {number}" for number, row in enumerate(rows[len(parts) :])}
@@ -66,5 +66,5 @@ def test_contradictions(found):
 
 
 def test_no_images():
-    empty = pd.DataFrame({"path": [], "split": [], "kind": []}).astype(str)
+    empty = pd.DataFrame({"path": [], "split": [], "class_name": []}).astype(str)
     assert find_copies(empty, {}) == ((), (), (), (), ())

@@ -1,6 +1,6 @@
 import pytest
 
-from knowngood.data.expectations import balance, effective_numbers, expectations, of_kinds
+from knowngood.data.expectations import balance, effective_numbers, expectations, of_classes
 
 MVTEC = {("train", "good"): 213, ("test", "good"): 60, ("test", "bent"): 10, ("test", "cut"): 10}
 
@@ -16,9 +16,9 @@ def silent(words, counts, **options):
 
 
 def test_kinds_are_counted_by_split_and_in_all():
-    assert of_kinds(MVTEC) == {"good": 273, "bent": 10, "cut": 10}
-    assert of_kinds(MVTEC, "train") == {"good": 213}
-    assert of_kinds({}) == {}
+    assert of_classes(MVTEC) == {"good": 273, "bent": 10, "cut": 10}
+    assert of_classes(MVTEC, "train") == {"good": 213}
+    assert of_classes({}) == {}
 
 
 def test_effective_numbers_are_those_of_the_formula():

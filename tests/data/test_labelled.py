@@ -6,7 +6,7 @@ from PIL import Image
 from knowngood.data.imageset import ImageSet
 from knowngood.data.labelled import (
     DEFECT_SHARE,
-    kinds_of,
+    classes_by,
     numbers_among,
     with_defects_to_learn,
 )
@@ -197,7 +197,7 @@ def test_where_one_type_is_missing_auto_tells_labels_apart_and_type_says_so():
     table = samples({"good": 3, "dent": 4, "?": 2})
     for by in ("auto", "label"):
         assert labelled(table, by).names == ["good", "defect"]
-        assert kinds_of(table, by).tolist() == ["good"] * 3 + ["defect"] * 6
+        assert classes_by(table, by).tolist() == ["good"] * 3 + ["defect"] * 6
     with pytest.raises(DataError, match="2 of 6 defects have no type") as error:
         labelled(table, "type")
     message = told(error)

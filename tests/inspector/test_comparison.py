@@ -166,7 +166,7 @@ def test_the_columns_are_those_promised(table):
     assert knowngood.compare is compare
     assert list(table.columns) == [
         *("experiment", "change", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
-        *("test_kind_accuracy", "test_balanced_accuracy", "test_macro_precision", "test_macro_f1"),
+        *("test_class_accuracy", "test_balanced_accuracy", "test_macro_precision", "test_macro_f1"),
         *("test_image_auroc", "seconds"),
     ]
     assert table["experiment"].tolist() == ["original", "1", "2"]
@@ -235,4 +235,4 @@ def test_without_defects_to_test_with_a_figure_is_missing(folder):
     table = table[(table["split"] == "train") | (table["label"] == "good")]
     (row,) = compare(table, GRID | {"experiments": []}).to_dict("records")
     assert pd.isna(row["test_image_auroc"])
-    assert 0 <= row["test_kind_accuracy"] <= 1
+    assert 0 <= row["test_class_accuracy"] <= 1

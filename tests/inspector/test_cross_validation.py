@@ -87,8 +87,10 @@ def test_the_figures_of_a_fold_are_those_of_scikit_learn(found):
     for row in found.folds.itertuples():
         scores = found.scores[found.scores["fold"] == row.fold]
         truth = scores["defect"].replace("", "good")
-        assert row.kind_accuracy == pytest.approx((truth == scores["kind"]).mean())
-        assert row.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, scores["kind"]))
+        assert row.class_accuracy == pytest.approx((truth == scores["predicted_class"]).mean())
+        assert row.balanced_accuracy == pytest.approx(
+            balanced_accuracy_score(truth, scores["predicted_class"])
+        )
         assert row.image_auroc == pytest.approx(roc_auc_score(scores["label"] == "defect", scores["score"]))
         assert row.image_auroc > 0.8
 
@@ -137,7 +139,9 @@ def test_where_one_type_is_missing_labels_are_told_apart_in_every_fold(table):
     some = table.copy()
     some.loc[(some["defect"] == "hole").idxmax(), "defect"] = ""
     found = cross_validate(some, SMALL, count=2)
-    assert [list(one.metrics["classifier"]["kinds"]) for one in found.evaluations] == [["good", "defect"]] * 2
+    assert [list(one.metrics["classifier"]["classes"]) for one in found.evaluations] == [
+        ["good", "defect"]
+    ] * 2
     assert found.scores["p_defect"].notna().all()
     assert all(one.metrics["warnings"] == [] for one in found.evaluations)
 

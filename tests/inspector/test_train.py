@@ -82,7 +82,7 @@ def test_train_and_evaluate_are_one_public_story(folder, tmp_path):
     loaded = knowngood.Inspector.load(tmp_path / "widget.inspector")
     assert "linear_probe" in repr(loaded)
     assert "images of good parts and defects" in repr(loaded)
-    assert loaded.inspect(folder / "test/scratch/000.png")[0].kind == "scratch"
+    assert loaded.inspect(folder / "test/scratch/000.png")[0].predicted_class == "scratch"
     metrics = knowngood.evaluate(loaded, folder).metrics
     assert metrics["image_auroc"] > 0.9
     assert metrics["classifier"]["balanced_accuracy"] > 0.7  # of the three kinds
@@ -90,7 +90,7 @@ def test_train_and_evaluate_are_one_public_story(folder, tmp_path):
     kept = json.loads((tmp_path / "report/metrics.json").read_text())
     assert kept["classifier"] == metrics["classifier"]
     scores = pd.read_csv(tmp_path / "report/scores.csv")
-    assert list(scores.columns)[-4:] == ["kind", "p_good", "p_hole", "p_scratch"]
+    assert list(scores.columns)[-4:] == ["predicted_class", "p_good", "p_hole", "p_scratch"]
 
 
 def test_the_manifest_says_what_was_learned_from(inspector, divided):
@@ -152,7 +152,7 @@ def test_by_label(by_label, folder):
     assert by_label.classifier.names == ["good", "defect"]
     assert by_label.classifier.counts == [12, 12]
     (verdict,) = by_label.inspect(folder / "test/hole/001.png")
-    assert (verdict.kind, verdict.decision) == ("defect", "reject")
+    assert (verdict.predicted_class, verdict.decision) == ("defect", "reject")
     assert verdict.probabilities.keys() == {"good", "defect"}
 
 
@@ -179,10 +179,10 @@ def test_the_kind_agrees_with_the_decision(inspector, folder):
             assert sum(shares.values()) == pytest.approx(1)
             assert (verdict.decision == "reject") == (verdict.score > line)
             if verdict.decision == "accept":
-                assert verdict.kind == "good"
+                assert verdict.predicted_class == "good"
             else:
-                assert verdict.kind != "good"
-                assert shares[verdict.kind] == max(shares["hole"], shares["scratch"])
+                assert verdict.predicted_class != "good"
+                assert shares[verdict.predicted_class] == max(shares["hole"], shares["scratch"])
 
 
 def test_score_and_probabilities_are_one(inspector, folder):
@@ -200,8 +200,17 @@ def test_score_and_probabilities_are_one(inspector, folder):
 def test_a_row_of_a_table_holds_kind_and_probabilities(inspector, folder):
     (verdict,) = inspector.inspect(folder / "test/hole/000.png")
     row = verdict.row()
-    assert list(row) == ["path", "score", "p_value", "decision", "kind", "p_good", "p_hole", "p_scratch"]
-    assert row["kind"] == verdict.kind
+    assert list(row) == [
+        "path",
+        "score",
+        "p_value",
+        "decision",
+        "predicted_class",
+        "p_good",
+        "p_hole",
+        "p_scratch",
+    ]
+    assert row["predicted_class"] == verdict.predicted_class
     assert [row[f"p_{name}"] for name in verdict.probabilities] == list(verdict.probabilities.values())
 
 
@@ -252,13 +261,13 @@ def test_rows_are_those_of_the_verdicts(evaluation, inspector):
     scores = evaluation.scores
     verdicts = inspector.inspect(scores["path"].tolist())
     assert list(scores.columns) == [
-        *("path", "label", "defect", "mask", "score", "p_value", "decision", "kind"),
+        *("path", "label", "defect", "mask", "score", "p_value", "decision", "predicted_class"),
         *("p_good", "p_hole", "p_scratch"),
     ]
-    assert scores["kind"].tolist() == [verdict.kind for verdict in verdicts]
+    assert scores["predicted_class"].tolist() == [verdict.predicted_class for verdict in verdicts]
     assert scores["p_hole"].tolist() == [verdict.probabilities["hole"] for verdict in verdicts]
     assert evaluation.classification.said.tolist() == [
-        ["good", "hole", "scratch"].index(verdict.kind) for verdict in verdicts
+        ["good", "hole", "scratch"].index(verdict.predicted_class) for verdict in verdicts
     ]
 
 
@@ -269,22 +278,22 @@ def test_figures_of_kinds_are_those_of_scikit_learn(inspector, test_table):
     evaluation = evaluate(inspector, test_table)
     names = ["good", "hole", "scratch"]
     truth = evaluation.scores["defect"].where(evaluation.scores["label"] == "defect", "good")
-    said = evaluation.scores["kind"]
+    said = evaluation.scores["predicted_class"]
     assert 0 < (truth != said).sum() < len(said)
     found = evaluation.metrics["classifier"]
     precision, recall, f1, support = precision_recall_fscore_support(
         truth, said, labels=names, zero_division=np.nan
     )
     for number, name in enumerate(names):
-        assert found["kinds"][name] == {
+        assert found["classes"][name] == {
             "count": support[number],
             "precision": pytest.approx(precision[number]),
             "recall": pytest.approx(recall[number]),
             "f1": pytest.approx(f1[number]),
         }
-    assert found["confusion"]["kinds"] == names
+    assert found["confusion"]["classes"] == names
     assert found["confusion"]["matrix"] == confusion_matrix(truth, said, labels=names).tolist()
-    assert found["kind_accuracy"] == pytest.approx(accuracy_score(truth, said))
+    assert found["class_accuracy"] == pytest.approx(accuracy_score(truth, said))
     assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, said))
     assert found["macro_f1"] == pytest.approx(f1.mean())
     assert found["macro_precision"] == pytest.approx(precision.mean())
@@ -296,8 +305,8 @@ def test_a_kind_that_is_never_said_has_no_precision(inspector, test_table):
     nothing = dataclasses.replace(inspector.threshold, value=1e6)
     metrics = evaluate(inspector.with_threshold(nothing, validation=[]), test_table).metrics
     found = metrics["classifier"]
-    assert found["kinds"]["hole"] == {"count": 3, "precision": None, "recall": 0.0, "f1": 0.0}
-    assert found["kinds"]["good"]["precision"] == 0.5
+    assert found["classes"]["hole"] == {"count": 3, "precision": None, "recall": 0.0, "f1": 0.0}
+    assert found["classes"]["good"]["precision"] == 0.5
     assert found["balanced_accuracy"] == pytest.approx(1 / 3)
     assert found["macro_precision"] == pytest.approx(0.5 / 3)
     json.dumps(metrics, allow_nan=False)
@@ -314,7 +323,7 @@ def test_types_that_were_not_learned_are_named_with_the_nearest(inspector, test_
     found = evaluation.metrics["classifier"]
     assert found["not_learned"] == 5
     assert np.sum(found["confusion"]["matrix"]) == found["answers"] == 7
-    assert found["kinds"]["hole"]["recall"] is None
+    assert found["classes"]["hole"]["recall"] is None
     assert evaluation.metrics["per_defect"].keys() == {"dent", "scrach", "scratch"}
 
 
@@ -332,14 +341,14 @@ def test_kinds_that_the_test_lacks_are_warned_of(inspector, test_table):
     matrix = np.array(metrics["classifier"]["confusion"]["matrix"])
     assert matrix[2].sum() == 0
     # The mean is over the kinds that are there.
-    recalls = [metrics["classifier"]["kinds"][name]["recall"] for name in ("good", "hole")]
+    recalls = [metrics["classifier"]["classes"][name]["recall"] for name in ("good", "hole")]
     assert metrics["classifier"]["balanced_accuracy"] == pytest.approx(np.mean(recalls))
 
 
 def test_no_kind_of_the_test_was_learned(inspector, test_table):
     metrics = evaluate(inspector, test_table[6:].assign(defect="dent")).metrics
     assert metrics["classifier"]["accuracy"] is None
-    assert "kinds" not in metrics["classifier"]
+    assert "classes" not in metrics["classifier"]
     assert len(metrics["warnings"]) == 2
 
 
@@ -349,7 +358,7 @@ def test_to_labels_alone_every_type_is_a_defect(by_label, test_table):
     assert metrics["warnings"] == []
     counted = metrics["confusion"]
     assert metrics["classifier"]["confusion"] == {
-        "kinds": ["good", "defect"],
+        "classes": ["good", "defect"],
         "matrix": [
             [counted["true_accept"], counted["false_reject"]],
             [counted["escape"], counted["true_reject"]],
@@ -366,7 +375,7 @@ def test_the_threshold_moves_to_a_false_reject_rate(inspector, folder):
     assert moved.graph == inspector.graph
     for verdict in moved.inspect(sorted((folder / "test/good").iterdir())):
         assert (verdict.decision == "reject") == (verdict.score > moved.threshold.value)
-        assert (verdict.kind == "good") == (verdict.decision == "accept")
+        assert (verdict.predicted_class == "good") == (verdict.decision == "accept")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class TestPredictions:
         head, *rows, mean = cells(table)
         assert head == ["class", "images", "precision", "recall", "F1"]
         for row, name in zip(rows, NAMES, strict=True):
-            its = probe.metrics["classifier"]["kinds"][name]
+            its = probe.metrics["classifier"]["classes"][name]
             figures = [its["precision"], its["recall"], its["f1"]]
             expected = ["–" if figure is None else f"{figure:.3f}" for figure in figures]
             assert row == [name, str(its["count"]), *expected]
@@ -108,7 +108,7 @@ class TestPredictions:
         found = probe.classification
         loss = losses(found.logits[:, 0], found.truth[:, 0], found.temperature)
         worst = probe.scores.iloc[int(loss.argmax())]
-        true, said = worst["defect"] or "good", worst["kind"]
+        true, said = worst["defect"] or "good", worst["predicted_class"]
         assert len(row) == 10
         assert row[0].text == worst["path"]
         assert row[0].caption.splitlines() == [
@@ -246,7 +246,7 @@ class TestWords:
 
     def test_types_not_learned_are_not_counted(self, probe):
         classifier = probe.metrics["classifier"] | {
-            "confusion": {"kinds": NAMES, "matrix": [[6, 0, 0], [0, 1, 0], [6, 0, 0]]},
+            "confusion": {"classes": NAMES, "matrix": [[6, 0, 0], [0, 1, 0], [6, 0, 0]]},
             "not_learned": 5,
         }
         said = verdict(probe.metrics | {"classifier": classifier})

@@ -29,7 +29,7 @@ def content(probe, tuned, table):
     )
     return {
         "facts": [("images", "46"), ("seeds", "5")],
-        "kinds": (NAMES, np.stack([np.asarray(Image.open(path)) for path in first])),
+        "classes": (NAMES, np.stack([np.asarray(Image.open(path)) for path in first])),
         "expectations": ["There are few images."],
         "choices": ["No test image took part in any choice."],
         "results": results,
@@ -89,7 +89,7 @@ def test_every_text_stays_on_its_slide(slides):
 
 def test_only_what_there_is(slides, probe):
     bare = slides(
-        kinds=([], np.zeros((0, 8, 8, 3), np.uint8)),
+        classes=([], np.zeros((0, 8, 8, 3), np.uint8)),
         expectations=[],
         choices=[],
         results=pd.DataFrame({"method": [], "f1": []}),

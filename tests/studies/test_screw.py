@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from knowngood.data.kinds import kind_of_each
+from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import fingerprint
 from knowngood.errors import DataError
 from knowngood.studies.registry import run_study
@@ -26,7 +26,7 @@ def draws(shared_data):
 
 
 def counted(table):
-    return table.groupby([table["split"], kind_of_each(table)]).size().to_dict()
+    return table.groupby([table["split"], class_of_each(table)]).size().to_dict()
 
 
 # --- the full one, without learning

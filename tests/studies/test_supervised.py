@@ -26,7 +26,7 @@ from knowngood.report.supervised_slides import DOCUMENT
 from knowngood.studies import supervised
 from knowngood.studies.registry import run_study
 from knowngood.studies.study import Method, Result, find, learned, run
-from knowngood.studies.supervised import ClassifierStudy, Draw, counted, expected, kinds_shown
+from knowngood.studies.supervised import ClassifierStudy, Draw, class_pictures, counted, expected
 from knowngood.studies.supervised_measures import (
     FIGURES,
     HELD_OUT,
@@ -59,7 +59,7 @@ def check_tables(out, study, draws):
     ran = list(zip(runs["method"], runs["part"], strict=True))
     assert ran == [(method.title, draw.name) for method in study.methods for draw in draws]
     names = [name for name in runs.columns if name not in ("method", "part")]
-    assert set(FIGURES) | {HELD_OUT, "held_out_kinds", "kind_accuracy", "macro_f1"} <= set(names)
+    assert set(FIGURES) | {HELD_OUT, "held_out_classes", "class_accuracy", "macro_f1"} <= set(names)
 
     by_method = means.set_index("method")
     grouped = runs.groupby("method")[names]
@@ -215,8 +215,8 @@ def test_the_figures_are_those_of_scikit_learn(done, methods):
         assert row["f1"] == pytest.approx(f1_score(defect, rejected))
         assert row["image_auroc"] == pytest.approx(roc_auc_score(defect, scores["score"]))
         truth = scores["defect"].replace("", "good")
-        assert row["kind_accuracy"] == pytest.approx((truth == scores["kind"]).mean())
-        assert row["macro_f1"] == pytest.approx(f1_score(truth, scores["kind"], average="macro"))
+        assert row["class_accuracy"] == pytest.approx((truth == scores["predicted_class"]).mean())
+        assert row["macro_f1"] == pytest.approx(f1_score(truth, scores["predicted_class"], average="macro"))
 
 
 def test_held_out_figures_see_no_test_image(done, methods, parts):
@@ -230,10 +230,10 @@ def test_held_out_figures_see_no_test_image(done, methods, parts):
             scores = np.logaddexp.reduce(scaled[:, 1:], axis=1) - scaled[:, 0]
             row = by_run.loc[(method.title, part.name)]
             assert row[HELD_OUT] == pytest.approx(roc_auc_score(lesson.truth > 0, scores))
-            assert row["held_out_kinds"] == pytest.approx(
+            assert row["held_out_classes"] == pytest.approx(
                 balanced_accuracy_score(lesson.truth, lesson.logits.argmax(axis=1))
             )
-            assert held_out(inspector) == {name: row[name] for name in (HELD_OUT, "held_out_kinds")}
+            assert held_out(inspector) == {name: row[name] for name in (HELD_OUT, "held_out_classes")}
 
 
 def test_validation_figures_are_of_the_validation_images(done, methods, parts):
@@ -442,7 +442,7 @@ def test_figures_of_a_classifier_that_rejects_nothing_or_everything(done, method
 
 
 def test_a_picture_of_each_kind(folder):
-    names, pictures = kinds_shown(load_samples(folder))
+    names, pictures = class_pictures(load_samples(folder))
     assert names == ["good (14)", "hole (8)", "scratch (8)"]
     assert pictures.shape == (3, 160, 160, 3)
     assert len({picture.tobytes() for picture in pictures}) == 3

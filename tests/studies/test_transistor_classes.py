@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from knowngood.data.kinds import kind_of_each
+from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import fingerprint, load_samples
 from knowngood.errors import DataError
 from knowngood.inspector.comparison import read_grid
@@ -27,7 +27,7 @@ def draws(shared_data):
 
 
 def sizes(table):
-    return kind_of_each(table).value_counts().to_dict()
+    return class_of_each(table).value_counts().to_dict()
 
 
 # --- the full one, without learning
@@ -77,8 +77,8 @@ def test_everything_is_written(out):
 
 
 def test_tables_are_consistent_and_the_best_by_held_out_images_is_chosen(out, draws):
-    assert QUICK.choose_by == "held_out_kinds"
-    assert QUICK.document == {"kind_accuracy": 0.7}
+    assert QUICK.choose_by == "held_out_classes"
+    assert QUICK.document == {"class_accuracy": 0.7}
     check_tables(out, QUICK, draws)
 
 
@@ -102,7 +102,7 @@ def test_experiments_change_one_thing_each(out):
     assert changes[1:3] == ["epochs=1 → 2", "batch_size=32 → 8"]
     assert changes[-1] == "learning_rate=0.001 → 0.0001"
     assert all(", " not in change for change in changes)
-    assert ((table["test_kind_accuracy"] >= 0) & (table["test_kind_accuracy"] <= 1)).all()
+    assert ((table["test_class_accuracy"] >= 0) & (table["test_class_accuracy"] <= 1)).all()
     assert (table["validation_loss"] > 0).all()
 
 

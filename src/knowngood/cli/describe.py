@@ -22,13 +22,13 @@ def describe(
 
     Layout, counts and balance, sizes and bit depths; broken files, copies, leaks and doubtful labels.
 
-    Example: knowngood describe widget/ --pictures kinds.png
+    Example: knowngood describe widget/ --pictures classes.png
     """
     from knowngood.cli.progress import progress_bars
     from knowngood.output import check_target
 
     if pictures is not None:
-        from knowngood.report.kinds import check_picture, write_kinds
+        from knowngood.report.class_pictures import check_picture, write_class_pictures
 
         check_picture(pictures)
         check_target(pictures)
@@ -36,5 +36,5 @@ def describe(
         description = knowngood.describe(data, progress=progress)
     typer.echo("\n".join(description.lines()))
     if pictures is not None:
-        write_kinds(knowngood.load_samples(data), pictures, bits=description.bits or 16)
+        write_class_pictures(knowngood.load_samples(data), pictures, bits=description.bits or 16)
         typer.echo(f"pictures: {pictures}")

@@ -35,8 +35,8 @@ def info(inspector: InspectorFile) -> None:
     }
     if judge.classifies:
         record = judge.classifier
-        kinds = zip(record.names, record.counts, strict=True)
-        facts["kinds"] = ", ".join(f"{name} ({count})" for name, count in kinds)
+        classes = zip(record.names, record.counts, strict=True)
+        facts["classes"] = ", ".join(f"{name} ({count})" for name, count in classes)
         facts |= {f"note {place}": note for place, note in enumerate(record.notes, 1)}
     for name, value in facts.items():
         typer.echo(f"{name:14} {value}")

@@ -46,7 +46,7 @@ def find_copies(
         Groups of files.
 
     Example:
-        >>> table = pd.DataFrame({"path": [], "split": [], "kind": []})
+        >>> table = pd.DataFrame({"path": [], "split": [], "class_name": []})
         >>> find_copies(table, {}).leaks
         ()
     """
@@ -59,7 +59,7 @@ def find_copies(
     return Copies(
         duplicates=tuple(tuple(same["path"]) for same in copied if not _leaks(same)),
         leaks=tuple(tuple(same["path"]) for same in copied if _leaks(same)),
-        contradictions=tuple(tuple(same["path"]) for same in copied if same["kind"].nunique() > 1),
+        contradictions=tuple(tuple(same["path"]) for same in copied if same["class_name"].nunique() > 1),
         near_duplicates=tuple(_one_each(group) for group in alike if not _leaks(*group)),
         near_leaks=tuple(_one_each(group) for group in alike if _leaks(*group)),
     )

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.data.class_names import class_of_each, similar_names
 from knowngood.data.copies import find_copies
 from knowngood.data.decoding import THREADS, Header, read_header
 from knowngood.data.expectations import balance, expectations
 from knowngood.data.files import search
 from knowngood.data.images import read_image, read_mask, significant_bits
-from knowngood.data.kinds import kind_of_each, similar_names
 from knowngood.data.layouts import recognise
 from knowngood.data.near_duplicates import thumbnail
 from knowngood.data.samples import load_samples
@@ -151,9 +151,11 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
 
     deep = [file for file, header in headers.items() if header.deep]
     defects = table[table["label"] == "defect"]
-    kinds = kind_of_each(table)
-    copies = find_copies(table.assign(kind=kinds)[table["path"].isin(headers)], thumbnails, progress=progress)
-    counts = Counter(zip(table["split"], kinds, strict=True))
+    classes = class_of_each(table)
+    copies = find_copies(
+        table.assign(class_name=classes)[table["path"].isin(headers)], thumbnails, progress=progress
+    )
+    counts = Counter(zip(table["split"], classes, strict=True))
     return Description(
         layout=layout,
         counts={key: counts[key] for key in sorted(counts, key=_train_and_good_first)},
@@ -169,7 +171,7 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
         near_duplicates=copies.near_duplicates,
         near_leaks=copies.near_leaks,
         contradictions=copies.contradictions,
-        similar_names=tuple(similar_names(Counter(kinds))),
+        similar_names=tuple(similar_names(Counter(classes))),
         ignored=tuple(ignored),
         split_made=bool(table.attrs.get(SPLIT_MADE)),
     )

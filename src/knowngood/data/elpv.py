@@ -17,16 +17,16 @@ from knowngood.data.splits import assign_split
 from knowngood.errors import DataError
 
 
-def load_elpv(kind: str | None = "mono", *, seed: int = 0) -> pd.DataFrame:
+def load_elpv(crystal: str | None = "mono", *, seed: int = 0) -> pd.DataFrame:
     """List the solar cells that are surely good (defect probability 0) or surely defective (1).
 
     Args:
-        kind: `mono` or `poly` crystalline, or None for both.
+        crystal: `mono` or `poly` crystalline, or None for both.
         seed: Another seed puts other good cells into the train split, always 70 % of them.
 
     Returns:
         The samples, as `check_samples` states them; all defects are of one type, and the class of each cell
-        is its kind.
+        is its crystal.
 
     Raises:
         DataError: The package is not installed.
@@ -39,16 +39,18 @@ def load_elpv(kind: str | None = "mono", *, seed: int = 0) -> pd.DataFrame:
     if spec is None or spec.origin is None:
         raise DataError("the solar cells are not installed; `pip install elpv-dataset`")
     folder = Path(spec.origin).parent / "data"
-    cells = pd.read_csv(folder / "labels.csv", sep=r"\s+", header=None, names=["path", "probability", "kind"])
+    cells = pd.read_csv(
+        folder / "labels.csv", sep=r"\s+", header=None, names=["path", "probability", "crystal"]
+    )
     sure = cells["probability"].isin([0, 1])
-    cells = cells[sure if kind is None else sure & (cells["kind"] == kind)]
+    cells = cells[sure if crystal is None else sure & (cells["crystal"] == crystal)]
     defective = cells["probability"] == 1
     table = pd.DataFrame(
         {
             "path": [str(folder / path) for path in cells["path"]],
             "label": defective.map({True: "defect", False: "good"}),
             "defect": defective.map({True: "defective", False: ""}),
-            "class": cells["kind"],
+            "class": cells["crystal"],
         }
     )
     return check_samples(assign_split(table.reset_index(drop=True), seed=seed))

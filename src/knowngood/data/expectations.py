@@ -27,7 +27,7 @@ UNEVEN, VERY_UNEVEN = 1.5, 10.0
 CONFIDENCE = 0.95
 
 
-def of_kinds(counts: Mapping[tuple[str, str], int], split: str | None = None) -> dict[str, int]:
+def of_classes(counts: Mapping[tuple[str, str], int], split: str | None = None) -> dict[str, int]:
     """Count the images of each kind in one split or in both.
 
     Args:
@@ -38,7 +38,7 @@ def of_kinds(counts: Mapping[tuple[str, str], int], split: str | None = None) ->
         Images of each kind, in the order in which the kinds first appear.
 
     Example:
-        >>> of_kinds({("train", "good"): 20, ("test", "good"): 5, ("test", "dent"): 4})
+        >>> of_classes({("train", "good"): 20, ("test", "good"): 5, ("test", "dent"): 4})
         {'good': 25, 'dent': 4}
     """
     total: Counter[str] = Counter()
@@ -89,7 +89,7 @@ def balance(counts: Mapping[tuple[str, str], int]) -> list[str]:
         largest to smallest kind: 'good' to 'dent', 300 to 10 (30 to 1)
         effective numbers of images: good 204, dent 9.88, scratch 46.7 (beta = 359/360)
     """
-    kinds = of_kinds(counts)
+    kinds = of_classes(counts)
     if len(kinds) < 2:
         return []
     facts = []
@@ -121,7 +121,7 @@ def expectations(counts: Mapping[tuple[str, str], int], *, split_made: bool = Fa
         no defects: an anomaly detector can be learned (knowngood fit), but not measured on defects
         no good image in the test split: how many are rejected cannot be measured; hold some out
     """
-    kinds, train, test = of_kinds(counts), of_kinds(counts, "train"), of_kinds(counts, "test")
+    kinds, train, test = of_classes(counts), of_classes(counts, "train"), of_classes(counts, "test")
     return [
         *_how_to_learn(sum(kinds.values())),
         *_which_method(kinds, train, split_made),

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.class_names import class_of_each, similar_names
 from knowngood.data.decoding import read_header
 from knowngood.data.imageset import GOOD
-from knowngood.data.kinds import kind_of_each, similar_names
 from knowngood.data.samples import Selection, check_samples, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError, RecipeError, UnreadableImage
@@ -85,7 +85,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
     if by not in BY:
         raise RecipeError(f"by={by!r} is not known; take {', '.join(BY)}")
     train = table[table["split"] == "train"]
-    kinds = kinds_of(train, by)
+    kinds = classes_by(train, by)
     defects = kinds != GOOD
     for present, what in ((~defects, "good image"), (defects, "defect")):
         if not present.any():
@@ -102,7 +102,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
     return Selection(paths, kinds.tolist(), groups, train["mask"].tolist())
 
 
-def kinds_of(table: pd.DataFrame, by: str = "auto") -> NDArray[np.str_]:
+def classes_by(table: pd.DataFrame, by: str = "auto") -> NDArray[np.str_]:
     """The kind of each image: `good`, or its defect type.
 
     Args:
@@ -121,7 +121,7 @@ def kinds_of(table: pd.DataFrame, by: str = "auto") -> NDArray[np.str_]:
         )
     if by == "label" or len(untyped):
         return np.where(defect, DEFECT, GOOD)
-    return kind_of_each(table).to_numpy(dtype=np.str_)
+    return class_of_each(table).to_numpy(dtype=np.str_)
 
 
 def numbers_among(kinds: Sequence[str] | NDArray[np.str_], names: Sequence[str]) -> NDArray[np.int64]:
@@ -161,12 +161,12 @@ def _check_names(names: Sequence[str], parts: Counter[str]) -> None:
 
 def _check_agreement(paths: Sequence[str], kinds: NDArray[np.str_]) -> None:
     """Refuse the same image under two kinds: no classifier can learn both."""
-    table = pd.DataFrame({"path": paths, "kind": kinds, "digest": fingerprint(paths)})
+    table = pd.DataFrame({"path": paths, "class_name": kinds, "digest": fingerprint(paths)})
     table = table[table["digest"] != ""]  # what cannot be opened is named when it is read
     for _, same in table[table["digest"].duplicated(keep=False)].groupby("digest", sort=False):
-        if same["kind"].nunique() > 1 and _is_image(same["path"].iloc[0]):
+        if same["class_name"].nunique() > 1 and _is_image(same["path"].iloc[0]):
             (first, one), (second, other) = (
-                (row.path, row.kind) for row in same.drop_duplicates("kind").head(2).itertuples()
+                (row.path, row.class_name) for row in same.drop_duplicates("class_name").head(2).itertuples()
             )
             raise DataError(
                 f"the same image is {one!r} as {first!r} and {other!r} as {second!r}; keep the right one"

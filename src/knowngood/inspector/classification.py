@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from knowngood.data.kinds import kind_of_each
+from knowngood.data.class_names import class_of_each
 from knowngood.data.labelled import numbers_among
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.classification import (
@@ -102,7 +102,7 @@ class Classification:
             return {}
         figures = class_figures(matrix)
         return {
-            "kinds": {
+            "classes": {
                 name: {
                     "count": int(figures.support[number]),
                     **{
@@ -112,11 +112,11 @@ class Classification:
                 }
                 for number, name in enumerate(self.names)
             },
-            "kind_accuracy": accuracy(matrix),
+            "class_accuracy": accuracy(matrix),
             "balanced_accuracy": balanced_accuracy(matrix),
             "macro_precision": macro_precision(matrix),
             "macro_f1": macro_f1(matrix),
-            "confusion": {"kinds": self.names, "matrix": matrix.tolist()},
+            "confusion": {"classes": self.names, "matrix": matrix.tolist()},
             "not_learned": int((self.truth[:, 0] == UNKNOWN).sum()),
         }
 
@@ -160,8 +160,8 @@ def classification(records: Records, verdicts: Sequence[Verdict], table: pd.Data
     logits, features = (np.stack([verdict.extras[name] for verdict in verdicts]) for name in ANSWERS)
     if records.classifier is not None:
         names, temperature = records.classifier.names, records.classifier.temperature
-        truth = numbers_among(kind_of_each(table).tolist(), names)[:, None]
-        said = numbers_among([str(verdict.kind) for verdict in verdicts], names)
+        truth = numbers_among(class_of_each(table).tolist(), names)[:, None]
+        said = numbers_among([str(verdict.predicted_class) for verdict in verdicts], names)
         return Classification(names, temperature, logits, features, truth, said)
     if records.classes is None:
         raise TypeError("records without classes name no answer")

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.classifiers import Classifier
-from knowngood.data.labelled import kinds_of
+from knowngood.data.labelled import classes_by
 from knowngood.data.samples import check_samples, load_samples
 from knowngood.data.splits import SPLIT_MADE, folds
 from knowngood.errors import DataError, RecipeError
@@ -20,7 +20,7 @@ from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.train import train
 from knowngood.types import Progress, silent
 
-FIGURES = ("kind_accuracy", "balanced_accuracy", "macro_precision", "macro_f1")
+FIGURES = ("class_accuracy", "balanced_accuracy", "macro_precision", "macro_f1")
 """What is told of the kinds in each fold; beside these the image AUROC."""
 
 
@@ -91,7 +91,7 @@ def cross_validate(
     if by == "auto":  # the same in every fold, wherever a defect without a type may be
         untyped = (table["label"] == "defect") & (table["defect"] == "")
         by = "label" if untyped.any() else "type"
-    kinds = kinds_of(turns, by)
+    kinds = classes_by(turns, by)
     groups = turns["group"].tolist() if "group" in turns else None
     _check_kinds(kinds, groups or turns["path"].tolist(), count)
     fold_of = folds(len(turns), count, seed, groups, kinds.tolist())

@@ -210,7 +210,7 @@ class Inspector:
                     decision="reject" if rejected else "accept",
                     size=(int(batch.sizes[row, 0]), int(batch.sizes[row, 1])),
                     patch_map=None if maps is None else maps[row].copy(),
-                    kind=answer[0],
+                    predicted_class=answer[0],
                     probabilities=answer[1],
                     extras={name: given[name][row].copy() for name in extras},
                 )

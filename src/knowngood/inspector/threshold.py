@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from knowngood.data.kinds import kind_of_each
+from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import check_samples, fingerprint, load_samples
 from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.inspector import Inspector
@@ -93,7 +93,7 @@ def threshold_by_rule(
     elif name == "recall":
         chosen = thresholds.recall(defect, scores, *numbers)
     else:
-        kinds = kind_of_each(table).to_numpy()
+        kinds = class_of_each(table).to_numpy()
         if absent := sorted(prices.keys() - set(kinds)):
             raise DataError(f"no validation image is of the defect type {absent[0]!r}, which the rule names")
         of_each = np.array([prices.get(kind, numbers[1]) for kind in kinds])

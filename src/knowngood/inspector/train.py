@@ -68,7 +68,7 @@ def train(
     Example::
 
         inspector = train("widget/", "linear_probe")
-        print(inspector.inspect("new.png")[0].kind)
+        print(inspector.inspect("new.png")[0].predicted_class)
     """
     recipe = make_classifier(classifier) if isinstance(classifier, str) else classifier
     device = checked_device(recipe, seed=seed, device=device, run=run)

@@ -25,9 +25,9 @@ class Verdict:
         decision: `accept` or `reject`.
         size: Height and width of the image.
         patch_map: Anomaly map at patch resolution, float32 `(h, w)`; None for image-only detectors.
-        kind: What a classifier takes it for: `good`, or where it is rejected the likeliest defect type; None
+        predicted_class: From a classifier, `good`, or for a rejected image the likeliest defect type; None
             from an anomaly detector.
-        probabilities: What a classifier gives each of its kinds, by name, 1 in all; None from an anomaly
+        probabilities: From a classifier, the probability of each class by name, 1 in all; None from a
             detector.
         extras: What was asked for beyond that, by name, for this image; see `Inspector.stream`.
     """
@@ -39,7 +39,7 @@ class Verdict:
     decision: str
     size: tuple[int, int]
     patch_map: NDArray[np.float32] | None
-    kind: str | None = None
+    predicted_class: str | None = None
     probabilities: dict[str, float] | None = None
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -49,7 +49,11 @@ class Verdict:
         row = {"path": path, "score": self.score, "p_value": self.p_value, "decision": self.decision}
         if self.probabilities is None:
             return row
-        return row | {"kind": self.kind} | {f"p_{name}": share for name, share in self.probabilities.items()}
+        return (
+            row
+            | {"predicted_class": self.predicted_class}
+            | {f"p_{name}": share for name, share in self.probabilities.items()}
+        )
 
     @property
     def map(self) -> NDArray[np.float32] | None:

@@ -227,7 +227,7 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
             image, _ = read_resized(row["path"], shape, bits=evaluation.provenance["bits"])
         except UnreadableImage:
             continue
-        true, said = found.names[truth[place]], row["kind"]
+        true, said = found.names[truth[place]], row["predicted_class"]
         caption = (
             f"true: {true} {100 * row[f'p_{true}']:.0f} %\npredicted: {said} {100 * row[f'p_{said}']:.0f} %"
         )

@@ -80,12 +80,12 @@ def key_figures(metrics: Mapping[str, Any]) -> list[KeyFigure]:
     area = decimal(metrics["image_auroc"])
     found.append(figure("Image AUROC", "image_auroc", area, f"AP {average}", f"F1-max {best}"))
     classes = metrics.get("classifier", {})
-    if len(classes.get("kinds", {})) > 2:
+    if len(classes.get("classes", {})) > 2:
         details = (
             f"macro F1 {decimal(classes['macro_f1'])}",
             f"balanced {percent(classes['balanced_accuracy'])}",
         )
-        found.append(KeyFigure("Class accuracy", percent(classes["kind_accuracy"]), details))
+        found.append(KeyFigure("Class accuracy", percent(classes["class_accuracy"]), details))
     if metrics["pixel_auroc"] is not None:
         average = decimal(metrics["pixel_ap"])
         found.append(figure("Pixel AUROC", "pixel_auroc", decimal(metrics["pixel_auroc"]), f"AP {average}"))
@@ -188,8 +188,8 @@ def _samples(evaluation: Evaluation, rows: pd.DataFrame) -> Iterator[Pictures]:
         if evaluation.maps is not None:
             warm = heat(evaluation.maps[position], *evaluation.heat_scale)
         details = [f"score {score(row['score'])}", f"p {row['p_value']:.2g}"]
-        if "kind" in row:
-            details.insert(0, f"predicted {row['kind']}")
+        if "predicted_class" in row:
+            details.insert(0, f"predicted {row['predicted_class']}")
         pictures = panel(row["path"], warm, row["mask"], bits=evaluation.provenance["bits"])
         title = f"{row['defect'] or row['label']} · {Path(row['path']).name}"
         yield Pictures(title, [pictures], note=" · ".join(details))

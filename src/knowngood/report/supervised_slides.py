@@ -35,7 +35,7 @@ def write_supervised_slides(
     path: str | os.PathLike[str],
     *,
     facts: Sequence[tuple[str, str]],
-    kinds: tuple[Sequence[str], NDArray[np.uint8]],
+    classes: tuple[Sequence[str], NDArray[np.uint8]],
     expectations: Sequence[str],
     choices: Sequence[str],
     results: pd.DataFrame,
@@ -49,7 +49,7 @@ def write_supervised_slides(
         title: Of the first slide.
         path: The file to write or replace.
         facts: Names and values: the data, the protocol.
-        kinds: The classes, and a picture of each, uint8 `(n, h, w, 3)`; may be empty.
+        classes: The classes, and a picture of each, uint8 `(n, h, w, 3)`; may be empty.
         expectations: Sentences: which problems are to be expected of such data.
         choices: Sentences: on which images each choice was made.
         results: One row per method: `method`, then figures, with the spread of each as `<figure>_sd` where it
@@ -63,10 +63,10 @@ def write_supervised_slides(
 
     Example::
 
-        write_supervised_slides("Casting", "slides.pdf", facts=facts, kinds=kinds, ...)
+        write_supervised_slides("Casting", "slides.pdf", facts=facts, classes=classes, ...)
     """
     best, shown = next(iter(evaluations.items()))
-    names, pictures = kinds
+    names, pictures = classes
     exhibits: list[Exhibit] = [facts_table(title, facts), _classes(shown)]
     if len(names):
         row = [Picture(image, short(name)) for name, image in zip(names, pictures, strict=True)]
@@ -158,7 +158,13 @@ def _outcome(results: pd.DataFrame) -> str:
 def _of_experiments(table: pd.DataFrame) -> pd.DataFrame:
     """Experiments as results: what was changed, and the figures."""
     change = table["experiment"].where(table["change"] == "", table["change"])
-    figures = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_kind_accuracy")
+    figures = (
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+        "test_class_accuracy",
+    )
     return table[list(figures)].assign(method=change)[["method", *figures]]
 
 

@@ -55,7 +55,7 @@ def layers_exhibit(layers: Sequence[Layer]) -> Table:
     """
     total = f"{sum(layer.parameters for layer in layers):,}"
     rows = [
-        [layer.name, layer.kind, " × ".join(map(str, layer.output)), f"{layer.parameters:,}"]
+        [layer.name, layer.type, " × ".join(map(str, layer.output)), f"{layer.parameters:,}"]
         for layer in layers
     ]
     title = f"The network has {total} trainable parameters"

@@ -193,7 +193,7 @@ def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
 def _types_named(metrics: Mapping[str, Any]) -> list[str]:
     """Say how many rejected defects were assigned the correct type; nothing where there is only one."""
     confusion = metrics.get("classifier", {}).get("confusion")
-    if confusion is None or len(confusion["kinds"]) <= 2:
+    if confusion is None or len(confusion["classes"]) <= 2:
         return []
     defects = [row[1:] for row in confusion["matrix"][1:]]
     rejected = sum(map(sum, defects))

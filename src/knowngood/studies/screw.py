@@ -15,7 +15,7 @@ from knowngood.classifiers.anomaly_features import AnomalyFeatures
 from knowngood.classifiers.finetune import FineTune
 from knowngood.classifiers.linear_probe import LinearProbe
 from knowngood.classifiers.scattering_boost import ScatteringBoost
-from knowngood.data.kinds import kind_of_each
+from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import load_samples
 from knowngood.studies.study import Method, find
 from knowngood.studies.supervised import ClassifierStudy, Draw, given_split
@@ -36,7 +36,7 @@ def draws(data: Path, seed: int, *, train: tuple[int, int], test: tuple[int, int
     found = []
     for one in range(seed, seed + runs):
         mixed = table.sample(frac=1, random_state=one)
-        kinds = kind_of_each(mixed)
+        kinds = class_of_each(mixed)
         place = mixed.groupby(kinds).cumcount()
         learned, tested = (np.where(kinds == "good", *counts) for counts in (train, test))
         split = np.select([place < learned, place < learned + tested], ["train", "test"], "")

@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.classifiers import make_classifier
+from knowngood.data.class_names import class_of_each
 from knowngood.data.expectations import expectations
 from knowngood.data.images import read_resized
-from knowngood.data.kinds import kind_of_each
 from knowngood.inspector.comparison import experiment_figures, read_grid
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.inspector import Inspector
@@ -187,7 +187,7 @@ class ClassifierStudy(Study):
             self.title,
             out / "slides.pdf",
             facts=[(name, text.format(**counts, runs=runs)) for name, text in self.facts],
-            kinds=kinds_shown(first.table[first.table["split"] == "train"]),
+            classes=class_pictures(first.table[first.table["split"] == "train"]),
             expectations=expected(first.table),
             choices=self.choices,
             results=for_slides(tables["summary"], self.metrics, self.document),
@@ -203,9 +203,9 @@ def given_split(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def kinds_shown(table: pd.DataFrame) -> tuple[list[str], NDArray[np.uint8]]:
+def class_pictures(table: pd.DataFrame) -> tuple[list[str], NDArray[np.uint8]]:
     """Each kind with its number of images, and a picture of it `(n, h, w, 3)`."""
-    kinds = kind_of_each(table)
+    kinds = class_of_each(table)
     names = ["good", *sorted(set(kinds) - {"good"})]
     first = [table["path"][kinds == name].iloc[0] for name in names]
     pictures = np.stack([read_resized(path, (PICTURE, PICTURE))[0] for path in first])
@@ -222,4 +222,4 @@ def counted(table: pd.DataFrame) -> str:
 
 def expected(table: pd.DataFrame) -> list[str]:
     """What problems such data let expect, in sentences."""
-    return expectations(Counter(zip(table["split"], kind_of_each(table), strict=True)))
+    return expectations(Counter(zip(table["split"], class_of_each(table), strict=True)))

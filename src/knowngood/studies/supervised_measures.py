@@ -40,7 +40,7 @@ def good_or_defect(evaluation: Evaluation) -> dict[str, float]:
 def of_types(evaluation: Evaluation) -> dict[str, float]:
     """How well kinds are told apart, with the decisions of the inspector."""
     told = evaluation.metrics["classifier"]
-    return {"kind_accuracy": told["kind_accuracy"], "macro_f1": told["macro_f1"]}
+    return {"class_accuracy": told["class_accuracy"], "macro_f1": told["macro_f1"]}
 
 
 def held_out(inspector: Inspector) -> dict[str, float]:
@@ -50,7 +50,7 @@ def held_out(inspector: Inspector) -> dict[str, float]:
     matrix = confusion_matrix(record.truth, record.logits.argmax(axis=1), len(record.names))
     return {
         HELD_OUT: float(auroc(defect, scores)),
-        "held_out_kinds": balanced_accuracy(matrix),
+        "held_out_classes": balanced_accuracy(matrix),
     }
 
 

@@ -18,7 +18,7 @@ from knowngood.classifiers.anomaly_features import AnomalyFeatures
 from knowngood.classifiers.finetune import FineTune
 from knowngood.classifiers.linear_probe import LinearProbe
 from knowngood.classifiers.scattering_boost import ScatteringBoost
-from knowngood.data.kinds import kind_of_each
+from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import load_samples
 from knowngood.data.splits import folds
 from knowngood.features.weights import EMBEDDED
@@ -40,9 +40,9 @@ def draws(data: Path, seed: int, *, per_kind: int, runs: int, known_good: int | 
     """
     table = load_samples(find(data, "mvtec/transistor", "transistor"))
     mixed = table[table["split"] == "test"].sample(frac=1, random_state=seed)
-    place = mixed.groupby(kind_of_each(mixed)).cumcount()
+    place = mixed.groupby(class_of_each(mixed)).cumcount()
     drawn = mixed[place < per_kind].sort_values("path").reset_index(drop=True)
-    fold_of = folds(len(drawn), runs, seed, classes=kind_of_each(drawn).tolist())
+    fold_of = folds(len(drawn), runs, seed, classes=class_of_each(drawn).tolist())
     good = table[table["split"] == "train"][:known_good]
     return [
         Draw(
@@ -87,11 +87,11 @@ STUDY = ClassifierStudy(
     ],
     draws=partial(draws, per_kind=10, runs=5),
     by="type",
-    choose_by="held_out_kinds",
-    metrics=["kind_accuracy", "macro_f1", "image_auroc", "held_out_kinds"],
+    choose_by="held_out_classes",
+    metrics=["class_accuracy", "macro_f1", "image_auroc", "held_out_classes"],
     facts=[
         ("images", "MVTec AD, transistor, 384 × 384, colour"),
-        ("kinds", "good, bent lead, cut lead, damaged case, misplaced; ten images of each"),
+        ("classes", "good, bent lead, cut lead, damaged case, misplaced; ten images of each"),
         ("training images, good ones beside the ten", "{train}"),
         ("test", "{runs} folds: every image is tested once, by what learned from the others"),
         ("the document", "40 images to learn from, 10 to test with: accuracy 30 to 70 %"),
@@ -106,7 +106,7 @@ STUDY = ClassifierStudy(
         "The features of anomaly_features were designed while looking at cross-validation on these same "
         "images and on screws (docs/decisions/0010): its figure leans high by an unknown amount.",
     ],
-    document={"kind_accuracy": 0.70},  # the best of its five runs: 7 of 10 test images
+    document={"class_accuracy": 0.70},  # the best of its five runs: 7 of 10 test images
     # An epoch of so few images is ten steps here, two in the document: these are its 50 and 200 epochs.
     experiments=experiments(10, 40),
 )

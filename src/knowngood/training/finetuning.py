@@ -144,14 +144,14 @@ class FineTuned(Trainable):
         wrong = (~right).float().mean()
         if self.training:
             return {"loss": self.loss(logits, labels, late=self.late), "error": wrong}
-        of_kinds: dict[str, Tensor | Share] = {}
+        of_classes: dict[str, Tensor | Share] = {}
         for number in range(logits.shape[1]):
             own = labels == number
             count = int(own.sum())
-            of_kinds[f"{ACCURACY}{number}"] = Share((right & own).sum() / max(1, count), count)
+            of_classes[f"{ACCURACY}{number}"] = Share((right & own).sum() / max(1, count), count)
         # Held-out kinds come one after another: means by each batch's own weights would favour the frequent.
         each = F.cross_entropy(logits, labels, reduction="none") * self.balanced.weights[labels]
-        return {"loss": each.mean(), "error": wrong, **of_kinds}
+        return {"loss": each.mean(), "error": wrong, **of_classes}
 
     def objective(self, seen: Mapping[str, float]) -> float:
         """See `Trainable.objective`."""

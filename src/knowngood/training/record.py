@@ -26,13 +26,13 @@ class Layer(NamedTuple):
 
     Attributes:
         name: Where it stands, such as `encoder.0`.
-        kind: What it is, such as `Conv2d 3 → 16, kernel 4, stride 2`.
+        type: What it is, such as `Conv2d 3 → 16, kernel 4, stride 2`.
         output: Shape of its output without the batch.
         parameters: Numbers in it that are trained.
     """
 
     name: str
-    kind: str
+    type: str
     output: tuple[int, ...]
     parameters: int
 

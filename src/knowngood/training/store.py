@@ -31,7 +31,7 @@ class Store:
     Args:
         file: The samples one after the other; the operating system keeps in memory what it has room for.
         shape: Shape of a sample.
-        kind: Its type, as NumPy names it.
+        dtype: Its type, as NumPy names it.
         index: The position of each sample in the sources.
         train: Rows to learn from.
         validation: Rows that are held out.
@@ -40,7 +40,7 @@ class Store:
 
     file: Path
     shape: tuple[int, ...]
-    kind: str
+    dtype: str
     index: NDArray[np.int64]
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -49,7 +49,7 @@ class Store:
     @property
     def samples(self) -> NDArray[Any]:
         """All samples `(n, ...)`, read when they are looked at."""
-        return np.memmap(self.file, self.kind, "r", shape=(len(self.index), *self.shape))
+        return np.memmap(self.file, self.dtype, "r", shape=(len(self.index), *self.shape))
 
     @property
     def fingerprint(self) -> str:
@@ -126,7 +126,7 @@ def extended(kept: Store, samples: Sequence[NDArray[Any]], labels: Sequence[int]
     try:
         with kept.file.open("ab") as file:
             for sample in samples:
-                file.write(np.ascontiguousarray(sample, kept.kind).data)
+                file.write(np.ascontiguousarray(sample, kept.dtype).data)
     except OSError as error:
         raise OutputError(
             f"no room for the training images in {str(kept.file)!r}: {error.strerror}"

@@ -16,7 +16,7 @@ RARE = 0.25
 """A name is taken for a slip of another that is used at least four times as often."""
 
 
-def kind_of_each(table: pd.DataFrame) -> pd.Series[str]:
+def class_of_each(table: pd.DataFrame) -> pd.Series[str]:
     """Name the kind of each sample.
 
     Args:
@@ -27,7 +27,7 @@ def kind_of_each(table: pd.DataFrame) -> pd.Series[str]:
 
     Example:
         >>> table = pd.DataFrame({"label": ["good", "defect", "defect"], "defect": ["", "dent", ""]})
-        >>> kind_of_each(table).tolist()
+        >>> class_of_each(table).tolist()
         ['good', 'dent', 'defect']
     """
     return table["defect"].where(table["label"] == "defect", "good").replace("", "defect")

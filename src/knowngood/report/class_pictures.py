@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from knowngood.data.class_names import class_of_each
 from knowngood.data.images import read_image, read_mask
-from knowngood.data.kinds import kind_of_each
 from knowngood.errors import DataError, OutputError, UnreadableImage
 from knowngood.output import replacing
 from knowngood.report.exhibits import Picture, Pictures
@@ -39,7 +39,7 @@ def check_picture(path: str | os.PathLike[str]) -> None:
         OutputError: It does not end like a picture.
 
     Example:
-        >>> check_picture("kinds.png")
+        >>> check_picture("classes.png")
     """
     if Path(path).suffix.lower() not in PICTURE_SUFFIXES:
         raise OutputError(
@@ -47,7 +47,7 @@ def check_picture(path: str | os.PathLike[str]) -> None:
         )
 
 
-def write_kinds(table: pd.DataFrame, path: str | os.PathLike[str], *, bits: int | None = 16) -> None:
+def write_class_pictures(table: pd.DataFrame, path: str | os.PathLike[str], *, bits: int | None = 16) -> None:
     """Write a picture of each kind, with its name and number of images, as one file.
 
     The same images make the same file.
@@ -62,10 +62,10 @@ def write_kinds(table: pd.DataFrame, path: str | os.PathLike[str], *, bits: int 
 
     Example::
 
-        write_kinds(load_samples("widget/"), "kinds.png")
+        write_class_pictures(load_samples("widget/"), "classes.png")
     """
     check_picture(path)
-    shown = kinds_exhibit(table, bits=bits)
+    shown = class_exhibit(table, bits=bits)
     count = len(shown.rows[0])
     columns = min(_COLUMNS, count)
     size = _TILE * columns, (_TILE + _TITLE) * math.ceil(count / columns)
@@ -78,7 +78,7 @@ def write_kinds(table: pd.DataFrame, path: str | os.PathLike[str], *, bits: int 
         figure.savefig(unfinished, format=suffix[1:], dpi=_DPI, metadata=metadata)
 
 
-def kinds_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
+def class_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
     """Choose a picture of each kind.
 
     It is the first image of a kind, of a defect type the first that has a mask. An image that cannot be read
@@ -90,10 +90,10 @@ def kinds_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
 
     Example:
         >>> row = {"path": "no such file.png", "label": "defect", "defect": "dent", "mask": ""}
-        >>> kinds_exhibit(pd.DataFrame([row])).rows
+        >>> class_exhibit(pd.DataFrame([row])).rows
         [[Picture(image=None, caption='dent: 1', text='no readable image')]]
     """
-    kinds = kind_of_each(table)
+    kinds = class_of_each(table)
     names = sorted(kinds.unique(), key=lambda kind: (kind != "good", kind))
     row = []
     for name in names:

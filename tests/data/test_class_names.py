@@ -1,6 +1,6 @@
 import pytest
 
-from knowngood.data.kinds import similar_names
+from knowngood.data.class_names import similar_names
 
 
 @pytest.mark.parametrize(

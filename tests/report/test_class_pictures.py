@@ -9,13 +9,13 @@ import pytest
 
 from knowngood.data.samples import load_samples
 from knowngood.errors import OutputError
-from knowngood.report.kinds import check_picture, kinds_exhibit, write_kinds
+from knowngood.report.class_pictures import check_picture, class_exhibit, write_class_pictures
 from knowngood.report.pictures import OUTLINE
 
 
 def drawn(table: pd.DataFrame) -> dict[str, np.ndarray | None]:
     """The pictures by their captions."""
-    (row,) = kinds_exhibit(table).rows
+    (row,) = class_exhibit(table).rows
     return {picture.caption: picture.image for picture in row}
 
 
@@ -44,7 +44,7 @@ def test_an_image_with_a_mask_comes_first_and_a_broken_one_gives_place(widget: P
     table.loc[scratched, "mask"] = str(tmp_path / "broken.png")
     assert not outlined(drawn(table)["scratch: 6"])
     table.loc[scratched, "path"] = str(tmp_path / "broken.png")
-    good, scratch = kinds_exhibit(table).rows[0]
+    good, scratch = class_exhibit(table).rows[0]
     assert good.image is not None
     assert scratch.image is None
     assert scratch.text == "no readable image"
@@ -62,18 +62,18 @@ def test_the_same_images_make_the_same_file(widget: Path, tmp_path: Path, suffix
     begin = {".pdf": b"%PDF", ".svg": b"<?xml"}.get(suffix, b"\x89PNG")
     files = [tmp_path / f"{name}{suffix}" for name in "ab"]
     for file in files:
-        write_kinds(load_samples(widget), file)
+        write_class_pictures(load_samples(widget), file)
     first, second = (file.read_bytes() for file in files)
     assert first == second
     assert first.startswith(begin)
 
 
 def test_what_cannot_be_written(widget: Path, tmp_path: Path) -> None:
-    for name in ("kinds.bmp", "kinds"):
+    for name in ("classes.bmp", "classes"):
         with pytest.raises(OutputError, match=r"name it \.pdf, \.png, \.svg"):
             check_picture(tmp_path / name)
         with pytest.raises(OutputError, match=r"name it \.pdf, \.png, \.svg"):
-            write_kinds(load_samples(widget), tmp_path / name)
+            write_class_pictures(load_samples(widget), tmp_path / name)
     with pytest.raises(OutputError, match="make the folder"):
-        write_kinds(load_samples(widget), tmp_path / "none" / "kinds.png")
+        write_class_pictures(load_samples(widget), tmp_path / "none" / "classes.png")
     assert list(tmp_path.iterdir()) == []
