@@ -1,13 +1,18 @@
 import errno
 import os
+import stat
 import subprocess
 import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from knowngood import output
 from knowngood.errors import OutputError
-from knowngood.output import check_target, replacing
+from knowngood.output import check_target, is_marked, replacing, temporary_folder
 
 
 @pytest.fixture
@@ -140,3 +145,192 @@ def test_a_target_is_checked_before_the_work(old, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(OutputError, match=r"result\.csv' cannot be written"):
         check_target(old)
+
+
+class TestWhatIsNotOurs:
+    MARK = b"p_value,decision"
+
+    def test_a_foreign_file_is_not_replaced(self, old):
+        with pytest.raises(
+            OutputError, match="exists and is not a result of this type; name another file, or"
+        ):
+            check_target(old, self.MARK)
+        with pytest.raises(OutputError, match="exists and is not"), replacing(old, self.MARK):
+            pytest.fail("nothing may be written")
+        assert untouched(old)
+
+    def test_unless_it_is_asked_for(self, old):
+        check_target(old, self.MARK, overwrite=True)
+        with replacing(old, self.MARK, overwrite=True) as unfinished:
+            unfinished.write_text("new")
+        assert old.read_text() == "new"
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"path,p_value,decision\n", bytes(200_000) + b"p_value,decision"]
+    )
+    def test_an_empty_one_and_one_of_ours_are(self, old, content):
+        old.write_bytes(content)
+        check_target(old, self.MARK)
+        with replacing(old, self.MARK) as unfinished:
+            unfinished.write_text("new")
+        assert old.read_text() == "new"
+
+    def test_a_mark_in_the_middle_of_a_large_file_is_another_matter(self, old):
+        old.write_bytes(bytes(200_000) + self.MARK + bytes(200_000))
+        assert not is_marked(old, self.MARK)
+        assert not is_marked(old.parent / "none", self.MARK)
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_what_a_command_reads_it_never_replaces(self, old, overwrite):
+        alias = old.with_name("alias.csv")
+        alias.symlink_to(old)
+        for target in (old, alias):
+            with pytest.raises(OutputError, match="is read by this command"):
+                check_target(target, overwrite=overwrite, inputs=["none.csv", "\0", old])
+
+
+class TestLinksAndModes:
+    def test_a_link_stays_and_its_target_is_replaced(self, old):
+        link = old.parent / "links" / "latest.csv"
+        link.parent.mkdir()
+        link.symlink_to(old)
+        write(link)
+        assert link.is_symlink()
+        assert old.read_text() == "new"
+        assert names(link.parent) == ["latest.csv"]
+
+    def test_a_planted_link_to_a_foreign_file_is_not_followed(self, old):
+        link = old.with_name("scores.csv")
+        link.symlink_to(old)
+        with pytest.raises(OutputError, match="exists and is not"), replacing(link, b"p_value"):
+            pytest.fail("nothing may be written")
+        assert old.read_text() == "old"
+
+    def test_a_link_to_nothing(self, tmp_path):
+        link = tmp_path / "scores.csv"
+        link.symlink_to(tmp_path / "none.csv")
+        for refused in (check_target, write):
+            with pytest.raises(OutputError, match="is a link to nothing"):
+                refused(link)
+        assert names(tmp_path) == ["scores.csv"]
+
+    def test_a_hard_link(self, old):
+        other = old.with_name("other.csv")
+        other.hardlink_to(old)
+        with pytest.raises(OutputError, match="has a second name"):
+            write(old)
+        assert old.samefile(other)
+        assert old.read_text() == "old"
+
+    @pytest.mark.parametrize("mode", [0o600, 0o664, 0o640])
+    def test_the_mode_is_kept(self, old, mode):
+        old.chmod(mode)
+        with replacing(old) as unfinished:
+            assert (
+                stat.S_IMODE(unfinished.stat().st_mode) & ~mode == 0
+            )  # a private file is never open to others
+            unfinished.write_text("new")
+        assert stat.S_IMODE(old.stat().st_mode) == mode
+
+    def test_a_new_file_has_the_mode_of_the_umask(self, tmp_path):
+        before = os.umask(0o027)
+        try:
+            write(tmp_path / "new.csv")
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "new.csv").stat().st_mode) == 0o640
+
+    def test_a_read_only_file(self, old):
+        old.chmod(0o444)
+        with pytest.raises(OutputError, match="is read-only"):
+            write(old)
+        assert untouched(old)
+
+
+class TestDevicesAndPipes:
+    def test_a_device_stays_a_device(self):
+        write("/dev/null")
+        assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+    def test_a_pipe_gets_the_whole_result(self, tmp_path):
+        pipe = tmp_path / "pipe.csv"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            write(pipe)
+            assert os.read(reader, 100) == b"new"
+        finally:
+            os.close(reader)
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+        assert names(tmp_path) == ["pipe.csv"]
+
+    def test_a_pipe_that_nobody_reads(self, tmp_path):
+        pipe = tmp_path / "pipe.csv"
+        os.mkfifo(pipe)
+        with pytest.raises(OutputError, match="cannot be written"):
+            write(pipe)
+
+    def test_a_socket(self, tmp_path, monkeypatch):
+        import socket
+
+        monkeypatch.chdir(tmp_path)  # the name of a socket must be short
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind("scores.csv")
+            with pytest.raises(OutputError, match="is neither a file nor a pipe"):
+                write("scores.csv")
+
+
+class TestManyWriters:
+    def test_threads_that_write_one_file(self, tmp_path):
+        path = tmp_path / "result.csv"
+
+        def one(number):
+            with replacing(path) as unfinished:
+                unfinished.write_text(str(number) * 10_000)
+            return len(set(path.read_text()))
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(one, [number % 10 for number in range(100)])) == {1}
+        assert names(tmp_path) == ["result.csv"]
+
+    def test_what_a_killed_run_left_is_removed_and_what_a_running_one_writes_is_not(self, old):
+        program = (
+            "import sys, time; from knowngood.output import replacing\n"
+            f"with replacing({str(old)!r}) as unfinished:\n"
+            "    unfinished.write_text('half'); print('ready', flush=True); time.sleep(600)"
+        )
+        started = [
+            subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        try:
+            for one in started:
+                assert one.stdout.readline() == "ready\n"
+            started[0].kill()
+            started[0].wait()
+            left = [path for path in old.parent.iterdir() if path != old]
+            assert len(left) == 2
+            for path in left:
+                os.utime(path, (time.time() - 1000, time.time() - 1000))
+            output._sweep.cache_clear()
+            write(old.with_name("other.csv"))
+            assert len([path for path in left if path.exists()]) == 1
+        finally:
+            for one in started:
+                one.kill()
+                one.wait()
+                one.stdout.close()
+
+    def test_temporary_folders_of_killed_runs_are_removed(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        left, young = tmp_path / "knowngood-left", tmp_path / "knowngood-young"
+        for folder in (left, young):
+            folder.mkdir()
+            (folder / ".lock").touch()
+        os.utime(left / ".lock", (time.time() - 1000, time.time() - 1000))
+        with temporary_folder() as mine:
+            os.utime(mine / ".lock", (time.time() - 1000, time.time() - 1000))
+            with temporary_folder():
+                assert names(tmp_path)[-1] == "knowngood-young"
+                assert mine.exists()
+        assert names(tmp_path) == ["knowngood-young"]

@@ -1,30 +1,53 @@
-"""Writing results: a file is replaced whole or not at all."""
+"""Writing results: a file is written whole or not at all, and in the place of nothing that is not our own."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import secrets
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from knowngood.errors import OutputError
 
+UNFINISHED = ".knowngood-"
+"""How the names of files begin that are being written."""
+
+TEMPORARY = "knowngood-"
+"""How the names of temporary folders begin."""
+
+_LOCK = ".lock"
+_MARKED = 1 << 16  # bytes at both ends of a file that are searched for a mark
+_MINUTE = 60.0  # an unfinished file younger than this may not have its lock yet
+
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(
+    path: str | os.PathLike[str], mark: bytes | None = None, *, overwrite: bool = False
+) -> Iterator[Path]:
     """Give a temporary file to write to; when the block ends well it takes the place of `path`.
 
     Whatever goes wrong in between, a full disk or Ctrl-C, a file that was there before stays as it was and
-    nothing half-written is left.
+    nothing half-written is left. A file that is replaced keeps its mode and, where permitted, its owner. A
+    symbolic link stays, and the file that it points to is replaced. Into a device or a pipe the result is
+    copied when it is whole.
 
     Args:
         path: The file to write or replace.
+        mark: What every file of this type holds at its beginning or end. A file without it is not replaced.
+            None where the folder is our own.
+        overwrite: Replace it all the same.
 
     Yields:
-        A path in the same folder, with the same suffix.
+        A path with the same suffix; two writers never have the same one.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or is not ours to replace.
 
     Example:
         >>> import tempfile
@@ -35,23 +58,50 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         'score'
     """
     target = Path(path)
-    unfinished = target.parent / f".{os.getpid()}.{target.name}"
+    unfinished, lock = None, -1
     try:
         try:
+            before = _before(target, mark, overwrite=overwrite)
+            stream = before is not None and not stat.S_ISREG(before.st_mode)
+            real = target.resolve() if target.is_symlink() and not stream else target
+            folder = Path(tempfile.gettempdir()) if stream else real.parent
+            _sweep(folder)
+            unfinished, lock = _claim(
+                folder, real.suffix, 0o666 if before is None else before.st_mode & 0o777
+            )
             yield unfinished
+            if stream:
+                _copy(unfinished, target)
+                return
             with unfinished.open("rb") as file:
                 os.fsync(file.fileno())
-            unfinished.replace(target)
+            if before is not None:
+                _restore(unfinished, before)
+            unfinished.replace(real)
         finally:
-            unfinished.unlink(missing_ok=True)
+            if unfinished is not None:
+                unfinished.unlink(missing_ok=True)
+                os.close(lock)
     except OSError as error:
         raise OutputError(
             f"{str(target)!r} cannot be written: {error.strerror or error}{_remedy(target)}"
         ) from error
 
 
-def check_target(path: str | os.PathLike[str]) -> None:
+def check_target(
+    path: str | os.PathLike[str],
+    mark: bytes | None = None,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> None:
     """Find out before a long work whether its result can be written.
+
+    Args:
+        path: The file to write or replace.
+        mark: See `replacing`.
+        overwrite: See `replacing`.
+        inputs: Files that the work reads; none of them is replaced, even with `overwrite`.
 
     Raises:
         OutputError: It cannot.
@@ -63,6 +113,23 @@ def check_target(path: str | os.PathLike[str]) -> None:
         raise OutputError(f"{str(target)!r} cannot be written{_remedy(target)}")
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"{str(target)!r} cannot be written: no permission in its folder; name another")
+    for one in inputs:
+        with suppress(OSError, ValueError):  # what cannot be read is not replaced either
+            if target.samefile(one):
+                raise OutputError(f"{str(target)!r} is read by this command; name another file to write")
+    _before(target, mark, overwrite=overwrite)
+
+
+def is_marked(path: str | os.PathLike[str], mark: bytes) -> bool:
+    """Whether a file holds a mark at its beginning or end; False where it cannot be read."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a name may be bytes that are no text
+            if mark in file.read(_MARKED):
+                return True
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _MARKED))
+            return mark in file.read(_MARKED)
+    except OSError:
+        return False
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
@@ -78,6 +145,114 @@ def make_folder(path: str | os.PathLike[str]) -> None:
         raise OutputError(f"the folder {os.fspath(path)!r} cannot be made: {reason}") from error
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder for as long as the context lasts, and remove those that killed runs have left.
+
+    Yields:
+        A folder in the system's folder for temporary files.
+
+    Example:
+        >>> with temporary_folder() as folder:
+        ...     _ = (folder / "samples").write_bytes(bytes(3))
+        >>> folder.exists()
+        False
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*/{_LOCK}"):
+        with suppress(OSError):  # another user's is not ours to remove
+            if _is_orphan(left):
+                shutil.rmtree(left.parent)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
+        lock = os.open(Path(folder) / _LOCK, os.O_CREAT | os.O_RDWR)
+        _lock(lock)
+        try:
+            yield Path(folder)
+        finally:
+            os.close(lock)
+
+
+def _before(target: Path, mark: bytes | None, *, overwrite: bool) -> os.stat_result | None:
+    """The state of the file that will be replaced, None where there is none; an error if it must stay."""
+    name = repr(str(target))
+    try:
+        before = target.stat()
+    except FileNotFoundError:
+        if target.is_symlink():
+            raise OutputError(f"{name} is a link to nothing; name another file, or remove the link") from None
+        return None
+    if stat.S_ISFIFO(before.st_mode) or stat.S_ISCHR(before.st_mode) or stat.S_ISDIR(before.st_mode):
+        return before
+    if not stat.S_ISREG(before.st_mode):
+        raise OutputError(f"{name} is neither a file nor a pipe; name another")
+    if before.st_nlink > 1:
+        raise OutputError(
+            f"{name} has a second name (a hard link), which would keep the old content; name another"
+        )
+    if not before.st_mode & 0o222:
+        raise OutputError(f"{name} is read-only; name another file, or allow writing to it")
+    if before.st_size and mark is not None and not overwrite and not is_marked(target, mark):
+        raise OutputError(
+            f"{name} exists and is not a result of this type; name another file, or replace it with "
+            "--overwrite (in Python overwrite=True)"
+        )
+    return before
+
+
+def _claim(folder: Path, suffix: str, mode: int) -> tuple[Path, int]:
+    """Make an empty file that nobody else has, and lock it for as long as this process lives."""
+    path = folder / f"{UNFINISHED}{secrets.token_hex(8)}{suffix[:20]}"
+    lock = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
+    _lock(lock)
+    return path, lock
+
+
+def _lock(file: int) -> bool:
+    """Lock an open file; False where another process has locked it."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+@lru_cache(maxsize=64)
+def _sweep(folder: Path) -> None:
+    """Remove, once for each folder, what killed runs have left unfinished in it."""
+    with suppress(OSError):
+        for path in folder.glob(f"{UNFINISHED}*"):
+            with suppress(OSError):
+                if _is_orphan(path):
+                    path.unlink()
+
+
+def _is_orphan(path: Path) -> bool:
+    """Whether no running process has locked a file that is older than a minute."""
+    if not path.is_file() or path.is_symlink() or time.time() - path.stat().st_mtime < _MINUTE:
+        return False
+    file = os.open(path, os.O_RDWR)
+    try:
+        return _lock(file)
+    finally:
+        os.close(file)
+
+
+def _restore(path: Path, before: os.stat_result) -> None:
+    """Give a file the mode, and where permitted the owner, of the one that it replaces."""
+    with suppress(AttributeError, PermissionError):
+        os.chown(path, before.st_uid, before.st_gid)
+    path.chmod(stat.S_IMODE(before.st_mode))
+
+
+def _copy(source: Path, stream: Path) -> None:
+    """Copy a file into a device or a pipe; a pipe that nobody reads is an error, not a wait."""
+    file = os.open(stream, os.O_WRONLY | os.O_NONBLOCK)
+    os.set_blocking(file, True)
+    with source.open("rb") as whole, os.fdopen(file, "wb") as into:
+        shutil.copyfileobj(whole, into)
+
+
 def _remedy(target: Path) -> str:
     """What to do about it, where that can be told from here."""
     with suppress(OSError):  # nothing can be told of a folder that may not be entered
@@ -85,4 +260,6 @@ def _remedy(target: Path) -> str:
             return "; name a file in it"
         if not target.parent.is_dir():
             return f"; make the folder {str(target.parent)!r} first"
-    return "; what was there before is unchanged"
+        if target.exists():
+            return "; what was there before is unchanged"
+    return ""
