@@ -1,4 +1,4 @@
-"""What every metric asks of its input."""
+"""The checks of labels and scores that all metrics share."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
-    """Return scores as float64, if every one can be ordered and rejected.
+    """Return scores (N,) as float64.
 
-    +inf is a legal score; -inf is not, because no threshold lies below it.
-
-    Args:
-        scores: Image scores (N,), higher = more anomalous.
-
-    Returns:
-        The same scores (N,).
+    +inf is a legal score; -inf is not, because no threshold is below it.
 
     Raises:
         ValueError: The scores are not one-dimensional, or one is NaN or -inf.
@@ -33,14 +27,7 @@ def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
 
 
 def checked_pairs(defect: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return labels and scores as arrays, if they belong together.
-
-    Args:
-        defect: Labels (N,), bool, True = defect.
-        scores: Image scores (N,), higher = more anomalous.
-
-    Returns:
-        The labels (N,) and the scores (N,).
+    """Return labels (N,) and scores (N,) as arrays.
 
     Raises:
         ValueError: The labels are not bool, the lengths differ, or a score is NaN or -inf.
