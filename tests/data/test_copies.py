@@ -14,13 +14,13 @@ def found(widget, tmp_path):
 
     def found(*others):
         rows = [(str(part), "train", "good") for part in parts]
-        for number, (part, changed, split, kind) in enumerate(others):
+        for number, (part, changed, split, name) in enumerate(others):
             path = tmp_path / f"{number}.{'jpg' if changed else 'png'}"
             if changed:
                 Image.open(parts[part]).save(path, quality=94 + number)
             else:
                 path.write_bytes(parts[part].read_bytes())
-            rows.append((str(path), split, kind))
+            rows.append((str(path), split, name))
         table = pd.DataFrame(rows, columns=["path", "split", "class_name"])
         copies = find_copies(table, {path: thumbnail(read_image(path)) for path in table["path"]})
         short = {str(part): number for number, part in enumerate(parts)}
