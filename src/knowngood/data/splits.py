@@ -1,4 +1,4 @@
-"""Seeded splits: which images are learned from, and which are held out."""
+"""Seeded splits into training and test images, and folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from knowngood.errors import DataError
 
 SPLIT_MADE = "split made"
-"""Attribute of a table whose split was not given: any image that was not learned from may serve as a test."""
+"""Attribute of a table whose split was not given: any image that was not trained on may serve as a test."""
 
 
 def assign_split(
@@ -24,9 +24,8 @@ def assign_split(
         table: Samples with the columns ``label`` and ``defect``, and where parts were photographed more than
             once a ``group``. A group with a defect in it counts as that defect.
         train_share: Share of the good images to train on, 0 to 1.
-        defect_share: Share of each defect type to train on: 0 to detect anomalies, more to train a
-            classifier.
-        seed: Another seed gives another split.
+        defect_share: Share of each defect type to train on: 0 for a detector, more for a classifier.
+        seed: Seed of the split.
 
     Returns:
         A copy of the table with the column ``split`` set to ``train`` or ``test``, and `SPLIT_MADE` among its
@@ -39,17 +38,17 @@ def assign_split(
     """
     rng = np.random.default_rng(seed)
     groups = _numbered(table["group"] if "group" in table else range(len(table)))
-    kinds = np.where(table["label"] == "good", 0, 1 + _numbered(table["defect"]))
+    classes = np.where(table["label"] == "good", 0, 1 + _numbered(table["defect"]))
     n_groups = groups.max(initial=-1) + 1
-    group_kinds = np.zeros(n_groups, dtype=np.int64)
-    np.maximum.at(group_kinds, groups, kinds)
+    group_classes = np.zeros(n_groups, dtype=np.int64)
+    np.maximum.at(group_classes, groups, classes)
     group_sizes = np.bincount(groups, minlength=n_groups)
 
     trained = np.zeros(n_groups, dtype=np.bool_)
-    for kind in np.unique(group_kinds):
-        members = rng.permutation(np.flatnonzero(group_kinds == kind))
+    for class_ in np.unique(group_classes):
+        members = rng.permutation(np.flatnonzero(group_classes == class_))
         sizes = group_sizes[members]
-        share = train_share if kind == 0 else defect_share
+        share = train_share if class_ == 0 else defect_share
         trained[members] = np.cumsum(sizes) - sizes / 2 < share * sizes.sum()
     divided = table.assign(split=np.where(trained[groups], "train", "test"))
     divided.attrs[SPLIT_MADE] = True
@@ -68,9 +67,9 @@ def folds(
     Args:
         n: Number of images.
         k: Number of folds; fewer are made where there are fewer images or groups.
-        seed: Another seed gives other folds.
-        groups: One value an image; images of one group (the same part photographed twice) share a fold.
-        classes: One value an image; each class is spread over the folds as evenly as can be. A group counts
+        seed: Seed of the folds.
+        groups: One value per image; images of one group (the same part photographed twice) share a fold.
+        classes: One value per image; each class is spread over the folds as evenly as can be. A group counts
             as the class of its first image.
 
     Returns:
@@ -93,12 +92,12 @@ def folds(
         )
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
     largest_first = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-    kinds = np.zeros(n, dtype=np.int64) if classes is None else _numbered(classes)
+    class_numbers = np.zeros(n, dtype=np.int64) if classes is None else _numbered(classes)
     _, first = np.unique(numbers, return_index=True)
-    filled = np.zeros((kinds.max() + 1, min(k, len(sizes))), dtype=np.int64)
+    filled = np.zeros((class_numbers.max() + 1, min(k, len(sizes))), dtype=np.int64)
     fold_of_group = np.empty(len(sizes), dtype=np.int64)
     for group in largest_first:
-        of_class = filled[kinds[first[group]]]
+        of_class = filled[class_numbers[first[group]]]
         # Of the folds that lack the class most, the emptiest.
         fold = int(np.lexsort((filled.sum(axis=0), of_class))[0])
         fold_of_group[group] = fold
