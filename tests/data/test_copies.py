@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from knowngood.data.copies import find_copies
+from knowngood.data.copies import Copies, find_copies
 from knowngood.data.images import read_image
 from knowngood.data.near_duplicates import thumbnail
 
@@ -25,8 +25,10 @@ def found(widget, tmp_path):
         copies = find_copies(table, {path: thumbnail(read_image(path)) for path in table["path"]})
         short = {str(part): number for number, part in enumerate(parts)}
         short |= {row[0]: f"other {number}" for number, row in enumerate(rows[len(parts) :])}
-        named = [tuple(tuple(short[file] for file in group) for group in groups) for groups in copies]
-        return dict(zip(copies._fields, named, strict=True))
+        return {
+            name: tuple(tuple(short[file] for file in group) for group in groups)
+            for name, groups in vars(copies).items()
+        }
 
     return found
 
@@ -67,4 +69,4 @@ def test_contradictions(found):
 
 def test_no_images():
     empty = pd.DataFrame({"path": [], "split": [], "class_name": []}).astype(str)
-    assert find_copies(empty, {}) == ((), (), (), (), ())
+    assert find_copies(empty, {}) == Copies((), (), (), (), ())

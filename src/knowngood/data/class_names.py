@@ -1,4 +1,4 @@
-"""The classes of a data set, `good` and each defect type, and misspelt names among them."""
+"""The classes of a data set: `good` and each defect type, misspelt names, and those of good images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from itertools import combinations
 
 import pandas as pd
 
-ALIKE, ALIKE_WORDS = 0.85, 0.7
-"""The least similarity of a misspelt name to the correct one: as a whole, and in the words that differ."""
+from knowngood.data.decoding import name_of
+from knowngood.data.imageset import ImageSet
+from knowngood.errors import DataError
 
-RARE = 0.25
-"""A name may be a misspelling of another that is used at least four times as often."""
+LEAST = 2  # images or groups of a class: one to fit on and one to hold out
+_ALIKE, _ALIKE_WORDS = 0.85, 0.7  # least similarity of a misspelt name, and of those of its words that differ
+_RARE = 0.25  # a name may be a misspelling of another that is used at least four times as often
 
 
 def class_of_each(table: pd.DataFrame) -> pd.Series[str]:
@@ -28,13 +30,10 @@ def class_of_each(table: pd.DataFrame) -> pd.Series[str]:
 
 
 def similar_names(counts: Mapping[str, int]) -> list[tuple[str, str]]:
-    """Find class names that look like a misspelling of another.
+    """Find class names that look like a misspelling of another, from the number of images per class.
 
     These differ from the other in nothing but capitals and separators; or they are similar letter by letter,
     rare beside the other, and differ neither in a number nor in a word of one letter, which mark types.
-
-    Args:
-        counts: Number of images per class.
 
     Returns:
         Pairs of the rarer and the more frequent name.
@@ -50,19 +49,53 @@ def similar_names(counts: Mapping[str, int]) -> list[tuple[str, str]]:
         rare, frequent = sorted(pair, key=counts.__getitem__)
         # words in lower case
         one, other = (re.split(r"[\s_.-]+", name.strip().casefold()) for name in (rare, frequent))
-        if one == other or (counts[rare] <= RARE * counts[frequent] and _misspelt(one, other)):
+        if one == other or (counts[rare] <= _RARE * counts[frequent] and _misspelt(one, other)):
             found.append((rare, frequent))
     return found
 
 
+def check_classes(images: ImageSet) -> None:
+    """Check that good images have classes that can be told apart.
+
+    Raises:
+        DataError: Classes are not known, or not of every image; there is only one; or one has too few images.
+    """
+    if images.classes is None or not any(images.classes):
+        raise DataError(
+            "the classes of the good images are not known; give a table with a column 'class' (in Python "
+            "classes=...), or take a detector that needs no classes, such as patchcore or rotation"
+        )
+    missing = [
+        name_of(source, position)
+        for position, source in enumerate(images.sources)
+        if not images.classes[position]
+    ]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(images)} good images have no class, such as {missing[0]!r}; fill in "
+            "the column 'class' or leave them out"
+        )
+    for name in images.names:
+        if images.group_counts[name] < LEAST:
+            raise DataError(
+                f"class {name!r} has one good part; at least {LEAST} are needed, one to fit on and one "
+                "to hold out: add images of it or leave the class out"
+            )
+    if len(images.names) < LEAST:
+        raise DataError(
+            f"all good images are of one class, {images.names[0]!r}, so there is nothing to tell apart; take "
+            "patchcore, or rotation, which makes its own classes"
+        )
+
+
 def _misspelt(one: list[str], other: list[str]) -> bool:
     """Whether the words of two names are similar letter by letter."""
-    if len(one) != len(other) or _similarity("_".join(one), "_".join(other)) < ALIKE:
+    if len(one) != len(other) or _similarity("_".join(one), "_".join(other)) < _ALIKE:
         return False
     return all(
         min(len(first), len(second)) > 1
         and re.findall(r"\d+", first) == re.findall(r"\d+", second)
-        and _similarity(first, second) >= ALIKE_WORDS
+        and _similarity(first, second) >= _ALIKE_WORDS
         for first, second in zip(one, other, strict=True)
         if first != second
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,11 @@ from knowngood.types import Progress, silent
 Groups = tuple[tuple[str, ...], ...]
 
 
-class Copies(NamedTuple):
+@dataclass(frozen=True)
+class Copies:
     """Groups of files that show the same image.
 
-    Attributes:
+    Args:
         duplicates: Files with the same bytes, within one split.
         leaks: Files with the same bytes in both splits: the test set is then no test.
         contradictions: Files with the same bytes but different classes; they are in one of the above, too.

@@ -25,39 +25,25 @@ File = str | Path | bytes
 Source = File | NDArray[Any]
 """One image: a file or an array of pixels."""
 
-SMALLEST_SIDE = 8
-"""An image with fewer pixels on a side shows nothing that could be inspected."""
-
 THREADS = min(8, os.cpu_count() or 1)
 """Files that are read at once."""
 
-LARGEST_REUSED = 20_000_000
-"""Pixels of the largest image whose memory a thread keeps for the next one."""
-
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
-
-TRANSPOSED = (5, 6, 7, 8)
-"""The EXIF orientations that exchange height and width."""
+SMALLEST_SIDE = 8  # pixels; a smaller image shows nothing that could be inspected
+LARGEST_REUSED = 20_000_000  # pixels of the largest image whose memory a thread keeps for the next one
+TRANSPOSED = (5, 6, 7, 8)  # the EXIF orientations that exchange height and width
 
 _memory = threading.local()
 
 
 class Header(NamedTuple):
-    """Size and pixel type of an image file.
+    """Size and pixel type of an image file."""
 
-    Args:
-        height: Rows of the upright image.
-        width: Columns of the upright image.
-        mode: The pixel type in Pillow's words, such as ``L``, ``RGB``, ``P`` or ``CMYK``.
-        deep: Whether a channel holds 16 bits.
-        orientation: The EXIF orientation that is still to be applied, 1 to 8.
-    """
-
-    height: int
+    height: int  # of the upright image
     width: int
-    mode: str
-    deep: bool
-    orientation: int
+    mode: str  # the pixel type in Pillow's words, such as "L", "RGB", "P" or "CMYK"
+    deep: bool  # whether a channel holds 16 bits
+    orientation: int  # the EXIF orientation that is still to be applied, 1 to 8
 
 
 def name_of(source: Source, position: int) -> str:
@@ -71,11 +57,7 @@ def name_of(source: Source, position: int) -> str:
 
 
 def read_header(file: File) -> Header:
-    """Read the header of an image file, without decoding its pixels.
-
-    Raises:
-        UnreadableImage: The file is missing or is no image that `decode` would accept.
-    """
+    """Read the header of an image file; an UnreadableImage if `decode` would not accept it."""
     opened = io.BytesIO(file) if isinstance(file, bytes) else file
     with _naming(file), Image.open(opened, formats=FORMATS) as image:
         return _header(image)
@@ -106,9 +88,8 @@ def decode_at_least(source: Source, shape: tuple[int, int] | None) -> tuple[NDAr
         shape: Height and width that are enough; None for the full size.
 
     Returns:
-        The pixels, at full size or, from a JPEG, at 1/2, 1/4 or 1/8 of it but no smaller than ``shape``;
-        and the full height and width, once upright. Given a shape, the pixels last until this thread decodes
-        the next image: they are in memory that is used again.
+        The pixels, at full size or, from a JPEG, at 1/2, 1/4 or 1/8 of it but no smaller than ``shape``; and
+        the full height and width. Given a shape, the memory of the pixels is reused for the next image.
     """
     if isinstance(source, np.ndarray):
         pixels = _checked(source)

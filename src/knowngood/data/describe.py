@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each, similar_names
-from knowngood.data.copies import Groups, find_copies
+from knowngood.data.copies import Copies, Groups, find_copies
 from knowngood.data.decoding import THREADS, Header, read_header
 from knowngood.data.expectations import balance, expectations
 from knowngood.data.files import search
@@ -24,13 +24,12 @@ from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.types import Progress, silent
 
-NAMED = 10
-"""Files with a problem that the summary names before it only counts them."""
+NAMED = 10  # files with a problem that the summary names before it only counts them
 
 
 @dataclass(frozen=True)
-class Description:
-    """The contents of a data set; see `knowngood.data.copies.Copies` for the groups of copies.
+class Description(Copies):
+    """The contents of a data set.
 
     Args:
         layout: How the folder is laid out, in words, or "table".
@@ -56,11 +55,6 @@ class Description:
     broken: tuple[UnreadableImage, ...]
     mask_problems: tuple[str, ...]
     without_mask: tuple[str, ...]
-    duplicates: Groups
-    leaks: Groups
-    contradictions: Groups
-    near_duplicates: Groups
-    near_leaks: Groups
     similar_names: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
     split_made: bool
@@ -146,6 +140,7 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
     counts = Counter(zip(table["split"], table["class_name"], strict=True))
     copies = find_copies(table[table["path"].isin(headers)], thumbnails, progress=progress)
     return Description(
+        **vars(copies),
         layout=layout,
         counts={key: counts[key] for key in sorted(counts, key=_train_and_good_first)},
         sizes=Counter((header.height, header.width) for header in headers.values()),
@@ -155,7 +150,6 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
         broken=tuple(broken),
         mask_problems=tuple(mask_problems),
         without_mask=tuple(defects["path"][defects["mask"] == ""]),
-        **copies._asdict(),
         similar_names=tuple(similar_names(Counter(table["class_name"]))),
         ignored=tuple(ignored),
         split_made=bool(table.attrs.get(SPLIT_MADE)),

@@ -14,19 +14,15 @@ Counts = Mapping[tuple[str, str], int]
 """Number of images per split and class, where a class is ``good`` or a defect type."""
 
 GOOD = "good"
-
-FEW = 1000
-"""Fewer images are few for a network that starts from nothing."""
-
-FEW_GOOD = 24
-"""Fewer good images in the train split are few for a detector."""
-
-FEW_OF_A_TYPE = 10
-"""With fewer images of a defect type, one image more or less changes its recall by more than 10 %."""
-
-UNEVEN, VERY_UNEVEN = 1.5, 10.0
-"""Above the first ratio accuracy misleads, above the second an unweighted loss does."""
-
+FEW = 1000  # fewer images are few for a network that is trained from scratch
+FEW_GOOD = 24  # fewer good images in the train split are few for a detector
+FEW_OF_A_TYPE = (
+    10  # with fewer images of a defect type, one more or less changes its recall by more than 10 %
+)
+UNEVEN, VERY_UNEVEN = (
+    1.5,
+    10.0,
+)  # above the first ratio accuracy misleads, above the second an unweighted loss
 CONFIDENCE = 0.95
 
 
@@ -92,9 +88,6 @@ def expectations(counts: Counts, *, split_made: bool = False) -> list[str]:
     Args:
         counts: Number of images per split and class.
         split_made: Whether the split was made by `knowngood.data.splits.assign_split`, not by the data.
-
-    Returns:
-        Sentences, without a full stop.
 
     Example:
         >>> print(*expectations({("train", "good"): 5000}), sep="\n")
@@ -170,14 +163,12 @@ def _rare_types(classes: Mapping[str, int]) -> Iterator[str]:
 
 
 def _size_of_the_test(classes: Mapping[str, int], test: Mapping[str, int]) -> Iterator[str]:
-    """Say how high the error rates may be even if a test shows no error.
-
-    If none of n is wrong, the rate of errors is below ``1 - 0.05**(1/n)`` with 95 % confidence.
-    """
+    """Say how high the error rates may be even if a test shows no error."""
     labels = ("good image", "rejected", "good parts may be"), ("defect", "accepted", "defects may be")
     counts = zip(labels, _good_and_defects(test), _good_and_defects(classes), strict=True)
     for (noun, error, may), count, in_all in counts:
         if count:
+            # If none of n is wrong, the error rate is below this with 95 % confidence.
             most = 100 * (1 - (1 - CONFIDENCE) ** (1 / count))
             yield (
                 f"{count} {noun}{'s' * (count > 1)} in the test split: even if none is {error}, up to "

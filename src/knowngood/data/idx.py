@@ -18,16 +18,10 @@ from numpy.typing import NDArray
 
 from knowngood.errors import DataError
 
-PREFIXES = {"train": "train", "test": "t10k"}
-"""The first letters of the file names of each split."""
-
-UINT8 = b"\0\0\x08"
-"""The first bytes of a file of uint8 values."""
-
-INFLATION = 1032
-"""Deflate compresses at most to one byte in so many (https://zlib.net/zlib_tech.html)."""
-
-_GZIP = b"\x1f\x8b"
+PREFIXES = {"train": "train", "test": "t10k"}  # of the file names of each split
+UINT8 = b"\0\0\x08"  # the first bytes of a file of uint8 values
+GZIP = b"\x1f\x8b"
+INFLATION = 1032  # deflate compresses at most to one byte in so many (https://zlib.net/zlib_tech.html)
 
 
 def read_idx(path: str | Path) -> NDArray[np.uint8]:
@@ -50,7 +44,7 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
     try:
         with Path(path).open("rb") as file:
             most = INFLATION * os.fstat(file.fileno()).st_size
-            zipped = file.peek(len(_GZIP)).startswith(_GZIP)
+            zipped = file.peek(len(GZIP)).startswith(GZIP)
             return _parse(gzip.GzipFile(fileobj=file) if zipped else file, most)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
@@ -63,16 +57,12 @@ def load_idx(folder: str | Path, split: str) -> tuple[NDArray[np.uint8], NDArray
     The files are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same with ``t10k`` for the
     test split, each with or without ``.gz``, and with a hyphen or a dot before ``idx``.
 
-    Args:
-        folder: The folder of these files.
-        split: ``train`` or ``test``.
-
     Returns:
         Images, uint8 (N, H, W), and the label of each, uint8 (N,).
 
     Raises:
-        DataError: The split is not known, a file is missing or cannot be read (see `read_idx`), or images and
-            labels do not belong together.
+        DataError: The split is not ``train`` or ``test``, a file is missing or cannot be read (see
+            `read_idx`), or images and labels do not belong together.
 
     Example::
 

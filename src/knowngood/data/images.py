@@ -1,4 +1,7 @@
-"""Images as models and metrics use them, in upright 8-bit RGB, and masks."""
+"""Images as models and metrics use them, in upright 8-bit RGB, and masks.
+
+An image that cannot be read raises an UnreadableImage, an array that is no image a DataError.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
         source: A file by its path or its bytes, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of
             uint8 or uint16, in RGB(A) order.
         bits: Bits that 16-bit pixels really use: a value ``v`` becomes ``v * 255 / (2**bits - 1)``, at most
-            255. See `significant_bits`.
+            255. None refuses 16-bit pixels. See `significant_bits`.
 
     Returns:
         Pixels, uint8 (H, W, 3); an array that already is that is returned itself, not a copy.
@@ -56,11 +59,6 @@ def read_resized(
 
     A JPEG at least twice as large as asked for is decoded at a fraction of its size. Pixels then differ from
     those of a full decoding by 0.2 grey levels on average.
-
-    Args:
-        source: A file or an array, see `read_image`.
-        shape: Height and width to reach; the aspect ratio is not kept.
-        bits: See `read_image`.
 
     Returns:
         Pixels, uint8 (height, width, 3), and the height and width before.
@@ -101,13 +99,10 @@ def significant_bits(sources: Sequence[Source]) -> int | None:
 
 
 def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize by averaging over areas while both sides are twice as long as needed, then by interpolation.
+    """Resize (H, W, 3) or (H, W) to a height and width; the aspect ratio is not kept.
 
-    Halving is exact and takes a tenth of the time of averaging over areas of broken size.
-
-    Args:
-        image: Pixels, uint8 (H, W, 3), or (H, W).
-        shape: Height and width to reach; the aspect ratio is not kept.
+    Both sides are halved while they are twice as long as needed, which is exact and takes a tenth of the time
+    of averaging over areas of fractional size; then pixels are interpolated.
 
     Example:
         >>> resize(np.zeros((8, 8, 3), np.uint8), (4, 6)).shape
@@ -128,13 +123,8 @@ def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8
 def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Read a ground-truth mask, bool (H, W): a pixel that is not black is defect.
 
-    Args:
-        path: The mask's file.
-        shape: Height and width of the image it belongs to.
-
     Raises:
-        UnreadableImage: The file cannot be read as an image.
-        DataError: The mask has another size than its image.
+        DataError: The mask has another height and width than its image, `shape`.
     """
     pixels = decode(path)
     height, width = pixels.shape[:2]
@@ -150,10 +140,6 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
 
 def image_size(source: Source) -> tuple[int, int]:
     """Read height and width of an image, once upright; of a file from its header alone.
-
-    Raises:
-        UnreadableImage: The file is missing or is no image that `read_image` would accept.
-        DataError: The array has another shape or type.
 
     Example:
         >>> image_size(np.zeros((8, 9, 3), np.uint8))

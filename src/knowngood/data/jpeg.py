@@ -8,8 +8,7 @@ from typing import Any
 import simplejpeg
 from numpy.typing import NDArray
 
-FRACTIONS = (8, 4, 2)
-"""A side may be divided by these: the decoder then omits the high frequencies of each 8 x 8 block."""
+FRACTIONS = (8, 4, 2)  # of a side: the decoder then omits the high frequencies of each 8 x 8 block
 
 
 def decode_jpeg(

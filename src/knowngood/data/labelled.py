@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from knowngood.data.class_names import class_of_each, similar_names
+from knowngood.data.class_names import LEAST, class_of_each, similar_names
 from knowngood.data.decoding import read_header
 from knowngood.data.imageset import GOOD
 from knowngood.data.samples import Selection, check_samples, fingerprint, load_samples
@@ -19,15 +19,9 @@ from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError, RecipeError, UnreadableImage
 
 DEFECT = "defect"
-
+DEFECT_SHARE = 0.7  # share of each defect type to train on, where the data put no defect into the train split
 BY = ("auto", "type", "label")
 """The classes: `type` for good parts and each defect type, `label` for good parts and defects."""
-
-DEFECT_SHARE = 0.7
-"""Share of each defect type to train on, where the data put no defect into the train split."""
-
-LEAST = 2
-"""The fewest parts of a class: one to train on and one to hold out."""
 
 
 def with_defects_to_learn(
@@ -41,12 +35,8 @@ def with_defects_to_learn(
 
     Args:
         data: A folder or a table, as `knowngood.data.samples.load_samples` takes it, or the table itself.
-        share: Share of each defect type to train on, where none is in the train split.
+        share: Share of each defect type to train on, between 0 and 1.
         seed: Seed of the split.
-
-    Raises:
-        DataError: The folder or table cannot be used.
-        RecipeError: The share is not between 0 and 1.
 
     Example:
         >>> table = pd.DataFrame({"path": list("abcdefgh"), "label": ["good"] * 4 + ["defect"] * 4})
@@ -100,15 +90,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
 
 
 def classes_by(table: pd.DataFrame, by: str = "auto") -> NDArray[np.str_]:
-    """Return the class of each image: `good`, or its defect type.
-
-    Args:
-        table: Samples, as `check_samples` returns them.
-        by: One of `BY`.
-
-    Raises:
-        DataError: Types are asked for, and a defect has none.
-    """
+    """Return the class of each image by one of `BY`; a DataError by `type` if a defect has none."""
     defect = table["label"] == "defect"
     untyped = table["path"][defect & (table["defect"] == "")]
     if by == "type" and len(untyped):

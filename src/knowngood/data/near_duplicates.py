@@ -20,15 +20,12 @@ from knowngood.types import Progress, silent
 SIDE = 96
 """Pixels on a side of a thumbnail, whatever shape its image has: 9 kB per image."""
 
-FEWEST = 8
-"""Among fewer images it is unknown how much different ones differ."""
-
-NEAR = 0.06
-"""The share of the difference to other images below which an image is a copy."""
-
-FAINT, FAINT_NEAR = 0.25, 0.25
-"""A difference of so few grey levels is what saving as JPEG leaves; then this share is enough."""
-
+_FEWEST = 8  # among fewer images it is unknown how much different ones differ
+_NEAR = 0.06  # the share of the difference to other images below which an image is a copy
+_FAINT, _FAINT_NEAR = (
+    0.25,
+    0.25,
+)  # so few grey levels are what saving as JPEG leaves; then this share is enough
 _BLUR = 1.5  # pixels: a shift by half a pixel changes nothing but the position
 _MARGIN = SIDE // 16  # pixels that a shift may bring in from outside, and that are therefore ignored
 _FARTHEST = SIDE / 25
@@ -76,7 +73,7 @@ def near_duplicates(thumbnails: NDArray[np.uint8], *, progress: Progress = silen
         [(3, 9)]
     """
     shown = np.flatnonzero([image.std() > 1 for image in thumbnails])
-    if len(shown) < FEWEST:
+    if len(shown) < _FEWEST:
         return []
     small = thumbnails[shown]
     nearest = _nearest(_signatures(small))
@@ -137,7 +134,7 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
 
 def _limit(usual: float) -> float:
     """The difference below which an image is a copy, from the usual difference of others."""
-    return max(NEAR * usual, min(FAINT, FAINT_NEAR * usual))
+    return max(_NEAR * usual, min(_FAINT, _FAINT_NEAR * usual))
 
 
 def _stands_out(image: NDArray[np.uint8], copy: NDArray[np.uint8], others: NDArray[np.uint8]) -> bool:

@@ -17,17 +17,10 @@ from numpy.typing import NDArray
 
 from knowngood.errors import DataError
 
-SHIFT = 0.05
-"""Share of the shorter side by which a defect is moved, up or down and sideways, where parts are aligned."""
-
-TURNS = 24
-"""Random angles to choose among where parts are not aligned: a scratch has to follow the other part, too."""
-
-BEST = 0.01
-"""Share of the places, best first, from which one is drawn: those with the most similar surroundings."""
-
-TRIES = 5
-"""Pastes tried for each that is asked for, before fewer are returned."""
+SHIFT = 0.05  # share of the shorter side by which a defect is moved, where parts are aligned
+TURNS = 24  # random angles to choose among where they are not: a scratch has to follow the other part, too
+BEST = 0.01  # share of the places, those with the most similar surroundings, from which one is drawn
+TRIES = 5  # pastes tried for each that is asked for, before fewer are returned
 
 _LONGEST = 256  # places are searched in images with sides of up to so many pixels, and then to the pixel
 _MOST = 30  # grey levels, root mean square, by which surroundings may differ; beyond, parts meet background
@@ -58,10 +51,9 @@ def paste(
 ) -> Image | None:
     """Paste a defect into an image of a good part of the same product.
 
-    The place is drawn among those whose surroundings are the most similar to those of the defect, so that an
-    edge or a thread goes on. There the defect takes on the mean and the contrast of its new surroundings, and
-    fades out over a margin around its mask; beyond it no pixel changes. Where the background is even, a
-    defect on the part is pasted onto the part.
+    The place is drawn among those with the most similar surroundings, so that an edge or a thread goes on.
+    There the defect takes on the mean and the contrast of its new surroundings, and fades out over a margin
+    around its mask. Where the background is even, a defect on the part is pasted onto the part.
 
     Args:
         good: The good part, `(H, W, 3)`.
@@ -126,17 +118,10 @@ def paste_many(
     turn: bool,
     mirror: bool,
 ) -> tuple[Image, NDArray[np.int64]]:
-    """Paste defects, each about as often as the others, into good images drawn at random.
+    """Paste defects, each about as often as the others, into good images drawn at random; see `paste`.
 
-    Images are asked for one at a time, so that a sequence may read them from files; only the result is kept.
-
-    Args:
-        goods: Images of good parts, each `(H, W, 3)`.
-        defects: Images with a defect, each with its mask `(H, W)`, of the same size.
-        count: Number of images to make; fewer are made where five times as many tries are not enough.
-        seed: Seed of the random numbers.
-        turn: See `paste`.
-        mirror: See `paste`.
+    Images are asked for one at a time, so that a sequence may read them from files. Fewer than `count` are
+    made where five times as many tries are not enough.
 
     Returns:
         The images `(m, H, W, 3)`, and the index of the defect in each, int64 `(m,)`.
@@ -174,9 +159,6 @@ def part_of(image: Image) -> Mask | None:
     """Segment the part: pixels beyond Otsu's threshold from the colour of the border, with holes filled.
 
     Otsu, "A Threshold Selection Method from Gray-Level Histograms", DOI 10.1109/TSMC.1979.4310076.
-
-    Args:
-        image: `(H, W, 3)`.
 
     Returns:
         The part, `(H, W)`; None where the background is not even, or nothing is on it.

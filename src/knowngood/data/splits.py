@@ -21,15 +21,14 @@ def assign_split(
     """Divide the samples into train and test, each defect type by itself, keeping each group on one side.
 
     Args:
-        table: Samples with the columns ``label`` and ``defect``, and where parts were photographed more than
-            once a ``group``. A group with a defect in it counts as that defect.
+        table: Samples with the columns ``label`` and ``defect``, and maybe ``group`` (parts that were
+            photographed more than once). A group with a defect in it counts as that defect.
         train_share: Share of the good images to train on, 0 to 1.
         defect_share: Share of each defect type to train on: 0 for a detector, more for a classifier.
         seed: Seed of the split.
 
     Returns:
-        A copy of the table with the column ``split`` set to ``train`` or ``test``, and `SPLIT_MADE` among its
-        attributes.
+        A copy with the column ``split``, ``train`` or ``test``, and `SPLIT_MADE` among its attributes.
 
     Example:
         >>> table = pd.DataFrame({"label": ["good"] * 10 + ["defect"], "defect": [""] * 10 + ["dent"]})
@@ -56,27 +55,23 @@ def assign_split(
 
 
 def folds(
-    n: int,
-    k: int,
-    seed: int,
-    groups: Sequence[Any] | None = None,
-    classes: Sequence[Any] | None = None,
+    n: int, k: int, seed: int, groups: Sequence[Any] | None = None, classes: Sequence[Any] | None = None
 ) -> NDArray[np.int64]:
-    """Number the folds of a cross-validation, as equal in size as the groups allow.
+    """Assign n images to k folds of a cross-validation, as equal in size as the groups allow.
 
     Args:
         n: Number of images.
         k: Number of folds; fewer are made where there are fewer images or groups.
         seed: Seed of the folds.
         groups: One value per image; images of one group (the same part photographed twice) share a fold.
-        classes: One value per image; each class is spread over the folds as evenly as can be. A group counts
-            as the class of its first image.
+        classes: One value per image; each class is spread evenly over the folds. A group counts as the class
+            of its first image.
 
     Returns:
         The fold of each image, int (n,), from 0 on.
 
     Raises:
-        DataError: There are not two images or groups, so nothing can be held out.
+        DataError: There are fewer than two images or groups.
 
     Example:
         >>> np.bincount(folds(10, 3, seed=0)).tolist()

@@ -1,6 +1,6 @@
 import pytest
 
-from knowngood.data.classes import check_classes
+from knowngood.data.class_names import check_classes
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.errors import DataError
