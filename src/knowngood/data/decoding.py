@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ Source = File | NDArray[Any]
 THREADS = min(8, os.cpu_count() or 1)
 """Files that are read at once."""
 
+LISTED = 10  # files that a message names before it only counts them
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 SMALLEST_SIDE = 8  # pixels; a smaller image shows nothing that could be inspected
 LARGEST_REUSED = 20_000_000  # pixels of the largest image whose memory a thread keeps for the next one
@@ -54,6 +55,17 @@ def name_of(source: Source, position: int) -> str:
         ('a.png', '[1]')
     """
     return os.fspath(source) if isinstance(source, str | Path) else f"[{position}]"
+
+
+def listed(items: Sequence[object]) -> list[str]:
+    """Write a line per item, and after the first ten only the number of the others.
+
+    Example:
+        >>> listed(range(12))[8:]
+        ['  8', '  9', '  and 2 more']
+    """
+    more = [f"  and {len(items) - LISTED} more"] if len(items) > LISTED else []
+    return [f"  {item}" for item in items[:LISTED]] + more
 
 
 def read_header(file: File) -> Header:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each, similar_names
 from knowngood.data.copies import Copies, Groups, find_copies
-from knowngood.data.decoding import THREADS, Header, read_header
+from knowngood.data.decoding import THREADS, Header, listed, read_header
 from knowngood.data.expectations import balance, expectations
 from knowngood.data.files import search
 from knowngood.data.images import read_image, read_mask, significant_bits
@@ -23,8 +23,6 @@ from knowngood.data.samples import load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.types import Progress, silent
-
-NAMED = 10  # files with a problem that the summary names before it only counts them
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,8 @@ class Description(Copies):
             "files ignored": map(repr, self.ignored),
         }
         for problem, files in problems.items():
-            facts += _problem(problem, list(files))
+            if named := list(files):
+                facts += [f"{problem}: {len(named)}", *listed(named)]
         expected = expectations(self.counts, split_made=self.split_made)
         return [*facts, "what to expect:", *(f"  {sentence}" for sentence in expected)]
 
@@ -185,11 +184,3 @@ def _tally(counts: dict[str, int]) -> str:
 def _joined(sign: str, groups: Groups) -> Iterable[str]:
     """Write groups of files, such as `'a.png' = 'b.png'`."""
     return (sign.join(map(repr, files)) for files in groups)
-
-
-def _problem(problem: str, files: list[str]) -> list[str]:
-    """Write a line for a problem and one for each of the first files that have it; nothing if none has."""
-    if not files:
-        return []
-    more = [f"  and {len(files) - NAMED} more"] if len(files) > NAMED else []
-    return [f"{problem}: {len(files)}", *(f"  {file}" for file in files[:NAMED]), *more]

@@ -25,9 +25,7 @@ INFLATION = 1032  # deflate compresses at most to one byte in so many (https://z
 
 
 def read_idx(path: str | Path) -> NDArray[np.uint8]:
-    """Read the array in an IDX file of uint8 values.
-
-    Its first bytes decide whether it is gzipped, not its name. No more is inflated than its header states.
+    """Read the array in an IDX file of uint8 values; no more is inflated than its header states.
 
     Raises:
         DataError: The file is missing, is not an IDX file of uint8 values, does not have the size that its

@@ -77,10 +77,8 @@ def read_resized(
 def significant_bits(sources: Sequence[Source]) -> int | None:
     """Measure how many bits 16-bit images really use: cameras store 12 bits in 16-bit files.
 
-    At most 32 images, evenly spread over the list, are read; those that cannot be read are passed over.
-
-    Returns:
-        The smallest of 8, 10, 12, 14 and 16 that holds the largest value; None without 16-bit images.
+    At most 32 images, evenly spread over the list, are read; those that cannot be read are passed over. The
+    result is the smallest of 8, 10, 12, 14 and 16 that holds the largest value; None without 16-bit images.
 
     Example:
         >>> significant_bits([np.full((8, 8), 4000, np.uint16)])

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import THREADS, Source, name_of
+from knowngood.data.decoding import THREADS, Source, listed, name_of
 from knowngood.data.reading import Reading
 from knowngood.errors import DataError, UnreadableImage
 
@@ -26,7 +26,6 @@ GOOD = "good"
 """The class of good parts, for a classifier of defects."""
 
 AHEAD = 2 * THREADS  # images that are decoded, or being decoded, beyond the batch at hand
-NAMED = 10  # unreadable files that an error names before it only counts them
 
 _Outcome = tuple[NDArray[np.uint8], tuple[int, int]] | UnreadableImage
 
@@ -167,11 +166,8 @@ class ImageSet:
 
     def _complaint(self, failures: list[UnreadableImage]) -> str:
         """Name the unreadable images and say what to do."""
-        named = "".join(f"\n  {failure}" for failure in failures[:NAMED])
-        more = f"\n  and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
-        remedy = (
-            "replace them"
-            if self.on_unreadable
-            else "remove them or skip them (--skip-unreadable, in Python on_unreadable)"
-        )
-        return f"{len(failures)} of {len(self)} images cannot be read; {remedy}:{named}{more}"
+        remedy = "remove them or skip them (--skip-unreadable, in Python on_unreadable)"
+        if self.on_unreadable:
+            remedy = "replace them"
+        problem = f"{len(failures)} of {len(self)} images cannot be read; {remedy}:"
+        return "\n".join([problem, *listed(failures)])

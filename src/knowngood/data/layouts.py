@@ -12,13 +12,10 @@ from knowngood.data.images import IMAGE_SUFFIXES
 from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError
 
-GOOD_NAMES = frozenset({"good", "nominal", "normal", "ok", "pass"})
-"""Folder names, in lower case, that mean good parts; any other name is a defect type."""
-
-BAD_NAMES = frozenset(
-    {"abnormal", "anomaly", "bad", "defect", "defective", "defects", "fail", "ko", "ng", "nok"}
-)
-"""Folder names, in lower case, that cannot mean good parts, even when there is no other folder."""
+# Folder names, in lower case, that mean good parts, where any other name is a defect type; and those that
+# cannot mean good parts, even when there is no other folder.
+GOOD_NAMES = {"good", "nominal", "normal", "ok", "pass"}
+BAD_NAMES = {"abnormal", "anomaly", "bad", "defect", "defective", "defects", "fail", "ko", "ng", "nok"}
 
 MASK_FOLDER = "ground_truth"
 
@@ -27,10 +24,7 @@ Layout = Callable[[Sequence[PurePosixPath]], pd.DataFrame | None]
 
 
 def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
-    """Recognise the layout of a folder, one of `LAYOUTS`, and list its samples.
-
-    Returns:
-        The layout's name, and a table of samples (see `knowngood.data.samples`).
+    """Return the name of a folder's layout, one of `LAYOUTS`, and its samples.
 
     Raises:
         DataError: A folder cannot be listed, there is no image in it, or no layout fits.
@@ -58,13 +52,9 @@ def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
 def train_and_test(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
     """Recognise ``train/good``, ``test/good``, ``test/<type>`` and masks in ``ground_truth/<type>``.
 
-    This is the layout of MVTec AD (a mask is called ``<stem>_mask.png``) and of BTAD (``ok`` and ``ko`` in
-    place of ``good`` and defect types, and a mask is called as its image). Any of `GOOD_NAMES` will do.
-
-    References:
-        "MVTec AD - A Comprehensive Real-World Dataset for Unsupervised Anomaly Detection",
-        doi:10.1109/CVPR.2019.00982; "VT-ADL: A Vision Transformer Network for Image Anomaly Detection and
-        Localization", arXiv:2104.10036.
+    This is the layout of MVTec AD (doi:10.1109/CVPR.2019.00982; a mask is called ``<stem>_mask.png``) and of
+    BTAD (arXiv:2104.10036; ``ok`` and ``ko`` in place of ``good`` and defect types, and a mask is called as
+    its image). Any of `GOOD_NAMES` will do.
 
     Example:
         >>> names = ["train/good/0.png", "test/dent/1.png", "ground_truth/dent/1_mask.png"]

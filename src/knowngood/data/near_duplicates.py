@@ -50,20 +50,15 @@ def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def near_duplicates(thumbnails: NDArray[np.uint8], *, progress: Progress = silent) -> list[tuple[int, ...]]:
-    """Find images that are copies of each other.
+    """Find copies by the thumbnails (N, 96, 96) of images that are not the same to the byte.
 
     Each image is compared with the three most similar by the amplitudes of the lowest spatial frequencies,
-    which a shift does not change. An image that shows nothing (a standard deviation of at most one grey
-    level) is no copy of anything.
-
-    Args:
-        thumbnails: Results of `thumbnail`, uint8 (N, 96, 96), of images that are not the same to the byte.
-        progress: Called during long work.
+    which a shift does not change. An image with a standard deviation of at most one grey level is no copy.
 
     Returns:
         Groups of positions, each ascending, at least two in a group; none among fewer than eight images.
-        Copies of copies are in one group. More than fifteen copies of an image count as what images of its
-        sort look like, and are not found.
+        Copies of copies are in one group. More than fifteen copies of an image are not found, for they count
+        as usual images.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -99,10 +94,7 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
 
     The second is shifted by up to 4 % of a side and its grey levels are stretched, by least squares in a few
     steps (Lucas and Kanade, "An Iterative Image Registration Technique with an Application to Stereo Vision",
-    IJCAI 1981). The outermost pixels are ignored.
-
-    Returns:
-        The root mean square, in grey levels of the first; at most their standard deviation.
+    IJCAI 1981). The result is the root mean square in grey levels, without the outermost pixels.
 
     Example:
         >>> image = np.tile(np.arange(96, dtype=np.uint8), (96, 1))

@@ -60,9 +60,9 @@ def paste(
         defect: The image with the defect, of the same size.
         mask: The defect, `(H, W)`.
         rng: Source of random numbers.
-        turn: Parts have any orientation: the defect is turned by any angle and put anywhere. Without it, it
-            is moved by up to 5 % of the shorter side; one that the border cuts off stays at the border.
-        mirror: The defect may also be mirrored, left to right.
+        turn: Whether the defect is turned by any angle and put anywhere; if not, it is moved by up to 5 % of
+            the shorter side, and one that the border cuts off stays at the border.
+        mirror: Whether the defect may be mirrored, left to right.
 
     Returns:
         A new image `(H, W, 3)`; None where there is no place for it, or the mask is empty.
@@ -124,10 +124,7 @@ def paste_many(
     made where five times as many tries are not enough.
 
     Returns:
-        The images `(m, H, W, 3)`, and the index of the defect in each, int64 `(m,)`.
-
-    Raises:
-        DataError: There is no good image or no defect, or they are not of one size.
+        The images `(m, H, W, 3)`, and the index of the defect in each `(m,)`.
 
     Example:
         >>> good, defect = np.full((2, 64, 64, 3), 200, np.uint8)

@@ -108,23 +108,16 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
     return table[columns + [column for column in table.columns if column not in columns]]
 
 
-def good_train(table: pd.DataFrame, *, least: int = 2) -> pd.DataFrame:
-    """Select the good images of the train split.
-
-    Args:
-        table: Samples.
-        least: The fewest good images allowed: by default one to fit on and one to hold out.
-
-    Raises:
-        DataError: There are fewer good images than that.
+def good_train(table: pd.DataFrame) -> pd.DataFrame:
+    """Select the good images of the train split; a DataError if there are fewer than two.
 
     Example:
-        >>> table = pd.DataFrame({"path": ["a", "b"], "label": "good", "split": ["train", "test"]})
-        >>> good_train(table, least=1)["path"].tolist()
-        ['a']
+        >>> table = pd.DataFrame({"path": list("abc"), "label": "good", "split": ["train", "test", "train"]})
+        >>> good_train(table)["path"].tolist()
+        ['a', 'c']
     """
     good = table[(table["split"] == "train") & (table["label"] == "good")]
-    _check_enough(len(good), least)
+    _check_enough(len(good))
     return good
 
 
@@ -140,9 +133,8 @@ def good_sources(
         classes: The class of each image, where images are given alone.
 
     Raises:
-        DataError: The folder or table cannot be used, there are fewer than two good images, one of them is
-            neither a file's name nor an array that can be an image, or a file is named twice; or there is not
-            one class per image.
+        DataError: The folder or table cannot be used, there are fewer than two good images, one of them is no
+            file or image array, or a file is named twice; or there is not one class per image.
 
     Example:
         >>> good = good_sources(np.zeros((2, 28, 28), np.uint8), classes=[3, 8])
@@ -168,7 +160,7 @@ def good_sources(
         raise DataError(
             f"{len(twice)} good image(s) are named more than once, such as {twice[0]!r}; name each once"
         )
-    _check_enough(len(sources), least=2)
+    _check_enough(len(sources))
     if classes is None:
         return Selection(sources)
     if len(classes) != len(sources):
@@ -181,7 +173,7 @@ def fingerprint(sources: Sequence[Source]) -> list[str]:
 
     Returns:
         The first 16 hexadecimal digits of a SHA-256: of each file's bytes, or of an array's type, shape and
-        bytes, which is never that of an image file; empty for a file that cannot be opened.
+        bytes; empty for a file that cannot be opened.
 
     Example:
         >>> import tempfile
@@ -228,13 +220,12 @@ def _checked_source(source: object, position: int) -> str | bytes | NDArray[Any]
     return source
 
 
-def _check_enough(number: int, least: int) -> None:
-    """Refuse too few good images."""
+def _check_enough(number: int) -> None:
+    """Refuse too few good images: one to fit on and one to hold out are needed."""
     if number == 0:
         raise DataError("there are no good images to train on; an inspector is fitted on good parts alone")
-    if number < least:
-        have = "one good image is" if number == 1 else f"{number} good images are"
-        raise DataError(f"{have} too few to train on; at least {least} are needed, better some dozens")
+    if number == 1:
+        raise DataError("one good image is too few to train on; at least 2 are needed, better some dozens")
 
 
 def _read_table(path: Path) -> pd.DataFrame:
