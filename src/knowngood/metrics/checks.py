@@ -7,12 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
-    """Return scores (N,) as float64.
-
-    +inf is a legal score; -inf is not, because no threshold is below it.
-
-    Raises:
-        ValueError: The scores are not one-dimensional, or one is NaN or -inf.
+    """Return scores (N,) as float64; a ValueError if one is NaN, or -inf, for no threshold is below it.
 
     Example:
         >>> checked_scores([1, 2.5])
@@ -27,10 +22,7 @@ def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
 
 
 def checked_pairs(defect: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return labels (N,) and scores (N,) as arrays.
-
-    Raises:
-        ValueError: The labels are not bool, the lengths differ, or a score is NaN or -inf.
+    """Return labels (N,), bool, and scores (N,) as arrays; a ValueError if they do not fit each other.
 
     Example:
         >>> checked_pairs([False, True], [1.0, 2.0])

@@ -1,8 +1,8 @@
 """Metrics of a classifier of several classes, the imbalance of their sizes, and losses.
 
 All metrics but losses are read from one object, the confusion matrix: counts `(C, C)`, rows are true classes,
-columns predicted classes. One that is no such matrix raises a ValueError, and so does the mean of one without
-images. Means over classes follow Brodersen et al., "The Balanced Accuracy and Its Posterior Distribution",
+columns predicted classes. Input that does not fit raises a ValueError, and so does a mean without images.
+Means over classes follow Brodersen et al., "The Balanced Accuracy and Its Posterior Distribution",
 doi:10.1109/ICPR.2010.764.
 """
 
@@ -34,12 +34,9 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> ND
     """Count how many images of each class are predicted as which.
 
     Args:
-        truth: The true class of each image, int `(N,)`, from 0 to C - 1.
-        predicted: Its predicted class, int `(N,)`.
+        truth: True classes, int `(N,)`, from 0 to C - 1.
+        predicted: Predicted classes, int `(N,)`.
         classes: Number of classes C.
-
-    Raises:
-        ValueError: The lengths differ, or a number is not one of a class.
 
     Example:
         >>> confusion_matrix([0, 0, 1], [0, 1, 1], classes=2).tolist()
@@ -118,14 +115,11 @@ def losses(logits: ArrayLike, truth: ArrayLike, temperature: float = 1.0) -> NDA
 
     Args:
         logits: Finite, `(N, C)`.
-        truth: The true class of each image, int `(N,)`.
+        truth: True classes, int `(N,)`.
         temperature: Divides the logits.
 
     Returns:
         The losses `(N,)`, 0 or more; the largest where a label or a confident prediction is incorrect.
-
-    Raises:
-        ValueError: The shapes do not fit, a number is not one of a class, or the temperature is not positive.
 
     Example:
         >>> losses([[0.0, 0.0], [0.0, 100.0], [0.0, 100.0]], [0, 1, 0])
@@ -144,10 +138,7 @@ def losses(logits: ArrayLike, truth: ArrayLike, temperature: float = 1.0) -> NDA
 
 
 def imbalance_ratio(counts: ArrayLike) -> float:
-    """Return the size of the largest class over that of the smallest; infinite where one is empty.
-
-    Args:
-        counts: Images of each class, int `(C,)`, not all 0.
+    """Return the number of images of the largest class over that of the smallest; infinite where that is 0.
 
     Example:
         >>> imbalance_ratio([900, 30, 300])

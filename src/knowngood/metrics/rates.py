@@ -1,5 +1,7 @@
 """Rates of false rejects and escapes, each with its confidence interval.
 
+Rates need 0 <= k <= n and n >= 1, and a confidence between 0 and 1; all else raises a ValueError.
+
 Reference: Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the
 binomial", Biometrika 1934, doi:10.1093/biomet/26.4.404.
 """
@@ -47,11 +49,11 @@ class Confusion(NamedTuple):
     true_reject: int
 
     def false_reject_rate(self) -> Rate:
-        """Return the share of the good samples that are rejected; a ValueError if there are none."""
+        """Return the share of the good samples that are rejected."""
         return rate(self.false_reject, self.true_accept + self.false_reject)
 
     def escape_rate(self) -> Rate:
-        """Return the share of the defects that are accepted; a ValueError if there are none."""
+        """Return the share of the defects that are accepted."""
         return rate(self.escape, self.escape + self.true_reject)
 
 
@@ -71,9 +73,6 @@ def confusion(defect: ArrayLike, scores: ArrayLike, threshold: float) -> Confusi
 def rate(k: int, n: int) -> Rate:
     """Return k of n as a rate with its 95 % interval.
 
-    Raises:
-        ValueError: n is 0, or k is not between 0 and n.
-
     Example:
         >>> found = rate(3, 60)
         >>> print(f"{found.value:.1%}, {found.low:.1%} to {found.high:.1%}")
@@ -86,13 +85,7 @@ def rate(k: int, n: int) -> Rate:
 def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the exact two-sided confidence interval of a rate of k in n.
 
-    Args:
-        k: Number of cases counted.
-        n: Number of cases in all.
-        confidence: Least probability that the interval covers the true rate.
-
-    Raises:
-        ValueError: n is 0, k is not between 0 and n, or the confidence is not between 0 and 1.
+    The confidence is the least probability that the interval covers the true rate.
 
     Example:
         >>> low, high = clopper_pearson(0, 60)

@@ -21,12 +21,9 @@ class PixelHistogram:
     metrics raise a ValueError where no good or no defect pixel was counted.
 
     Args:
-        low: Lower end of the range of scores.
-        high: Upper end of the range of scores.
+        low: Lower end of the range of scores, finite.
+        high: Upper end of the range of scores, finite.
         bins: Number of bins.
-
-    Raises:
-        ValueError: The range is empty or not finite.
 
     Example:
         >>> anomaly_map = np.array([[0.1, 0.2, 0.9], [0.1, 0.3, 0.8]])
@@ -51,10 +48,7 @@ class PixelHistogram:
 
         Args:
             anomaly_map: Scores (H, W), higher = more anomalous.
-            mask: Ground truth (H, W), True = defect; all False for a good image.
-
-        Raises:
-            ValueError: The shapes differ, the mask is not bool, or a score is NaN.
+            mask: Ground truth (H, W), bool, True = defect; all False for a good image.
         """
         if anomaly_map.ndim != 2 or anomaly_map.shape != mask.shape:
             raise ValueError(

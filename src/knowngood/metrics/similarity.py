@@ -6,14 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 
-SIGMA = 1.5
-"""Standard deviation of the window, in pixels."""
-
-RADIUS = 5
-"""Pixels of the window to each side of its centre: it is 11 x 11."""
-
-C1, C2 = 0.01**2, 0.03**2
-"""They limit the weight of dark and flat places, in images from 0 to 1."""
+SIGMA = 1.5  # standard deviation of the window, in pixels
+RADIUS = 5  # pixels of the window to each side of its centre: it is 11 x 11
+C1, C2 = 0.01**2, 0.03**2  # limit the weight of dark and flat places, in images from 0 to 1
 
 
 def ssim(first: ArrayLike, second: ArrayLike) -> float:

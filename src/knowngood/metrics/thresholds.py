@@ -1,9 +1,10 @@
 """The rules that choose a threshold; a part is rejected when its score is strictly greater.
 
-From good parts alone: `conformal` and `own_odds`. From labelled validation data: `f1_max`, `youden`,
-`lowest_cost`, `recall` and `even_odds`; these raise a DataError without good samples or without defects. All
-of these but the last put the threshold midway between two neighbouring scores, and of several equally good
-thresholds they take the highest: the fewest false rejects. None of them may see the test set.
+From held-out good parts alone: `conformal` and `own_odds`. From labelled validation data: `f1_max`, `youden`,
+`lowest_cost`, `recall` and `even_odds`. All of these but the last put the threshold midway between two
+neighbouring scores, and of several equally good thresholds they take the highest: the fewest false rejects.
+None of them may see the test set. A setting out of range raises a RecipeError; scores without good samples,
+without defects, or that do not separate the two raise a DataError.
 """
 
 from __future__ import annotations
@@ -58,11 +59,7 @@ class Threshold:
 def own_odds(held_out: ArrayLike) -> Threshold:
     """Return the threshold of a classifier whose scores are the log odds of a defect: 0.
 
-    Args:
-        held_out: Scores (n,) of good images that the model was not fitted on; they only give the bound.
-
-    Raises:
-        DataError: There are no held-out scores.
+    The scores (n,) of held-out good images only give the bound.
 
     Example:
         >>> own_odds([-2.0, -1.0, 0.5]).above
@@ -87,10 +84,6 @@ def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
     Args:
         held_out: Scores (n,) of good images that the model was not fitted on.
         max_false_reject: The false-reject rate a, between 0 and 1.
-
-    Raises:
-        RecipeError: The rate is not between 0 and 1.
-        DataError: There are no held-out scores.
 
     Example:
         >>> chosen = conformal(np.arange(1.0, 100.0), max_false_reject=0.05)
@@ -167,9 +160,6 @@ def lowest_cost(
         escape_cost: Cost of accepting one defect, in the same unit; or that of each sample (N,), where the
             values at good samples are ignored.
 
-    Raises:
-        RecipeError: A cost is not a positive number.
-
     Example:
         >>> defect, scores = [False, False, True, True], [1.0, 3.0, 2.0, 4.0]
         >>> lowest_cost(defect, scores, false_reject_cost=1, escape_cost=10).value
@@ -214,9 +204,6 @@ def even_odds(defect: ArrayLike, scores: ArrayLike) -> Threshold:
 
     Reference: Platt, "Probabilistic Outputs for Support Vector Machines", in Advances in Large Margin
     Classifiers, 1999.
-
-    Raises:
-        DataError: A class is missing, or defects do not score higher than good samples.
 
     Example:
         >>> round(even_odds([False, False, True, True], [1.0, 2.0, 4.0, 5.0]).value, 3)
