@@ -1,4 +1,8 @@
-"""Decoding of one image, a file or an array, to pixels as they are stored; every bad file is named."""
+"""Decoding of one image, a file or an array, to pixels as they are stored.
+
+A file that cannot be decoded wholly and safely raises an UnreadableImage, an array of another shape or type a
+DataError.
+"""
 
 from __future__ import annotations
 
@@ -69,21 +73,14 @@ def listed(items: Sequence[object]) -> list[str]:
 
 
 def read_header(file: File) -> Header:
-    """Read the header of an image file; an UnreadableImage if `decode` would not accept it."""
+    """Read the header of an image file, with the checks of `decode` that need no pixels."""
     opened = io.BytesIO(file) if isinstance(file, bytes) else file
     with _naming(file), Image.open(opened, formats=FORMATS) as image:
         return _header(image)
 
 
 def decode(source: Source) -> NDArray[Any]:
-    """Decode an image to upright pixels, with the bit depth that it stores.
-
-    Returns:
-        Pixels, uint8 or uint16, (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order.
-
-    Raises:
-        UnreadableImage: The file cannot be decoded, wholly and safely.
-        DataError: The array has another shape or type.
+    """Decode to upright pixels, uint8 or uint16, (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order.
 
     Example:
         >>> decode(np.zeros((8, 9, 1), np.uint16)).shape

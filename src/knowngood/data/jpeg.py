@@ -14,18 +14,12 @@ FRACTIONS = (8, 4, 2)  # of a side: the decoder then omits the high frequencies 
 def decode_jpeg(
     data: bytes, size: tuple[int, int], *, grey: bool, at_least: tuple[int, int] | None
 ) -> NDArray[Any] | None:
-    """Decode a JPEG of one or three channels, strict about damage.
-
-    Args:
-        data: The whole file.
-        size: Height and width that its header states.
-        grey: Whether it has one channel.
-        at_least: Height and width that are enough; None for the full size.
+    """Decode a JPEG of a size (height, width) and one or three channels, at the size that `reduced` chooses.
 
     Returns:
-        Pixels, uint8 (H, W) or (H, W, 3) in RGB order, at the size that `reduced` chooses. None for a file
-        that breaks a rule without its pixels being plainly damaged (bytes too many before a marker, an
-        unknown revision, an end that comes too early): whether to accept it is left to Pillow.
+        Pixels, uint8 (H, W) or (H, W, 3) in RGB order. None for a file that breaks a rule without its pixels
+        being plainly damaged (bytes too many before a marker, an unknown revision, an end that comes too
+        early): whether to accept it is left to Pillow.
 
     Raises:
         ValueError: The pixels are damaged.

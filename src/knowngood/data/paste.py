@@ -87,7 +87,7 @@ def paste(
     small_good, small_defect, small_mask = (_smaller(image, scale) for image in (good, defect, mask))
     parts = part_of(small_good), part_of(small_defect)
     turns = [_turn(rng, turn, mirror) for _ in range(TURNS if turn else 1)]
-    costs, moves, numbers = [], [], []
+    found = []
     for number, matrix in enumerate(turns):
         piece = _cut(small_defect, small_mask, matrix)
         cost = _dissimilarity(_padded(small_good, piece.reach), piece)
@@ -96,16 +96,15 @@ def paste(
             least = parts[1][small_mask].mean() - _LESS
             allowed &= _share(_padded(parts[0].astype(np.uint8), piece.reach), piece) >= least
         allowed &= cost <= _MOST**2
-        places = np.argwhere(allowed)
-        costs.append(cost[allowed])
-        moves.append(places - piece.reach - piece.home)
-        numbers.append(np.full(len(places), number))
-    order = np.argsort(np.concatenate(costs), kind="stable")
-    if not len(order):
+        places = np.argwhere(allowed) - piece.reach - piece.home
+        found.append(np.column_stack([places, np.full(len(places), number), cost[allowed]]))
+    candidates = np.concatenate(found)
+    if not len(candidates):
         return None
-    chosen = order[rng.integers(math.ceil(BEST * len(order)))]
-    piece = _cut(defect, mask, turns[np.concatenate(numbers)[chosen]])
-    corner = piece.home + np.rint(np.concatenate(moves)[chosen] / scale).astype(np.int64)
+    order = np.argsort(candidates[:, -1], kind="stable")
+    *move, number, _ = candidates[order[rng.integers(math.ceil(BEST * len(order)))]]
+    piece = _cut(defect, mask, turns[int(number)])
+    corner = piece.home + np.rint(np.array(move) / scale).astype(np.int64)
     return _blended(good, piece, corner, (math.ceil(1 / scale) - 1) * (_movable(mask) | turn))
 
 
@@ -225,15 +224,15 @@ def _dissimilarity(padded: Image, piece: _Piece) -> Numbers:
     if not rows * columns or not piece.around.any():
         return np.zeros((rows, columns), np.float32)
     around = piece.around.astype(np.uint8)
-    squares: Numbers = cv2.matchTemplate(grey, own, cv2.TM_SQDIFF, mask=around).astype(np.float32)
-    return squares / np.float32(around.sum())
+    squares = cv2.matchTemplate(grey, own, cv2.TM_SQDIFF, mask=around)
+    return np.asarray(squares / np.float32(around.sum()), np.float32)
 
 
 def _share(padded: Image, piece: _Piece) -> Numbers:
     """Return the share of the defect that is on the part `(H, W)`, per place as in `_dissimilarity`."""
     inside = piece.inside.astype(np.float32)
-    covered: Numbers = cv2.matchTemplate(padded.astype(np.float32), inside, cv2.TM_CCORR).astype(np.float32)
-    return covered / np.float32(inside.sum())
+    covered = cv2.matchTemplate(padded.astype(np.float32), inside, cv2.TM_CCORR)
+    return np.asarray(covered / np.float32(inside.sum()), np.float32)
 
 
 def _movable(mask: Mask) -> Mask:
@@ -245,8 +244,7 @@ def _near(mask: Mask, piece: _Piece, shape: tuple[int, ...]) -> Mask:
     """Return which places, as in `_dissimilarity`, are near to that of the defect in its own image."""
     away = np.abs(np.indices(shape) - (piece.home + piece.reach)[:, None, None])
     most = _movable(mask) * int(SHIFT * min(mask.shape))
-    near: Mask = (away <= most[:, None, None]).all(axis=0)
-    return near
+    return np.asarray((away <= most[:, None, None]).all(axis=0), np.bool_)
 
 
 def _blended(good: Image, piece: _Piece, corner: NDArray[np.int64], steps: NDArray[np.int64]) -> Image | None:

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 def pixel_chunks(data: bytes) -> bytes:
     """Check that every chunk of a PNG file is whole, and return a PNG of IHDR, IDAT and IEND alone.
 
-    The others only make the decoder complain (of a colour profile it dislikes) or add an alpha channel.
-
-    Raises:
-        ValueError: The file is truncated or damaged.
+    The others only make the decoder complain (of a colour profile it dislikes) or add an alpha channel. A
+    file that is truncated or damaged raises a ValueError.
     """
     view = memoryview(data)
     kept = [view[:8]]
@@ -42,9 +40,6 @@ def decode_png(chunks: bytes, into: NDArray[np.uint8] | None = None) -> NDArray[
     Args:
         chunks: The result of `pixel_chunks`, of a file whose size was checked.
         into: An array of the pixels' own shape and type to write them to; None for a new one.
-
-    Returns:
-        Pixels, uint8 or uint16, (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order.
 
     Raises:
         ValueError: The pixels are damaged, or fewer than the header promises.

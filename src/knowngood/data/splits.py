@@ -28,7 +28,7 @@ def assign_split(
         seed: Seed of the split.
 
     Returns:
-        A copy with the column ``split``, ``train`` or ``test``, and `SPLIT_MADE` among its attributes.
+        A copy with the column ``split``, ``train`` or ``test``, and the attribute `SPLIT_MADE`.
 
     Example:
         >>> table = pd.DataFrame({"label": ["good"] * 10 + ["defect"], "defect": [""] * 10 + ["dent"]})
@@ -57,7 +57,7 @@ def assign_split(
 def folds(
     n: int, k: int, seed: int, groups: Sequence[Any] | None = None, classes: Sequence[Any] | None = None
 ) -> NDArray[np.int64]:
-    """Assign n images to k folds of a cross-validation, as equal in size as the groups allow.
+    """Number the folds (n,) of a cross-validation, as equal in size as the groups allow.
 
     Args:
         n: Number of images.
@@ -66,9 +66,6 @@ def folds(
         groups: One value per image; images of one group (the same part photographed twice) share a fold.
         classes: One value per image; each class is spread evenly over the folds. A group counts as the class
             of its first image.
-
-    Returns:
-        The fold of each image, int (n,), from 0 on.
 
     Raises:
         DataError: There are fewer than two images or groups.
