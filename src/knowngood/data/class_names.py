@@ -14,7 +14,8 @@ from knowngood.data.imageset import ImageSet
 from knowngood.errors import DataError
 
 LEAST = 2  # images or groups of a class: one to fit on and one to hold out
-_ALIKE, _ALIKE_WORDS = 0.85, 0.7  # least similarity of a misspelt name, and of those of its words that differ
+_ALIKE = 0.85  # least similarity of a misspelt name to the correct one
+_ALIKE_WORDS = 0.7  # least similarity of the words in which the two differ
 _RARE = 0.25  # a name may be a misspelling of another that is used at least four times as often
 
 
@@ -55,7 +56,7 @@ def similar_names(counts: Mapping[str, int]) -> list[tuple[str, str]]:
 
 
 def check_classes(images: ImageSet) -> None:
-    """Check that good images have classes that can be told apart.
+    """Check that good images have several classes with enough images of each.
 
     Raises:
         DataError: Classes are not known, or not of every image; there is only one; or one has too few images.

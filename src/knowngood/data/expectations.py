@@ -16,13 +16,9 @@ Counts = Mapping[tuple[str, str], int]
 GOOD = "good"
 FEW = 1000  # fewer images are few for a network that is trained from scratch
 FEW_GOOD = 24  # fewer good images in the train split are few for a detector
-FEW_OF_A_TYPE = (
-    10  # with fewer images of a defect type, one more or less changes its recall by more than 10 %
-)
-UNEVEN, VERY_UNEVEN = (
-    1.5,
-    10.0,
-)  # above the first ratio accuracy misleads, above the second an unweighted loss
+FEW_OF_A_TYPE = 10  # with fewer images of a type, one more or less changes its recall by more than 10 %
+UNEVEN = 1.5  # above this ratio of classes accuracy misleads
+VERY_UNEVEN = 10.0  # above this ratio of classes an unweighted loss misleads
 CONFIDENCE = 0.95
 
 

@@ -22,10 +22,8 @@ SIDE = 96
 
 _FEWEST = 8  # among fewer images it is unknown how much different ones differ
 _NEAR = 0.06  # the share of the difference to other images below which an image is a copy
-_FAINT, _FAINT_NEAR = (
-    0.25,
-    0.25,
-)  # so few grey levels are what saving as JPEG leaves; then this share is enough
+_FAINT = 0.25  # grey levels that saving as JPEG may leave
+_FAINT_NEAR = 0.25  # the share that suffices for so faint a difference
 _BLUR = 1.5  # pixels: a shift by half a pixel changes nothing but the position
 _MARGIN = SIDE // 16  # pixels that a shift may bring in from outside, and that are therefore ignored
 _FARTHEST = SIDE / 25

@@ -21,9 +21,7 @@ from knowngood.metrics.checks import checked_pairs, checked_scores
 from knowngood.metrics.ranking import cut
 from knowngood.metrics.rates import clopper_pearson_upper
 
-_RIDGE = (
-    1e-4  # keeps the curve of `even_odds` from growing ever steeper where a threshold separates all scores
-)
+_RIDGE = 1e-4  # keeps the curve of `even_odds` finite where a threshold separates all scores
 _FARTHEST = 10.0  # standard deviations to which `even_odds` clips scores
 _LEAST_SLOPE = 1e-3  # of the log odds per standard deviation; below it scores do not separate the classes
 
