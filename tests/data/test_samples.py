@@ -56,6 +56,7 @@ def test_a_folder_is_recognised(widget):
         ("train", "good"): 24,
     }
     pd.testing.assert_frame_equal(table, check_samples(table))
+    pd.testing.assert_frame_equal(table, load_samples(table))
 
 
 def test_what_may_be_missing_is_filled_in():

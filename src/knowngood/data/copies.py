@@ -18,21 +18,13 @@ Groups = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True)
 class Copies:
-    """Groups of files that show the same image.
+    """Groups of files that show the same image."""
 
-    Args:
-        duplicates: Files with the same bytes, within one split.
-        leaks: Files with the same bytes in both splits: the test set is then no test.
-        contradictions: Files with the same bytes but different classes; they are in one of the above, too.
-        near_duplicates: Files that are not the same but copies, within one split.
-        near_leaks: Such files in both splits.
-    """
-
-    duplicates: Groups
-    leaks: Groups
-    contradictions: Groups
-    near_duplicates: Groups
-    near_leaks: Groups
+    duplicates: Groups  # files with the same bytes, within one split
+    leaks: Groups  # files with the same bytes in both splits: the test set is then no test
+    contradictions: Groups  # files with the same bytes but different classes; they are above, too
+    near_duplicates: Groups  # files that are not the same but copies, within one split
+    near_leaks: Groups  # such files in both splits
 
 
 def find_copies(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from knowngood.data.class_names import LEAST, class_of_each, similar_names
 from knowngood.data.decoding import read_header
 from knowngood.data.imageset import GOOD
-from knowngood.data.samples import Selection, check_samples, fingerprint, load_samples
+from knowngood.data.samples import Selection, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError, RecipeError, UnreadableImage
 
@@ -34,7 +34,7 @@ def with_defects_to_learn(
     parts stay where they are.
 
     Args:
-        data: A folder or a table, as `knowngood.data.samples.load_samples` takes it, or the table itself.
+        data: A folder or a table, as `knowngood.data.samples.load_samples` takes it.
         share: Share of each defect type to train on, between 0 and 1.
         seed: Seed of the split.
 
@@ -45,7 +45,7 @@ def with_defects_to_learn(
     """
     if not 0 < share < 1:
         raise RecipeError(f"defect_share={share} must be between 0 and 1, so that both sides have defects")
-    table = check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data)
+    table = load_samples(data)
     if ((table["label"] == "defect") & (table["split"] == "train")).any():
         return table
     divided = assign_split(table, defect_share=share, seed=seed)
@@ -58,7 +58,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
     """Select the images of a table's train split, with their classes.
 
     Args:
-        table: Samples, as `check_samples` returns them.
+        table: Samples, as `load_samples` returns them.
         by: One of `BY`; `auto` is `type` where the type of every defect is known, else `label`.
 
     Raises:
@@ -68,7 +68,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
 
     Example:
         >>> rows = {"path": list("abcd"), "split": "train", "label": ["good", "good", "defect", "defect"]}
-        >>> labelled(check_samples(pd.DataFrame(rows))).classes
+        >>> labelled(load_samples(pd.DataFrame(rows))).classes
         ['good', 'good', 'defect', 'defect']
     """
     if by not in BY:

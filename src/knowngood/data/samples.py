@@ -34,17 +34,19 @@ class Selection(NamedTuple):
     masks: list[str] | None = None
 
 
-def load_samples(path: str | Path) -> pd.DataFrame:
+def load_samples(data: str | Path | pd.DataFrame) -> pd.DataFrame:
     """List the samples of a folder or a table.
 
     Args:
-        path: A folder in a known layout (see `knowngood.data.layouts`), or a CSV or Parquet table for
-            `check_samples`, whose relative paths start from the table's folder.
+        data: A folder in a known layout (see `knowngood.data.layouts`), a CSV or Parquet table for
+            `check_samples`, whose relative paths start from the table's folder, or the table itself.
 
     Raises:
         DataError: The path does not exist, or is neither such a folder nor such a table.
     """
-    path = Path(path)
+    if isinstance(data, pd.DataFrame):
+        return check_samples(data)
+    path = Path(data)
     try:
         if path.is_dir():
             return recognise(path)[1]
@@ -127,9 +129,9 @@ def good_sources(
     """List the good images to fit on.
 
     Args:
-        data: A folder or a table, as `load_samples` takes it, or the table itself, for the good images of its
-            train split. Or good images alone: a sequence of files and arrays (see
-            `knowngood.data.images.read_image`), or one array (N, H, W) or (N, H, W, 3) of uint8 or uint16.
+        data: Input of `load_samples`, for the good images of its train split; or good images alone, as a
+            sequence of files and arrays (see `knowngood.data.images.read_image`) or one array (N, H, W) or
+            (N, H, W, 3) of uint8 or uint16.
         classes: The class of each image, where images are given alone.
 
     Raises:
@@ -144,7 +146,7 @@ def good_sources(
     if isinstance(data, str | Path | pd.DataFrame):
         if classes is not None:
             raise DataError("classes go with images given alone; a table has them in a column 'class'")
-        good = good_train(check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data))
+        good = good_train(load_samples(data))
         columns = (good[name].tolist() if name in good else None for name in ("class", "group"))
         return Selection(good["path"].tolist(), *columns)
     # Three or four columns are no image: such an array is one image in colour.

@@ -15,19 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class ClassFigures(NamedTuple):
-    """Precision, recall and F1 per class.
+    """Precision, recall and F1 per class, each `(C,)`."""
 
-    Attributes:
-        precision: `(C,)`; NaN where the class is never predicted.
-        recall: `(C,)`; NaN where the class has no images.
-        f1: Harmonic mean of both `(C,)`; NaN where the class neither occurs nor is predicted.
-        support: Images of each class, int `(C,)`.
-    """
-
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    f1: NDArray[np.float64]
-    support: NDArray[np.int64]
+    precision: NDArray[np.float64]  # NaN where the class is never predicted
+    recall: NDArray[np.float64]  # NaN where the class has no images
+    f1: NDArray[np.float64]  # harmonic mean of both; NaN where the class neither occurs nor is predicted
+    support: NDArray[np.int64]  # number of images
 
 
 def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:

@@ -31,22 +31,16 @@ class Rate:
 class Confusion(NamedTuple):
     """The confusion matrix of a threshold.
 
-    Args:
-        true_accept: Good samples accepted.
-        false_reject: Good samples rejected (overkill).
-        escape: Defects accepted (underkill).
-        true_reject: Defects rejected.
-
     Example:
         >>> found = Confusion(true_accept=57, false_reject=3, escape=1, true_reject=9)
         >>> found.false_reject_rate().value, found.escape_rate().value
         (0.05, 0.1)
     """
 
-    true_accept: int
-    false_reject: int
-    escape: int
-    true_reject: int
+    true_accept: int  # good samples accepted
+    false_reject: int  # good samples rejected (overkill)
+    escape: int  # defects accepted (underkill)
+    true_reject: int  # defects rejected
 
     def false_reject_rate(self) -> Rate:
         """Return the share of the good samples that are rejected."""

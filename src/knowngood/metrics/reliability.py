@@ -18,17 +18,11 @@ _STEPS = 61
 
 
 class Reliability(NamedTuple):
-    """Confidence and accuracy of predictions, in bins of confidence of equal width.
+    """Confidence and accuracy of predictions, in B bins of confidence of equal width, each `(B,)`."""
 
-    Attributes:
-        answers: Number of predictions in each bin `(B,)`.
-        confidence: Their mean confidence `(B,)`; 0 in an empty bin.
-        accuracy: Their accuracy `(B,)`; 0 in an empty bin.
-    """
-
-    answers: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
+    answers: NDArray[np.int64]  # number of predictions
+    confidence: NDArray[np.float64]  # their mean; 0 in an empty bin
+    accuracy: NDArray[np.float64]  # 0 in an empty bin
 
     @property
     def expected_error(self) -> float:
