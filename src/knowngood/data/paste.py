@@ -87,7 +87,7 @@ def paste(
     small_good, small_defect, small_mask = (_smaller(image, scale) for image in (good, defect, mask))
     parts = part_of(small_good), part_of(small_defect)
     turns = [_turn(rng, turn, mirror) for _ in range(TURNS if turn else 1)]
-    found = []
+    costs, moves, numbers = [], [], []
     for number, matrix in enumerate(turns):
         piece = _cut(small_defect, small_mask, matrix)
         cost = _dissimilarity(_padded(small_good, piece.reach), piece)
@@ -96,15 +96,16 @@ def paste(
             least = parts[1][small_mask].mean() - _LESS
             allowed &= _share(_padded(parts[0].astype(np.uint8), piece.reach), piece) >= least
         allowed &= cost <= _MOST**2
-        places = np.argwhere(allowed) - piece.reach - piece.home
-        found.append(np.column_stack([places, np.full(len(places), number), cost[allowed]]))
-    candidates = np.concatenate(found)
-    if not len(candidates):
+        places = np.argwhere(allowed)
+        costs.append(cost[allowed])
+        moves.append(places - piece.reach - piece.home)
+        numbers.append(np.full(len(places), number))
+    order = np.argsort(np.concatenate(costs), kind="stable")
+    if not len(order):
         return None
-    order = np.argsort(candidates[:, -1], kind="stable")
-    *move, number, _ = candidates[order[rng.integers(math.ceil(BEST * len(order)))]]
-    piece = _cut(defect, mask, turns[int(number)])
-    corner = piece.home + np.rint(np.array(move) / scale).astype(np.int64)
+    chosen = order[rng.integers(math.ceil(BEST * len(order)))]
+    piece = _cut(defect, mask, turns[np.concatenate(numbers)[chosen]])
+    corner = piece.home + np.rint(np.concatenate(moves)[chosen] / scale).astype(np.int64)
     return _blended(good, piece, corner, (math.ceil(1 / scale) - 1) * (_movable(mask) | turn))
 
 
