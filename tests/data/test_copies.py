@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from knowngood.data.copies import find_copies
+from knowngood.data.copies import Copies, find_copies
 from knowngood.data.images import read_image
 from knowngood.data.near_duplicates import thumbnail
 
@@ -14,19 +14,21 @@ def found(widget, tmp_path):
 
     def found(*others):
         rows = [(str(part), "train", "good") for part in parts]
-        for number, (part, changed, split, kind) in enumerate(others):
+        for number, (part, changed, split, name) in enumerate(others):
             path = tmp_path / f"{number}.{'jpg' if changed else 'png'}"
             if changed:
                 Image.open(parts[part]).save(path, quality=94 + number)
             else:
                 path.write_bytes(parts[part].read_bytes())
-            rows.append((str(path), split, kind))
+            rows.append((str(path), split, name))
         table = pd.DataFrame(rows, columns=["path", "split", "class_name"])
         copies = find_copies(table, {path: thumbnail(read_image(path)) for path in table["path"]})
         short = {str(part): number for number, part in enumerate(parts)}
         short |= {row[0]: f"other {number}" for number, row in enumerate(rows[len(parts) :])}
-        named = [tuple(tuple(short[file] for file in group) for group in groups) for groups in copies]
-        return dict(zip(copies._fields, named, strict=True))
+        return {
+            name: tuple(tuple(short[file] for file in group) for group in groups)
+            for name, groups in vars(copies).items()
+        }
 
     return found
 
@@ -67,4 +69,4 @@ def test_contradictions(found):
 
 def test_no_images():
     empty = pd.DataFrame({"path": [], "split": [], "class_name": []}).astype(str)
-    assert find_copies(empty, {}) == ((), (), (), (), ())
+    assert find_copies(empty, {}) == Copies((), (), (), (), ())

@@ -35,7 +35,7 @@ def test_a_sound_data_set(widget):
         "test, good: 8",
         "test, scratch: 6",
         "good to defects: 32 to 6 (5.3 to 1)",
-        "largest to smallest kind: 'good' to 'scratch', 32 to 6 (5.3 to 1)",
+        "largest to smallest class: 'good' to 'scratch', 32 to 6 (5.3 to 1)",
         "effective numbers of images: good 21.8, scratch 5.62 (beta = 37/38)",
         "sizes (height x width): 96 x 96 (38)",
         "pixels: RGB (38)",
@@ -103,13 +103,13 @@ def test_contradictory_labels(data):
     assert "images with several labels: 1" in found.lines()
 
 
-def test_a_type_that_looks_like_a_slip(data):
+def test_a_type_whose_name_looks_misspelt(data):
     (data / "test/scrtach").mkdir()
     shutil.move(data / "test/scratch/005.png", data / "test/scrtach/005.png")
     found = describe(data)
     assert found.similar_names == (("scrtach", "scratch"),)
     lines = found.lines()
-    assert lines[lines.index("kinds whose name looks like a slip: 1") + 1] == "  'scrtach' beside 'scratch'"
+    assert lines[lines.index("classes whose name looks misspelt: 1") + 1] == "  'scrtach' beside 'scratch'"
     assert any("defect type 'scrtach' has one image" in line for line in lines)
 
 
@@ -132,7 +132,7 @@ def test_a_data_set_without_masks(data):
     shutil.rmtree(data / "ground_truth")
     found = describe(data)
     assert len(found.without_mask) == 6
-    assert "no masks: where a defect lies cannot be checked" in found.lines()
+    assert "no masks: the position of defects cannot be checked" in found.lines()
     assert not any("without a mask" in line for line in found.lines())
 
 
@@ -158,7 +158,7 @@ def test_a_table(widget, tmp_path):
 def test_progress_is_told_to_the_end(widget):
     told = []
     describe(widget, progress=lambda *news: told.append(news))
-    assert told[:38] == [("looking through images", done, 38) for done in range(1, 39)]
+    assert told[:38] == [("reading images", done, 38) for done in range(1, 39)]
     assert {stage for stage, _, _ in told[38:]} == {"comparing images"}
     assert told[-1][1] == told[-1][2] == len(told) - 38
 

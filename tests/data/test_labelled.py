@@ -17,11 +17,11 @@ from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError, RecipeError
 
 
-def samples(kinds, split="train", **columns):
-    """A checked table from `kind: number`, in which `?` is a defect without a type; no file is there."""
+def samples(classes, split="train", **columns):
+    """A checked table from `class: number`, in which `?` is a defect without a type; no file is there."""
     rows = [
-        {"path": f"{kind}/{number}.png", "label": "good" if kind == "good" else "defect", "defect": kind}
-        for kind, count in kinds.items()
+        {"path": f"{name}/{number}.png", "label": "good" if name == "good" else "defect", "defect": name}
+        for name, count in classes.items()
         for number in range(count)
     ]
     table = pd.DataFrame(rows)
@@ -41,8 +41,8 @@ def counts(images):
 
 
 def counted(table):
-    kinds = table["defect"].where(table["label"] == "defect", "good")
-    return table.groupby([table["split"], kinds]).size().to_dict()
+    classes = table["defect"].where(table["label"] == "defect", "good")
+    return table.groupby([table["split"], classes]).size().to_dict()
 
 
 def written(folder, names):
@@ -74,7 +74,7 @@ def test_of_a_folder_whose_defects_are_all_test_images_these_alone_are_divided(t
         tmp_path / "widget",
         [
             *(f"train/good/{n}.png" for n in range(6)),
-            *(f"test/{kind}/{n}.png" for kind in ("good", "dent", "hole") for n in range(10)),
+            *(f"test/{name}/{n}.png" for name in ("good", "dent", "hole") for n in range(10)),
         ],
     )
     before = load_samples(folder)
@@ -94,12 +94,12 @@ def test_of_a_folder_whose_defects_are_all_test_images_these_alone_are_divided(t
 
 def test_of_class_folders_good_parts_and_defects_are_divided(tmp_path):
     folder = written(
-        tmp_path / "lot", [f"{kind}/{n}.png" for kind in ("good", "dent", "hole") for n in range(10)]
+        tmp_path / "lot", [f"{name}/{n}.png" for name in ("good", "dent", "hole") for n in range(10)]
     )
     table = with_defects_to_learn(folder)
     assert counted(table) == {
-        (split, kind): count
-        for kind in ("good", "dent", "hole")
+        (split, name): count
+        for name in ("good", "dent", "hole")
         for split, count in (("train", 7), ("test", 3))
     }
     assert table.attrs[SPLIT_MADE]
@@ -147,15 +147,15 @@ def test_the_table_itself_does_not_change():
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.2, 1.5, np.nan])
 def test_a_share_that_leaves_a_side_without_defects(share):
-    with pytest.raises(RecipeError, match="must lie between 0 and 1") as error:
+    with pytest.raises(RecipeError, match="must be between 0 and 1") as error:
         with_defects_to_learn(samples({"good": 4, "dent": 4}), share)
     assert f"defect_share={share}" in told(error)
 
 
-# --- kinds
+# --- classes
 
 
-def test_kinds_are_numbered_good_first_then_by_name():
+def test_classes_are_numbered_good_first_then_by_name():
     table = samples({"scratch": 3, "good": 4, "dent": 2})
     found = labelled(table)
     assert found.names == ["good", "dent", "scratch"]
@@ -213,8 +213,8 @@ def test_a_missing_type_among_the_test_images_does_not_matter():
 
 
 def test_a_way_to_tell_apart_that_is_not_known():
-    with pytest.raises(RecipeError, match="by='kind' is not known; take auto, type, label"):
-        labelled(samples({"good": 2, "dent": 2}), "kind")
+    with pytest.raises(RecipeError, match="by='class' is not known; take auto, type, label"):
+        labelled(samples({"good": 2, "dent": 2}), "class")
 
 
 def test_a_defect_whose_type_is_good_is_a_contradiction():
@@ -225,12 +225,12 @@ def test_a_defect_whose_type_is_good_is_a_contradiction():
         )
 
 
-def test_numbers_of_kinds_that_are_known():
-    kinds = np.array(["good", "dent", "scratch"])
-    assert numbers_among(kinds, ["good", "dent", "hole"]).tolist() == [0, 1, -1]
-    assert numbers_among(kinds, ["good", "defect"]).tolist() == [0, 1, 1]
+def test_numbers_of_classes_that_are_known():
+    classes = np.array(["good", "dent", "scratch"])
+    assert numbers_among(classes, ["good", "dent", "hole"]).tolist() == [0, 1, -1]
+    assert numbers_among(classes, ["good", "defect"]).tolist() == [0, 1, 1]
     # With other types beside it, `defect` is a type like any other.
-    assert numbers_among(kinds, ["good", "defect", "hole"]).tolist() == [0, -1, -1]
+    assert numbers_among(classes, ["good", "defect", "hole"]).tolist() == [0, -1, -1]
     assert numbers_among([], ["good", "defect"]).tolist() == []
 
 
@@ -238,26 +238,26 @@ def test_numbers_of_kinds_that_are_known():
 
 
 @pytest.mark.parametrize(
-    ("kinds", "missing"), [({"dent": 3}, "there is no good image"), ({"good": 3}, "there is no defect")]
+    ("classes", "missing"), [({"dent": 3}, "there is no good image"), ({"good": 3}, "there is no defect")]
 )
-def test_good_parts_or_defects_alone(kinds, missing):
+def test_good_parts_or_defects_alone(classes, missing):
     with pytest.raises(DataError, match=missing) as error:
-        labelled(samples(kinds))
+        labelled(samples(classes))
     assert "`knowngood fit`" in told(error)
 
 
 @pytest.mark.parametrize("single", ["good", "hole"])
-def test_a_single_image_of_a_kind(single):
+def test_a_single_image_of_a_class(single):
     with pytest.raises(DataError, match=f"'{single}' has one image to train on") as error:
         labelled(samples({"good": 5, "hole": 5, "dent": 5} | {single: 1}))
     message = told(error)
-    assert "at least 2 are needed, one to learn from and one to hold out" in message
+    assert "at least 2 are needed, one to train on and one to hold out" in message
     assert "by=label" in message
     assert "did you mean" not in message
 
 
 def test_a_single_image_of_a_name_that_is_like_another():
-    """Not near enough for a slip where both are rare, near enough for a hint."""
+    """Not near enough for a misspelling where both are rare, near enough for a hint."""
     with pytest.raises(DataError, match="one image to train on") as error:
         labelled(samples({"good": 5, "scratched": 1, "scratch": 3}))
     assert "or did you mean 'scratch'?" in told(error)
@@ -278,7 +278,7 @@ def test_photographs_of_one_part_are_one_image():
 
 
 @pytest.mark.parametrize(
-    ("slip", "right", "counts"),
+    ("misspelt", "right", "counts"),
     [
         ("scratch_haed", "scratch_head", (2, 10)),
         ("Scratch ", "scratch", (5, 8)),
@@ -286,26 +286,26 @@ def test_photographs_of_one_part_are_one_image():
         ("Good", "good", (3, 12)),
     ],
 )
-def test_a_slip_in_a_name(slip, right, counts):
-    kinds = {"good": 12, slip: counts[0], right: counts[1]}
-    with pytest.raises(DataError, match="looks like a slip of") as error:
-        labelled(samples(kinds))
+def test_a_misspelt_name(misspelt, right, counts):
+    classes = {"good": 12, misspelt: counts[0], right: counts[1]}
+    with pytest.raises(DataError, match="looks like a misspelling of") as error:
+        labelled(samples(classes))
     message = told(error)
-    assert f"{slip!r} ({counts[0]} image(s))" in message
+    assert f"{misspelt!r} ({counts[0]} image(s))" in message
     assert f"did you mean {right!r}?" in message
 
 
-def test_types_with_names_alike_are_no_slip():
+def test_types_with_similar_names_are_not_misspelt():
     table = samples({"good": 12, "scratch_head": 8, "scratch_neck": 2, "type1": 9, "type2": 2})
     assert len(labelled(table).names) == 5
 
 
-def test_a_slip_does_not_matter_where_labels_alone_are_told_apart():
+def test_a_misspelt_name_does_not_matter_where_labels_alone_are_told_apart():
     assert counts(labelled(samples({"good": 12, "scratch_haed": 2, "scratch_head": 10}), "label")) == [12, 12]
 
 
-def test_the_same_image_under_two_kinds(tmp_path):
-    folder = written(tmp_path, [f"{kind}/{n}.png" for kind in ("good", "dent", "hole") for n in range(3)])
+def test_the_same_image_in_two_classes(tmp_path):
+    folder = written(tmp_path, [f"{name}/{n}.png" for name in ("good", "dent", "hole") for n in range(3)])
     (folder / "hole/copy.png").write_bytes((folder / "dent/1.png").read_bytes())
     table = load_samples(folder).assign(split="train")
     with pytest.raises(DataError, match="the same image is 'dent' as ") as error:
@@ -313,17 +313,17 @@ def test_the_same_image_under_two_kinds(tmp_path):
     message = told(error)
     assert f"{str(folder / 'dent/1.png')!r} and 'hole' as {str(folder / 'hole/copy.png')!r}" in message
     assert message.endswith("keep the right one")
-    # Both are defects, and the same image twice of one kind contradicts nothing.
+    # Both are defects, and the same image twice in one class contradicts nothing.
     assert counts(labelled(table, "label")) == [3, 7]
 
 
 def test_the_same_image_good_and_defective(tmp_path):
-    folder = written(tmp_path, [f"{kind}/{n}.png" for kind in ("good", "dent") for n in range(3)])
+    folder = written(tmp_path, [f"{name}/{n}.png" for name in ("good", "dent") for n in range(3)])
     (folder / "good/copy.png").write_bytes((folder / "dent/1.png").read_bytes())
     for by in ("type", "label"):
         with pytest.raises(DataError, match="keep the right one"):
             labelled(load_samples(folder).assign(split="train"), by)
 
 
-def test_files_that_are_not_there_are_not_taken_for_one_image():
+def test_files_that_are_not_there_are_not_one_image():
     assert counts(labelled(samples({"good": 3, "dent": 3}))) == [3, 3]

@@ -282,8 +282,11 @@ class TestClasses:
     @pytest.mark.parametrize(
         ("kinds", "message"),
         [
-            (None, r"nothing says of which class .*column 'class' .*classes=.*patchcore or rotation"),
-            (["", None] * 3, "nothing says of which class"),
+            (
+                None,
+                r"the classes of the good images are not known; .*classes=.*patchcore or rotation",
+            ),
+            (["", None] * 3, "the classes of the good images are not known"),
             (["a"] * 6, "all good images are of one class, 'a'.* take patchcore, or rotation"),
             (["a", "a", "a", "b", "b", "c"], "class 'c' has one good part; .*add images of it or leave"),
             (["a", "b", "a", "b", None, ""], r"2 of 6 good images have no class, such as '\[4\]'; fill in"),

@@ -50,23 +50,27 @@ def test_figures_of_classes_are_scikit_learns(pair):
 @given(answers)
 @settings(deadline=None)
 def test_means_are_scikit_learns(pair):
-    truth, said = pair
-    matrix = confusion_matrix(truth, said, CLASSES)
+    truth, predicted = pair
+    matrix = confusion_matrix(truth, predicted, CLASSES)
     occurring = {"labels": np.unique(truth), "average": "macro", "zero_division": 0}
-    assert accuracy(matrix) == pytest.approx(sklearn.metrics.accuracy_score(truth, said))
-    assert balanced_accuracy(matrix) == pytest.approx(sklearn.metrics.recall_score(truth, said, **occurring))
-    assert macro_f1(matrix) == pytest.approx(sklearn.metrics.f1_score(truth, said, **occurring))
-    assert macro_precision(matrix) == pytest.approx(sklearn.metrics.precision_score(truth, said, **occurring))
+    assert accuracy(matrix) == pytest.approx(sklearn.metrics.accuracy_score(truth, predicted))
+    assert balanced_accuracy(matrix) == pytest.approx(
+        sklearn.metrics.recall_score(truth, predicted, **occurring)
+    )
+    assert macro_f1(matrix) == pytest.approx(sklearn.metrics.f1_score(truth, predicted, **occurring))
+    assert macro_precision(matrix) == pytest.approx(
+        sklearn.metrics.precision_score(truth, predicted, **occurring)
+    )
 
 
 def test_balanced_accuracy_is_that_of_scikit_learn():
-    truth, said = np.random.default_rng(0).integers(0, 3, (2, 50))
-    wanted = sklearn.metrics.balanced_accuracy_score(truth, said)
-    assert balanced_accuracy(confusion_matrix(truth, said, 3)) == pytest.approx(wanted)
+    truth, predicted = np.random.default_rng(0).integers(0, 3, (2, 50))
+    wanted = sklearn.metrics.balanced_accuracy_score(truth, predicted)
+    assert balanced_accuracy(confusion_matrix(truth, predicted, 3)) == pytest.approx(wanted)
 
 
 def test_undefined_figures_are_nan_and_no_others():
-    # Class 0 is found, 1 occurs and is never said, 2 is said and never occurs, 3 does neither.
+    # Class 0 is found, 1 occurs and is never predicted, 2 is predicted and never occurs, 3 does neither.
     matrix = [[2, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     found = class_figures(matrix)
     assert isinstance(found, ClassFigures)
@@ -109,19 +113,19 @@ def test_a_matrix_that_is_none_is_refused(mean):
 
 
 @pytest.mark.parametrize(
-    ("truth", "said", "classes", "message"),
+    ("truth", "predicted", "classes", "message"),
     [
         ([0, 1], [0], 2, r"same length; got \(2,\) and \(1,\)"),
         ([0, 2], [0, 1], 2, "truth must be from 0 to 1; 1 of 2 are not"),
-        ([0, 1], [-1, -1], 2, "said must be from 0 to 1; 2 of 2 are not"),
+        ([0, 1], [-1, -1], 2, "predicted must be from 0 to 1; 2 of 2 are not"),
         ([0.0, 1.0], [0, 1], 2, "truth must be int .*; got float64"),
         ([[0, 1]], [0, 1], 2, r"truth must be int \(N,\).*; got int64 \(1, 2\)"),
         ([0], [0], 0, "truth must be from 0 to -1"),
     ],
 )
-def test_answers_that_do_not_fit_are_refused(truth, said, classes, message):
+def test_answers_that_do_not_fit_are_refused(truth, predicted, classes, message):
     with pytest.raises(ValueError, match=message):
-        confusion_matrix(truth, said, classes)
+        confusion_matrix(truth, predicted, classes)
 
 
 def test_small_integers_do_not_overflow():

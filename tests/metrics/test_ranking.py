@@ -36,18 +36,18 @@ def test_auroc_and_average_precision_equal_scikit_learn(sample):
 def test_roc_curve_equals_scikit_learn(sample):
     defect, scores = sample
     fpr, tpr, _ = sklearn.metrics.roc_curve(defect, scores, drop_intermediate=False)
-    false_reject_rate, recall, _ = ranking.roc_curve(defect, scores)
-    np.testing.assert_allclose(false_reject_rate, fpr, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(recall, tpr, rtol=0, atol=1e-12)
+    cuts = ranking.cut(defect, scores)
+    np.testing.assert_allclose(cuts.false_reject_rate, fpr, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(cuts.recall, tpr, rtol=0, atol=1e-12)
 
 
 @given(labelled())
 def test_precision_recall_curve_equals_scikit_learn(sample):
     defect, scores = sample
     expected_precision, expected_recall, _ = sklearn.metrics.precision_recall_curve(defect, scores)
-    precision, recall, _ = ranking.precision_recall_curve(defect, scores)
-    np.testing.assert_allclose(precision[::-1], expected_precision, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(recall[::-1], expected_recall, rtol=0, atol=1e-12)
+    cuts = ranking.cut(defect, scores)
+    np.testing.assert_allclose(cuts.precision[::-1], expected_precision, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(cuts.recall[::-1], expected_recall, rtol=0, atol=1e-12)
 
 
 @given(labelled())
@@ -100,7 +100,7 @@ def test_threshold_lies_midway_between_neighbouring_scores():
     ("defect", "counts"), [([True] * 3, "0 good and 3"), ([False] * 3, "3 good and 0"), ([], "0 good and 0")]
 )
 def test_one_class_alone_cannot_be_ranked(defect, counts):
-    for metric in (ranking.auroc, ranking.average_precision, ranking.f1_max, ranking.roc_curve):
+    for metric in (ranking.auroc, ranking.average_precision, ranking.f1_max, ranking.cut):
         with pytest.raises(ValueError, match=f"ranking needs good and defect samples; got {counts} defects"):
             metric(defect, np.arange(len(defect), dtype=float))
 

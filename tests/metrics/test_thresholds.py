@@ -276,7 +276,7 @@ def test_even_odds_do_not_hang_on_the_order():
     ],
 )
 def test_even_odds_of_scores_that_tell_nothing_are_refused(scores):
-    with pytest.raises(DataError, match="no line tells them apart; take more data"):
+    with pytest.raises(DataError, match="no threshold separates them; take more data"):
         thresholds.even_odds([False, False, True, True], scores)
 
 

@@ -1,4 +1,4 @@
-"""The kinds of a data set, good and each defect type: which an image is of, and slips in their names."""
+"""The classes of a data set: `good` and each defect type, misspelt names, and those of good images."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from itertools import combinations
 
 import pandas as pd
 
-ALIKE, ALIKE_WORDS = 0.85, 0.7
-"""How much two names must agree as a whole, and in the words in which they differ, to be taken for one."""
+from knowngood.data.decoding import name_of
+from knowngood.data.imageset import ImageSet
+from knowngood.errors import DataError
 
-RARE = 0.25
-"""A name is taken for a slip of another that is used at least four times as often."""
+LEAST = 2  # images or groups of a class: one to fit on and one to hold out
+_ALIKE = 0.85  # least similarity of a misspelt name to the correct one
+_ALIKE_WORDS = 0.7  # least similarity of the words in which the two differ
+_RARE = 0.25  # a name may be a misspelling of another that is used at least four times as often
 
 
 def class_of_each(table: pd.DataFrame) -> pd.Series[str]:
-    """Name the kind of each sample.
-
-    Args:
-        table: Samples.
-
-    Returns:
-        ``good``, or the defect type, or ``defect`` where that is not known.
+    """Return the class of each sample: `good`, its defect type, or `defect` where the type is not known.
 
     Example:
         >>> table = pd.DataFrame({"label": ["good", "defect", "defect"], "defect": ["", "dent", ""]})
@@ -33,15 +30,11 @@ def class_of_each(table: pd.DataFrame) -> pd.Series[str]:
     return table["defect"].where(table["label"] == "defect", "good").replace("", "defect")
 
 
-def similar_names(kinds: Mapping[str, int]) -> list[tuple[str, str]]:
-    """Find kinds whose name looks like a slip of another's.
+def similar_names(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Find class names that look like a misspelling of another, from the number of images per class.
 
-    Two names are taken for one where they differ in nothing but capitals and separators; or where they agree
-    nearly letter by letter, one is rare beside the other, and they differ neither in a number nor in a word
-    of one letter, which tell types apart.
-
-    Args:
-        kinds: Images of each kind.
+    These differ from the other in nothing but capitals and separators; or they are similar letter by letter,
+    rare beside the other, and differ neither in a number nor in a word of one letter, which mark types.
 
     Returns:
         Pairs of the rarer and the more frequent name.
@@ -53,32 +46,62 @@ def similar_names(kinds: Mapping[str, int]) -> list[tuple[str, str]]:
         [('Dent', 'dent')]
     """
     found = []
-    for pair in combinations(kinds, 2):
-        rare, frequent = sorted(pair, key=kinds.__getitem__)
-        one, other = _words(rare), _words(frequent)
-        if one == other or (kinds[rare] <= RARE * kinds[frequent] and _misspelt(one, other)):
+    for pair in combinations(counts, 2):
+        rare, frequent = sorted(pair, key=counts.__getitem__)
+        # words in lower case
+        one, other = (re.split(r"[\s_.-]+", name.strip().casefold()) for name in (rare, frequent))
+        if one == other or (counts[rare] <= _RARE * counts[frequent] and _misspelt(one, other)):
             found.append((rare, frequent))
     return found
 
 
-def _words(name: str) -> list[str]:
-    """Divide a name into words in small letters."""
-    return re.split(r"[\s_.-]+", name.strip().casefold())
+def check_classes(images: ImageSet) -> None:
+    """Check that good images have several classes with enough images of each.
+
+    Raises:
+        DataError: Classes are not known, or not of every image; there is only one; or one has too few images.
+    """
+    if images.classes is None or not any(images.classes):
+        raise DataError(
+            "the classes of the good images are not known; give a table with a column 'class' (in Python "
+            "classes=...), or take a detector that needs no classes, such as patchcore or rotation"
+        )
+    missing = [
+        name_of(source, position)
+        for position, source in enumerate(images.sources)
+        if not images.classes[position]
+    ]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(images)} good images have no class, such as {missing[0]!r}; fill in "
+            "the column 'class' or leave them out"
+        )
+    for name in images.names:
+        if images.group_counts[name] < LEAST:
+            raise DataError(
+                f"class {name!r} has one good part; at least {LEAST} are needed, one to fit on and one "
+                "to hold out: add images of it or leave the class out"
+            )
+    if len(images.names) < LEAST:
+        raise DataError(
+            f"all good images are of one class, {images.names[0]!r}, so there is nothing to tell apart; take "
+            "patchcore, or rotation, which makes its own classes"
+        )
 
 
 def _misspelt(one: list[str], other: list[str]) -> bool:
-    """Say whether a name is nearly another one, letter by letter."""
-    if len(one) != len(other) or _agree("_".join(one), "_".join(other)) < ALIKE:
+    """Whether the words of two names are similar letter by letter."""
+    if len(one) != len(other) or _similarity("_".join(one), "_".join(other)) < _ALIKE:
         return False
-    unlike = [(first, second) for first, second in zip(one, other, strict=True) if first != second]
     return all(
         min(len(first), len(second)) > 1
         and re.findall(r"\d+", first) == re.findall(r"\d+", second)
-        and _agree(first, second) >= ALIKE_WORDS
-        for first, second in unlike
+        and _similarity(first, second) >= _ALIKE_WORDS
+        for first, second in zip(one, other, strict=True)
+        if first != second
     )
 
 
-def _agree(one: str, other: str) -> float:
+def _similarity(one: str, other: str) -> float:
     """The share of letters that two texts have in common, in the same order."""
     return SequenceMatcher(None, one, other).ratio()

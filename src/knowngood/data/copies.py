@@ -1,9 +1,9 @@
-"""Files of a data set that show the same image: the same bytes, or a copy; and whether their labels agree."""
+"""Files of a data set that show the same image, as the same bytes or as a copy, and whether labels agree."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,23 +13,18 @@ from knowngood.data.near_duplicates import SIDE, near_duplicates
 from knowngood.data.samples import fingerprint
 from knowngood.types import Progress, silent
 
+Groups = tuple[tuple[str, ...], ...]
 
-class Copies(NamedTuple):
-    """Groups of files that show the same image.
 
-    Attributes:
-        duplicates: Files with the same bytes, within one split.
-        leaks: Files with the same bytes in both splits.
-        contradictions: Files with the same bytes, but of different kinds; they are in one of the above, too.
-        near_duplicates: Files that are not the same but copies, within one split.
-        near_leaks: Such files in both splits.
-    """
+@dataclass(frozen=True)
+class Copies:
+    """Groups of files that show the same image."""
 
-    duplicates: tuple[tuple[str, ...], ...]
-    leaks: tuple[tuple[str, ...], ...]
-    contradictions: tuple[tuple[str, ...], ...]
-    near_duplicates: tuple[tuple[str, ...], ...]
-    near_leaks: tuple[tuple[str, ...], ...]
+    duplicates: Groups  # files with the same bytes, within one split
+    leaks: Groups  # files with the same bytes in both splits: the test set is then no test
+    contradictions: Groups  # files with the same bytes but different classes; they are above, too
+    near_duplicates: Groups  # files that are not the same but copies, within one split
+    near_leaks: Groups  # such files in both splits
 
 
 def find_copies(
@@ -38,12 +33,9 @@ def find_copies(
     """Find the copies among the images of a data set.
 
     Args:
-        table: Samples, with the columns ``path``, ``split`` and ``kind``: ``good`` or a defect type.
+        table: Samples, with the columns ``path``, ``split`` and ``class_name``.
         thumbnails: The thumbnail of each path, see `knowngood.data.near_duplicates.thumbnail`.
         progress: Called during long work.
-
-    Returns:
-        Groups of files.
 
     Example:
         >>> table = pd.DataFrame({"path": [], "split": [], "class_name": []})
@@ -66,7 +58,7 @@ def find_copies(
 
 
 def _leaks(*tables: pd.DataFrame) -> bool:
-    """Say whether the same image is in both splits."""
+    """Whether the same image is in both splits."""
     return bool(pd.concat(tables)["split"].nunique() > 1)
 
 

@@ -1,11 +1,15 @@
-"""One image file, or array, to pixels as they are stored: every type understood, every bad file named."""
+"""Decoding of one image, a file or an array, to pixels as they are stored.
+
+A file that cannot be decoded wholly and safely raises an UnreadableImage, an array of another shape or type a
+DataError.
+"""
 
 from __future__ import annotations
 
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,40 +29,26 @@ File = str | Path | bytes
 Source = File | NDArray[Any]
 """One image: a file or an array of pixels."""
 
-SMALLEST_SIDE = 8
-"""An image with fewer pixels on a side shows nothing that could be inspected."""
-
 THREADS = min(8, os.cpu_count() or 1)
 """Files that are read at once."""
 
-LARGEST_REUSED = 20_000_000
-"""Pixels of the largest image whose memory a thread keeps for the next one."""
-
+LISTED = 10  # files that a message names before it only counts them
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
-
-TRANSPOSED = (5, 6, 7, 8)
-"""The EXIF orientations that exchange height and width."""
-
+SMALLEST_SIDE = 8  # pixels; a smaller image shows nothing that could be inspected
+LARGEST_REUSED = 20_000_000  # pixels of the largest image whose memory a thread keeps for the next one
+TRANSPOSED = (5, 6, 7, 8)  # the EXIF orientations that exchange height and width
 
 _memory = threading.local()
 
 
 class Header(NamedTuple):
-    """What an image file says of itself before it is decoded.
+    """Size and pixel type of an image file."""
 
-    Args:
-        height: Rows, once the image is turned upright.
-        width: Columns, once the image is turned upright.
-        mode: The pixel type in Pillow's words, such as ``L``, ``RGB``, ``P`` or ``CMYK``.
-        deep: Whether a channel holds 16 bits.
-        orientation: The EXIF orientation that is still to be applied, 1 to 8.
-    """
-
-    height: int
+    height: int  # of the upright image
     width: int
-    mode: str
-    deep: bool
-    orientation: int
+    mode: str  # the pixel type in Pillow's words, such as "L", "RGB", "P" or "CMYK"
+    deep: bool  # whether a channel holds 16 bits
+    orientation: int  # the EXIF orientation that is still to be applied, 1 to 8
 
 
 def name_of(source: Source, position: int) -> str:
@@ -71,35 +61,26 @@ def name_of(source: Source, position: int) -> str:
     return os.fspath(source) if isinstance(source, str | Path) else f"[{position}]"
 
 
-def read_header(file: File) -> Header:
-    """Read the header of an image file, without decoding its pixels.
+def listed(items: Sequence[object]) -> list[str]:
+    """Write a line per item, and after the first ten only the number of the others.
 
-    Args:
-        file: The image file.
-
-    Returns:
-        Its size once upright, and its pixel type.
-
-    Raises:
-        UnreadableImage: The file is missing or is no image that `read_image` would accept.
+    Example:
+        >>> listed(range(12))[8:]
+        ['  8', '  9', '  and 2 more']
     """
+    more = [f"  and {len(items) - LISTED} more"] if len(items) > LISTED else []
+    return [f"  {item}" for item in items[:LISTED]] + more
+
+
+def read_header(file: File) -> Header:
+    """Read the header of an image file, with the checks of `decode` that need no pixels."""
     opened = io.BytesIO(file) if isinstance(file, bytes) else file
     with _naming(file), Image.open(opened, formats=FORMATS) as image:
         return _header(image)
 
 
 def decode(source: Source) -> NDArray[Any]:
-    """Decode an image to upright pixels, as deep as it stores them.
-
-    Args:
-        source: A file or an array.
-
-    Returns:
-        Pixels, uint8 or uint16, (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order.
-
-    Raises:
-        UnreadableImage: The file cannot be decoded, wholly and safely.
-        DataError: The array has another shape or type.
+    """Decode to upright pixels, uint8 or uint16, (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order.
 
     Example:
         >>> decode(np.zeros((8, 9, 1), np.uint16)).shape
@@ -109,20 +90,15 @@ def decode(source: Source) -> NDArray[Any]:
 
 
 def decode_at_least(source: Source, shape: tuple[int, int] | None) -> tuple[NDArray[Any], tuple[int, int]]:
-    """Decode an image like `decode`, a JPEG smaller than it is where that saves time.
+    """Decode an image like `decode`, but a JPEG at a reduced size where that saves time.
 
     Args:
         source: A file or an array.
         shape: Height and width that are enough; None for the full size.
 
     Returns:
-        The pixels, at full size or, from a JPEG, at 1/2, 1/4 or 1/8 of it but no smaller than ``shape``;
-        and the full height and width, once upright. Given a shape, the pixels last until this thread decodes
-        the next image: they lie in memory that is used again.
-
-    Raises:
-        UnreadableImage: The file cannot be decoded, wholly and safely.
-        DataError: The array has another shape or type.
+        The pixels, at full size or, from a JPEG, at 1/2, 1/4 or 1/8 of it but no smaller than ``shape``; and
+        the full height and width. Given a shape, the memory of the pixels is reused for the next image.
     """
     if isinstance(source, np.ndarray):
         pixels = _checked(source)
@@ -139,16 +115,12 @@ def decode_at_least(source: Source, shape: tuple[int, int] | None) -> tuple[NDAr
 
 @contextmanager
 def _naming(file: File) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is read into an error that names the file."""
+    """Turn any error while a file is read into one that names the file; bytes are named by their caller."""
     try:
         yield
     except Exception as error:
-        raise UnreadableImage(_path(file), _reason(file, error)) from error
-
-
-def _path(file: File) -> str:
-    """A file's path; bytes have none, and whoever knows their position names them by it."""
-    return "bytes" if isinstance(file, bytes) else os.fspath(file)
+        path = "bytes" if isinstance(file, bytes) else os.fspath(file)
+        raise UnreadableImage(path, _reason(file, error)) from error
 
 
 def _reason(file: File, error: Exception) -> str:
@@ -160,12 +132,10 @@ def _reason(file: File, error: Exception) -> str:
             return "this is a folder, not an image"
         case PermissionError():
             return "no permission to read it"
-        case UnidentifiedImageError() if not (
-            len(file) if isinstance(file, bytes) else Path(file).stat().st_size
-        ):
-            return "the file is empty (0 bytes)"
         case UnidentifiedImageError():
-            return f"not an image of a known type ({', '.join(FORMATS)})"
+            empty = not (len(file) if isinstance(file, bytes) else Path(file).stat().st_size)
+            known = f"not an image of a known type ({', '.join(FORMATS)})"
+            return "the file is empty (0 bytes)" if empty else known
         case Image.DecompressionBombError():
             return "more than 179 million pixels; cut it into smaller images"
         case OSError() | ValueError() | SyntaxError() if str(error):
@@ -175,12 +145,12 @@ def _reason(file: File, error: Exception) -> str:
 
 
 def _header(image: ImageFile.ImageFile) -> Header:
-    """Judge an opened image by its header; a ValueError says why it is refused."""
+    """Return the header of an opened image; a ValueError says why it is refused."""
     width, height = image.size
-    _check_side(height, width)
+    _check_size(height, width)
     if image.mode in ("F", "I"):
-        kind = "floating-point" if image.mode == "F" else "32-bit or signed"
-        raise ValueError(f"{kind} pixels have no fixed white; save the image with 8 or 16 bits")
+        pixels = "floating-point" if image.mode == "F" else "32-bit or signed"
+        raise ValueError(f"{pixels} pixels have no fixed white; save the image with 8 or 16 bits")
     # The first tile says how pixels are stored, such as "RGB;16B" or ("I;16", 0, 1).
     deep = image.format in ("PNG", "TIFF") and ";16" in image.mode + str(image.tile[0].args)
     # getexif() on a PNG without this entry would decode all of it; a TIFF is turned by whoever decodes it.
@@ -191,7 +161,7 @@ def _header(image: ImageFile.ImageFile) -> Header:
     return Header(height, width, image.mode, deep, orientation)
 
 
-def _check_side(height: int, width: int) -> None:
+def _check_size(height: int, width: int) -> None:
     """Raise a ValueError for an image too small to be inspected."""
     if min(height, width) < SMALLEST_SIDE:
         raise ValueError(f"only {height} x {width} pixels; at least {SMALLEST_SIDE} a side are needed")
@@ -208,7 +178,7 @@ def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
             "expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16"
         )
     try:
-        _check_side(*pixels.shape[:2])
+        _check_size(*pixels.shape[:2])
     except ValueError as error:
         raise DataError(f"an image array has {error}") from error
     return pixels
@@ -218,12 +188,12 @@ def _decode(
     data: bytes, image: ImageFile.ImageFile, header: Header, at_least: tuple[int, int] | None
 ) -> NDArray[Any]:
     """Decode by what is faster or keeps more bits than Pillow, else by Pillow, strict about broken files."""
-    see_through = "transparency" in image.info
+    transparent = "transparency" in image.info
     if image.format == "PNG":
         chunks = pixel_chunks(data)
-        if header.deep or (header.mode not in ("1", "P") and not see_through):
+        if header.deep or (header.mode not in ("1", "P") and not transparent):
             small = image.size[0] * image.size[1] <= LARGEST_REUSED
-            common = header.mode in ("L", "RGB") and not header.deep and not see_through and small
+            common = header.mode in ("L", "RGB") and not header.deep and not transparent and small
             return decode_png(chunks, _reused(image) if at_least and common else None)
     if image.format == "JPEG" and header.mode in ("L", "RGB"):
         pixels = decode_jpeg(data, image.size[::-1], grey=header.mode == "L", at_least=at_least)
@@ -232,7 +202,7 @@ def _decode(
     if header.deep and header.mode in ("RGB", "RGBA"):
         image.load()  # Pillow keeps only 8 bits of deep colour, but it notices when the file is not whole.
         return _opencv(data)
-    if see_through or header.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
+    if transparent or header.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
         return np.array(image.convert("RGBA"))
     if header.mode in ("L", "RGB") or header.mode.startswith("I;16"):
         return np.array(image)
@@ -240,10 +210,8 @@ def _decode(
 
 
 def _reused(image: ImageFile.ImageFile) -> NDArray[np.uint8]:
-    """Memory for the pixels of an image of mode L or RGB, this thread's own.
-
-    New memory for each image would cost a third of the decoding: the system hands it out page by page.
-    """
+    """Return this thread's own memory for the pixels of an image of mode L or RGB."""
+    # New memory for each image would cost a third of the decoding: the system hands it out page by page.
     shape = (*image.size[::-1], 3)[: 3 if image.mode == "RGB" else 2]
     if getattr(_memory, "pixels", None) is None or _memory.pixels.shape != shape:
         _memory.pixels = np.empty(shape, np.uint8)

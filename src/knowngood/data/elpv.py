@@ -18,15 +18,13 @@ from knowngood.errors import DataError
 
 
 def load_elpv(crystal: str | None = "mono", *, seed: int = 0) -> pd.DataFrame:
-    """List the solar cells that are surely good (defect probability 0) or surely defective (1).
+    """List the solar cells that are good (defect probability 0) or defective (1) with certainty.
+
+    All defects are of one type, and the class of each cell is its crystal.
 
     Args:
         crystal: `mono` or `poly` crystalline, or None for both.
-        seed: Another seed puts other good cells into the train split, always 70 % of them.
-
-    Returns:
-        The samples, as `check_samples` states them; all defects are of one type, and the class of each cell
-        is its crystal.
+        seed: Seed of the split, with 70 % of the good cells in the train split.
 
     Raises:
         DataError: The package is not installed.

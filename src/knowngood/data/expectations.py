@@ -1,241 +1,183 @@
-"""What the numbers of images let one expect of a detector or a classifier, in words.
+"""Advice on a data set from its counts: what can be trained on it, how to measure it, and how precisely.
 
-Every sentence follows from the counts by a rule that stands beside it. The limits, such as from how many
-images on a training from scratch is worth while, are rules of thumb; the arithmetic is not.
+The limits, such as from how many images on a training from scratch is worth while, are rules of thumb; the
+arithmetic is not.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import expm1, log1p
 
+Counts = Mapping[tuple[str, str], int]
+"""Number of images per split and class, where a class is ``good`` or a defect type."""
+
 GOOD = "good"
-
-FEW = 1000
-"""Fewer images are few for a network that starts from nothing."""
-
-FEW_GOOD = 24
-"""Fewer good images to learn from are few for a detector."""
-
-FEW_OF_A_TYPE = 10
-"""With fewer images of a defect type, one image more or less found moves its recall by more than 10 %."""
-
-UNEVEN, VERY_UNEVEN = 1.5, 10.0
-"""Above the first ratio accuracy misleads, above the second a loss that counts every image the same does."""
-
+FEW = 1000  # fewer images are few for a network that is trained from scratch
+FEW_GOOD = 24  # fewer good images in the train split are few for a detector
+FEW_OF_A_TYPE = 10  # with fewer images of a type, one more or less changes its recall by more than 10 %
+UNEVEN = 1.5  # above this ratio of classes accuracy misleads
+VERY_UNEVEN = 10.0  # above this ratio of classes an unweighted loss misleads
 CONFIDENCE = 0.95
 
 
-def of_classes(counts: Mapping[tuple[str, str], int], split: str | None = None) -> dict[str, int]:
-    """Count the images of each kind in one split or in both.
-
-    Args:
-        counts: Images for each split and kind, where a kind is ``good`` or a defect type.
-        split: ``train``, ``test``, or None for both.
-
-    Returns:
-        Images of each kind, in the order in which the kinds first appear.
+def of_classes(counts: Counts, split: str | None = None) -> dict[str, int]:
+    """Count the images per class in one split, ``train`` or ``test``, or in both.
 
     Example:
         >>> of_classes({("train", "good"): 20, ("test", "good"): 5, ("test", "dent"): 4})
         {'good': 25, 'dent': 4}
     """
     total: Counter[str] = Counter()
-    for (where, kind), count in counts.items():
+    for (where, name), count in counts.items():
         if count and split in (None, where):
-            total[kind] += count
+            total[name] += count
     return dict(total)
 
 
-def effective_numbers(kinds: Mapping[str, int]) -> dict[str, float]:
-    """Estimate how many images of each kind tell something new: of many that are alike each tells less.
+def effective_numbers(classes: Mapping[str, int]) -> dict[str, float]:
+    """Estimate the effective number of images per class: the more similar images, the less each adds.
 
-    Args:
-        kinds: Images of each kind.
-
-    Returns:
-        For each kind with ``n`` images ``(1 - beta**n) / (1 - beta)``, where ``beta = (N - 1) / N`` for
-        ``N`` images in all.
-
-    References:
-        Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", arXiv:1901.05555, equation 2.
+    A class with ``n`` of ``N`` images has ``(1 - beta**n) / (1 - beta)``, where ``beta = (N - 1) / N``: Cui
+    et al., "Class-Balanced Loss Based on Effective Number of Samples", arXiv:1901.05555, equation 2.
 
     Example:
-        >>> {kind: round(number, 1) for kind, number in effective_numbers({"good": 300, "dent": 10}).items()}
+        >>> {name: round(number, 1) for name, number in effective_numbers({"good": 300, "dent": 10}).items()}
         {'good': 192.4, 'dent': 9.9}
     """
-    total = sum(kinds.values())
+    total = sum(classes.values())
     if total < 2:
-        return {kind: float(count) for kind, count in kinds.items()}
+        return {name: float(count) for name, count in classes.items()}
     log_beta = log1p(-1 / total)
-    return {kind: -expm1(count * log_beta) * total for kind, count in kinds.items()}
+    return {name: -expm1(count * log_beta) * total for name, count in classes.items()}
 
 
-def balance(counts: Mapping[tuple[str, str], int]) -> list[str]:
-    r"""Say how even the kinds are.
-
-    Args:
-        counts: Images for each split and kind.
-
-    Returns:
-        The ratio of good images to defects, that of the largest kind to the smallest, and the effective
-        numbers; nothing where there is only one kind.
+def balance(counts: Counts) -> list[str]:
+    r"""Describe the balance of the classes; return nothing where there is only one.
 
     Example:
         >>> counts = {("train", "good"): 300, ("test", "dent"): 10, ("test", "scratch"): 50}
         >>> print(*balance(counts), sep="\n")
         good to defects: 300 to 60 (5 to 1)
-        largest to smallest kind: 'good' to 'dent', 300 to 10 (30 to 1)
+        largest to smallest class: 'good' to 'dent', 300 to 10 (30 to 1)
         effective numbers of images: good 204, dent 9.88, scratch 46.7 (beta = 359/360)
     """
-    kinds = of_classes(counts)
-    if len(kinds) < 2:
+    classes = of_classes(counts)
+    if len(classes) < 2:
         return []
-    facts = []
-    good, defects = _good_and_defects(kinds)
-    if good and defects:
-        facts.append(f"good to defects: {good} to {defects} ({_ratio(good, defects)})")
-    largest, smallest = max(kinds, key=kinds.__getitem__), min(kinds, key=kinds.__getitem__)
-    large, small = kinds[largest], kinds[smallest]
-    facts.append(
-        f"largest to smallest kind: {largest!r} to {smallest!r}, {large} to {small} ({_ratio(large, small)})"
-    )
-    numbers = ", ".join(f"{kind} {number:.3g}" for kind, number in effective_numbers(kinds).items())
-    total = sum(kinds.values())
-    return [*facts, f"effective numbers of images: {numbers} (beta = {total - 1}/{total})"]
+    good, defects = _good_and_defects(classes)
+    total = good + defects
+    largest, smallest = (extreme(classes, key=classes.__getitem__) for extreme in (max, min))
+    numbers = ", ".join(f"{name} {number:.3g}" for name, number in effective_numbers(classes).items())
+    facts = [
+        f"largest to smallest class: {largest!r} to {smallest!r}, "
+        + _ratio(classes[largest], classes[smallest]),
+        f"effective numbers of images: {numbers} (beta = {total - 1}/{total})",
+    ]
+    return [f"good to defects: {_ratio(good, defects)}", *facts] if good and defects else facts
 
 
-def expectations(counts: Mapping[tuple[str, str], int], *, split_made: bool = False) -> list[str]:
-    r"""Say what can be learned from a data set, how to measure it, and how far the result can be trusted.
+def expectations(counts: Counts, *, split_made: bool = False) -> list[str]:
+    r"""Say what can be trained on a data set, how to measure it, and how precise the result will be.
 
     Args:
-        counts: Images for each split and kind, where a kind is ``good`` or a defect type.
+        counts: Number of images per split and class.
         split_made: Whether the split was made by `knowngood.data.splits.assign_split`, not by the data.
-
-    Returns:
-        Sentences, without a full stop.
 
     Example:
         >>> print(*expectations({("train", "good"): 5000}), sep="\n")
-        no defects: an anomaly detector can be learned (knowngood fit), but not measured on defects
+        no defects: an anomaly detector can be trained (knowngood fit), but not measured on defects
         no good image in the test split: how many are rejected cannot be measured; hold some out
     """
-    kinds, train, test = of_classes(counts), of_classes(counts, "train"), of_classes(counts, "test")
+    everything, train, test = (of_classes(counts, split) for split in (None, "train", "test"))
+    own_test = not split_made and all(_good_and_defects(test))
+    measured, where = (test, " in the test split") if own_test else (everything, "")
     return [
-        *_how_to_learn(sum(kinds.values())),
-        *_which_method(kinds, train, split_made),
-        *_how_to_measure(kinds, test, split_made),
-        *_rare_types(kinds),
-        *_how_sure(kinds, test),
+        *_to_train(everything, train, " that was made here" if split_made else ""),
+        *_accuracy_alone(measured, where),
+        *_rare_types(everything),
+        *_size_of_the_test(everything, test),
     ]
 
 
-def _how_to_learn(total: int) -> list[str]:
-    """Say whether a network can be trained from scratch."""
-    if total >= FEW:
-        return []
-    return [
-        f"{total} images are few for training a network from scratch: expect it to learn them by heart; take "
-        "frozen features (linear_probe, anomaly_features), hold images out, augment"
-    ]
-
-
-def _which_method(kinds: Mapping[str, int], train: Mapping[str, int], split_made: bool) -> list[str]:
-    """Say whether this is for a detector or a classifier, and whether there are enough good images."""
-    good, defects = _good_and_defects(kinds)
-    good_train, defects_train = _good_and_defects(train)
-    said = []
+def _to_train(classes: Mapping[str, int], train: Mapping[str, int], made: str) -> Iterator[str]:
+    """Say whether this is for a detector or a classifier, and whether there are enough images."""
+    (good, defects), (good_train, defects_train) = _good_and_defects(classes), _good_and_defects(train)
+    if good + defects < FEW:
+        yield (
+            f"{good + defects} images are few for training a network from scratch: expect overfitting; take "
+            "frozen features (linear_probe, anomaly_features), hold images out, augment"
+        )
     if not good:
-        said.append(
-            "no good images: neither a detector nor a classifier can learn what is good; collect some dozens"
-        )
+        yield "no good images: neither a detector nor a classifier can be trained; collect some dozens"
     elif good_train < FEW_GOOD:
-        said.append(
-            f"good images in the train split: {good_train}, few to learn from; some dozens are better"
-        )
+        yield f"good images in the train split: {good_train}, few to train on; some dozens are better"
     if good and not defects:
-        said.append(
-            "no defects: an anomaly detector can be learned (knowngood fit), but not measured on defects"
-        )
+        yield "no defects: an anomaly detector can be trained (knowngood fit), but not measured on defects"
     if good and defects and not defects_train:
-        why = " that was made here" if split_made else ""
-        said.append(
-            f"no defects in the train split{why}: an anomaly detector (knowngood fit) is the "
-            "choice; for a classifier some of each type must be learned from "
+        yield (
+            f"no defects in the train split{made}: an anomaly detector (knowngood fit) is the choice; a "
+            "classifier must be trained on some of each type "
             "(knowngood.data.labelled.with_defects_to_learn), and those no longer test it"
         )
-    return said
 
 
-def _how_to_measure(kinds: Mapping[str, int], test: Mapping[str, int], split_made: bool) -> list[str]:
-    """Say what accuracy hides: of the test split where the data have one with both labels, else of all."""
-    own_test = not split_made and all(_good_and_defects(test))
-    where = " in the test split" if own_test else ""
-    good, defects = _good_and_defects(test if own_test else kinds)
-    if not good or not defects or max(good, defects) < UNEVEN * min(good, defects):
-        return []
-    share = 100 * max(good, defects) / (good + defects)
-    more, fewer, answer = (
-        ("good", "defect", "good") if good > defects else ("defects", "good image", "defect")
-    )
-    each = _times(max(good, defects), min(good, defects))
-    return [
-        f"{each} {more} for each {fewer}{where}: accuracy alone would be {share:.0f} % for a classifier that "
-        f"always says {answer}; look at recall, F1 and balanced accuracy"
-    ]
+def _accuracy_alone(classes: Mapping[str, int], where: str) -> Iterator[str]:
+    """Say how accurate it is to predict always the more frequent of good and defect."""
+    good, defects = _good_and_defects(classes)
+    most, least = max(good, defects), min(good, defects)
+    if least and most >= UNEVEN * least:
+        more, fewer, answer = ("good", "defect", "good") if good > defects else ("defects", "good", "defect")
+        yield (
+            f"{_times(most, least)} {more} per {fewer}{where}: a classifier that always predicts {answer} "
+            f"has an accuracy of {100 * most / (good + defects):.0f} %; look at recall, F1 and balanced "
+            "accuracy"
+        )
 
 
-def _rare_types(kinds: Mapping[str, int]) -> list[str]:
-    """Say of which defect types there are too few images, and whether the kinds are very uneven."""
-    types = {kind: count for kind, count in kinds.items() if kind != GOOD}
-    said = [
-        f"defect type {kind!r} has one image: it can be learned from or tested on, not both; collect more "
-        "or count it to another type"
-        for kind, count in types.items()
-        if count == 1
-    ]
-    few = ", ".join(f"{kind!r} {count}" for kind, count in types.items() if 1 < count < FEW_OF_A_TYPE)
+def _rare_types(classes: Mapping[str, int]) -> Iterator[str]:
+    """Say which defect types have too few images, and whether the classes are very uneven."""
+    types = {name: count for name, count in classes.items() if name != GOOD}
+    for name in (name for name, count in types.items() if count == 1):
+        yield (
+            f"defect type {name!r} has one image: it can be trained on or tested on, not both; collect more "
+            "or merge it with another type"
+        )
+    few = ", ".join(f"{name!r} {count}" for name, count in types.items() if 1 < count < FEW_OF_A_TYPE)
     if few:
-        said.append(
-            f"few images of a defect type ({few}): one more or less that is found moves its recall by more "
+        yield (
+            f"few images of a defect type ({few}): one more or less that is found changes its recall by more "
             f"than {100 // FEW_OF_A_TYPE} %"
         )
-    if len(kinds) > 1 and max(kinds.values()) > VERY_UNEVEN * min(kinds.values()):
-        said.append(
-            f"the kinds are very uneven ({_ratio(max(kinds.values()), min(kinds.values()))}): without class "
-            "weights or sampling a classifier may learn to overlook the rare ones"
+    largest, smallest = (extreme(classes.values(), default=1) for extreme in (max, min))
+    if largest > VERY_UNEVEN * smallest:
+        yield (
+            f"the classes are very uneven, {_ratio(largest, smallest)}: without class weights or sampling a "
+            "classifier may overlook the rare ones"
         )
-    return said
 
 
-def _how_sure(kinds: Mapping[str, int], test: Mapping[str, int]) -> list[str]:
-    """Say what the size of the test split leaves open even after a test without a single error.
-
-    If none of n is wrong, the rate of errors lies below ``1 - 0.05**(1/n)`` with 95 % confidence.
-    """
-    said = []
-    endings = ("good image", "rejected", "good parts may be"), ("defect", "accepted", "defects may be")
-    for (noun, wrong, may), count, there in zip(
-        endings, _good_and_defects(test), _good_and_defects(kinds), strict=True
-    ):
+def _size_of_the_test(classes: Mapping[str, int], test: Mapping[str, int]) -> Iterator[str]:
+    """Say how high the error rates may be even if a test shows no error."""
+    labels = ("good image", "rejected", "good parts may be"), ("defect", "accepted", "defects may be")
+    counts = zip(labels, _good_and_defects(test), _good_and_defects(classes), strict=True)
+    for (noun, error, may), count, in_all in counts:
         if count:
+            # If none of n is wrong, the error rate is below this with 95 % confidence.
             most = 100 * (1 - (1 - CONFIDENCE) ** (1 / count))
-            said.append(
-                f"{count} {noun}{'s' * (count > 1)} in the test split: even if none is {wrong}, up to "
+            yield (
+                f"{count} {noun}{'s' * (count > 1)} in the test split: even if none is {error}, up to "
                 f"{most:.{1 if most < 10 else 0}f} % of {may} (95 % confidence)"
             )
-        elif there:
-            said.append(
-                f"no {noun} in the test split: how many are {wrong} cannot be measured; hold some out"
-            )
-    return said
+        elif in_all:
+            yield f"no {noun} in the test split: how many are {error} cannot be measured; hold some out"
 
 
-def _good_and_defects(kinds: Mapping[str, int]) -> tuple[int, int]:
+def _good_and_defects(classes: Mapping[str, int]) -> tuple[int, int]:
     """Count good images and defects."""
-    good = kinds.get(GOOD, 0)
-    return good, sum(kinds.values()) - good
+    good = classes.get(GOOD, 0)
+    return good, sum(classes.values()) - good
 
 
 def _times(large: int, small: int) -> str:
@@ -244,6 +186,7 @@ def _times(large: int, small: int) -> str:
     return f"{ratio:.0f}" if ratio >= 9.95 else f"{ratio:.1f}".removesuffix(".0")
 
 
-def _ratio(large: int, small: int) -> str:
-    """Write a ratio with the smaller number as 1."""
-    return f"{_times(large, small)} to 1" if large >= small else f"1 to {_times(small, large)}"
+def _ratio(one: int, other: int) -> str:
+    """Write two numbers and their ratio, with the smaller as 1."""
+    ratio = f"{_times(one, other)} to 1" if one >= other else f"1 to {_times(other, one)}"
+    return f"{one} to {other} ({ratio})"

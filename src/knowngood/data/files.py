@@ -11,12 +11,7 @@ from knowngood.errors import DataError
 
 
 def search(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Find the images below a folder, through links but round no loop.
-
-    Hidden files and folders are passed over.
-
-    Args:
-        folder: Where to look.
+    """Find the images below a folder, through links but without loops; hidden files and folders are skipped.
 
     Returns:
         The images and the other files, each sorted.

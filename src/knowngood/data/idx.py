@@ -18,28 +18,14 @@ from numpy.typing import NDArray
 
 from knowngood.errors import DataError
 
-PREFIXES = {"train": "train", "test": "t10k"}
-"""How the names of the files of each split begin."""
-
-UINT8 = b"\0\0\x08"
-"""The first bytes of a file of uint8 values."""
-
-INFLATION = 1032
-"""Deflate compresses at most to one byte in so many (https://zlib.net/zlib_tech.html)."""
-
-_GZIP = b"\x1f\x8b"
+PREFIXES = {"train": "train", "test": "t10k"}  # of the file names of each split
+UINT8 = b"\0\0\x08"  # the first bytes of a file of uint8 values
+GZIP = b"\x1f\x8b"
+INFLATION = 1032  # deflate compresses at most to one byte in so many (https://zlib.net/zlib_tech.html)
 
 
 def read_idx(path: str | Path) -> NDArray[np.uint8]:
-    """Read the array in an IDX file.
-
-    Its first bytes tell whether a file is gzipped, not its name. No more is inflated than its header states.
-
-    Args:
-        path: A file of uint8 values, as pixels and labels are.
-
-    Returns:
-        The array, uint8, of the shape in the header.
+    """Read the array in an IDX file of uint8 values; no more is inflated than its header states.
 
     Raises:
         DataError: The file is missing, is not an IDX file of uint8 values, does not have the size that its
@@ -56,7 +42,7 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
     try:
         with Path(path).open("rb") as file:
             most = INFLATION * os.fstat(file.fileno()).st_size
-            zipped = file.peek(len(_GZIP)).startswith(_GZIP)
+            zipped = file.peek(len(GZIP)).startswith(GZIP)
             return _parse(gzip.GzipFile(fileobj=file) if zipped else file, most)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
@@ -69,16 +55,12 @@ def load_idx(folder: str | Path, split: str) -> tuple[NDArray[np.uint8], NDArray
     The files are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same with ``t10k`` for the
     test split, each with or without ``.gz``, and with a hyphen or a dot before ``idx``.
 
-    Args:
-        folder: The folder of these files.
-        split: ``train`` or ``test``.
-
     Returns:
         Images, uint8 (N, H, W), and the label of each, uint8 (N,).
 
     Raises:
-        DataError: The split is not known, a file is missing or cannot be read (see `read_idx`), or images and
-            labels do not belong together.
+        DataError: The split is not ``train`` or ``test``, a file is missing or cannot be read (see
+            `read_idx`), or images and labels do not belong together.
 
     Example::
 
@@ -87,8 +69,8 @@ def load_idx(folder: str | Path, split: str) -> tuple[NDArray[np.uint8], NDArray
     """
     if split not in PREFIXES:
         raise DataError(f"split {split!r} is not known; take {' or '.join(map(repr, PREFIXES))}")
-    stem = PREFIXES[split]
-    files = [_find(Path(folder), f"{stem}-{name}") for name in ("images-idx3-ubyte", "labels-idx1-ubyte")]
+    names = [f"{PREFIXES[split]}-{name}" for name in ("images-idx3-ubyte", "labels-idx1-ubyte")]
+    files = [_find(Path(folder), name) for name in names]
     images, labels = map(read_idx, files)
     if images.ndim != 3 or labels.shape != images.shape[:1]:
         raise DataError(
@@ -100,7 +82,8 @@ def load_idx(folder: str | Path, split: str) -> tuple[NDArray[np.uint8], NDArray
 
 def _find(folder: Path, name: str) -> Path:
     """Find a file of the data set under one of the names that are in use."""
-    for other in (name, f"{name}.gz", name.replace("-idx", ".idx"), name.replace("-idx", ".idx") + ".gz"):
+    dotted = name.replace("-idx", ".idx")
+    for other in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
         if (folder / other).exists():
             return folder / other
     raise DataError(f"folder {str(folder)!r} holds no {name!r}, gzipped or not; put the file there")
@@ -116,7 +99,7 @@ def _parse(file: BufferedIOBase, most: int) -> NDArray[np.uint8]:
     if not shape or not all(shape) or len(sizes) < 4 * start[-1]:
         raise ValueError(f"its header states {start[-1]} dimensions, of the sizes {list(shape)}")
     count = math.prod(shape)
-    # A reader sets aside what it is asked for, so it is not asked for more than there can be; one byte beyond
+    # A reader allocates what it is asked for, so it is not asked for more than there can be; one byte beyond
     # the last value shows a file that goes on, and lets gzip compare its checksum.
     values = file.read(min(count, most) + 1)
     if len(values) != count:

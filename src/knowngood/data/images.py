@@ -1,4 +1,7 @@
-"""Images as the models and the metrics see them: upright 8-bit RGB, and masks."""
+"""Images as models and metrics use them, in upright 8-bit RGB, and masks.
+
+An image that cannot be read raises an UnreadableImage, an array that is no image a DataError.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from knowngood.data.decoding import Source, decode, decode_at_least, read_header
 from knowngood.errors import DataError, UnreadableImage
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""File endings, in small letters, of the files that count as images when a folder is searched."""
+"""File endings, in lower case, of the files that count as images when a folder is searched."""
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 FILES_TO_MEASURE = 32
@@ -30,8 +33,8 @@ def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
     Args:
         source: A file by its path or its bytes, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of
             uint8 or uint16, in RGB(A) order.
-        bits: Bits that 16-bit pixels really use: a value ``v`` becomes ``v * 255 / (2**bits - 1)``, and what
-            lies above 255 saturates. See `significant_bits`.
+        bits: Bits that 16-bit pixels really use: a value ``v`` becomes ``v * 255 / (2**bits - 1)``, at most
+            255. None refuses 16-bit pixels. See `significant_bits`.
 
     Returns:
         Pixels, uint8 (H, W, 3); an array that already is that is returned itself, not a copy.
@@ -52,22 +55,13 @@ def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
 def read_resized(
     source: Source, shape: tuple[int, int], *, bits: int | None = 16
 ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Read one image like `read_image` and resize it like `resize`, at less cost than one after the other.
+    """Read one image like `read_image` and resize it like `resize`, faster than one after the other.
 
     A JPEG at least twice as large as asked for is decoded at a fraction of its size. Pixels then differ from
     those of a full decoding by 0.2 grey levels on average.
 
-    Args:
-        source: A file or an array, see `read_image`.
-        shape: Height and width to reach; the aspect ratio is not kept.
-        bits: See `read_image`.
-
     Returns:
         Pixels, uint8 (height, width, 3), and the height and width before.
-
-    Raises:
-        UnreadableImage: See `read_image`.
-        DataError: See `read_image`.
 
     Example:
         >>> image, size = read_resized(np.zeros((16, 24), np.uint8), (8, 8))
@@ -81,15 +75,10 @@ def read_resized(
 
 
 def significant_bits(sources: Sequence[Source]) -> int | None:
-    """Measure how many bits the 16-bit images among these really use: cameras store 12 bits in 16-bit files.
+    """Measure how many bits 16-bit images really use: cameras store 12 bits in 16-bit files.
 
-    At most 32 images, evenly spread over the list, are looked at; those that cannot be read are passed over.
-
-    Args:
-        sources: Files or arrays.
-
-    Returns:
-        The smallest of 8, 10, 12, 14 and 16 that holds the largest value seen; None without 16-bit images.
+    At most 32 images, evenly spread over the list, are read; those that cannot be read are passed over. The
+    result is the smallest of 8, 10, 12, 14 and 16 that holds the largest value; None without 16-bit images.
 
     Example:
         >>> significant_bits([np.full((8, 8), 4000, np.uint16)])
@@ -108,16 +97,10 @@ def significant_bits(sources: Sequence[Source]) -> int | None:
 
 
 def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize by averaging over areas while both sides are twice as long as needed, then by interpolation.
+    """Resize (H, W, 3) or (H, W) to a height and width; the aspect ratio is not kept.
 
-    Halving is exact and takes a tenth of the time of averaging over areas of broken size.
-
-    Args:
-        image: Pixels, uint8 (H, W, 3), or (H, W).
-        shape: Height and width to reach; the aspect ratio is not kept.
-
-    Returns:
-        Pixels, uint8 (height, width, 3), or (height, width).
+    Both sides are halved while they are twice as long as needed, which is exact and takes a tenth of the time
+    of averaging over areas of fractional size; then pixels are interpolated.
 
     Example:
         >>> resize(np.zeros((8, 8, 3), np.uint8), (4, 6)).shape
@@ -136,22 +119,14 @@ def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8
 
 
 def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Read a ground-truth mask: a pixel that is not black is defect.
-
-    Args:
-        path: The mask's file.
-        shape: Height and width of the image it belongs to.
-
-    Returns:
-        Where the defect is, bool (H, W).
+    """Read a ground-truth mask, bool (H, W): a pixel that is not black is defect.
 
     Raises:
-        UnreadableImage: The file cannot be read as an image.
-        DataError: The mask has another size than its image.
+        DataError: The mask has another height and width than its image, `shape`.
     """
     pixels = decode(path)
-    if pixels.shape[:2] != shape:
-        height, width = pixels.shape[:2]
+    height, width = pixels.shape[:2]
+    if (height, width) != shape:
         raise DataError(
             f"mask {str(path)!r} is {height} x {width} but its image is {shape[0]} x {shape[1]} "
             "(height x width); save the mask at the size of the image",
@@ -162,17 +137,7 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def image_size(source: Source) -> tuple[int, int]:
-    """Read the size of an image, of a file from its header alone.
-
-    Args:
-        source: A file or an array, see `read_image`.
-
-    Returns:
-        Height and width, once the image is turned upright.
-
-    Raises:
-        UnreadableImage: The file is missing or is no image that `read_image` would accept.
-        DataError: The array has another shape or type.
+    """Read height and width of an image, once upright; of a file from its header alone.
 
     Example:
         >>> image_size(np.zeros((8, 9, 3), np.uint8))

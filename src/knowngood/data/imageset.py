@@ -1,4 +1,4 @@
-"""Images with all that is known of each, read in batches: threads decode ahead, in bounded memory."""
+"""Images with their classes, groups and masks, read in batches: threads decode ahead, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import THREADS, Source, name_of
+from knowngood.data.decoding import THREADS, Source, listed, name_of
 from knowngood.data.reading import Reading
 from knowngood.errors import DataError, UnreadableImage
 
@@ -23,30 +23,20 @@ __all__ = ["Batch", "ImageSet", "Reading", "Source"]
 T = TypeVar("T")
 
 GOOD = "good"
-"""The class of good parts, to a classifier of defects."""
+"""The class of good parts, for a classifier of defects."""
 
-AHEAD = 2 * THREADS
-"""Images that are decoded, or being decoded, beyond the batch at hand."""
-
-NAMED = 10
-"""Unreadable files that an error names before it only counts them."""
+AHEAD = 2 * THREADS  # images that are decoded, or being decoded, beyond the batch at hand
 
 _Outcome = tuple[NDArray[np.uint8], tuple[int, int]] | UnreadableImage
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some images, ready for a model.
+    """Some images, ready for a model."""
 
-    Args:
-        index: Position of each image in the sources, int (n,).
-        images: Pixels, RGB, uint8 (n, H, W, 3).
-        sizes: Height and width of each image before it was resized, int (n, 2).
-    """
-
-    index: NDArray[np.int64]
-    images: NDArray[np.uint8]
-    sizes: NDArray[np.int64]
+    index: NDArray[np.int64]  # position of each image in the sources (n,)
+    images: NDArray[np.uint8]  # RGB (n, H, W, 3)
+    sizes: NDArray[np.int64]  # height and width of each image before it was resized (n, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +46,8 @@ class ImageSet:
     Args:
         sources: Files or arrays.
         reading: How they are read.
-        classes: The class of each image, empty for one without; None where nothing is known of classes. For
-            a classifier of defects, `good` or the type of defect.
+        classes: The class of each image, empty for one without; None where no classes are known. For a
+            classifier of defects, `good` or the type of defect.
         groups: One value per image; the same value marks the same part photographed twice.
         masks: The mask of each image, empty for one without; None where there are no masks.
         on_unreadable: Called with each image that cannot be read, whenever it is read.
@@ -124,21 +114,14 @@ class ImageSet:
         )
 
     def batches(self, size: int = 1) -> Iterator[Batch]:
-        """Read the images in order, as often as one likes.
-
-        An array is named by its position, as in ``[3]``.
-
-        Args:
-            size: Images per batch; the last batch may be smaller, none is empty.
+        """Read the images in order, some per batch; the last batch may be smaller, none is empty.
 
         Raises:
             DataError: At the end, where images cannot be read; it names all of them, and from the first on
                 nothing more is yielded. With ``on_unreadable``, only where none can be read.
         """
         failures: list[UnreadableImage] = []
-        index: list[int] = []
-        images: list[NDArray[np.uint8]] = []
-        sizes: list[tuple[int, int]] = []
+        rows: list[tuple[int, NDArray[np.uint8], tuple[int, int]]] = []
         with closing(self._read()) as outcomes:
             for position, outcome in enumerate(outcomes):
                 if isinstance(outcome, UnreadableImage):
@@ -149,17 +132,14 @@ class ImageSet:
                     continue
                 if failures and not self.on_unreadable:
                     continue
-                if len(index) == size:
-                    yield Batch(np.array(index), np.stack(images), np.array(sizes))
-                    index, images, sizes = [], [], []
-                image, own_size = outcome
-                index.append(position)
-                images.append(image)
-                sizes.append(own_size)
-        if failures and not (self.on_unreadable and index):
+                if len(rows) == size:
+                    yield Batch(*map(np.array, zip(*rows, strict=True)))
+                    rows = []
+                rows.append((position, *outcome))
+        if failures and not (self.on_unreadable and rows):
             raise DataError(self._complaint(failures))
-        if index:
-            yield Batch(np.array(index), np.stack(images), np.array(sizes))
+        if rows:
+            yield Batch(*map(np.array, zip(*rows, strict=True)))
 
     def _read(self) -> Generator[_Outcome]:
         """Read and resize each source in order, a few ahead of the one handed out."""
@@ -186,11 +166,8 @@ class ImageSet:
 
     def _complaint(self, failures: list[UnreadableImage]) -> str:
         """Name the unreadable images and say what to do."""
-        named = "".join(f"\n  {failure}" for failure in failures[:NAMED])
-        more = f"\n  and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
-        remedy = (
-            "replace them"
-            if self.on_unreadable
-            else "remove them or skip them (--skip-unreadable, in Python on_unreadable)"
-        )
-        return f"{len(failures)} of {len(self)} images cannot be read; {remedy}:{named}{more}"
+        remedy = "remove them or skip them (--skip-unreadable, in Python on_unreadable)"
+        if self.on_unreadable:
+            remedy = "replace them"
+        problem = f"{len(failures)} of {len(self)} images cannot be read; {remedy}:"
+        return "\n".join([problem, *listed(failures)])

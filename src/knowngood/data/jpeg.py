@@ -8,26 +8,18 @@ from typing import Any
 import simplejpeg
 from numpy.typing import NDArray
 
-FRACTIONS = (8, 4, 2)
-"""A side may be divided by these: the decoder then leaves out the fine part of each 8 x 8 block."""
+FRACTIONS = (8, 4, 2)  # of a side: the decoder then omits the high frequencies of each 8 x 8 block
 
 
 def decode_jpeg(
     data: bytes, size: tuple[int, int], *, grey: bool, at_least: tuple[int, int] | None
 ) -> NDArray[Any] | None:
-    """Decode a grey or coloured JPEG, strict about damage.
-
-    Args:
-        data: The whole file.
-        size: Height and width that its header states.
-        grey: Whether it has one channel; else it has three.
-        at_least: Height and width that are enough; None for the full size.
+    """Decode a JPEG of a size (height, width) and one or three channels, at the size that `reduced` chooses.
 
     Returns:
-        Pixels, uint8 (H, W) or (H, W, 3) in RGB order, at 1, 1/2, 1/4 or 1/8 of the size on each side,
-        rounded up: the smallest that is at least what is enough. None for a file that breaks a rule without
-        its pixels being plainly wrong (bytes too many before a marker, an unknown revision, an end that
-        comes too early): whether to take it is left to Pillow.
+        Pixels, uint8 (H, W) or (H, W, 3) in RGB order. None for a file that breaks a rule without its pixels
+        being plainly damaged (bytes too many before a marker, an unknown revision, an end that comes too
+        early): whether to accept it is left to Pillow.
 
     Raises:
         ValueError: The pixels are damaged.
@@ -46,14 +38,9 @@ def decode_jpeg(
 
 
 def reduced(size: tuple[int, int], at_least: tuple[int, int]) -> tuple[int, int]:
-    """Choose the smallest size to decode at that is still large enough.
+    """Choose the smallest height and width to decode at that are still large enough.
 
-    Args:
-        size: Height and width of the image.
-        at_least: Height and width that are enough.
-
-    Returns:
-        Height and width: the image's own, or an eighth, a quarter or half of them, rounded up.
+    They are the image's own, or an eighth, a quarter or half of them, rounded up.
 
     Example:
         >>> reduced((1024, 1500), (512, 512)), reduced((1024, 1023), (512, 513))

@@ -12,25 +12,19 @@ from knowngood.data.images import IMAGE_SUFFIXES
 from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError
 
-GOOD_NAMES = frozenset({"good", "nominal", "normal", "ok", "pass"})
-"""Folder names, in small letters, that mean good parts; any other name is a defect type."""
-
-BAD_NAMES = frozenset(
-    {"abnormal", "anomaly", "bad", "defect", "defective", "defects", "fail", "ko", "ng", "nok"}
-)
-"""Folder names, in small letters, that cannot mean good parts, even when there is no other folder."""
+# Folder names, in lower case, that mean good parts, where any other name is a defect type; and those that
+# cannot mean good parts, even when there is no other folder.
+GOOD_NAMES = {"good", "nominal", "normal", "ok", "pass"}
+BAD_NAMES = {"abnormal", "anomaly", "bad", "defect", "defective", "defects", "fail", "ko", "ng", "nok"}
 
 MASK_FOLDER = "ground_truth"
 
+Layout = Callable[[Sequence[PurePosixPath]], pd.DataFrame | None]
+"""From the images of a folder to its samples, all paths relative to it; None for any other layout."""
+
 
 def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
-    """Recognise how a folder is laid out, and list its samples.
-
-    Args:
-        folder: A folder in one of the layouts of `LAYOUTS`.
-
-    Returns:
-        The layout's name, and a table of samples (see `knowngood.data.samples`).
+    """Return the name of a folder's layout, one of `LAYOUTS`, and its samples.
 
     Raises:
         DataError: A folder cannot be listed, there is no image in it, or no layout fits.
@@ -38,9 +32,9 @@ def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
     folder = Path(folder)
     images, _ = search(folder)
     if not images:
-        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
         raise DataError(
-            f"folder {str(folder)!r} holds no images ({kinds}); name a folder that does", path=folder
+            f"folder {str(folder)!r} holds no images ({suffixes}); name a folder that does", path=folder
         )
     files = [PurePosixPath(image.relative_to(folder).as_posix()) for image in images]
     for name, layout in LAYOUTS.items():
@@ -48,8 +42,8 @@ def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
         if table is not None:
             here = table[["path", "mask"]].map(lambda file: str(folder / file) if file else "")
             table = table.assign(path=here["path"], mask=here["mask"])
-            if layout is only_good and folder.absolute().name.lower() in BAD_NAMES:
-                defect = folder.absolute().name
+            defect = folder.absolute().name
+            if layout is only_good and defect.lower() in BAD_NAMES:
                 return "one folder of defects", table.assign(label="defect", defect=defect, split="test")
             return name, table
     raise DataError(_advice(folder, files), path=folder)
@@ -58,19 +52,9 @@ def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
 def train_and_test(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
     """Recognise ``train/good``, ``test/good``, ``test/<type>`` and masks in ``ground_truth/<type>``.
 
-    This is the layout of MVTec AD (a mask is called ``<stem>_mask.png``) and of BTAD (``ok`` and ``ko`` in
-    place of ``good`` and defect types, and a mask is called as its image). Any of `GOOD_NAMES` will do.
-
-    Args:
-        files: The images, relative to the folder.
-
-    Returns:
-        The samples, with paths relative to the folder; None where the layout is another one.
-
-    References:
-        "MVTec AD - A Comprehensive Real-World Dataset for Unsupervised Anomaly Detection",
-        doi:10.1109/CVPR.2019.00982; "VT-ADL: A Vision Transformer Network for Image Anomaly Detection and
-        Localization", arXiv:2104.10036.
+    This is the layout of MVTec AD (doi:10.1109/CVPR.2019.00982; a mask is called ``<stem>_mask.png``) and of
+    BTAD (arXiv:2104.10036; ``ok`` and ``ko`` in place of ``good`` and defect types, and a mask is called as
+    its image). Any of `GOOD_NAMES` will do.
 
     Example:
         >>> names = ["train/good/0.png", "test/dent/1.png", "ground_truth/dent/1_mask.png"]
@@ -85,16 +69,9 @@ def train_and_test(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
 
 
 def class_folders(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
-    """Recognise one folder a class, one of them good: ``good`` and ``bad``, or ``ok``, ``dent`` and
-    ``scratch``.
+    """Recognise one folder per class, one of them good, such as ``ok``, ``dent`` and ``scratch``.
 
-    Masks may lie in ``ground_truth/<class>``. The split is made by `knowngood.data.splits.assign_split`.
-
-    Args:
-        files: The images, relative to the folder.
-
-    Returns:
-        The samples, with paths relative to the folder; None where the layout is another one.
+    Masks may be in ``ground_truth/<class>``. The split is made by `knowngood.data.splits.assign_split`.
 
     Example:
         >>> files = [PurePosixPath("ok/0.png"), PurePosixPath("dent/1.png")]
@@ -110,12 +87,6 @@ def class_folders(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
 def only_good(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
     """Recognise images without any folder among them: all good, all to train on.
 
-    Args:
-        files: The images, relative to the folder.
-
-    Returns:
-        The samples, with paths relative to the folder; None where the layout is another one.
-
     Example:
         >>> only_good([PurePosixPath("0.png")])[["split", "label"]].values.tolist()
         [['train', 'good']]
@@ -128,16 +99,16 @@ def only_good(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
     return table
 
 
-LAYOUTS: dict[str, Callable[[Sequence[PurePosixPath]], pd.DataFrame | None]] = {
+LAYOUTS: dict[str, Layout] = {
     "train and test folders, as in MVTec AD and BTAD": train_and_test,
-    "one folder a class": class_folders,
+    "one folder per class": class_folders,
     "one folder of good images": only_good,
 }
 """Every layout under the name that is shown to the user; the first that fits is taken."""
 
 
 def _is_good(name: str) -> bool:
-    """Say whether a folder's name means good parts."""
+    """Whether a folder's name means good parts."""
     return name.lower() in GOOD_NAMES
 
 
@@ -151,10 +122,12 @@ def _table(samples: Iterable[PurePosixPath], files: Sequence[PurePosixPath], lev
     rows = []
     for file in samples:
         name = file.parts[level]
-        stem = str(PurePosixPath(*file.parts[level:]).with_suffix(""))
-        mask = "" if _is_good(name) else masks.get(f"{stem}_mask", masks.get(stem, ""))
-        label, defect = ("good", "") if _is_good(name) else ("defect", name)
-        rows.append((str(file), "", label, defect, mask))
+        if _is_good(name):
+            rows.append((str(file), "", "good", "", ""))
+        else:
+            stem = str(PurePosixPath(*file.parts[level:]).with_suffix(""))
+            mask = masks.get(f"{stem}_mask", masks.get(stem, ""))
+            rows.append((str(file), "", "defect", name, mask))
     return pd.DataFrame(rows, columns=["path", "split", "label", "defect", "mask"])
 
 

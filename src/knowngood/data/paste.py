@@ -1,4 +1,4 @@
-"""New pictures of a defect: a real one is cut out by its mask and blended into an image of a good part.
+"""New images of a defect: a real one is cut out by its mask and blended into an image of a good part.
 
 Dwibedi, Misra and Hebert, "Cut, Paste and Learn: Surprisingly Easy Synthesis for Instance Detection",
 arXiv:1708.01642. OpenCV's `seamlessClone` ("Poisson Image Editing", DOI 10.1145/882262.882269) was no better
@@ -17,21 +17,14 @@ from numpy.typing import NDArray
 
 from knowngood.errors import DataError
 
-SHIFT = 0.05
-"""Share of the shorter side by which a defect is moved, up or down and sideways, where parts lie alike."""
+SHIFT = 0.05  # share of the shorter side by which a defect is moved, where parts are aligned
+TURNS = 24  # random angles to choose among where they are not: a scratch has to follow the other part, too
+BEST = 0.01  # share of the places, those with the most similar surroundings, from which one is drawn
+TRIES = 5  # pastes tried for each that is asked for, before fewer are returned
 
-TURNS = 24
-"""Random turns to choose among where parts lie in any way: a scratch has to run along the other part too."""
-
-BEST = 0.01
-"""Share of the places, best first, from which one is drawn: those whose surroundings are the most alike."""
-
-TRIES = 5
-"""Pastes begun for each that is asked for, before fewer are given."""
-
-_LONGEST = 256  # places are looked for in images with sides of up to so many pixels, and then to the pixel
+_LONGEST = 256  # places are searched in images with sides of up to so many pixels, and then to the pixel
 _MOST = 30  # grey levels, root mean square, by which surroundings may differ; beyond, parts meet background
-_LESS = 0.1  # by so much may the share of a defect that lies on the part be less than where it was seen
+_LESS = 0.1  # by so much may the share of a defect that is on the part be smaller than in its own image
 _EVEN = 40  # on an even background, nine tenths of the border differ by fewer grey levels from its colour
 _MARGIN = 0.03  # share of the shorter side that the margin around a defect is at most wide
 _WIDER = 3  # surroundings are so many margins wide: one does not tell the neck of a screw from its head
@@ -43,44 +36,33 @@ Numbers = NDArray[np.float32]
 
 
 class _Piece(NamedTuple):
-    """A defect cut out with its surroundings, perhaps turned.
+    """A defect cut out with its surroundings, perhaps turned."""
 
-    Attributes:
-        pixels: `(h, w, 3)`.
-        inside: Where the defect is `(h, w)`.
-        around: Its surroundings `(h, w)`, within reach and within the image that it comes from.
-        alpha: What these pixels weigh, `(h, w, 1)`: 1 inside, falling to 0 at the end of the margin.
-        home: Row and column of its first pixel in the image, before it is moved.
-        reach: How far the surroundings go on each side, in pixels.
-    """
-
-    pixels: Image
-    inside: Mask
-    around: Mask
-    alpha: Numbers
-    home: NDArray[np.int64]
-    reach: int
+    pixels: Image  # (h, w, 3)
+    inside: Mask  # the defect (h, w)
+    around: Mask  # its surroundings (h, w), within reach and within the image that it comes from
+    alpha: Numbers  # the weight of these pixels (h, w, 1): 1 inside, falling to 0 at the end of the margin
+    home: NDArray[np.int64]  # row and column of its first pixel in the image, before it is moved
+    reach: int  # width of the surroundings on each side, in pixels
 
 
 def paste(
     good: Image, defect: Image, mask: Mask, rng: np.random.Generator, *, turn: bool, mirror: bool
 ) -> Image | None:
-    """Paste a defect into an image of a good part of the same kind.
+    """Paste a defect into an image of a good part of the same product.
 
-    Of all places allowed, one is drawn among those whose surroundings look most as they did around the
-    defect, so that an edge or a thread goes on. There the defect takes on the mean and the contrast of its
-    new surroundings, and fades out over a margin around its mask; beyond it no pixel changes. Where the
-    background is even, a defect that was seen on the part is pasted onto the part.
+    The place is drawn among those with the most similar surroundings, so that an edge or a thread goes on.
+    There the defect takes on the mean and the contrast of its new surroundings, and fades out over a margin
+    around its mask. Where the background is even, a defect on the part is pasted onto the part.
 
     Args:
         good: The good part, `(H, W, 3)`.
         defect: The image with the defect, of the same size.
-        mask: Where the defect is, `(H, W)`.
-        rng: Source of chance.
-        turn: Parts lie in any way: the defect is turned by any angle and put anywhere. Without it, a defect
-            is put where it was seen, moved by up to 5 % of the shorter side; one that the border cuts off is
-            not moved away from there.
-        mirror: The defect may also be mirrored, left to right.
+        mask: The defect, `(H, W)`.
+        rng: Source of random numbers.
+        turn: Whether the defect is turned by any angle and put anywhere; if not, it is moved by up to 5 % of
+            the shorter side, and one that the border cuts off stays at the border.
+        mirror: Whether the defect may be mirrored, left to right.
 
     Returns:
         A new image `(H, W, 3)`; None where there is no place for it, or the mask is empty.
@@ -104,11 +86,11 @@ def paste(
     scale = min(1.0, _LONGEST / max(mask.shape))
     small_good, small_defect, small_mask = (_smaller(image, scale) for image in (good, defect, mask))
     parts = part_of(small_good), part_of(small_defect)
-    ways = [_way(rng, turn, mirror) for _ in range(TURNS if turn else 1)]
+    turns = [_turn(rng, turn, mirror) for _ in range(TURNS if turn else 1)]
     costs, moves, numbers = [], [], []
-    for number, way in enumerate(ways):
-        piece = _cut(small_defect, small_mask, way)
-        cost = _unlikeness(_padded(small_good, piece.reach), piece)
+    for number, matrix in enumerate(turns):
+        piece = _cut(small_defect, small_mask, matrix)
+        cost = _dissimilarity(_padded(small_good, piece.reach), piece)
         allowed = np.ones(cost.shape, np.bool_) if turn else _near(small_mask, piece, cost.shape)
         if parts[0] is not None and parts[1] is not None and cost.size:
             least = parts[1][small_mask].mean() - _LESS
@@ -122,7 +104,7 @@ def paste(
     if not len(order):
         return None
     chosen = order[rng.integers(math.ceil(BEST * len(order)))]
-    piece = _cut(defect, mask, ways[np.concatenate(numbers)[chosen]])
+    piece = _cut(defect, mask, turns[np.concatenate(numbers)[chosen]])
     corner = piece.home + np.rint(np.concatenate(moves)[chosen] / scale).astype(np.int64)
     return _blended(good, piece, corner, (math.ceil(1 / scale) - 1) * (_movable(mask) | turn))
 
@@ -136,32 +118,20 @@ def paste_many(
     turn: bool,
     mirror: bool,
 ) -> tuple[Image, NDArray[np.int64]]:
-    """Paste defects, each about as often as the others, into good images drawn at random.
+    """Paste defects, each about as often as the others, into good images drawn at random; see `paste`.
 
-    Images are asked for one at a time, so that a sequence may read them from files; nothing but the result is
-    held.
-
-    Args:
-        goods: Images of good parts, each `(H, W, 3)`.
-        defects: Images with a defect, each with its mask `(H, W)`, of the same size.
-        count: Number of images to make; fewer are made where five times as many tries are not enough.
-        seed: Another seed gives other images.
-        turn: See `paste`.
-        mirror: See `paste`.
+    Images are asked for one at a time, so that a sequence may read them from files. Fewer than `count` are
+    made where five times as many tries are not enough.
 
     Returns:
-        The images `(m, H, W, 3)`, and the index of the defect in each, int64 `(m,)`.
-
-    Raises:
-        DataError: There is no good image or no defect, or they are not of one size.
+        The images `(m, H, W, 3)`, and the index of the defect in each `(m,)`.
 
     Example:
         >>> good, defect = np.full((2, 64, 64, 3), 200, np.uint8)
         >>> defect[30:34, 30:34] = 90
         >>> pair = (defect, defect[..., 0] < 100)
-        >>> images, which = paste_many([good], [pair], 3, seed=0, turn=False, mirror=False)
-        >>> images.shape, which.tolist()
-        ((3, 64, 64, 3), [0, 0, 0])
+        >>> paste_many([good], [pair], 3, seed=0, turn=False, mirror=False)[1].tolist()
+        [0, 0, 0]
     """
     if not len(goods) or not len(defects):
         raise DataError(
@@ -183,15 +153,12 @@ def paste_many(
 
 
 def part_of(image: Image) -> Mask | None:
-    """Find the part: what differs from the colour of the border by more than Otsu's threshold, without holes.
+    """Segment the part: pixels beyond Otsu's threshold from the colour of the border, with holes filled.
 
     Otsu, "A Threshold Selection Method from Gray-Level Histograms", DOI 10.1109/TSMC.1979.4310076.
 
-    Args:
-        image: `(H, W, 3)`.
-
     Returns:
-        Where the part is, `(H, W)`; None where the background is not even, or nothing is on it.
+        The part, `(H, W)`; None where the background is not even, or nothing is on it.
 
     Example:
         >>> image = np.full((8, 8, 3), 200, np.uint8)
@@ -210,8 +177,8 @@ def part_of(image: Image) -> Mask | None:
     return cv2.drawContours(differs, outlines, -1, 1, cv2.FILLED).astype(np.bool_)
 
 
-def _way(rng: np.random.Generator, turn: bool, mirror: bool) -> NDArray[np.float64]:
-    """A matrix `(2, 2)` that turns and mirrors places (x, y), at random."""
+def _turn(rng: np.random.Generator, turn: bool, mirror: bool) -> NDArray[np.float64]:
+    """Draw a matrix `(2, 2)` that turns and mirrors places (x, y)."""
     angle = rng.uniform(0, 2 * math.pi) if turn else 0.0
     flip = -1.0 if mirror and rng.random() < 0.5 else 1.0
     cosine, sine = math.cos(angle), math.sin(angle)
@@ -219,54 +186,54 @@ def _way(rng: np.random.Generator, turn: bool, mirror: bool) -> NDArray[np.float
 
 
 def _smaller(image: NDArray[Any], scale: float) -> NDArray[Any]:
-    """An image or a mask, smaller; a pixel belongs to the mask if any of it did."""
+    """Shrink an image or a mask; a pixel belongs to the mask if any of it did."""
     size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
     is_mask = image.dtype == np.bool_
     small = cv2.resize(image.astype(np.float32) if is_mask else image, size, interpolation=cv2.INTER_AREA)
     return small > 0 if is_mask else small
 
 
-def _cut(defect: Image, mask: Mask, way: NDArray[np.float64]) -> _Piece:
+def _cut(defect: Image, mask: Mask, matrix: NDArray[np.float64]) -> _Piece:
     """Cut out a defect whose image is turned about its centre."""
     sides = np.array(mask.shape[::-1])
     margin = int(np.clip(math.sqrt(mask.sum()) / 4, 2, max(2, _MARGIN * sides.min())))
     reach = _WIDER * margin
     centre = (sides - 1) / 2
-    places = (np.argwhere(mask)[:, ::-1] - centre) @ way.T + centre
+    places = (np.argwhere(mask)[:, ::-1] - centre) @ matrix.T + centre
     low = np.floor(places.min(axis=0) + 1e-6).astype(np.int64) - reach
     size = (np.ceil(places.max(axis=0) - 1e-6).astype(np.int64) + reach + 1 - low).tolist()
-    matrix = np.column_stack([way, centre - way @ centre - low])
-    there = cv2.warpAffine(mask.astype(np.float32), matrix, size)
+    move = np.column_stack([matrix, centre - matrix @ centre - low])
+    there = cv2.warpAffine(mask.astype(np.float32), move, size)
     inside = there >= min(0.5, there.max())  # a single pixel must not be lost between others
-    known = cv2.warpAffine(np.ones(mask.shape, np.float32), matrix, size) >= 0.5
+    known = cv2.warpAffine(np.ones(mask.shape, np.float32), move, size) >= 0.5
     distance = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     alpha = (1 - distance / (margin + 1)).clip(0, 1)[..., None].astype(np.float32)
     around = known & ~inside & (distance <= reach)
-    pixels = cv2.warpAffine(defect, matrix, size, borderMode=cv2.BORDER_REFLECT).astype(np.uint8, copy=False)
+    pixels = cv2.warpAffine(defect, move, size, borderMode=cv2.BORDER_REFLECT).astype(np.uint8, copy=False)
     return _Piece(pixels, inside, around, alpha, low[::-1], reach)
 
 
 def _padded(image: Image, reach: int) -> Image:
-    """An image made larger by what a defect at its border reaches beyond it."""
+    """Extend an image by the reach of a defect beyond its border."""
     return np.pad(image, [(reach, reach)] * 2 + [(0, 0)] * (image.ndim - 2), mode="symmetric")
 
 
-def _unlikeness(padded: Image, piece: _Piece) -> Numbers:
-    """How unlike the surroundings are at each place of the piece's first pixel, `(rows, columns)`."""
-    grey, seen = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (padded, piece.pixels))
-    rows, columns = (max(0, all_ - some + 1) for all_, some in zip(grey.shape, seen.shape, strict=True))
+def _dissimilarity(padded: Image, piece: _Piece) -> Numbers:
+    """Return the mean squared difference of surroundings per place of the first pixel, `(rows, columns)`."""
+    grey, own = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (padded, piece.pixels))
+    rows, columns = (max(0, all_ - some + 1) for all_, some in zip(grey.shape, own.shape, strict=True))
     if not rows * columns or not piece.around.any():
         return np.zeros((rows, columns), np.float32)
     around = piece.around.astype(np.uint8)
-    squares: Numbers = cv2.matchTemplate(grey, seen, cv2.TM_SQDIFF, mask=around).astype(np.float32)
-    return squares / np.float32(around.sum())
+    squares = cv2.matchTemplate(grey, own, cv2.TM_SQDIFF, mask=around)
+    return np.asarray(squares / np.float32(around.sum()), np.float32)
 
 
 def _share(padded: Image, piece: _Piece) -> Numbers:
-    """The share of the defect that lies on the part `(H, W)`, at each place as in `_unlikeness`."""
+    """Return the share of the defect that is on the part `(H, W)`, per place as in `_dissimilarity`."""
     inside = piece.inside.astype(np.float32)
-    lies: Numbers = cv2.matchTemplate(padded.astype(np.float32), inside, cv2.TM_CCORR).astype(np.float32)
-    return lies / np.float32(inside.sum())
+    covered = cv2.matchTemplate(padded.astype(np.float32), inside, cv2.TM_CCORR)
+    return np.asarray(covered / np.float32(inside.sum()), np.float32)
 
 
 def _movable(mask: Mask) -> Mask:
@@ -275,22 +242,21 @@ def _movable(mask: Mask) -> Mask:
 
 
 def _near(mask: Mask, piece: _Piece, shape: tuple[int, ...]) -> Mask:
-    """Which places, as in `_unlikeness`, are near to where the defect was seen."""
+    """Return which places, as in `_dissimilarity`, are near to that of the defect in its own image."""
     away = np.abs(np.indices(shape) - (piece.home + piece.reach)[:, None, None])
     most = _movable(mask) * int(SHIFT * min(mask.shape))
-    near: Mask = (away <= most[:, None, None]).all(axis=0)
-    return near
+    return np.asarray((away <= most[:, None, None]).all(axis=0), np.bool_)
 
 
 def _blended(good: Image, piece: _Piece, corner: NDArray[np.int64], steps: NDArray[np.int64]) -> Image | None:
-    """Paste a piece, at most some steps from a place, where its surroundings are most alike."""
+    """Paste a piece, at most some steps from a corner, where its surroundings are the most similar."""
     reach, shape = piece.reach, np.array(piece.inside.shape)
     padded = _padded(good, reach)
     last = np.array(padded.shape[:2]) - shape
     if last.min() < 0:
         return None
     low, high = ((corner + reach + step).clip(0, last) for step in (-steps, steps))
-    cost = _unlikeness(padded[low[0] : high[0] + shape[0], low[1] : high[1] + shape[1]], piece)
+    cost = _dissimilarity(padded[low[0] : high[0] + shape[0], low[1] : high[1] + shape[1]], piece)
     row, column = low + np.unravel_index(cost.argmin(), cost.shape)
     window = padded[row : row + shape[0], column : column + shape[1]]
     new = piece.pixels.astype(np.float32)
@@ -300,6 +266,5 @@ def _blended(good: Image, piece: _Piece, corner: NDArray[np.int64], steps: NDArr
         was, is_ = new[margin], window[margin].astype(np.float32)
         gain = np.clip((is_.std() + 1) / (was.std() + 1), 1 / _CONTRAST, _CONTRAST)
         new = (new - was.mean()) * gain + is_.mean()
-    mixed = piece.alpha * new + (1 - piece.alpha) * window
-    window[:] = np.rint(mixed).clip(0, 255)
+    window[:] = np.rint(piece.alpha * new + (1 - piece.alpha) * window).clip(0, 255)
     return padded[reach : reach + good.shape[0], reach : reach + good.shape[1]].copy()

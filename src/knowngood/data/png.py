@@ -1,4 +1,4 @@
-"""PNG to pixels, every chunk checked."""
+"""Decoding of PNG, with every chunk checked."""
 
 from __future__ import annotations
 
@@ -11,33 +11,25 @@ from numpy.typing import NDArray
 
 
 def pixel_chunks(data: bytes) -> bytes:
-    """Check that every chunk of a PNG is whole, and keep those that hold pixels.
+    """Check that every chunk of a PNG file is whole, and return a PNG of IHDR, IDAT and IEND alone.
 
-    The others only make the decoder complain (of a colour profile it dislikes) or add an alpha channel.
-
-    Args:
-        data: The whole file.
-
-    Returns:
-        A PNG of the chunks IHDR, IDAT and IEND alone; the file itself where it has no others.
-
-    Raises:
-        ValueError: The file is truncated or damaged.
+    The others only make the decoder complain (of a colour profile it dislikes) or add an alpha channel. A
+    file that is truncated or damaged raises a ValueError.
     """
     view = memoryview(data)
     kept = [view[:8]]
     start = 8
     while True:
         length = int.from_bytes(view[start : start + 4])
-        kind = data[start + 4 : start + 8]
+        chunk = data[start + 4 : start + 8]
         end = start + 12 + length
         if end > len(data):
             raise ValueError("the file is truncated")
         if zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
             raise ValueError("the file is damaged (a checksum is wrong)")
-        if kind in (b"IHDR", b"IDAT", b"IEND"):
+        if chunk in (b"IHDR", b"IDAT", b"IEND"):
             kept.append(view[start:end])
-        if kind == b"IEND":
+        if chunk == b"IEND":
             return data if sum(map(len, kept)) == len(data) else b"".join(kept)
         start = end
 
@@ -46,11 +38,8 @@ def decode_png(chunks: bytes, into: NDArray[np.uint8] | None = None) -> NDArray[
     """Decode a PNG that has no palette, keeping the bit depth.
 
     Args:
-        chunks: What `pixel_chunks` gave, of a file whose size is known to be sensible.
+        chunks: The result of `pixel_chunks`, of a file whose size was checked.
         into: An array of the pixels' own shape and type to write them to; None for a new one.
-
-    Returns:
-        Pixels, uint8 or uint16, (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order.
 
     Raises:
         ValueError: The pixels are damaged, or fewer than the header promises.

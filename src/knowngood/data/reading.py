@@ -1,4 +1,4 @@
-"""How an image becomes what a network sees, and how a map goes back: the one place for geometry."""
+"""Geometry: from an image to the input of a network, and from its map back to the image."""
 
 from __future__ import annotations
 
@@ -30,27 +30,16 @@ class Reading:
     bits: int | None = 16
 
     def read(self, source: Source) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        """Read an image.
-
-        Args:
-            source: A file, the bytes of one, or an array; see `knowngood.data.images.read_image`.
+        """Read an image, see `knowngood.data.images.read_image`.
 
         Returns:
             Pixels, uint8 `(H, W, 3)` at `shape`, and the height and width of the image itself.
-
-        Raises:
-            UnreadableImage: It cannot be read.
-            DataError: The array is no image.
         """
         return read_resized(source, self.shape, bits=self.bits)
 
 
 def map_on_image(map_: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """A map of what the network saw, in the pixels of the image, float32 `(H, W)`.
-
-    Args:
-        map_: `(h, w)`, at any resolution.
-        size: Height and width of the image.
+    """Resize a map `(h, w)` to the height and width of its image, float32 `(H, W)`.
 
     Example:
         >>> map_on_image(np.ones((2, 3), np.float32), (8, 9)).shape

@@ -1,4 +1,4 @@
-"""The table of samples: one row an image, with its split, label, defect type and mask."""
+"""The table of samples: one row per image, with its split, label, defect type and mask."""
 
 from __future__ import annotations
 
@@ -26,14 +26,7 @@ TABLE_SUFFIXES = (".csv", ".parquet")
 
 
 class Selection(NamedTuple):
-    """The images to learn from; see `knowngood.data.imageset.ImageSet`.
-
-    Attributes:
-        sources: Files, as text, and arrays.
-        classes: The class of each, where classes are known; empty for an image without one.
-        groups: The group of each, where groups are known.
-        masks: The mask of each, where there are masks; empty for an image without one.
-    """
+    """The images to fit on; see `knowngood.data.imageset.ImageSet` for the fields."""
 
     sources: list[Source]
     classes: list[str] | None = None
@@ -41,22 +34,19 @@ class Selection(NamedTuple):
     masks: list[str] | None = None
 
 
-def load_samples(path: str | Path) -> pd.DataFrame:
+def load_samples(data: str | Path | pd.DataFrame) -> pd.DataFrame:
     """List the samples of a folder or a table.
 
     Args:
-        path: A folder in a known layout (see `knowngood.data.layouts`), or a CSV or Parquet table with the
-            columns ``path`` and ``label`` and, where they are known, ``split``, ``defect``, ``mask`` and
-            ``group``. Relative paths in a table start from the table's folder; a missing split is made by
-            `knowngood.data.splits.assign_split`.
-
-    Returns:
-        The samples, as `check_samples` states them.
+        data: A folder in a known layout (see `knowngood.data.layouts`), a CSV or Parquet table for
+            `check_samples`, whose relative paths start from the table's folder, or the table itself.
 
     Raises:
-        DataError: The path is not there, or is neither such a folder nor such a table.
+        DataError: The path does not exist, or is neither such a folder nor such a table.
     """
-    path = Path(path)
+    if isinstance(data, pd.DataFrame):
+        return check_samples(data)
+    path = Path(data)
     try:
         if path.is_dir():
             return recognise(path)[1]
@@ -75,18 +65,18 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
     """Check a table of samples and fill in what may be left out.
 
     Args:
-        table: One row an image, with the columns ``path``, ``label`` (``good`` or ``defect``) and maybe
+        table: One row per image, with the columns ``path``, ``label`` (``good`` or ``defect``) and maybe
             ``split`` (``train`` or ``test``; made by `knowngood.data.splits.assign_split` where the column is
             missing), ``defect`` (the defect type), ``mask`` (a file), ``group`` (the same part photographed
-            twice has the same value; blank for a part by itself), ``class`` (the kind of part that a good
-            image shows, for detectors that tell the kinds apart) and others, which are kept.
+            twice has the same value; blank for a part by itself), ``class`` (the class of a good image, for
+            detectors that tell classes apart) and others, which are kept.
 
     Returns:
         A copy with ``path``, ``split``, ``label``, ``defect`` and ``mask`` as text; a defect type or mask
         that is not known is empty, and so is the defect type of a good image.
 
     Raises:
-        DataError: A column is missing, a value is not allowed, or an image stands in the table twice.
+        DataError: A column is missing, a value is not allowed, or an image is listed twice.
 
     Example:
         >>> table = check_samples(pd.DataFrame({"path": ["a.png"], "split": ["train"], "label": ["good"]}))
@@ -103,7 +93,7 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
     for column in ("path", "split", "label", "defect", "mask", "class"):
         if column in table:
             table[column] = table[column].fillna("").astype(str)
-        elif column not in ("split", "class"):
+        elif column in ("defect", "mask"):
             table[column] = ""
     if (table["path"] == "").any():
         raise DataError(f"the table of samples has no path in row {1 + int((table['path'] == '').argmax())}")
@@ -115,63 +105,38 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
         _check_values(table, "split", SPLITS)
     else:
         table = assign_split(table)
-    twice = table["path"][table["path"].duplicated()]
-    if len(twice):
-        raise DataError(
-            f"the table of samples names {len(twice)} image(s) more than once, such as {twice.iloc[0]!r}; "
-            "keep one row for each"
-        )
-    mixed = table["path"][(table["label"] == "good") & (table["defect"] != "")]
-    if len(mixed):
-        raise DataError(f"{mixed.iloc[0]!r} is labelled good but has a defect type; correct one of the two")
-    mixed = table["path"][(table["label"] == "defect") & (table["defect"] == "good")]
-    if len(mixed):
-        raise DataError(f"{mixed.iloc[0]!r} is labelled defect but its type is 'good'; correct one")
+    _check_rows(table)
     columns = ["path", "split", "label", "defect", "mask"]
     return table[columns + [column for column in table.columns if column not in columns]]
 
 
-def good_train(table: pd.DataFrame, *, least: int = 2) -> pd.DataFrame:
-    """Select the good images of the train split.
-
-    Args:
-        table: Samples.
-        least: The fewest good images that will do: one to learn from and one to hold out.
-
-    Returns:
-        The rows that are good and to train on.
-
-    Raises:
-        DataError: There are fewer good images than that.
+def good_train(table: pd.DataFrame) -> pd.DataFrame:
+    """Select the good images of the train split; a DataError if there are fewer than two.
 
     Example:
-        >>> table = pd.DataFrame({"path": ["a", "b"], "label": "good", "split": ["train", "test"]})
-        >>> good_train(table, least=1)["path"].tolist()
-        ['a']
+        >>> table = pd.DataFrame({"path": list("abc"), "label": "good", "split": ["train", "test", "train"]})
+        >>> good_train(table)["path"].tolist()
+        ['a', 'c']
     """
     good = table[(table["split"] == "train") & (table["label"] == "good")]
-    _check_enough(len(good), least)
+    _check_enough(len(good))
     return good
 
 
 def good_sources(
     data: str | Path | pd.DataFrame | Sequence[Source] | NDArray[Any], classes: Sequence[Any] | None = None
 ) -> Selection:
-    """List the good images to train on, however they are given.
+    """List the good images to fit on.
 
     Args:
-        data: A folder or a table, as `load_samples` takes it, or the table itself: their good images of the
-            train split are taken. Or good images alone: a sequence of files and arrays (see
-            `knowngood.data.images.read_image`), or one array (N, H, W) or (N, H, W, 3) of uint8 or uint16.
+        data: Input of `load_samples`, for the good images of its train split; or good images alone, as a
+            sequence of files and arrays (see `knowngood.data.images.read_image`) or one array (N, H, W) or
+            (N, H, W, 3) of uint8 or uint16.
         classes: The class of each image, where images are given alone.
 
-    Returns:
-        At least two images.
-
     Raises:
-        DataError: The folder or table cannot be used, there are fewer than two good images, one of those
-            given is neither a file's name nor an array that can be an image, or a file is named twice; or
-            there is not one class for each.
+        DataError: The folder or table cannot be used, there are fewer than two good images, one of them is no
+            file or image array, or a file is named twice; or there is not one class per image.
 
     Example:
         >>> good = good_sources(np.zeros((2, 28, 28), np.uint8), classes=[3, 8])
@@ -181,7 +146,7 @@ def good_sources(
     if isinstance(data, str | Path | pd.DataFrame):
         if classes is not None:
             raise DataError("classes go with images given alone; a table has them in a column 'class'")
-        good = good_train(check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data))
+        good = good_train(load_samples(data))
         columns = (good[name].tolist() if name in good else None for name in ("class", "group"))
         return Selection(good["path"].tolist(), *columns)
     # Three or four columns are no image: such an array is one image in colour.
@@ -197,7 +162,7 @@ def good_sources(
         raise DataError(
             f"{len(twice)} good image(s) are named more than once, such as {twice[0]!r}; name each once"
         )
-    _check_enough(len(sources), least=2)
+    _check_enough(len(sources))
     if classes is None:
         return Selection(sources)
     if len(classes) != len(sources):
@@ -206,12 +171,7 @@ def good_sources(
 
 
 def fingerprint(sources: Sequence[Source]) -> list[str]:
-    """Name each image by its content: a file by its bytes, whatever it is called and wherever it lies.
-
-    An array is never named as an image file is, even if its pixels are the same.
-
-    Args:
-        sources: Files or arrays.
+    """Identify each image by its content, a file by its bytes whatever its name and folder.
 
     Returns:
         The first 16 hexadecimal digits of a SHA-256: of each file's bytes, or of an array's type, shape and
@@ -223,31 +183,33 @@ def fingerprint(sources: Sequence[Source]) -> list[str]:
         ...     fingerprint([empty.name])
         ['e3b0c44298fc1c14']
     """
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(_digest, sources))
 
-    def digest(source: Source) -> str:
-        if isinstance(source, np.ndarray):
-            # No image file begins like this. The lower byte comes first on every machine.
-            sha = hashlib.sha256(f"array {source.dtype.name} {source.shape}\n".encode())
-            sha.update(np.ascontiguousarray(source, source.dtype.newbyteorder("<")).data)
-            return sha.hexdigest()[:16]
-        if isinstance(source, bytes):
-            return hashlib.sha256(source).hexdigest()[:16]
+
+def _digest(source: Source) -> str:
+    """Return the fingerprint of one image."""
+    if isinstance(source, np.ndarray):
+        # No image file begins like this. The lower byte comes first on every machine.
+        sha = hashlib.sha256(f"array {source.dtype.name} {source.shape}\n".encode())
+        sha.update(np.ascontiguousarray(source, source.dtype.newbyteorder("<")).data)
+    elif isinstance(source, bytes):
+        sha = hashlib.sha256(source)
+    else:
         try:
             with Path(source).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+                sha = hashlib.file_digest(file, "sha256")
         except OSError:
             return ""
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(digest, sources))
+    return sha.hexdigest()[:16]
 
 
 def _checked_source(source: object, position: int) -> str | bytes | NDArray[Any]:
-    """Check one of the good images given: a file's name, as text, its bytes, or an array that can be one."""
-    if isinstance(source, str | Path):
-        return str(source)
-    if isinstance(source, bytes):
+    """Return one of the good images given: a file's name as text, its bytes, or an array that can be one."""
+    if isinstance(source, str | bytes):
         return source
+    if isinstance(source, Path):
+        return str(source)
     if not isinstance(source, np.ndarray):
         raise DataError(
             f"good image [{position}] is of type {type(source).__name__}; "
@@ -260,15 +222,12 @@ def _checked_source(source: object, position: int) -> str | bytes | NDArray[Any]
     return source
 
 
-def _check_enough(number: int, least: int) -> None:
-    """Refuse too few good images."""
+def _check_enough(number: int) -> None:
+    """Refuse too few good images: one to fit on and one to hold out are needed."""
     if number == 0:
-        raise DataError("there are no good images to train on; an inspector learns from good parts alone")
-    if number < least:
-        have = "one good image is" if number == 1 else f"{number} good images are"
-        raise DataError(
-            f"{have} too few to train on; at least {least} are needed, and some dozens are better"
-        )
+        raise DataError("there are no good images to train on; an inspector is fitted on good parts alone")
+    if number == 1:
+        raise DataError("one good image is too few to train on; at least 2 are needed, better some dozens")
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -295,13 +254,31 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def _check_values(table: pd.DataFrame, column: str, allowed: tuple[str, ...]) -> None:
-    """Refuse values of a column that are not allowed, by name."""
+    """Refuse values of a column that are not allowed."""
     unknown = sorted(set(table[column]) - set(allowed))
     if unknown:
         raise DataError(
             f"column {column!r} of the table of samples holds {', '.join(map(repr, unknown[:5]))}; "
             f"only {' and '.join(map(repr, allowed))} are allowed"
         )
+
+
+def _check_rows(table: pd.DataFrame) -> None:
+    """Refuse images that are listed twice, and labels that contradict the defect type."""
+    good = table["label"] == "good"
+    for wrong, message in (
+        (
+            table["path"].duplicated(),
+            "the table of samples names {} image(s) more than once, such as {!r}; keep one row for each",
+        ),
+        (
+            good & (table["defect"] != ""),
+            "{1!r} is labelled good but has a defect type; correct one of the two",
+        ),
+        (~good & (table["defect"] == "good"), "{1!r} is labelled defect but its type is 'good'; correct one"),
+    ):
+        if wrong.any():
+            raise DataError(message.format(int(wrong.sum()), table["path"][wrong].iloc[0]))
 
 
 def _suggestion(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Seeded splits: which images are learned from, and which are held out."""
+"""Seeded splits into training and test images, and folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from knowngood.errors import DataError
 
 SPLIT_MADE = "split made"
-"""Attribute of a table whose split was not given: any image that was not learned from may serve as a test."""
+"""Attribute of a table whose split was not given: any image that was not trained on may serve as a test."""
 
 
 def assign_split(
@@ -21,16 +21,14 @@ def assign_split(
     """Divide the samples into train and test, each defect type by itself, keeping each group on one side.
 
     Args:
-        table: Samples with the columns ``label`` and ``defect``, and where parts were photographed more than
-            once a ``group``. A group with a defect in it counts as that defect.
+        table: Samples with the columns ``label`` and ``defect``, and maybe ``group`` (parts that were
+            photographed more than once). A group with a defect in it counts as that defect.
         train_share: Share of the good images to train on, 0 to 1.
-        defect_share: Share of each defect type to train on: 0 to detect anomalies, more to train a
-            classifier.
-        seed: Another seed gives another split.
+        defect_share: Share of each defect type to train on: 0 for a detector, more for a classifier.
+        seed: Seed of the split.
 
     Returns:
-        A copy of the table with the column ``split`` set to ``train`` or ``test``, and `SPLIT_MADE` among its
-        attributes.
+        A copy with the column ``split``, ``train`` or ``test``, and the attribute `SPLIT_MADE`.
 
     Example:
         >>> table = pd.DataFrame({"label": ["good"] * 10 + ["defect"], "defect": [""] * 10 + ["dent"]})
@@ -39,17 +37,17 @@ def assign_split(
     """
     rng = np.random.default_rng(seed)
     groups = _numbered(table["group"] if "group" in table else range(len(table)))
-    kinds = np.where(table["label"] == "good", 0, 1 + _numbered(table["defect"]))
+    classes = np.where(table["label"] == "good", 0, 1 + _numbered(table["defect"]))
     n_groups = groups.max(initial=-1) + 1
-    group_kinds = np.zeros(n_groups, dtype=np.int64)
-    np.maximum.at(group_kinds, groups, kinds)
+    group_classes = np.zeros(n_groups, dtype=np.int64)
+    np.maximum.at(group_classes, groups, classes)
     group_sizes = np.bincount(groups, minlength=n_groups)
 
     trained = np.zeros(n_groups, dtype=np.bool_)
-    for kind in np.unique(group_kinds):
-        members = rng.permutation(np.flatnonzero(group_kinds == kind))
+    for class_ in np.unique(group_classes):
+        members = rng.permutation(np.flatnonzero(group_classes == class_))
         sizes = group_sizes[members]
-        share = train_share if kind == 0 else defect_share
+        share = train_share if class_ == 0 else defect_share
         trained[members] = np.cumsum(sizes) - sizes / 2 < share * sizes.sum()
     divided = table.assign(split=np.where(trained[groups], "train", "test"))
     divided.attrs[SPLIT_MADE] = True
@@ -57,27 +55,20 @@ def assign_split(
 
 
 def folds(
-    n: int,
-    k: int,
-    seed: int,
-    groups: Sequence[Any] | None = None,
-    classes: Sequence[Any] | None = None,
+    n: int, k: int, seed: int, groups: Sequence[Any] | None = None, classes: Sequence[Any] | None = None
 ) -> NDArray[np.int64]:
-    """Number the folds of a cross-validation, as equal in size as the groups allow.
+    """Number the folds (n,) of a cross-validation, as equal in size as the groups allow.
 
     Args:
         n: Number of images.
         k: Number of folds; fewer are made where there are fewer images or groups.
-        seed: Another seed gives other folds.
-        groups: One value an image; images of one group (the same part photographed twice) share a fold.
-        classes: One value an image; each class is spread over the folds as evenly as can be. A group counts
-            as the class of its first image.
-
-    Returns:
-        The fold of each image, int (n,), from 0 on.
+        seed: Seed of the folds.
+        groups: One value per image; images of one group (the same part photographed twice) share a fold.
+        classes: One value per image; each class is spread evenly over the folds. A group counts as the class
+            of its first image.
 
     Raises:
-        DataError: There are not two images or groups, so nothing can be held out.
+        DataError: There are fewer than two images or groups.
 
     Example:
         >>> np.bincount(folds(10, 3, seed=0)).tolist()
@@ -93,12 +84,12 @@ def folds(
         )
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
     largest_first = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-    kinds = np.zeros(n, dtype=np.int64) if classes is None else _numbered(classes)
+    class_numbers = np.zeros(n, dtype=np.int64) if classes is None else _numbered(classes)
     _, first = np.unique(numbers, return_index=True)
-    filled = np.zeros((kinds.max() + 1, min(k, len(sizes))), dtype=np.int64)
+    filled = np.zeros((class_numbers.max() + 1, min(k, len(sizes))), dtype=np.int64)
     fold_of_group = np.empty(len(sizes), dtype=np.int64)
     for group in largest_first:
-        of_class = filled[kinds[first[group]]]
+        of_class = filled[class_numbers[first[group]]]
         # Of the folds that lack the class most, the emptiest.
         fold = int(np.lexsort((filled.sum(axis=0), of_class))[0])
         fold_of_group[group] = fold

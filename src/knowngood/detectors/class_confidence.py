@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from knowngood.data.classes import check_classes
+from knowngood.data.class_names import check_classes
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.classification import Classification
 from knowngood.detectors.confidence import LOGIT_SCORES, Gaussians, LogitScore, Scorer, nearest_of

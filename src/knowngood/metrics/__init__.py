@@ -1,13 +1,17 @@
-"""How well scores tell good from defect, and where to draw the line.
+"""Metrics of scores, and the rules that choose a threshold.
 
-``ranking``       AUROC, AP and F1-max of image scores.
-``regions``       the same for pixels, and AUPRO, from histograms.
-``rates``         false rejects and escapes at a threshold, with confidence intervals.
-``calibration``   p-values from held-out good scores.
-``thresholds``    the rules that choose a threshold.
-``similarity``    how alike two images are.
-``defect_types``  the samples to compute any of these on for one defect type.
-``checks``        what every metric asks of its input.
+``ranking``         AUROC, average precision and F1-max of image scores.
+``regions``         The same for pixels, and AUPRO, from histograms.
+``rates``           False rejects and escapes at a threshold, with confidence intervals.
+``calibration``     p-values from held-out good scores.
+``thresholds``      The rules that choose a threshold.
+``classification``  Confusion matrix, precision, recall and F1 per class.
+``reliability``     Calibration error and temperature of a classifier.
+``similarity``      Structural similarity of two images.
+``defect_types``    The samples to compute any of these on for one defect type.
+``checks``          The checks of labels and scores that all metrics share.
 
-Everywhere a part is rejected when its score is **strictly greater** than the threshold, compared in float64.
+Everywhere `defect` are labels (N,), bool, True = defect; `scores` are image scores (N,), higher = more
+anomalous; and a part is rejected when its score is **strictly greater** than the threshold, compared in
+float64. Labels and scores that do not fit each other, and scores that are NaN or -inf, raise a ValueError.
 """

@@ -1,4 +1,4 @@
-"""What every metric asks of its input."""
+"""The checks of labels and scores that all metrics share."""
 
 from __future__ import annotations
 
@@ -7,18 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
-    """Return scores as float64, if every one can be ordered and rejected.
-
-    +inf is a legal score; -inf is not, because no threshold lies below it.
-
-    Args:
-        scores: Image scores (N,), higher = more anomalous.
-
-    Returns:
-        The same scores (N,).
-
-    Raises:
-        ValueError: The scores are not one-dimensional, or one is NaN or -inf.
+    """Return scores (N,) as float64; a ValueError if one is NaN, or -inf, for no threshold is below it.
 
     Example:
         >>> checked_scores([1, 2.5])
@@ -33,17 +22,7 @@ def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
 
 
 def checked_pairs(defect: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return labels and scores as arrays, if they belong together.
-
-    Args:
-        defect: Labels (N,), bool, True = defect.
-        scores: Image scores (N,), higher = more anomalous.
-
-    Returns:
-        The labels (N,) and the scores (N,).
-
-    Raises:
-        ValueError: The labels are not bool, the lengths differ, or a score is NaN or -inf.
+    """Return labels (N,), bool, and scores (N,) as arrays; a ValueError if they do not fit each other.
 
     Example:
         >>> checked_pairs([False, True], [1.0, 2.0])

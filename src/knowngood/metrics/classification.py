@@ -1,7 +1,9 @@
-"""How well a classifier tells several classes apart, how uneven their sizes are, and what its mistakes cost.
+"""Metrics of a classifier of several classes, the imbalance of their sizes, and losses.
 
-All figures of right and wrong answers are read from one object, the confusion matrix. Means over classes
-follow Brodersen et al., "The Balanced Accuracy and Its Posterior Distribution", doi:10.1109/ICPR.2010.764.
+All metrics but losses are read from one object, the confusion matrix: counts `(C, C)`, rows are true classes,
+columns predicted classes. Input that does not fit raises a ValueError, and so does a mean without images.
+Means over classes follow Brodersen et al., "The Balanced Accuracy and Its Posterior Distribution",
+doi:10.1109/ICPR.2010.764.
 """
 
 from __future__ import annotations
@@ -13,53 +15,37 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class ClassFigures(NamedTuple):
-    """How well each class is told from the others.
+    """Precision, recall and F1 per class, each `(C,)`."""
 
-    Attributes:
-        precision: Share of the answers with this class that are right `(C,)`; NaN where it is never said.
-        recall: Share of the images of this class that are found `(C,)`; NaN where there are none.
-        f1: Harmonic mean of both `(C,)`; NaN where the class neither occurs nor is said.
-        support: Images of each class, int `(C,)`.
-    """
-
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    f1: NDArray[np.float64]
-    support: NDArray[np.int64]
+    precision: NDArray[np.float64]  # NaN where the class is never predicted
+    recall: NDArray[np.float64]  # NaN where the class has no images
+    f1: NDArray[np.float64]  # harmonic mean of both; NaN where the class neither occurs nor is predicted
+    support: NDArray[np.int64]  # number of images
 
 
-def confusion_matrix(truth: ArrayLike, said: ArrayLike, classes: int) -> NDArray[np.int64]:
+def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
     """Count how many images of each class are predicted as which.
 
     Args:
-        truth: The true class of each image, int `(N,)`, from 0 to C - 1.
-        said: The class that was said, int `(N,)`.
+        truth: True classes, int `(N,)`, from 0 to C - 1.
+        predicted: Predicted classes, int `(N,)`.
         classes: Number of classes C.
-
-    Returns:
-        Counts `(C, C)`: rows are true classes, columns are what was said.
-
-    Raises:
-        ValueError: The lengths differ, or a number is not one of a class.
 
     Example:
         >>> confusion_matrix([0, 0, 1], [0, 1, 1], classes=2).tolist()
         [[1, 1], [0, 1]]
     """
-    rows, columns = _checked_classes("truth", truth, classes), _checked_classes("said", said, classes)
+    rows = _checked_classes("truth", truth, classes)
+    columns = _checked_classes("predicted", predicted, classes)
     if rows.shape != columns.shape:
-        raise ValueError(f"truth and said must have the same length; got {rows.shape} and {columns.shape}")
+        raise ValueError(
+            f"truth and predicted must have the same length; got {rows.shape} and {columns.shape}"
+        )
     return np.bincount(classes * rows + columns, minlength=classes**2).reshape(classes, classes)
 
 
 def class_figures(matrix: ArrayLike) -> ClassFigures:
-    """Read precision, recall and F1 of each class from a confusion matrix.
-
-    Args:
-        matrix: Counts `(C, C)`, see `confusion_matrix`.
-
-    Raises:
-        ValueError: These are not counts `(C, C)`.
+    """Return precision, recall and F1 per class of a confusion matrix.
 
     Example:
         >>> found = class_figures([[3, 1, 0], [0, 0, 0], [2, 0, 0]])
@@ -69,19 +55,13 @@ def class_figures(matrix: ArrayLike) -> ClassFigures:
         (array([0.667, 0.   , 0.   ]), array([4, 0, 2]))
     """
     counts = _checked_matrix(matrix)
-    right, support, said = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    f1 = _share(2 * right, support + said)
-    return ClassFigures(_share(right, said), _share(right, support), f1, support)
+    correct, support, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    f1 = _share(2 * correct, support + predicted)
+    return ClassFigures(_share(correct, predicted), _share(correct, support), f1, support)
 
 
 def accuracy(matrix: ArrayLike) -> float:
-    """Return the share of the images that are classified correctly; large classes decide it.
-
-    Args:
-        matrix: Counts `(C, C)`, see `confusion_matrix`.
-
-    Raises:
-        ValueError: These are not counts `(C, C)`, or there are no images.
+    """Return the share of the images that are classified correctly; large classes dominate it.
 
     Example:
         >>> accuracy([[8, 0], [1, 1]])
@@ -94,70 +74,45 @@ def accuracy(matrix: ArrayLike) -> float:
 
 
 def balanced_accuracy(matrix: ArrayLike) -> float:
-    """Return the mean recall of the classes that occur, whatever their sizes.
-
-    Args:
-        matrix: Counts `(C, C)`, see `confusion_matrix`.
-
-    Raises:
-        ValueError: These are not counts `(C, C)`, or there are no images.
+    """Return the mean recall of the classes that occur.
 
     Example:
         >>> balanced_accuracy([[8, 0], [1, 1]])
         0.75
     """
-    found = class_figures(matrix)
-    return _macro(found.recall, found.support)
+    return _macro(matrix, "recall")
 
 
 def macro_f1(matrix: ArrayLike) -> float:
-    """Return the mean F1 of the classes that occur, whatever their sizes.
-
-    Args:
-        matrix: Counts `(C, C)`, see `confusion_matrix`.
-
-    Raises:
-        ValueError: These are not counts `(C, C)`, or there are no images.
+    """Return the mean F1 of the classes that occur.
 
     Example:
         >>> round(macro_f1([[8, 0], [1, 1]]), 3)
         0.804
     """
-    found = class_figures(matrix)
-    return _macro(found.f1, found.support)
+    return _macro(matrix, "f1")
 
 
 def macro_precision(matrix: ArrayLike) -> float:
-    """Return the mean precision of the classes that occur; one that is never said counts as 0.
-
-    Args:
-        matrix: Counts `(C, C)`, see `confusion_matrix`.
-
-    Raises:
-        ValueError: These are not counts `(C, C)`, or there are no images.
+    """Return the mean precision of the classes that occur; one that is never predicted counts as 0.
 
     Example:
         >>> macro_precision([[8, 0], [2, 0]])
         0.4
     """
-    found = class_figures(matrix)
-    # Without the zero, who never says a hard class would do better than who tries.
-    return _macro(np.nan_to_num(found.precision), found.support)
+    return _macro(matrix, "precision")
 
 
 def losses(logits: ArrayLike, truth: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
-    """Return the negative log-likelihood of the true class, with no digit lost where that is near zero.
+    """Return the negative log-likelihood of each true class, without loss of precision near zero.
 
     Args:
         logits: Finite, `(N, C)`.
-        truth: The true class of each, int `(N,)`.
-        temperature: Logits are divided by it.
+        truth: True classes, int `(N,)`.
+        temperature: Divides the logits.
 
     Returns:
-        The losses `(N,)`, 0 or more; the largest where a label is wrong, or the classifier surely is.
-
-    Raises:
-        ValueError: The shapes do not fit, a number is not one of a class, or the temperature is not positive.
+        The losses `(N,)`, 0 or more; the largest where a label or a confident prediction is incorrect.
 
     Example:
         >>> losses([[0.0, 0.0], [0.0, 100.0], [0.0, 100.0]], [0, 1, 0])
@@ -176,36 +131,34 @@ def losses(logits: ArrayLike, truth: ArrayLike, temperature: float = 1.0) -> NDA
 
 
 def imbalance_ratio(counts: ArrayLike) -> float:
-    """Return how many times larger the largest class is than the smallest; infinite where one is empty.
-
-    Args:
-        counts: Images of each class, int `(C,)`.
-
-    Raises:
-        ValueError: These are not counts `(C,)`, or there are no images.
+    """Return the number of images of the largest class over that of the smallest; infinite where that is 0.
 
     Example:
         >>> imbalance_ratio([900, 30, 300])
         30.0
     """
-    sizes = _checked_sizes(counts)
+    sizes = _checked_counts("sizes of classes", counts)
+    if sizes.ndim != 1 or not sizes.any():
+        raise ValueError(f"sizes of classes must be (C,) and not all 0; got {sizes.tolist()}")
     return float(sizes.max() / sizes.min()) if sizes.all() else float("inf")
 
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return part of whole `(C,)`, NaN where the whole is 0."""
+    """Return part / whole `(C,)`, NaN where the whole is 0."""
     return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
 
 
-def _macro(figures: NDArray[np.float64], support: NDArray[np.int64]) -> float:
-    """Return the mean of figures `(C,)` over the classes that occur."""
-    if not support.any():
+def _macro(matrix: ArrayLike, figure: str) -> float:
+    """Return the mean of a figure of `ClassFigures` over the classes that occur."""
+    found = class_figures(matrix)
+    if not found.support.any():
         raise ValueError("a mean over classes needs images; the confusion matrix counts none")
-    return float(figures[support > 0].mean())
+    # Without the zero for NaN, never predicting a hard class would be better than trying.
+    return float(np.nan_to_num(getattr(found, figure))[found.support > 0].mean())
 
 
 def _checked_classes(name: str, classes: ArrayLike, count: int) -> NDArray[np.int64]:
-    """Return numbers of classes `(N,)`, if each is one of so many."""
+    """Return numbers of classes `(N,)`, each below the count."""
     checked = np.asarray(classes)
     if checked.ndim != 1 or (checked.size and not np.issubdtype(checked.dtype, np.integer)):
         raise ValueError(f"{name} must be int (N,), numbers of classes; got {checked.dtype} {checked.shape}")
@@ -215,7 +168,7 @@ def _checked_classes(name: str, classes: ArrayLike, count: int) -> NDArray[np.in
 
 
 def _checked_counts(name: str, counts: ArrayLike) -> NDArray[np.int64]:
-    """Return counts of any shape, if all are whole and none is negative."""
+    """Return counts of any shape, all of them integers and none negative."""
     checked = np.asarray(counts)
     if checked.size and (not np.issubdtype(checked.dtype, np.integer) or checked.min() < 0):
         raise ValueError(f"{name} must be counts: int, 0 or more; got {checked.dtype}, least {checked.min()}")
@@ -223,16 +176,8 @@ def _checked_counts(name: str, counts: ArrayLike) -> NDArray[np.int64]:
 
 
 def _checked_matrix(matrix: ArrayLike) -> NDArray[np.int64]:
-    """Return a confusion matrix, if it is one."""
+    """Return counts with the shape of a confusion matrix."""
     counts = _checked_counts("a confusion matrix", matrix)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ValueError(f"a confusion matrix must have the shape (C, C); got {counts.shape}")
     return counts
-
-
-def _checked_sizes(counts: ArrayLike) -> NDArray[np.int64]:
-    """Return sizes of classes `(C,)`, if any of them has images."""
-    sizes = _checked_counts("sizes of classes", counts)
-    if sizes.ndim != 1 or not sizes.any():
-        raise ValueError(f"sizes of classes must be (C,) and not all 0; got {sizes.tolist()}")
-    return sizes

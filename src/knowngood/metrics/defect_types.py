@@ -7,22 +7,19 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def by_defect_type(defect: ArrayLike, defect_type: ArrayLike) -> dict[str, NDArray[np.bool_]]:
-    """Select, for each defect type, the defects of that type together with all good samples.
+    """Select, per defect type, the defects of that type together with all good samples.
 
     Args:
         defect: Labels (N,), bool, True = defect.
-        defect_type: The type of each defect (N,), str; what stands at a good sample is not looked at.
+        defect_type: The type of each defect (N,), str; the values at good samples are ignored.
 
     Returns:
-        A selection (N,) for each defect type, in alphabetical order.
+        A selection (N,) per defect type, in alphabetical order.
 
     Example:
-        >>> from knowngood.metrics.ranking import auroc
-        >>> defect = np.array([False, False, True, True])
-        >>> scores = np.array([0.1, 0.4, 0.3, 0.9])
-        >>> selections = by_defect_type(defect, ["", "", "scratch", "bent"])
-        >>> {name: auroc(defect[chosen], scores[chosen]) for name, chosen in selections.items()}
-        {'bent': 1.0, 'scratch': 0.5}
+        >>> selections = by_defect_type([False, True, True], ["", "scratch", "bent"])
+        >>> {name: chosen.tolist() for name, chosen in selections.items()}
+        {'bent': [True, False, True], 'scratch': [True, True, False]}
     """
     labels, types = np.asarray(defect, dtype=np.bool_), np.asarray(defect_type, dtype=np.str_)
     return {str(name): ~labels | (types == name) for name in np.unique(types[labels])}

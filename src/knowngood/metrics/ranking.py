@@ -1,7 +1,8 @@
-"""How well scores put defects above good: AUROC, average precision, F1-max.
+"""AUROC, average precision and F1-max of image scores.
 
-All of them are read from one object, `Cuts`: how many good samples and defects are rejected at every
-threshold that makes a difference. Samples with equal scores are always rejected together, so ties are exact.
+All of them are read from one object, `Cuts`: the number of good samples and defects that are rejected at
+every threshold that makes a difference. Samples with equal scores are always rejected together, so ties are
+exact. Every function raises a ValueError where there are no good samples or no defects.
 """
 
 from __future__ import annotations
@@ -19,24 +20,21 @@ Number = TypeVar("Number", np.int64, np.float64)
 
 @dataclass(frozen=True, eq=False)
 class Cuts:
-    """What is rejected at each threshold, from none to all.
+    """The samples that are rejected at each of K thresholds, from none to all.
+
+    Recall over `false_reject_rate` is the ROC curve, `precision` over recall the precision-recall curve.
 
     Args:
-        threshold: Thresholds (K,), descending; a sample is rejected when its score is greater.
-        false_reject: Good samples rejected at each threshold (K,), ascending from 0 to all.
-        true_reject: Defects rejected at each threshold (K,), ascending from 0 to all.
-
-    Raises:
-        ValueError: There are no good samples or no defects.
+        threshold: Thresholds (K,), descending.
+        false_reject: Number of good samples that are rejected (K,), ascending from 0 to all.
+        true_reject: Number of defects that are rejected (K,), ascending from 0 to all.
 
     Example:
-        >>> found = cut([False, False, True], [1.0, 2.0, 3.0])
-        >>> found.threshold[:3]
+        >>> cuts = cut([False, False, True], [1.0, 2.0, 3.0])
+        >>> cuts.threshold[:3]
         array([3. , 2.5, 1.5])
-        >>> found.recall
-        array([0., 1., 1., 1.])
-        >>> found.false_reject_rate
-        array([0. , 0. , 0.5, 1. ])
+        >>> cuts.recall, cuts.false_reject_rate
+        (array([0., 1., 1., 1.]), array([0. , 0. , 0.5, 1. ]))
     """
 
     threshold: NDArray[np.float64]
@@ -61,23 +59,23 @@ class Cuts:
 
     @property
     def false_reject_rate(self) -> NDArray[np.float64]:
-        """Share of the good that is rejected at each threshold (K,)."""
+        """Share of the good samples that are rejected (K,)."""
         return self.false_reject / self.good
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        """Share of the defects that is rejected at each threshold (K,)."""
+        """Share of the defects that are rejected (K,)."""
         return self.true_reject / self.defects
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """Share of the rejected that is a defect at each threshold (K,); 1 where nothing is rejected."""
+        """Share of defects among the rejected samples (K,); 1 where nothing is rejected."""
         rejected = self.false_reject + self.true_reject
         return np.where(rejected == 0, 1.0, self.true_reject / np.maximum(rejected, 1))
 
     @property
     def f1(self) -> NDArray[np.float64]:
-        """Harmonic mean of precision and recall at each threshold (K,)."""
+        """Harmonic mean of precision and recall (K,)."""
         return 2 * self.true_reject / (self.defects + self.true_reject + self.false_reject)
 
     def auroc(self) -> float:
@@ -91,13 +89,7 @@ class Cuts:
 
 
 def counts_above(counts: NDArray[Number]) -> NDArray[Number]:
-    """Turn counts per score level into counts above each threshold between levels.
-
-    Args:
-        counts: What is found at each level (K,), levels ascending.
-
-    Returns:
-        What is found above each threshold (K + 1,), thresholds descending: from 0 to all.
+    """Turn counts (K,) at ascending scores into counts (K + 1,) above descending thresholds between them.
 
     Example:
         >>> counts_above(np.array([5, 2, 1]))
@@ -107,20 +99,10 @@ def counts_above(counts: NDArray[Number]) -> NDArray[Number]:
 
 
 def cut(defect: ArrayLike, scores: ArrayLike) -> Cuts:
-    """Cut the scores at every place that makes a difference.
+    """Count the rejected samples at every threshold that makes a difference.
 
-    A threshold lies midway between two neighbouring scores; the first is the highest score (nothing is
+    Each threshold is midway between two neighbouring scores; the first is the highest score (nothing is
     rejected), the last is just below the lowest (all is rejected).
-
-    Args:
-        defect: Labels (N,), bool, True = defect.
-        scores: Image scores (N,), higher = more anomalous.
-
-    Returns:
-        The cuts, one more than there are different scores.
-
-    Raises:
-        ValueError: There are no good samples or no defects, or a score is NaN or -inf.
 
     Example:
         >>> cut([False, True, True], [1.0, 2.0, 2.0]).true_reject
@@ -134,66 +116,8 @@ def cut(defect: ArrayLike, scores: ArrayLike) -> Cuts:
     return Cuts(edges[::-1], counts_above(good), counts_above(defects))
 
 
-def roc_curve(
-    defect: ArrayLike, scores: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Trace recall over the false-reject rate.
-
-    Args:
-        defect: Labels (N,), bool, True = defect.
-        scores: Image scores (N,), higher = more anomalous.
-
-    Returns:
-        False-reject rate, recall and threshold (K,) each, thresholds descending.
-
-    Raises:
-        ValueError: There are no good samples or no defects, or a score is NaN or -inf.
-
-    Example:
-        >>> false_reject_rate, recall, threshold = roc_curve([False, True], [1.0, 2.0])
-        >>> false_reject_rate, recall
-        (array([0., 0., 1.]), array([0., 1., 1.]))
-    """
-    found = cut(defect, scores)
-    return found.false_reject_rate, found.recall, found.threshold
-
-
-def precision_recall_curve(
-    defect: ArrayLike, scores: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Trace precision over recall.
-
-    Args:
-        defect: Labels (N,), bool, True = defect.
-        scores: Image scores (N,), higher = more anomalous.
-
-    Returns:
-        Precision, recall and threshold (K,) each, thresholds descending.
-
-    Raises:
-        ValueError: There are no good samples or no defects, or a score is NaN or -inf.
-
-    Example:
-        >>> precision, recall, threshold = precision_recall_curve([False, True], [1.0, 2.0])
-        >>> precision, recall
-        (array([1. , 1. , 0.5]), array([0., 1., 1.]))
-    """
-    found = cut(defect, scores)
-    return found.precision, found.recall, found.threshold
-
-
 def auroc(defect: ArrayLike, scores: ArrayLike) -> float:
     """Return the probability that a defect scores above a good sample, a tie counting one half.
-
-    Args:
-        defect: Labels (N,), bool, True = defect.
-        scores: Image scores (N,), higher = more anomalous.
-
-    Returns:
-        Area under the ROC curve, 0 to 1.
-
-    Raises:
-        ValueError: There are no good samples or no defects, or a score is NaN or -inf.
 
     Example:
         >>> auroc([False, False, True, True], [0.1, 0.4, 0.35, 0.8])
@@ -205,16 +129,6 @@ def auroc(defect: ArrayLike, scores: ArrayLike) -> float:
 def average_precision(defect: ArrayLike, scores: ArrayLike) -> float:
     """Return the area under the precision-recall curve, as a sum of steps.
 
-    Args:
-        defect: Labels (N,), bool, True = defect.
-        scores: Image scores (N,), higher = more anomalous.
-
-    Returns:
-        Average precision (AP), 0 to 1.
-
-    Raises:
-        ValueError: There are no good samples or no defects, or a score is NaN or -inf.
-
     Example:
         >>> round(average_precision([False, False, True, True], [0.1, 0.4, 0.35, 0.8]), 4)
         0.8333
@@ -223,25 +137,15 @@ def average_precision(defect: ArrayLike, scores: ArrayLike) -> float:
 
 
 def f1_max(defect: ArrayLike, scores: ArrayLike) -> tuple[float, float]:
-    """Return the best F1 that any threshold reaches, and the highest threshold that reaches it.
-
-    Args:
-        defect: Labels (N,), bool, True = defect.
-        scores: Image scores (N,), higher = more anomalous.
-
-    Returns:
-        F1, 0 to 1, and the threshold, midway between two neighbouring scores.
-
-    Raises:
-        ValueError: There are no good samples or no defects, or a score is NaN or -inf.
+    """Return the best F1 of any threshold, and the highest threshold that reaches it.
 
     Example:
         >>> f1_max([False, False, True, True], [1.0, 2.0, 4.0, 5.0])
         (1.0, 3.0)
     """
-    found = cut(defect, scores)
-    best = np.argmax(found.f1)
-    return float(found.f1[best]), float(found.threshold[best])
+    cuts = cut(defect, scores)
+    best = np.argmax(cuts.f1)
+    return float(cuts.f1[best]), float(cuts.threshold[best])
 
 
 def _midway(levels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,6 @@
-"""How often the decision is wrong: false rejects and escapes, each with its confidence interval.
+"""Rates of false rejects and escapes, each with its confidence interval.
+
+Rates need 0 <= k <= n and n >= 1, and a confidence between 0 and 1; all else raises a ValueError.
 
 Reference: Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the
 binomial", Biometrika 1934, doi:10.1093/biomet/26.4.404.
@@ -17,15 +19,7 @@ from knowngood.metrics.checks import checked_pairs
 
 @dataclass(frozen=True)
 class Rate:
-    """A share of cases, with its two-sided Clopper-Pearson interval.
-
-    Args:
-        value: The share found, 0 to 1.
-        low: Lower end of the interval.
-        high: Upper end of the interval.
-        count: Cases that were found.
-        total: Cases that were looked at.
-    """
+    """A rate `value` = `count` / `total`, with its two-sided 95 % interval from `low` to `high`."""
 
     value: float
     low: float
@@ -35,64 +29,30 @@ class Rate:
 
 
 class Confusion(NamedTuple):
-    """How many samples fell where at a threshold.
+    """The confusion matrix of a threshold.
 
-    Args:
-        true_accept: Good samples accepted.
-        false_reject: Good samples rejected (overkill).
-        escape: Defects accepted (underkill).
-        true_reject: Defects rejected.
+    Example:
+        >>> found = Confusion(true_accept=57, false_reject=3, escape=1, true_reject=9)
+        >>> found.false_reject_rate().value, found.escape_rate().value
+        (0.05, 0.1)
     """
 
-    true_accept: int
-    false_reject: int
-    escape: int
-    true_reject: int
+    true_accept: int  # good samples accepted
+    false_reject: int  # good samples rejected (overkill)
+    escape: int  # defects accepted (underkill)
+    true_reject: int  # defects rejected
 
     def false_reject_rate(self) -> Rate:
-        """Return the share of the good that is rejected.
-
-        Returns:
-            The rate with its 95 % interval.
-
-        Raises:
-            ValueError: There are no good samples.
-
-        Example:
-            >>> Confusion(true_accept=57, false_reject=3, escape=1, true_reject=9).false_reject_rate().value
-            0.05
-        """
+        """Return the share of the good samples that are rejected."""
         return rate(self.false_reject, self.true_accept + self.false_reject)
 
     def escape_rate(self) -> Rate:
-        """Return the share of the defects that is accepted.
-
-        Returns:
-            The rate with its 95 % interval.
-
-        Raises:
-            ValueError: There are no defects.
-
-        Example:
-            >>> Confusion(true_accept=57, false_reject=3, escape=1, true_reject=9).escape_rate().value
-            0.1
-        """
+        """Return the share of the defects that are accepted."""
         return rate(self.escape, self.escape + self.true_reject)
 
 
 def confusion(defect: ArrayLike, scores: ArrayLike, threshold: float) -> Confusion:
-    """Count right and wrong decisions; a sample is rejected when its score is strictly above the threshold.
-
-    Args:
-        defect: Labels (N,), bool, True = defect.
-        scores: Image scores (N,), higher = more anomalous.
-        threshold: The line, in units of the scores.
-
-    Returns:
-        The four counts.
-
-    Raises:
-        ValueError: Labels and scores do not belong together, or a score is NaN or -inf.
+    """Count correct and incorrect decisions; a sample is rejected if its score is above the threshold.
 
     Example:
         >>> confusion([False, False, True, True], [1.0, 3.0, 2.0, 4.0], threshold=2.0)
@@ -107,16 +67,6 @@ def confusion(defect: ArrayLike, scores: ArrayLike, threshold: float) -> Confusi
 def rate(k: int, n: int) -> Rate:
     """Return k of n as a rate with its 95 % interval.
 
-    Args:
-        k: Cases that were found.
-        n: Cases that were looked at.
-
-    Returns:
-        The rate.
-
-    Raises:
-        ValueError: n is 0, or k is not between 0 and n.
-
     Example:
         >>> found = rate(3, 60)
         >>> print(f"{found.value:.1%}, {found.low:.1%} to {found.high:.1%}")
@@ -127,18 +77,9 @@ def rate(k: int, n: int) -> Rate:
 
 
 def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the exact two-sided confidence interval of a share.
+    """Return the exact two-sided confidence interval of a rate of k in n.
 
-    Args:
-        k: Cases that were found.
-        n: Cases that were looked at.
-        confidence: Probability that the interval covers the true share, at least.
-
-    Returns:
-        Lower and upper end, 0 to 1.
-
-    Raises:
-        ValueError: n is 0, k is not between 0 and n, or the confidence is not between 0 and 1.
+    The confidence is the least probability that the interval covers the true rate.
 
     Example:
         >>> low, high = clopper_pearson(0, 60)
@@ -152,18 +93,7 @@ def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> tuple[float, fl
 
 
 def clopper_pearson_upper(k: int, n: int, confidence: float = 0.95) -> float:
-    """Return the exact one-sided upper confidence bound of a share.
-
-    Args:
-        k: Cases that were found.
-        n: Cases that were looked at.
-        confidence: Probability that the true share is below the bound, at least.
-
-    Returns:
-        The bound, 0 to 1.
-
-    Raises:
-        ValueError: n is 0, k is not between 0 and n, or the confidence is not between 0 and 1.
+    """Return the exact one-sided upper confidence bound of a rate; see `clopper_pearson`.
 
     Example:
         >>> round(clopper_pearson_upper(0, 60), 3)
@@ -174,7 +104,7 @@ def clopper_pearson_upper(k: int, n: int, confidence: float = 0.95) -> float:
 
 
 def _check(k: int, n: int, confidence: float) -> None:
-    """Raise ValueError for counts or a confidence that make no rate."""
+    """Raise a ValueError for counts or a confidence that make no rate."""
     if n < 1 or not 0 <= k <= n:
         raise ValueError(f"a rate needs 0 <= k <= n and n >= 1; got k = {k} and n = {n}")
     if not 0 < confidence < 1:
@@ -182,7 +112,7 @@ def _check(k: int, n: int, confidence: float) -> None:
 
 
 def _upper(k: int, n: int, quantile: float) -> float:
-    """Return the share at which k or fewer of n come with probability 1 - quantile."""
-    from scipy.special import betaincinv  # half a second to import, and judging a part needs none of it
+    """Return the rate at which k or fewer of n come with probability 1 - quantile."""
+    from scipy.special import betaincinv  # half a second to import, and inspecting a part needs none of it
 
     return 1.0 if k == n else float(betaincinv(k + 1, n - k, quantile))

@@ -1,4 +1,4 @@
-"""How well anomaly maps find the defect pixels: pixel AUROC, pixel AP, AUPRO.
+"""Pixel AUROC, pixel average precision and AUPRO of anomaly maps.
 
 A test set has tens of millions of pixels, so they are counted in histograms, not kept: memory does not grow
 with the number of images, and histograms filled apart can be merged.
@@ -14,18 +14,16 @@ from knowngood.metrics.ranking import Cuts, counts_above
 
 
 class PixelHistogram:
-    """Pixels of good and defect, counted by score.
+    """Numbers of good and defect pixels by score, in bins of equal width.
 
     Scores beyond the range count in the first or the last bin, and scores in one bin count as tied. Give the
-    range of the maps at hand: with 65,536 bins over it the metrics are right to about four digits.
+    range of the maps at hand: with 65,536 bins over it the metrics are accurate to about four digits. The
+    metrics raise a ValueError where no good or no defect pixel was counted.
 
     Args:
-        low: Lower end of the range of scores.
-        high: Upper end of the range of scores.
-        bins: Number of bins of equal width.
-
-    Raises:
-        ValueError: The range is empty or not finite.
+        low: Lower end of the range of scores, finite.
+        high: Upper end of the range of scores, finite.
+        bins: Number of bins.
 
     Example:
         >>> anomaly_map = np.array([[0.1, 0.2, 0.9], [0.1, 0.3, 0.8]])
@@ -50,10 +48,7 @@ class PixelHistogram:
 
         Args:
             anomaly_map: Scores (H, W), higher = more anomalous.
-            mask: Ground truth (H, W), True = defect; all False for a good image.
-
-        Raises:
-            ValueError: The shapes differ, the mask is not bool, or a score is NaN.
+            mask: Ground truth (H, W), bool, True = defect; all False for a good image.
         """
         if anomaly_map.ndim != 2 or anomaly_map.shape != mask.shape:
             raise ValueError(
@@ -76,13 +71,7 @@ class PixelHistogram:
         self._regions += count - 1  # region 0 is the background
 
     def merge(self, other: PixelHistogram) -> None:
-        """Add the pixels that another histogram has counted.
-
-        Args:
-            other: A histogram with the same range and bins.
-
-        Raises:
-            ValueError: Range or bins differ.
+        """Add the pixels that another histogram with the same range and bins has counted.
 
         Example:
             >>> PixelHistogram(0.0, 1.0).merge(PixelHistogram(0.0, 2.0))
@@ -98,37 +87,16 @@ class PixelHistogram:
         self._regions += other._regions
 
     def cuts(self) -> Cuts:
-        """Cut the scores at every edge of a bin.
-
-        Returns:
-            The cuts; their thresholds are exact to one bin.
-
-        Raises:
-            ValueError: No good or no defect pixel was counted.
-        """
+        """Count the rejected pixels at every edge of a bin; the thresholds are exact to one bin."""
         edges = np.linspace(self.low, self.high, self.bins + 1)
         return Cuts(edges[::-1], counts_above(self._good), counts_above(self._defect))
 
     def auroc(self) -> float:
-        """Return the probability that a defect pixel scores above a good one.
-
-        Returns:
-            Pixel AUROC, 0 to 1.
-
-        Raises:
-            ValueError: No good or no defect pixel was counted.
-        """
+        """Return the probability that a defect pixel scores above a good one."""
         return self.cuts().auroc()
 
     def average_precision(self) -> float:
-        """Return the area under the precision-recall curve of the pixels.
-
-        Returns:
-            Pixel AP, 0 to 1.
-
-        Raises:
-            ValueError: No good or no defect pixel was counted.
-        """
+        """Return the area under the precision-recall curve of the pixels."""
         return self.cuts().average_precision()
 
     def aupro(self, max_fpr: float = 0.3) -> float:
@@ -145,9 +113,6 @@ class PixelHistogram:
 
         Returns:
             AUPRO divided by `max_fpr`, 0 to 1.
-
-        Raises:
-            ValueError: The limit is out of range, or no good or no defect pixel was counted.
         """
         if not 0 < max_fpr <= 1:
             raise ValueError(f"max_fpr must be in (0, 1]; got {max_fpr}")

@@ -1,4 +1,4 @@
-"""Whether a classifier is as sure as it is right, and the temperature that makes it so.
+"""Calibration of a classifier: its calibration error, and the temperature that lowers it.
 
 Reference: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", arXiv:1706.04599.
 """
@@ -11,28 +11,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 COLDEST, HOTTEST = 0.05, 20.0
-"""A temperature is looked for between these: where every answer is right the likelihood has no maximum."""
+"""Bounds of the temperature: where all predictions are correct the likelihood has no maximum."""
 
 BINS = 15
 _STEPS = 61
 
 
 class Reliability(NamedTuple):
-    """How often a classifier is right when it is so and so sure, in bins of confidence of equal width.
+    """Confidence and accuracy of predictions, in B bins of confidence of equal width, each `(B,)`."""
 
-    Attributes:
-        answers: Number of answers in each bin `(B,)`.
-        confidence: Their mean confidence `(B,)`; 0 where there is none.
-        accuracy: The share of them that are right `(B,)`; 0 where there is none.
-    """
-
-    answers: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
+    answers: NDArray[np.int64]  # number of predictions
+    confidence: NDArray[np.float64]  # their mean; 0 in an empty bin
+    accuracy: NDArray[np.float64]  # 0 in an empty bin
 
     @property
     def expected_error(self) -> float:
-        """The expected calibration error: how far confidence is from accuracy, on average over the answers.
+        """The expected calibration error (ECE): the mean distance of confidence from accuracy.
 
         Example:
             >>> two_bins = Reliability(np.array([1, 3]), np.array([0.2, 0.9]), np.array([0.0, 1.0]))
@@ -44,14 +38,14 @@ class Reliability(NamedTuple):
 
 
 def msp(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
-    """One minus the maximum softmax probability, with no digit lost where that is near one.
+    """Return one minus the maximum softmax probability, without loss of precision where that is near one.
 
     Args:
         logits: `(..., C)`.
-        temperature: Logits are divided by it.
+        temperature: Divides the logits.
 
     Returns:
-        `(...)`, from 0 to 1 - 1/C; higher is less sure.
+        `(...)`, from 0 to 1 - 1/C; higher is less confident.
 
     Example:
         >>> msp([[0.0, 0.0], [0.0, 100.0]])
@@ -59,8 +53,7 @@ def msp(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
     """
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     others = np.sort(scaled, axis=-1)
-    parts = np.exp(others - others[..., -1:])
-    rest = parts[..., :-1].sum(axis=-1)
+    rest = np.exp(others - others[..., -1:])[..., :-1].sum(axis=-1)
     return np.asarray(rest / (1 + rest), dtype=np.float64)
 
 
@@ -69,8 +62,8 @@ def reliability(logits: ArrayLike, labels: ArrayLike, temperature: float = 1.0) 
 
     Args:
         logits: `(N, C)`.
-        labels: The true class of each, int `(N,)`.
-        temperature: Logits are divided by it.
+        labels: True classes, int `(N,)`.
+        temperature: Divides the logits.
 
     Example:
         >>> found = reliability([[0.0, 3.0], [0.0, 3.0]], [1, 0])
@@ -79,46 +72,46 @@ def reliability(logits: ArrayLike, labels: ArrayLike, temperature: float = 1.0) 
     """
     values = np.asarray(logits, dtype=np.float64)
     confidence = 1 - msp(values, temperature)
-    right = values.argmax(axis=-1) == np.asarray(labels)
-    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    count = np.bincount(place, minlength=BINS)
-    shares = (np.bincount(place, part, minlength=BINS) / np.maximum(count, 1) for part in (confidence, right))
-    return Reliability(count, *shares)
+    correct = values.argmax(axis=-1) == np.asarray(labels)
+    bin_of = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    count = np.bincount(bin_of, minlength=BINS)
+    means = (np.bincount(bin_of, v, minlength=BINS) / np.maximum(count, 1) for v in (confidence, correct))
+    return Reliability(count, *means)
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, doubt: float = 0.0) -> float:
-    """Find the temperature under which labels are likeliest. No class that is first becomes second by it.
+    """Return the temperature with the highest likelihood of the labels; predictions stay the same.
 
     Args:
-        logits: `(N, C)` of samples that the classifier did not learn from.
-        labels: The true class of each, int `(N,)`.
-        doubt: Share of each target that goes to the other classes: where few answers are all right, nobody
-            can be as sure as the likeliest temperature says. Platt ("Probabilistic Outputs for Support Vector
-            Machines", 1999) takes 1 / (N + 2).
+        logits: `(N, C)` of samples that the classifier was not fitted on.
+        labels: True classes, int `(N,)`.
+        doubt: Label smoothing, the share of each target that goes to the other classes: where a few
+            predictions are all correct, the likeliest temperature is overconfident. Platt ("Probabilistic
+            Outputs for Support Vector Machines", 1999) takes 1 / (N + 2).
 
     Returns:
         The temperature, from 0.05 to 20.
 
     Example:
-        >>> round(fit_temperature([[0.0, 8.0]] * 4, [1, 1, 1, 0]), 2)  # sure to 99.97 %, right in 75 %
+        >>> round(fit_temperature([[0.0, 8.0]] * 4, [1, 1, 1, 0]), 2)  # confidence 99.97 %, accuracy 75 %
         7.28
     """
-    # Judging images reads records of trainings, and must not wait for scipy.
+    # Inspecting images reads records of trainings, and must not wait for scipy.
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
     values, truth = np.asarray(logits, dtype=np.float64), np.asarray(labels)
 
-    def surprise(log_temperature: float) -> float:
+    def loss(log_temperature: float) -> float:
         chances = log_softmax(values / np.exp(log_temperature), axis=-1)
-        right = np.take_along_axis(chances, truth[:, None], axis=-1)
-        others = (chances.sum(axis=-1, keepdims=True) - right) / max(1, chances.shape[-1] - 1)
-        return -float(((1 - doubt) * right + doubt * others).mean())
+        true = np.take_along_axis(chances, truth[:, None], axis=-1)
+        others = (chances.sum(axis=-1, keepdims=True) - true) / max(1, chances.shape[-1] - 1)
+        return -float(((1 - doubt) * true + doubt * others).mean())
 
-    # A coarse search first: where every answer is right the surprise is flat, and the coldest is meant.
+    # A coarse search first: where all predictions are correct the loss is flat, and the coldest is meant.
     steps = np.linspace(np.log(COLDEST), np.log(HOTTEST), _STEPS)
-    best = int(np.argmin([surprise(step) for step in steps]))
+    best = int(np.argmin([loss(step) for step in steps]))
     if best == 0:
         return COLDEST
     bounds = (steps[best - 1], steps[min(best + 1, _STEPS - 1)])
-    return float(np.exp(minimize_scalar(surprise, bounds=bounds, method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

@@ -1,6 +1,6 @@
 import pytest
 
-from knowngood.data.classes import check_classes
+from knowngood.data.class_names import check_classes
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.errors import DataError
@@ -15,8 +15,8 @@ def test_a_class_whose_images_show_one_part_only():
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        (None, "nothing says of which class each good image is; .* such as patchcore or rotation"),
-        (["", "", ""], "nothing says of which class"),
+        (None, "the classes of the good images are not known; .* such as patchcore or rotation"),
+        (["", "", ""], "the classes of the good images are not known"),
         (["a", "", "b"], r"1 of 3 good images have no class, such as '1\.png'"),
         (["a", "a", "a"], "all good images are of one class, 'a'.*take patchcore, or rotation"),
         (["a", "a", "b"], "class 'b' has one good part"),
