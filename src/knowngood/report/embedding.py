@@ -12,21 +12,14 @@ HOW_TO_READ = (
     "sizes have no meaning."
 )
 
-_LEAST = 20
-"""Samples of a group that are shown at least: of fewer, its place could not be seen."""
-
-_PERPLEXITY = 30
-"""Number of neighbours that each sample is kept near to: the usual value."""
-
-_DIMENSIONS = 50
-"""As in the paper: fewer speed up the search for neighbours, and what is left out is mostly noise."""
-
-_FEW = 5
-"""Fewer samples have no neighbourhoods."""
+_LEAST = 20  # samples of each group that are shown at least, so that its place can be seen
+_PERPLEXITY = 30  # neighbours that each sample stays close to: the usual value
+_DIMENSIONS = 50  # as in the paper: fewer speed up the search for neighbours, and the rest is mostly noise
+_FEW = 5  # fewer samples have no neighbourhoods
 
 
 def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64]:
-    """Lay features out on a plane so that neighbours stay neighbours (t-SNE).
+    """Map features to a plane so that neighbours stay neighbours (t-SNE), centred, `(N, 2)`.
 
     Distances between distant clusters have no meaning, nor have their sizes. Fewer than five samples, or
     identical ones, are placed by their first two principal components.
@@ -38,12 +31,8 @@ def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64
         features: Finite, `(N, D)`, at least one sample and one feature.
         seed: The same seed and features give the same map.
 
-    Returns:
-        The map, `(N, 2)`, centred.
-
     Example:
-        >>> features = np.repeat(np.eye(3, 8, dtype=np.float32), 4, axis=0)
-        >>> embed(features).shape
+        >>> embed(np.repeat(np.eye(3, 8, dtype=np.float32), 4, axis=0)).shape
         (12, 2)
     """
     # Imported here: only reports of features need them, and no other should wait.
@@ -64,16 +53,11 @@ def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64
 
 
 def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray[np.int64]:
-    """Choose samples to draw: each group in proportion, but enough of the small ones to see them.
-
-    Args:
-        groups: The group of each sample, `(N,)`.
-        most: Number of samples to choose at most.
-        seed: The same seed and groups give the same samples.
+    """Choose at most `most` samples to draw: each group in proportion, but enough of the small ones.
 
     Returns:
-        Rows of samples, ascending. Each group has at least 20, or all of its samples; where that would be
-        too many, equally many from each.
+        Rows of samples, ascending. Each group has at least 20, or all of its samples; if that would be too
+        many, equally many from each.
 
     Example:
         >>> rows = choose(["good"] * 900 + ["bent"] * 100, most=100)
@@ -81,9 +65,8 @@ def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray
         (100, 20)
     """
     order = np.random.default_rng(seed).permutation(len(groups))
-    _, group, sizes = np.unique(
-        np.asarray(groups, dtype=np.str_)[order], return_inverse=True, return_counts=True
-    )
+    shuffled = np.asarray(groups, dtype=np.str_)[order]
+    _, group, sizes = np.unique(shuffled, return_inverse=True, return_counts=True)
     together = np.argsort(group, kind="stable")
     place = np.empty(len(groups), dtype=np.int64)  # of a sample in its group, as shuffled
     place[together] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -93,7 +76,7 @@ def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray
 
 
 def _reduced(features: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
-    """The principal components of features `(N, 2 to 50)`, padded with 0."""
+    """Return the principal components of features `(N, 2 to 50)`, padded with 0."""
     from sklearn.decomposition import PCA
 
     values = features.astype(np.float64)

@@ -1,4 +1,4 @@
-"""An evaluation as files."""
+"""Writing an evaluation as files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> 
     """Write `metrics.json`, `scores.csv` and `report.html`.
 
     Args:
-        evaluation: What the inspector said of the test images.
-        folder: Where to; it is made if need be.
+        evaluation: Of any inspector.
+        folder: The folder, which is made if need be.
 
     Returns:
         The report's path.
