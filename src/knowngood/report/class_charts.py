@@ -98,8 +98,8 @@ def draw_confusion(figure: Figure, counts: NDArray[np.int64], names: Sequence[st
         labels = [short(name) for name in names]
         level = sum(map(len, labels)) < _LEVEL
         axes.set_yticks(range(len(names)), labels)
-        turned = {"rotation": 0, "ha": "center"} if level else {"rotation": 20, "ha": "right"}
-        axes.set_xticks(range(len(names)), labels, **turned)
+        rotation, side = (0, "center") if level else (20, "right")
+        axes.set_xticks(range(len(names)), labels, rotation=rotation, ha=side)
         for (row, column), count in np.ndenumerate(counts):
             ink = "white" if shares[row, column] > 60 else INK
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=ink)

@@ -1,4 +1,4 @@
-"""How well a classifier of good parts and defects predicts classes, its calibration, and its costs."""
+"""The predictions of a classifier of good parts and defects, its calibration, and its costs."""
 
 from __future__ import annotations
 
@@ -34,35 +34,23 @@ if TYPE_CHECKING:
     from knowngood.inspector.evaluation import Evaluation
     from knowngood.training.classifier_record import ClassifierRecord
 
-PRICES = ((1.0, 1.0), (1.0, 10.0))
-"""Costs of a false reject and of an escape."""
+PRICES = ((1.0, 1.0), (1.0, 10.0))  # of a false reject and of an escape
 
-_TOP = 10
-"""Pictures of the largest losses."""
-
-_SIDE = 224
-"""Their longer side, in pixels."""
+_LARGEST_LOSSES = 10  # pictures
+_SIDE = 224  # pixels on the longer side of these pictures
 
 
 def classification_exhibits(evaluation: Evaluation) -> list[Exhibit]:
-    """Show the predictions of a classifier of defects for the test images, and the costs of its decisions.
-
-    Args:
-        evaluation: Of a classifier of defects.
-    """
+    """Show the predictions of a classifier of defects for the test images, and the costs of its decisions."""
     record, found = evaluation.records.classifier, evaluation.classification
-    assert found is not None
     assert record is not None
-    return list(_exhibits(evaluation, found, record))
+    assert found is not None
+    assert found.matrix is not None
+    return list(_exhibits(evaluation, found, found.matrix, record))
 
 
 def confusion_exhibit(counts: NDArray[np.int64], names: Sequence[str], note: str) -> Chart:
-    """Show a confusion matrix under its most frequent error.
-
-    Args:
-        counts: True classes down, `(C, C)`.
-        names: The classes `(C,)`.
-        note: What was predicted.
+    """Show a confusion matrix `(C, C)`, true classes down, under its most frequent error.
 
     Example:
         >>> confusion_exhibit(np.array([[3, 1], [0, 2]]), ["bolt", "nut"], "").title
@@ -80,19 +68,11 @@ def confusion_exhibit(counts: NDArray[np.int64], names: Sequence[str], note: str
 
 
 def calibration_exhibit(before: Reliability, after: Reliability, temperature: float, note: str) -> Chart:
-    """Show reliability diagrams without and with temperature scaling.
-
-    Args:
-        before: At temperature 1.
-        after: At the temperature in use.
-        temperature: That temperature.
-        note: On which images.
-    """
+    """Show reliability diagrams without and with temperature scaling; the note names the images."""
     error, scaled = 100 * before.expected_error, 100 * after.expected_error
     verb = "lowers" if scaled < error else "does not lower"
-    title = (
-        f"Temperature scaling {verb} the calibration error (ECE): {error:.1f} % before, {scaled:.1f} % after"
-    )
+    errors = f"{error:.1f} % before, {scaled:.1f} % after"
+    title = f"Temperature scaling {verb} the calibration error (ECE): {errors}"
     draw = partial(draw_reliability, panels={1.0: before, temperature: after})
     return Chart(title, draw, f"{note} ECE: mean gap between confidence and accuracy.", (10.8, 3.8))
 
@@ -100,29 +80,26 @@ def calibration_exhibit(before: Reliability, after: Reliability, temperature: fl
 def embedding_exhibit(
     title: str, features: NDArray[np.float32], groups: Sequence[str], anomalies: Collection[str]
 ) -> Chart:
-    """Show features as a map.
-
-    Args:
-        title: Whose features.
-        features: `(N, D)`.
-        groups: The group of each, `(N,)`.
-        anomalies: Which of these groups are anomalies.
-    """
-    shown = choose(groups)
-    draw = partial(
-        draw_embedding,
-        points=embed(features[shown]),
-        groups=[groups[row] for row in shown],
-        anomalies=sorted(anomalies),
-    )
+    """Show features `(N, D)` as a map, in the colours of their groups `(N,)`, some of which are anomalies."""
+    rows = choose(groups)
+    points, shown = embed(features[rows]), [groups[row] for row in rows]
+    draw = partial(draw_embedding, points=points, groups=shown, anomalies=sorted(anomalies))
     return Chart(title, draw, HOW_TO_READ, (10.8, 4.6))
 
 
-def _exhibits(evaluation: Evaluation, found: Classification, record: ClassifierRecord) -> Iterator[Exhibit]:
-    """One exhibit after the other."""
-    matrix = found.matrix
-    known = matrix is not None and bool(matrix.any())
-    if matrix is not None and known:
+def features_exhibit(evaluation: Evaluation, found: Classification) -> Chart:
+    """Show the features of the test images."""
+    groups = found.groups(evaluation.scores)
+    defect = evaluation.scores["label"] == "defect"
+    anomalies = {group for group, bad in zip(groups, defect, strict=True) if bad}
+    return embedding_exhibit("Features of the test images", found.features[:, 0], groups, anomalies)
+
+
+def _exhibits(
+    evaluation: Evaluation, found: Classification, matrix: NDArray[np.int64], record: ClassifierRecord
+) -> Iterator[Exhibit]:
+    """Give one exhibit after the other."""
+    if known := bool(matrix.any()):
         yield _classes(matrix, found.names)
         note = "Confusion matrix of the test images, at this inspector's threshold."
         yield confusion_exhibit(matrix, found.names, note)
@@ -131,14 +108,11 @@ def _exhibits(evaluation: Evaluation, found: Classification, record: ClassifierR
     yield from _costs(record, float(evaluation.metrics["threshold"]))
     if known:
         yield from _largest_losses(evaluation, found)
-    groups = found.groups(evaluation.scores)
-    defect = (evaluation.scores["label"] == "defect").to_numpy()
-    anomalies = {group for group, bad in zip(groups, defect, strict=True) if bad}
-    yield embedding_exhibit("Features of the test images", found.features[:, 0], groups, anomalies)
+    yield features_exhibit(evaluation, found)
 
 
 def _classes(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
-    """Precision, recall and F1 of each class, and their means over the classes that occur."""
+    """Show precision, recall and F1 of each class, and their means over the classes that occur."""
     found = class_figures(matrix)
     rows = [
         [short(name), f"{images:,}", *map(_three, figures)]
@@ -160,13 +134,13 @@ def _classes(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
 
 
 def _one_against_rest(evaluation: Evaluation, found: Classification) -> Chart:
-    """ROC and precision-recall curves of each class, by its probability."""
+    """Show ROC and precision-recall curves of each class, by its probability."""
     known = found.truth[:, 0] >= 0
     truth = found.truth[known, 0]
     curves: dict[str, Cuts | None] = {}
     for number, name in enumerate(found.names):
-        its, shares = truth == number, evaluation.scores[f"p_{name}"].to_numpy(np.float64)[known]
-        curves[name] = cut(its, shares) if its.any() and not its.all() else None
+        positive, shares = truth == number, evaluation.scores[f"p_{name}"].to_numpy(np.float64)[known]
+        curves[name] = cut(positive, shares) if positive.any() and not positive.all() else None
     areas = {name: curve.auroc() for name, curve in curves.items() if curve is not None}
     title = "ROC and precision-recall curves of each class"
     if areas:
@@ -178,7 +152,7 @@ def _one_against_rest(evaluation: Evaluation, found: Classification) -> Chart:
 
 
 def _calibration(found: Classification, record: ClassifierRecord) -> Chart:
-    """Calibration on test images, on held-out images where no class of a test image is known."""
+    """Show the calibration on test images, or on held-out images if no class of a test image is known."""
     before, after, images = found.reliability(1.0), found.reliability(found.temperature), "test images"
     if before is None or after is None:
         before, after = (reliability(record.logits, record.truth, t) for t in (1.0, record.temperature))
@@ -188,18 +162,18 @@ def _calibration(found: Classification, record: ClassifierRecord) -> Chart:
 
 
 def _costs(record: ClassifierRecord, own: float) -> Iterator[Chart]:
-    """Costs of decisions on held-out images; nothing where these are all good or all defects."""
+    """Show the costs of decisions on held-out images, unless these are all good or all defects."""
     defect = record.truth > 0
     if defect.all() or not defect.any():
         return
-    panels = [costs(defect, _log_odds(record), prices, own) for prices in PRICES]
+    scaled = record.logits.astype(np.float64) / record.temperature
+    log_odds = np.asarray(logsumexp(scaled[:, 1:], axis=1) - scaled[:, 0])  # the scores of held-out images
+    panels = [costs(defect, log_odds, prices, own) for prices in PRICES]
     last = panels[-1]
-    title = f"With an escape as costly as {last.prices[1]:g} false rejects, "
-    title += (
-        f"the threshold {last.best:.3g} costs least"
-        if last.lowest < last.paid
-        else "no threshold costs less than this inspector's"
-    )
+    finding = "no threshold costs less than this inspector's"
+    if last.lowest < last.paid:
+        finding = f"the threshold {last.best:.3g} costs least"
+    title = f"With an escape as costly as {last.prices[1]:g} false rejects, {finding}"
     note = (
         f"Costs on the {len(defect):,} held-out images ({int((~defect).sum()):,} good), as many of each "
         "class as there are; test images are not used. Change the threshold with: knowngood threshold."
@@ -207,14 +181,8 @@ def _costs(record: ClassifierRecord, own: float) -> Iterator[Chart]:
     yield Chart(title, partial(draw_costs, panels=panels), note, (10.8, 3.9))
 
 
-def _log_odds(record: ClassifierRecord) -> NDArray[np.float64]:
-    """The scores of held-out images `(M,)`: the log odds of a defect against a good part."""
-    scaled = record.logits.astype(np.float64) / record.temperature
-    return np.asarray(logsumexp(scaled[:, 1:], axis=1) - scaled[:, 0])
-
-
 def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[Pictures]:
-    """The images whose true class has the lowest probability."""
+    """Show the images whose true class has the lowest probability."""
     known = np.flatnonzero(found.truth[:, 0] >= 0)
     truth = found.truth[known, 0]
     loss = losses(found.logits[known, 0], truth, found.temperature)
@@ -228,11 +196,12 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
         except UnreadableImage:
             continue
         true, said = found.names[truth[place]], row["predicted_class"]
-        caption = (
-            f"true: {true} {100 * row[f'p_{true}']:.0f} %\npredicted: {said} {100 * row[f'p_{said}']:.0f} %"
-        )
-        pictures.append(Picture(image, caption, str(row["path"])))
-        if len(pictures) == _TOP:
+        captions = [
+            f"{word}: {name} {100 * row[f'p_{name}']:.0f} %"
+            for word, name in (("true", true), ("predicted", said))
+        ]
+        pictures.append(Picture(image, "\n".join(captions), str(row["path"])))
+        if len(pictures) == _LARGEST_LOSSES:
             break
     if pictures:
         note = (
@@ -243,5 +212,5 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
 
 
 def _three(figure: float) -> str:
-    """A figure of a class with three decimals, if it is known."""
+    """Write a figure of a class with three decimals, if it is known."""
     return MISSING if np.isnan(figure) else f"{figure:.3f}"

@@ -1,4 +1,4 @@
-"""What the classifier inside a detector predicts: features, rotations, uncertainty, scores, calibration."""
+"""The predictions of the classifier inside a detector: features, rotations, uncertainty, calibration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from knowngood.metrics.ranking import auroc, cut
 from knowngood.metrics.reliability import msp
 from knowngood.report.charts import Group, draw_histograms, draw_ranking
 from knowngood.report.class_charts import draw_rotations
-from knowngood.report.classification import calibration_exhibit, confusion_exhibit, embedding_exhibit
+from knowngood.report.classification import calibration_exhibit, confusion_exhibit, features_exhibit
 from knowngood.report.exhibits import Chart, Exhibit
 from knowngood.report.style import DEFECT, GOOD
 from knowngood.report.words import percent
@@ -26,22 +26,14 @@ if TYPE_CHECKING:
     from knowngood.training.classes_record import Classes
 
 Logits = NDArray[np.floating[Any]]
-Names = tuple[str, str]
 
 _QUARTERS = 4
 _BINS = 30
-_LARGEST = 1e30
-"""Logits are cut off here, as in the detectors."""
-
-_TINY = 1e-30
+_LARGEST, _TINY = 1e30, 1e-30  # logits are cut off as in the detectors
 
 
 def confidence_exhibits(evaluation: Evaluation) -> list[Exhibit]:
-    """Show what the classifier inside a detector predicts for the test images.
-
-    Args:
-        evaluation: Of a detector that classifies good images.
-    """
+    """Show the predictions of the classifier inside a detector for the test images."""
     classes, found = evaluation.records.classes, evaluation.classification
     assert found is not None
     assert classes is not None
@@ -49,19 +41,18 @@ def confidence_exhibits(evaluation: Evaluation) -> list[Exhibit]:
 
 
 def _exhibits(evaluation: Evaluation, found: Classification, classes: Classes) -> Iterator[Exhibit]:
-    """One exhibit after the other."""
+    """Give one exhibit after the other."""
     defect = (evaluation.scores["label"] == "defect").to_numpy()
-    good, bad = found.logits[~defect], found.logits[defect]
-    groups = found.groups(evaluation.scores)
-    anomalies = {group for group, wrong in zip(groups, defect, strict=True) if wrong}
-    yield embedding_exhibit("Features of the test images", found.features[:, 0], groups, anomalies)
+    logits = {"good": found.logits[~defect], "defect": found.logits[defect]}
+    yield features_exhibit(evaluation, found)
     if found.logits.shape[1] > 1:
-        yield rotations_exhibit({"good": good, "defect": bad})
+        yield rotations_exhibit(logits)
     temperatures = sorted({1.0, float(f"{found.temperature:.3g}"), 3.0})
     note = f"The temperature {found.temperature:.3g} was fitted on held-out images." if classes.fitted else ""
-    title = "Uncertainty of the classifier at several temperatures"
-    yield uncertainty_exhibit(title, note, {"good": good, "defect": bad}, temperatures)
-    if len(good) and len(bad):
+    yield uncertainty_exhibit(
+        "Uncertainty of the classifier at several temperatures", note, logits, temperatures
+    )
+    if all(map(len, logits.values())):
         own = {"this inspector": evaluation.scores["score"].to_numpy(np.float64)}
         scores = own | logit_scores(found.logits, found.temperature)
         yield scores_exhibit("ROC curves of other scores of the same network", "", defect, scores)
@@ -74,11 +65,9 @@ def _exhibits(evaluation: Evaluation, found: Classification, classes: Classes) -
 
 
 def rotations_exhibit(groups: Mapping[str, Logits]) -> Chart:
-    """Show which rotations a network predicts for images turned by none, one, two and three quarters.
+    """Show the predicted rotations of images that were turned by 0, 1, 2 and 3 quarters.
 
-    Args:
-        groups: Logits, the true rotation before the predicted one, `(N, 4, 4)`, by the name of the group;
-            one at least has images.
+    Logits are `(N, 4, 4)`, the true rotation before the predicted one, by group; one at least has images.
 
     Example:
         >>> half_wrong = np.stack([np.eye(4), np.roll(np.eye(4), 2, axis=1)])
@@ -102,13 +91,9 @@ def rotations_exhibit(groups: Mapping[str, Logits]) -> Chart:
 def uncertainty_exhibit(
     title: str, note: str, groups: Mapping[str, Logits], temperatures: Sequence[float]
 ) -> Chart:
-    """Show how one minus the maximum softmax probability is distributed at each temperature.
+    """Show the distribution of one minus the maximum softmax probability at each temperature.
 
-    Args:
-        title: A finding.
-        note: How to read it.
-        groups: Logits of each view `(N, V, C)` of good images and of defects, by name.
-        temperatures: Of each panel.
+    Logits are `(N, V, C)` for V views, of good images and of defects, by name.
     """
     panels = {}
     for temperature in temperatures:
@@ -128,13 +113,9 @@ def uncertainty_exhibit(
 def scores_exhibit(
     title: str, note: str, defect: NDArray[np.bool_], scores: Mapping[str, NDArray[np.float64]]
 ) -> Chart:
-    """Show the ROC curves of several scores of the same images, the largest area first.
+    """Show the ROC curves of several scores `(N,)` of the same images, the largest area first.
 
-    Args:
-        title: A finding.
-        note: How to read it.
-        defect: Whether each image is a defect, `(N,)`; there must be both kinds.
-        scores: `(N,)` by name.
+    Both good images and defects must occur.
     """
     curves = {name: cut(defect, values) for name, values in scores.items()}
     curves = dict(sorted(curves.items(), key=lambda curve: -curve[1].auroc()))
@@ -142,14 +123,10 @@ def scores_exhibit(
 
 
 def logit_scores(logits: Logits, temperature: float) -> dict[str, NDArray[np.float64]]:
-    """Compute the scores that need logits alone, as `knowngood.detectors.confidence` defines them.
-
-    Args:
-        logits: `(N, V, C)` of V views.
-        temperature: Logits are divided by it.
+    """Compute the scores of `knowngood.detectors.confidence` that need logits `(N, V, C)` of V views alone.
 
     Returns:
-        `(N,)` by name, averaged over the views.
+        Scores `(N,)` by name, averaged over the views.
 
     Example:
         >>> scores = logit_scores(np.array([[[0.0, 0.0]], [[0.0, 300.0]]]), 1.0)
@@ -162,7 +139,7 @@ def logit_scores(logits: Logits, temperature: float) -> dict[str, NDArray[np.flo
     rest = logsumexp(scaled[..., :-1], axis=-1, keepdims=True) - largest  # log odds against the largest
     certain = np.logaddexp(0, rest)
     surprise = largest - scaled + certain
-    # Where the network is certain the surprise is nothing, but its logarithm is known.
+    # Where the network is certain the surprise is zero, but its logarithm is known.
     logarithm = np.where(surprise > _TINY, np.log(np.maximum(surprise, _TINY)), rest)
     highest = values.max(axis=-1)
     found = {
@@ -175,7 +152,7 @@ def logit_scores(logits: Logits, temperature: float) -> dict[str, NDArray[np.flo
 
 
 def _calibration(found: Classification, classes: Classes) -> Chart:
-    """Calibration on good test images, on held-out images where no class of a test image is known."""
+    """Show the calibration on good test images, or on held-out ones if no class of a test image is known."""
     before, after, images = found.reliability(1.0), found.reliability(found.temperature), "good test images"
     if before is None or after is None:
         before, after, images = classes.before, classes.after, "held-out good images"

@@ -92,8 +92,8 @@ def draw_pictures(figure: Figure, pictures: Pictures, box: Box, *, size: float) 
             x = left + (column + 0.5) * step
             if picture.caption:
                 text = "\n".join(_cut(text, int(step / letter)) for text in picture.caption.split("\n"))
-                above = {"ha": "center", "va": "bottom", "linespacing": 1.15}
-                axes.text(x, top - 0.2 * line, text, fontsize=size, **above)
+                y = top - 0.2 * line
+                axes.text(x, y, text, fontsize=size, ha="center", va="bottom", linespacing=1.15)
             _show(axes, picture, (x, top), height * (1 - _GAP), size)
         if names:
             axes.text(left - letter, top + height / 2, names[place], fontsize=size, ha="right", va="center")
