@@ -75,10 +75,7 @@ def draw_histograms(
     All panels have the same axes. Values beyond the limits are counted in the first and the last bar.
 
     Example:
-        >>> figure = Figure()
-        >>> draw_histograms(figure, {"": [Group("good", np.array([1.0, 9.0]), GOOD)]}, "score", (0, 4))
-        >>> figure.axes[0].patches[0].get_data().values[-1], figure.axes[0].get_xlabel()
-        (np.float64(50.0), 'score (last bar: 1 beyond 4)')
+        >>> draw_histograms(Figure(), {"": [Group("good", np.array([1.0, 9.0]), GOOD)]}, "score", (0, 4))
     """
     if limits[1] - limits[0] < 1e-6 * max(1.0, abs(limits[1])):  # bars need a width
         limits = limits[0] - 0.5, limits[1] + 0.5
@@ -123,10 +120,7 @@ def draw_ranking(
 
     Example:
         >>> from knowngood.metrics.ranking import cut
-        >>> figure, found = Figure(), cut([False, True], [1.0, 2.0])
-        >>> draw_ranking(figure, {"msp": found, "energy": None})
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        ['msp (1.000)', 'energy (–)', 'chance']
+        >>> draw_ranking(Figure(), {"msp": cut([False, True], [1.0, 2.0]), "energy": None})
     """
     plots = figure.subplots(1, 1 + precision_recall, squeeze=False)[0]
     for place, (name, found) in enumerate(curves.items()):
@@ -167,14 +161,10 @@ def draw_epochs(
 ) -> None:
     """Draw values `(E,)`, NaN where unknown, over epochs `(E,)`, and mark the epoch whose weights were kept.
 
-    Shares are drawn in percent. Other values get a logarithmic axis if they differ by more than a factor
-    of ten.
+    Shares are drawn in percent. Other values that differ by more than a factor of ten get a logarithmic axis.
 
     Example:
-        >>> figure = Figure()
-        >>> draw_epochs(figure, [1, 2], {"training": np.array([0.5, 0.4])}, "loss", kept=2)
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        ['training', 'kept: epoch 2']
+        >>> draw_epochs(Figure(), [1, 2], {"training": np.array([0.5, 0.4])}, "loss", kept=2)
     """
     axes = figure.subplots()
     for place, (name, values) in enumerate(series.items()):

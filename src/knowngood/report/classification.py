@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,9 @@ from scipy.special import logsumexp
 
 from knowngood.data.images import read_resized
 from knowngood.errors import UnreadableImage
-from knowngood.metrics.classification import (
-    balanced_accuracy,
-    class_figures,
-    losses,
-    macro_f1,
-    macro_precision,
-)
+from knowngood.inspector.classification import Classification
+from knowngood.inspector.evaluation import Evaluation
+from knowngood.metrics.classification import losses
 from knowngood.metrics.ranking import Cuts, cut
 from knowngood.metrics.reliability import Reliability, reliability
 from knowngood.report.charts import draw_costs, draw_ranking
@@ -27,12 +22,8 @@ from knowngood.report.costs import costs
 from knowngood.report.embedding import HOW_TO_READ, choose, embed
 from knowngood.report.exhibits import Chart, Exhibit, Picture, Pictures, Table
 from knowngood.report.style import short
-from knowngood.report.words import MISSING, count, percent
-
-if TYPE_CHECKING:
-    from knowngood.inspector.classification import Classification
-    from knowngood.inspector.evaluation import Evaluation
-    from knowngood.training.classifier_record import ClassifierRecord
+from knowngood.report.words import count, decimal, percent
+from knowngood.training.classifier_record import ClassifierRecord
 
 PRICES = ((1.0, 1.0), (1.0, 10.0))  # of a false reject and of an escape
 
@@ -59,11 +50,9 @@ def confusion_exhibit(counts: NDArray[np.int64], names: Sequence[str], note: str
     title = "No class is confused with another"
     wrong = counts - np.diag(counts.diagonal())
     if wrong.any():
-        true, said = map(int, np.unravel_index(int(wrong.argmax()), wrong.shape))
-        title = (
-            f"Most frequent error: {int(wrong[true, said]):,} of {int(counts[true].sum()):,} {names[true]} "
-            f"predicted as {names[said]}"
-        )
+        true, other = map(int, np.unravel_index(int(wrong.argmax()), wrong.shape))
+        images = f"{wrong[true, other]:,} of {counts[true].sum():,} {names[true]}"
+        title = f"Most frequent error: {images} predicted as {names[other]}"
     return Chart(title, partial(draw_confusion, counts=counts, names=names), note, (10.8, 4.0))
 
 
@@ -100,7 +89,7 @@ def _exhibits(
 ) -> Iterator[Exhibit]:
     """Give one exhibit after the other."""
     if known := bool(matrix.any()):
-        yield _classes(matrix, found.names)
+        yield _classes(found, matrix)
         note = "Confusion matrix of the test images, at this inspector's threshold."
         yield confusion_exhibit(matrix, found.names, note)
         yield _one_against_rest(evaluation, found)
@@ -111,21 +100,20 @@ def _exhibits(
     yield features_exhibit(evaluation, found)
 
 
-def _classes(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
+def _classes(found: Classification, matrix: NDArray[np.int64]) -> Table:
     """Show precision, recall and F1 of each class, and their means over the classes that occur."""
-    found = class_figures(matrix)
+    metrics, images, right = found.metrics(), int(matrix.sum()), int(matrix.trace())
     rows = [
-        [short(name), f"{images:,}", *map(_three, figures)]
-        for name, images, *figures in zip(names, found.support, *found[:3], strict=True)
+        [short(name), f"{its['count']:,}", *(decimal(its[key], 3) for key in ("precision", "recall", "f1"))]
+        for name, its in metrics["classes"].items()
     ]
-    means = (macro_precision(matrix), balanced_accuracy(matrix), macro_f1(matrix))
-    rows.append(["macro mean", f"{found.support.sum():,}", *map(_three, means)])
-    images, right = int(matrix.sum()), int(matrix.trace())
+    means = (metrics[key] for key in ("macro_precision", "balanced_accuracy", "macro_f1"))
+    rows.append(["macro mean", f"{images:,}", *(decimal(mean, 3) for mean in means)])
     title = f"{right:,} of {count(images, 'test image')} classified correctly"
     if right < images:
-        present = np.flatnonzero(found.support)
-        least = int(present[np.argmin(found.recall[present])])
-        title += f"; lowest recall: {names[least]} ({percent(float(found.recall[least]))})"
+        recalls = {name: its["recall"] for name, its in metrics["classes"].items() if its["count"]}
+        least = min(recalls, key=lambda name: recalls[name])
+        title += f"; lowest recall: {least} ({percent(recalls[least])})"
     note = (
         "Precision: share of the predictions of a class that are correct. Recall: share of the images of a "
         "class that are predicted as it. At this inspector's threshold."
@@ -142,10 +130,8 @@ def _one_against_rest(evaluation: Evaluation, found: Classification) -> Chart:
         positive, shares = truth == number, evaluation.scores[f"p_{name}"].to_numpy(np.float64)[known]
         curves[name] = cut(positive, shares) if positive.any() and not positive.all() else None
     areas = {name: curve.auroc() for name, curve in curves.items() if curve is not None}
-    title = "ROC and precision-recall curves of each class"
-    if areas:
-        worst = min(areas, key=lambda name: areas[name])
-        title = f"Lowest AUROC: {worst} ({areas[worst]:.3f})"
+    worst = min(areas, key=lambda name: areas[name], default="")
+    title = f"Lowest AUROC: {worst} ({areas[worst]:.3f})" if areas else "ROC curves of each class"
     draw = partial(draw_ranking, curves=curves, precision_recall=True)
     note = "Each class against all others, by its probability; independent of the threshold."
     return Chart(title, draw, note, (10.8, 3.8))
@@ -187,7 +173,7 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
     truth = found.truth[known, 0]
     loss = losses(found.logits[known, 0], truth, found.temperature)
     height, width = evaluation.provenance["input_shape"]
-    shape = (max(1, _SIDE * height // max(height, width)), max(1, _SIDE * width // max(height, width)))
+    shape = tuple(max(1, _SIDE * side // max(height, width)) for side in (height, width))
     pictures: list[Picture] = []
     for place in np.argsort(-loss, kind="stable"):
         row = evaluation.scores.iloc[known[place]]
@@ -195,11 +181,8 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
             image, _ = read_resized(row["path"], shape, bits=evaluation.provenance["bits"])
         except UnreadableImage:
             continue
-        true, said = found.names[truth[place]], row["predicted_class"]
-        captions = [
-            f"{word}: {name} {100 * row[f'p_{name}']:.0f} %"
-            for word, name in (("true", true), ("predicted", said))
-        ]
+        classes = {"true": found.names[truth[place]], "predicted": row["predicted_class"]}
+        captions = [f"{word}: {name} {100 * row[f'p_{name}']:.0f} %" for word, name in classes.items()]
         pictures.append(Picture(image, "\n".join(captions), str(row["path"])))
         if len(pictures) == _LARGEST_LOSSES:
             break
@@ -209,8 +192,3 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
             "true class and the class predicted at this inspector's threshold, with their probabilities."
         )
         yield Pictures("Largest losses", [pictures], note=note)
-
-
-def _three(figure: float) -> str:
-    """Write a figure of a class with three decimals, if it is known."""
-    return MISSING if np.isnan(figure) else f"{figure:.3f}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from knowngood.inspector.classification import Classification
+from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.classification import confusion_matrix
 from knowngood.metrics.ranking import auroc, cut
 from knowngood.metrics.reliability import msp
@@ -19,11 +21,7 @@ from knowngood.report.classification import calibration_exhibit, confusion_exhib
 from knowngood.report.exhibits import Chart, Exhibit
 from knowngood.report.style import DEFECT, GOOD
 from knowngood.report.words import percent
-
-if TYPE_CHECKING:
-    from knowngood.inspector.classification import Classification
-    from knowngood.inspector.evaluation import Evaluation
-    from knowngood.training.classes_record import Classes
+from knowngood.training.classes_record import Classes
 
 Logits = NDArray[np.floating[Any]]
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.ranking import cut
 from knowngood.report.charts import Group, draw_histograms, draw_ranking, histogram_range
 from knowngood.report.exhibits import Cell, Chart, Exhibit, Pictures, Section, Table
 from knowngood.report.pictures import heat, panel
 from knowngood.report.style import DEFECT, FAINT, GOOD
 from knowngood.report.words import MISSING, count, decimal, interval, percent, score
-
-if TYPE_CHECKING:
-    from knowngood.inspector.evaluation import Evaluation
 
 _HALF = 5.2, 3.1  # inches of a chart that shares the width of the page with another
 
@@ -94,13 +92,10 @@ def detection_exhibits(evaluation: Evaluation) -> list[Exhibit]:
 
 def _decisions(confusion: Mapping[str, int]) -> Table:
     """Show the confusion matrix of accepted and rejected parts."""
-    rejects, escapes = (
-        Cell(str(confusion[error]), "wrong") if confusion[error] else "0"
-        for error in ("false_reject", "escape")
-    )
+    rejects, escapes = confusion["false_reject"], confusion["escape"]
     rows: list[list[str | Cell]] = [
-        [Cell("good", "good"), str(confusion["true_accept"]), rejects],
-        [Cell("defect", "defect"), escapes, str(confusion["true_reject"])],
+        [Cell("good", "good"), str(confusion["true_accept"]), _marked(str(rejects), rejects)],
+        [Cell("defect", "defect"), _marked(str(escapes), escapes), str(confusion["true_reject"])],
     ]
     note = "Rejected good parts are false rejects; accepted defects are escapes."
     return Table("Decisions", ["label", "accepted", "rejected"], rows, 2, note)
@@ -113,13 +108,17 @@ def _defect_types(metrics: Mapping[str, Any]) -> Iterator[Table]:
     for name, found in sorted(
         types.items(), key=lambda item: (-item[1]["escape_rate"], item[1]["image_auroc"] or 0)
     ):
-        rate = percent(found["escape_rate"])
-        escapes = Cell(rate, "wrong") if found["escape_rate"] else rate
+        escapes = _marked(percent(found["escape_rate"]), found["escape_rate"])
         rows.append([name, str(found["count"]), escapes, decimal(found["image_auroc"])])
     if rows:
         unknown = any(found["image_auroc"] is None for found in types.values())
         note = metrics["notes"].get("image_auroc", "") if unknown else ""
         yield Table("Defect types", ["type", "images", "escape rate", "image AUROC"], rows, 3, note)
+
+
+def _marked(text: str, errors: float) -> str | Cell:
+    """Mark a number of errors that is not zero."""
+    return Cell(text, "wrong") if errors else text
 
 
 def sample_sections(evaluation: Evaluation, most: int) -> list[Section]:

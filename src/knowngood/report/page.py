@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import jinja2
 from markupsafe import Markup
 
 from knowngood.errors import RecipeError
+from knowngood.inspector.evaluation import Evaluation
 from knowngood.output import replacing
 from knowngood.report import detection, words
 from knowngood.report.classification import classification_exhibits
@@ -19,9 +19,6 @@ from knowngood.report.pictures import HEAT, SIDE, data_uri, shrink
 from knowngood.report.reconstruction import reconstruction_exhibits
 from knowngood.report.style import svg
 from knowngood.report.training import training_exhibits
-
-if TYPE_CHECKING:
-    from knowngood.inspector.evaluation import Evaluation
 
 _ACROSS = 1400  # pixels of all pictures beside each other: somewhat more than the width of the page
 

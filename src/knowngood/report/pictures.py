@@ -34,17 +34,15 @@ def heat(maps: NDArray[np.float32], held_out: NDArray[np.float64], threshold: fl
     """
     low = float(np.median(held_out))
     span = max(2 * (threshold - low), 1e-6)
-    warm: NDArray[np.float32] = np.clip((maps - low) / span, 0, 1).astype(np.float32)
-    return warm
+    return np.asarray(np.clip((maps - low) / span, 0, 1), dtype=np.float32)
 
 
 def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Lay heat in [0, 1], `(h, w)` at any resolution, over a grey copy of its RGB image `(H, W, 3)`.
 
     Example:
-        >>> calm = overlay(np.full((4, 4, 3), 100, np.uint8), np.zeros((2, 2), np.float32))
-        >>> bool((calm == calm[0, 0, 0]).all())
-        True
+        >>> overlay(np.full((4, 4, 3), 100, np.uint8), np.zeros((2, 2), np.float32))[0, 0]
+        array([130, 130, 130], dtype=uint8)
     """
     height, width = image.shape[:2]
     warm = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
@@ -52,19 +50,15 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
     colour = np.concatenate([np.interp(warm, stops, channel) for channel in HEAT.T], axis=-1)
     grey = 55 + 0.75 * cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
     opacity = _HEAT_OPACITY * np.sqrt(warm)
-    blended: NDArray[np.uint8] = np.rint((1 - opacity) * grey + opacity * colour).astype(np.uint8)
-    return blended
+    return np.asarray(np.rint((1 - opacity) * grey + opacity * colour), dtype=np.uint8)
 
 
 def outline(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Draw the outline of a mask `(h, w)` at any resolution on a copy of its RGB image `(H, W, 3)`.
 
     Example:
-        >>> mask = np.zeros((8, 8), bool)
-        >>> mask[3:5, 3:5] = True
-        >>> drawn = outline(np.zeros((64, 64, 3), np.uint8), mask)
-        >>> bool(drawn.any()), bool(drawn[32, 32].any())
-        (True, False)
+        >>> bool(outline(np.zeros((64, 64, 3), np.uint8), np.eye(8, dtype=bool)).any())
+        True
     """
     height, width = image.shape[:2]
     # by area, so that a hair-thin defect survives the shrinking

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
 import pandas as pd
 
+from knowngood.inspector.evaluation import Evaluation
 from knowngood.report.charts import Group, draw_histograms
 from knowngood.report.exhibits import Chart, Exhibit, Picture, Pictures
 from knowngood.report.pictures import pixels
 from knowngood.report.style import DEFECT, GOOD
 from knowngood.report.words import score
-
-if TYPE_CHECKING:
-    from knowngood.inspector.evaluation import Evaluation
 
 Tables = Mapping[str, pd.DataFrame]
 

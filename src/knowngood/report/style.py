@@ -50,14 +50,6 @@ class Layout(ConstrainedLayoutEngine):
     """The layout `constrained`, rounded so that the same chart always gives the same file.
 
     The solver adds numbers in the order of their addresses in memory: the last bits of positions are random.
-
-    Example:
-        >>> figure = Figure(layout=Layout())
-        >>> axes = figure.subplots()
-        >>> figure.draw_without_rendering()
-        >>> left = float(axes.get_position().x0)
-        >>> left == round(left, 6)
-        True
     """
 
     def execute(self, fig: Figure) -> None:

@@ -6,12 +6,12 @@ import os
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.classification import imbalance_ratio
 from knowngood.report.classification import classification_exhibits
 from knowngood.report.deck import write_deck
@@ -20,9 +20,6 @@ from knowngood.report.slides import facts_table
 from knowngood.report.style import short
 from knowngood.report.training import training_exhibits
 from knowngood.report.words import MISSING, score
-
-if TYPE_CHECKING:
-    from knowngood.inspector.evaluation import Evaluation
 
 DOCUMENT = "the document"  # the method whose results others published
 
