@@ -85,14 +85,9 @@ def draw_histograms(
         for group in groups:
             if len(group.values):
                 counts, _ = np.histogram(np.clip(group.values, *limits), edges)
-                axes.stairs(
-                    100 * counts / len(group.values),
-                    edges,
-                    fill=group.filled,
-                    color=group.colour,
-                    alpha=0.72 if group.filled else 1,
-                    label=f"{short(group.name)} ({len(group.values):,})",
-                )
+                shares = 100 * counts / len(group.values)
+                name, alpha = f"{short(group.name)} ({len(group.values):,})", 0.72 if group.filled else 1
+                axes.stairs(shares, edges, fill=group.filled, color=group.colour, alpha=alpha, label=name)
         if threshold is not None:
             text = f"threshold {score(threshold)}"
             axes.axvline(threshold, color=INK, linewidth=1.2, linestyle="--", label=text)
@@ -128,8 +123,8 @@ def draw_ranking(
         if found is not None and precision_recall:
             areas += f", {found.average_precision():.3f}"
         look = _line(f"{short(name)} ({areas})", place, len(curves))
-        shares = [np.empty(0)] * 2 if found is None else [found.false_reject_rate, found.recall]
-        plots[0].plot(*(100 * share for share in shares), **look)
+        shares = ([], []) if found is None else (100 * found.false_reject_rate, 100 * found.recall)
+        plots[0].plot(*shares, **look)
         if found is not None and precision_recall:
             # In steps, so that the area under the curve is the average precision.
             plots[1].plot(100 * found.recall, 100 * found.precision, drawstyle="steps-pre", **look)
@@ -169,8 +164,8 @@ def draw_epochs(
     axes = figure.subplots()
     for place, (name, values) in enumerate(series.items()):
         entry = short(name, 40) + f" ({MISSING})" * (not np.isfinite(values).any())
-        look = _line(entry, place, len(series))
-        axes.plot(epochs, 100 * values if share else values, marker=".", **look)
+        shown = 100 * values if share else values
+        axes.plot(epochs, shown, marker=".", **_line(entry, place, len(series)))
     axes.axvline(kept, color=FAINT, linewidth=1.2, linestyle="--", zorder=1, label=f"kept: epoch {kept}")
     values = np.concatenate([*series.values(), []])
     values = values[np.isfinite(values)]

@@ -54,17 +54,11 @@ def draw_embedding(
         anomaly = name in anomalies
         x, y = points[member == name].T
         colours, markers = (_COLD, _CROSSES) if anomaly else (_WARM, _FILLED)
-        scale, width, alpha, order = (1.7, 1.4, 0.95, 3) if anomaly else (1, 0, 0.75, 2)
+        size, width, alpha, order = (1.7 * area, 1.4, 0.95, 3) if anomaly else (area, 0, 0.75, 2)
+        colour, marker = colours[turn[anomaly] % len(colours)], markers[turn[anomaly] % len(markers)]
+        label = f"{short(name)} ({len(x):,})" if name in named else "_"
         axes.scatter(
-            x,
-            y,
-            s=scale * area,
-            color=colours[turn[anomaly] % len(colours)],
-            marker=markers[turn[anomaly] % len(markers)],
-            linewidths=width,
-            alpha=alpha,
-            label=f"{short(name)} ({len(x):,})" if name in named else "_",
-            zorder=order,
+            x, y, size, color=colour, marker=marker, alpha=alpha, linewidths=width, label=label, zorder=order
         )
         turn[anomaly] += 1
     if len(named) < len(names):
@@ -125,7 +119,7 @@ def draw_reliability(figure: Figure, panels: Mapping[float, Reliability]) -> Non
         bars: dict[str, Any] = {"align": "edge", "zorder": 2}
         above.bar(left, accuracy, width, color=_PALE, edgecolor="white", label="accuracy", **bars)
         hatched = bars | {"facecolor": GOOD + "38", "edgecolor": GOOD, "hatch": "////"}
-        above.bar(left, confidence - accuracy, width, bottom=accuracy, label="gap to confidence", **hatched)
+        above.bar(left, confidence - accuracy, width, accuracy, label="gap to confidence", **hatched)
         above.plot([0, 100], [0, 100], color=INK, linewidth=1.2, linestyle="--", label="perfect calibration")
         above.bar([0], [0], color=FAINT, label="number of predictions")  # for the legend
         above.set(xlim=(0, 100), ylim=(0, 102))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,9 @@ from knowngood.report.style import short, style
 PICTURE_SUFFIXES = (".pdf", ".png", ".svg")
 
 _COLUMNS = 4
-_TILE = 2.4  # inches
-_TITLE = 0.36  # inches above each
-_PIXELS = 480  # on the longer side: what a tile shows at the resolution below
+_TILE, _TITLE = 2.4, 0.36  # inches of each picture, and above it
 _DPI = 200
-_TYPE = 9  # points
+_PIXELS = 480  # on the longer side: the pixels of a tile
 _TRIED = 5  # images of a class that may be unreadable before it is shown without a picture
 
 
@@ -39,9 +38,8 @@ def check_picture(path: str | os.PathLike[str]) -> None:
         OutputError: It is another.
     """
     if Path(path).suffix.lower() not in PICTURE_SUFFIXES:
-        raise OutputError(
-            f"{os.fspath(path)!r} does not end like a picture; name it {', '.join(PICTURE_SUFFIXES)}"
-        )
+        suffixes = ", ".join(PICTURE_SUFFIXES)
+        raise OutputError(f"{os.fspath(path)!r} does not end like a picture; name it {suffixes}")
 
 
 def write_class_pictures(table: pd.DataFrame, path: str | os.PathLike[str], *, bits: int | None = 16) -> None:
@@ -50,7 +48,7 @@ def write_class_pictures(table: pd.DataFrame, path: str | os.PathLike[str], *, b
     Args:
         table: Samples, as `knowngood.data.samples.load_samples` gives them.
         path: The file to write or replace: .pdf, .png or .svg.
-        bits: Bits that 16-bit pixels really use.
+        bits: Number of bits used in 16-bit pixels.
 
     Raises:
         OutputError: The file cannot be written, or has another ending.
@@ -61,15 +59,14 @@ def write_class_pictures(table: pd.DataFrame, path: str | os.PathLike[str], *, b
     """
     check_picture(path)
     shown = class_exhibit(table, bits=bits)
-    count = len(shown.rows[0])
-    columns = min(_COLUMNS, count)
-    size = _TILE * columns, (_TILE + _TITLE) * math.ceil(count / columns)
+    columns = min(_COLUMNS, len(shown.rows[0]))
+    size = _TILE * columns, (_TILE + _TITLE) * math.ceil(len(shown.rows[0]) / columns)
     # Without a date, so that the same content makes the same file.
     suffix = Path(path).suffix.lower()
     metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(suffix, {})
     with replacing(path) as unfinished, style():
         figure = Figure(figsize=size, facecolor="white")
-        draw_pictures(figure, shown, (0.01, 0.01, 0.98, 0.98), size=_TYPE)
+        draw_pictures(figure, shown, (0.01, 0.01, 0.98, 0.98), size=9)
         figure.savefig(unfinished, format=suffix[1:], dpi=_DPI, metadata=metadata)
 
 
@@ -100,10 +97,7 @@ def _picture(samples: pd.DataFrame, bits: int | None) -> NDArray[np.uint8] | Non
         except UnreadableImage:
             continue
         small = shrink(image, _PIXELS)
-        if not mask:
-            return small
-        try:
-            return outline(small, read_mask(mask, image.shape[:2]))
-        except DataError:
-            return small
+        with suppress(DataError):  # a mask that cannot be used
+            return outline(small, read_mask(mask, image.shape[:2])) if mask else small
+        return small
     return None

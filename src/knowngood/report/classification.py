@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -36,8 +36,19 @@ def classification_exhibits(evaluation: Evaluation) -> list[Exhibit]:
     record, found = evaluation.records.classifier, evaluation.classification
     assert record is not None
     assert found is not None
-    assert found.matrix is not None
-    return list(_exhibits(evaluation, found, found.matrix, record))
+    matrix = found.matrix
+    assert matrix is not None
+    exhibits: list[Exhibit] = []
+    if matrix.any():
+        note = "Confusion matrix of the test images, at this inspector's threshold."
+        exhibits += [_classes(found, matrix), confusion_exhibit(matrix, found.names, note)]
+        exhibits.append(_one_against_rest(evaluation, found))
+    held_out = (reliability(record.logits, record.truth, t) for t in (1.0, record.temperature))
+    exhibits.append(calibration_on_images(found, held_out))
+    exhibits += _costs(record, float(evaluation.metrics["threshold"]))
+    if matrix.any():
+        exhibits += _largest_losses(evaluation, found)
+    return [*exhibits, features_exhibit(evaluation, found)]
 
 
 def confusion_exhibit(counts: NDArray[np.int64], names: Sequence[str], note: str) -> Chart:
@@ -66,6 +77,19 @@ def calibration_exhibit(before: Reliability, after: Reliability, temperature: fl
     return Chart(title, draw, f"{note} ECE: mean gap between confidence and accuracy.", (10.8, 3.8))
 
 
+def calibration_on_images(
+    found: Classification, held_out: Iterable[Reliability], good: str = "", *, fitted: bool = True
+) -> Chart:
+    """Show the calibration on test images, or on held-out images if no class of a test image is known."""
+    before, after, images = found.reliability(1.0), found.reliability(found.temperature), f"{good}test"
+    if before is None or after is None:
+        before, after, images = *held_out, f"held-out {good}".strip()
+    note = f"On {images} images."
+    if fitted:
+        note += f" The temperature {found.temperature:.3g} was fitted on held-out {good}images."
+    return calibration_exhibit(before, after, found.temperature, note)
+
+
 def embedding_exhibit(
     title: str, features: NDArray[np.float32], groups: Sequence[str], anomalies: Collection[str]
 ) -> Chart:
@@ -82,22 +106,6 @@ def features_exhibit(evaluation: Evaluation, found: Classification) -> Chart:
     defect = evaluation.scores["label"] == "defect"
     anomalies = {group for group, bad in zip(groups, defect, strict=True) if bad}
     return embedding_exhibit("Features of the test images", found.features[:, 0], groups, anomalies)
-
-
-def _exhibits(
-    evaluation: Evaluation, found: Classification, matrix: NDArray[np.int64], record: ClassifierRecord
-) -> Iterator[Exhibit]:
-    """Give one exhibit after the other."""
-    if known := bool(matrix.any()):
-        yield _classes(found, matrix)
-        note = "Confusion matrix of the test images, at this inspector's threshold."
-        yield confusion_exhibit(matrix, found.names, note)
-        yield _one_against_rest(evaluation, found)
-    yield _calibration(found, record)
-    yield from _costs(record, float(evaluation.metrics["threshold"]))
-    if known:
-        yield from _largest_losses(evaluation, found)
-    yield features_exhibit(evaluation, found)
 
 
 def _classes(found: Classification, matrix: NDArray[np.int64]) -> Table:
@@ -135,16 +143,6 @@ def _one_against_rest(evaluation: Evaluation, found: Classification) -> Chart:
     draw = partial(draw_ranking, curves=curves, precision_recall=True)
     note = "Each class against all others, by its probability; independent of the threshold."
     return Chart(title, draw, note, (10.8, 3.8))
-
-
-def _calibration(found: Classification, record: ClassifierRecord) -> Chart:
-    """Show the calibration on test images, or on held-out images if no class of a test image is known."""
-    before, after, images = found.reliability(1.0), found.reliability(found.temperature), "test images"
-    if before is None or after is None:
-        before, after = (reliability(record.logits, record.truth, t) for t in (1.0, record.temperature))
-        images = "held-out images"
-    note = f"On {images}. The temperature {found.temperature:.3g} was fitted on held-out images."
-    return calibration_exhibit(before, after, found.temperature, note)
 
 
 def _costs(record: ClassifierRecord, own: float) -> Iterator[Chart]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,18 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from knowngood.inspector.classification import Classification
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.classification import confusion_matrix
 from knowngood.metrics.ranking import auroc, cut
 from knowngood.metrics.reliability import msp
 from knowngood.report.charts import Group, draw_histograms, draw_ranking
 from knowngood.report.class_charts import draw_rotations
-from knowngood.report.classification import calibration_exhibit, confusion_exhibit, features_exhibit
+from knowngood.report.classification import calibration_on_images, confusion_exhibit, features_exhibit
 from knowngood.report.exhibits import Chart, Exhibit
 from knowngood.report.style import DEFECT, GOOD
 from knowngood.report.words import percent
-from knowngood.training.classes_record import Classes
 
 Logits = NDArray[np.floating[Any]]
 
@@ -33,33 +31,30 @@ _LARGEST, _TINY = 1e30, 1e-30  # logits are cut off as in the detectors
 def confidence_exhibits(evaluation: Evaluation) -> list[Exhibit]:
     """Show the predictions of the classifier inside a detector for the test images."""
     classes, found = evaluation.records.classes, evaluation.classification
-    assert found is not None
     assert classes is not None
-    return list(_exhibits(evaluation, found, classes))
-
-
-def _exhibits(evaluation: Evaluation, found: Classification, classes: Classes) -> Iterator[Exhibit]:
-    """Give one exhibit after the other."""
+    assert found is not None
     defect = (evaluation.scores["label"] == "defect").to_numpy()
     logits = {"good": found.logits[~defect], "defect": found.logits[defect]}
-    yield features_exhibit(evaluation, found)
+    exhibits: list[Exhibit] = [features_exhibit(evaluation, found)]
     if found.logits.shape[1] > 1:
-        yield rotations_exhibit(logits)
+        exhibits.append(rotations_exhibit(logits))
     temperatures = sorted({1.0, float(f"{found.temperature:.3g}"), 3.0})
     note = f"The temperature {found.temperature:.3g} was fitted on held-out images." if classes.fitted else ""
-    yield uncertainty_exhibit(
-        "Uncertainty of the classifier at several temperatures", note, logits, temperatures
-    )
+    title = "Uncertainty of the classifier at several temperatures"
+    exhibits.append(uncertainty_exhibit(title, note, logits, temperatures))
     if all(map(len, logits.values())):
         own = {"this inspector": evaluation.scores["score"].to_numpy(np.float64)}
         scores = own | logit_scores(found.logits, found.temperature)
-        yield scores_exhibit("ROC curves of other scores of the same network", "", defect, scores)
-    yield _calibration(found, classes)
+        exhibits.append(scores_exhibit("ROC curves of other scores of the same network", "", defect, scores))
+    held_out, fitted = (classes.before, classes.after), classes.fitted
+    exhibits.append(calibration_on_images(found, held_out, "good ", fitted=fitted))
     known = found.truth >= 0
     if known.any():
         predicted = found.logits[known].argmax(axis=-1)
         counts = confusion_matrix(found.truth[known], predicted, len(found.names))
-        yield confusion_exhibit(counts, found.names, "Confusion matrix of the good test images.")
+        note = "Confusion matrix of the good test images."
+        exhibits.append(confusion_exhibit(counts, found.names, note))
+    return exhibits
 
 
 def rotations_exhibit(groups: Mapping[str, Logits]) -> Chart:
@@ -69,11 +64,8 @@ def rotations_exhibit(groups: Mapping[str, Logits]) -> Chart:
 
     Example:
         >>> half_wrong = np.stack([np.eye(4), np.roll(np.eye(4), 2, axis=1)])
-        >>> chart = rotations_exhibit({"good": np.eye(4)[None], "defect": half_wrong})
-        >>> chart.title
-        'Rotation predicted correctly in 100.0 % of good views, 50.0 % of defect views'
-        >>> chart.note
-        'Mean error in quarter turns: good 0.00, defect 1.00. By chance: 25.0 % correct, mean error 1.00.'
+        >>> rotations_exhibit({"defect": half_wrong}).note
+        'Mean error in quarter turns: defect 1.00. By chance: 25.0 % correct, mean error 1.00.'
     """
     predicted = {name: logits.argmax(axis=-1) for name, logits in groups.items() if len(logits)}
     right, errors = [], []
@@ -121,15 +113,13 @@ def scores_exhibit(
 
 
 def logit_scores(logits: Logits, temperature: float) -> dict[str, NDArray[np.float64]]:
-    """Compute the scores of `knowngood.detectors.confidence` that need logits `(N, V, C)` of V views alone.
+    """Compute the scores of `knowngood.detectors.confidence` that need logits `(N, V, C)` alone.
 
-    Returns:
-        Scores `(N,)` by name, averaged over the views.
+    The scores `(N,)` by name are means over the V views.
 
     Example:
-        >>> scores = logit_scores(np.array([[[0.0, 0.0]], [[0.0, 300.0]]]), 1.0)
-        >>> scores["msp"].round(4), scores["entropy"].round(2)
-        (array([  -0.6931, -300.    ]), array([  -0.37, -294.29]))
+        >>> logit_scores(np.array([[[0.0, 0.0]], [[0.0, 300.0]]]), 1.0)["msp"].round(4)
+        array([  -0.6931, -300.    ])
     """
     values = np.clip(logits.astype(np.float64), -_LARGEST, _LARGEST)
     scaled = np.sort(values / temperature, axis=-1)
@@ -147,14 +137,3 @@ def logit_scores(logits: Logits, temperature: float) -> dict[str, NDArray[np.flo
         "entropy": logsumexp(logarithm - surprise, axis=-1),
     }
     return {name: score.mean(axis=1) for name, score in found.items()}
-
-
-def _calibration(found: Classification, classes: Classes) -> Chart:
-    """Show the calibration on good test images, or on held-out ones if no class of a test image is known."""
-    before, after, images = found.reliability(1.0), found.reliability(found.temperature), "good test images"
-    if before is None or after is None:
-        before, after, images = classes.before, classes.after, "held-out good images"
-    note = f"On {images}."
-    if classes.fitted:
-        note += f" The temperature {found.temperature:.3g} was fitted on held-out good images."
-    return calibration_exhibit(before, after, found.temperature, note)

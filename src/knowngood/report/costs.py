@@ -29,11 +29,7 @@ class Costs(NamedTuple):
 def costs(defect: NDArray[np.bool_], scores: Values, prices: tuple[float, float], own: float) -> Costs:
     """Compute the costs of decisions on labelled images at each threshold.
 
-    Args:
-        defect: Whether each image is a defect, `(N,)`; both labels must occur.
-        scores: Finite, `(N,)`.
-        prices: Of a false reject and of an escape.
-        own: The inspector's threshold.
+    Labels, both of which must occur, and finite scores are `(N,)`; the other arguments are as in `Costs`.
 
     Example:
         >>> defect, scores = np.array([False, True, False, True]), np.array([1.0, 2.0, 3.0, 4.0])
@@ -41,8 +37,7 @@ def costs(defect: NDArray[np.bool_], scores: Values, prices: tuple[float, float]
         >>> found.best, float(found.lowest), float(found.paid)
         (1.5, 1.0, 10.0)
     """
-    false_reject, escape = prices
-    found = cut(defect, scores)
+    found, (false_reject, escape) = cut(defect, scores), prices
     totals = false_reject * found.false_reject + escape * (found.defects - found.true_reject)
     best = int(np.argmin(totals))
     levels = np.unique(scores.astype(np.float64))

@@ -33,10 +33,7 @@ _SENTENCE_LINES, _TABLE_LINES = 14, 28  # of one slide
 def write_deck(title: str, path: str | os.PathLike[str], exhibits: Iterable[Exhibit]) -> None:
     """Write exhibits as slides; the same exhibits make the same file.
 
-    Args:
-        title: The title in the metadata of the file.
-        path: The file to write or replace, whole or not at all.
-        exhibits: At least one.
+    The title is one in the metadata of the file, which is replaced whole or not at all.
 
     Raises:
         OutputError: The file cannot be written.
@@ -48,8 +45,7 @@ def write_deck(title: str, path: str | os.PathLike[str], exhibits: Iterable[Exhi
     # Without a date, so that the same content makes the same file.
     metadata = {"Title": title, "CreationDate": None}
     with replacing(path) as unfinished, style(_TYPE), PdfPages(unfinished, metadata=metadata) as pdf:
-        slides = chain.from_iterable(map(_split, exhibits))
-        for number, slide in enumerate(slides, 1):
+        for number, slide in enumerate(chain.from_iterable(map(_split, exhibits)), 1):
             pdf.savefig(_draw(slide, number), dpi=_DPI)
 
 

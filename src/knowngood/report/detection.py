@@ -81,13 +81,13 @@ def detection_exhibits(evaluation: Evaluation) -> list[Exhibit]:
     line = metrics["threshold"]
     limits = histogram_range(np.concatenate([values, evaluation.held_out]), line)
     draw = partial(draw_histograms, panels={"": groups}, label="image score", limits=limits, threshold=line)
-    found: list[Exhibit] = [Chart("Image scores", draw, size=_HALF)]
+    exhibits: list[Exhibit] = [Chart("Image scores", draw, size=_HALF)]
     if defect.any() and not defect.all():
         point = metrics["false_reject_rate"], 1 - metrics["escape_rate"]
         draw = partial(draw_ranking, curves={"this inspector": cut(defect, values)}, point=point)
         note = "False positive rate: share of good parts rejected. Recall: share of defects rejected."
-        found.append(Chart("ROC curve", draw, note, _HALF))
-    return [*found, _decisions(metrics["confusion"]), *_defect_types(metrics)]
+        exhibits.append(Chart("ROC curve", draw, note, _HALF))
+    return [*exhibits, _decisions(metrics["confusion"]), *_defect_types(metrics)]
 
 
 def _decisions(confusion: Mapping[str, int]) -> Table:
@@ -179,4 +179,4 @@ def facts(provenance: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
         elif isinstance(value, list | tuple):
             yield name, ", ".join(map(str, value))
         else:
-            yield name, MISSING if value is None or value == "" else str(value)
+            yield name, MISSING if value in (None, "") else str(value)

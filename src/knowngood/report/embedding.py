@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 HOW_TO_READ = (
@@ -19,17 +20,13 @@ _FEW = 5  # fewer samples have no neighbourhoods
 
 
 def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64]:
-    """Map features to a plane so that neighbours stay neighbours (t-SNE), centred, `(N, 2)`.
+    """Map finite features `(N, D)` to a plane `(N, 2)` so that neighbours stay neighbours (t-SNE).
 
     Distances between distant clusters have no meaning, nor have their sizes. Fewer than five samples, or
     identical ones, are placed by their first two principal components.
 
     Reference: van der Maaten and Hinton, "Visualizing Data using t-SNE", Journal of Machine Learning
     Research 9, 2008, pages 2579-2605, https://jmlr.org/papers/v9/vandermaaten08a.html.
-
-    Args:
-        features: Finite, `(N, D)`, at least one sample and one feature.
-        seed: The same seed and features give the same map.
 
     Example:
         >>> embed(np.repeat(np.eye(3, 8, dtype=np.float32), 4, axis=0)).shape
@@ -47,9 +44,8 @@ def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64
             return reduced[:, :2]
         perplexity = min(_PERPLEXITY, (len(reduced) - 1) / 3)
         points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
-    centred: NDArray[np.float64] = np.asarray(points, dtype=np.float64)
-    centred -= centred.mean(axis=0)
-    return centred
+    centred = np.asarray(points, dtype=np.float64)
+    return np.asarray(centred - centred.mean(axis=0))
 
 
 def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray[np.int64]:
@@ -65,13 +61,11 @@ def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray
         (100, 20)
     """
     order = np.random.default_rng(seed).permutation(len(groups))
-    shuffled = np.asarray(groups, dtype=np.str_)[order]
-    _, group, sizes = np.unique(shuffled, return_inverse=True, return_counts=True)
-    together = np.argsort(group, kind="stable")
-    place = np.empty(len(groups), dtype=np.int64)  # of a sample in its group, as shuffled
-    place[together] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    shuffled = pd.Series(list(groups), dtype=object)[order].reset_index(drop=True)
+    by_group = shuffled.groupby(shuffled)
+    place, size = by_group.cumcount().to_numpy(), by_group.transform("size").to_numpy(np.int64)
     # The first twenty of each group come first, one of each in turn; then the same share of each group.
-    urgency = np.where(place < _LEAST, place - _LEAST, (place + 0.5) / sizes[group])
+    urgency = np.where(place < _LEAST, place - _LEAST, (place + 0.5) / size)
     return np.sort(order[np.argsort(urgency, kind="stable")[:most]])
 
 

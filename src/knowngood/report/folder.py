@@ -12,14 +12,7 @@ from knowngood.output import make_folder, replacing
 
 
 def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> Path:
-    """Write `metrics.json`, `scores.csv` and `report.html`.
-
-    Args:
-        evaluation: Of any inspector.
-        folder: The folder, which is made if need be.
-
-    Returns:
-        The report's path.
+    """Write `metrics.json`, `scores.csv` and `report.html` to a folder, and return the path of the report.
 
     Raises:
         OutputError: A file or the folder cannot be written.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import jinja2
 from markupsafe import Markup
@@ -24,11 +23,11 @@ _ACROSS = 1400  # pixels of all pictures beside each other: somewhat more than t
 
 
 def write_report(evaluation: Evaluation, path: str | os.PathLike[str], *, examples: int = 12) -> None:
-    """Write the report of an evaluation as one self-contained HTML file.
+    """Write the report of an evaluation as one self-contained HTML file, whole or not at all.
 
     Args:
         evaluation: Of any inspector.
-        path: The file to write or replace, whole or not at all.
+        path: The file to write or replace.
         examples: Number of test images in a section at most, 0 or more.
 
     Raises:
@@ -53,12 +52,12 @@ def sections(evaluation: Evaluation) -> list[Section]:
     if evaluation.classification is not None:
         of_defects = evaluation.classification.said is not None
         classifier = classification_exhibits(evaluation) if of_defects else confidence_exhibits(evaluation)
-    found = [
-        Section("Reconstruction", reconstruction_exhibits(evaluation)),
-        Section("Classifier", classifier),
-        Section("Training", training_exhibits(evaluation.records)),
-    ]
-    return [section for section in found if section.exhibits]
+    found = {
+        "Reconstruction": reconstruction_exhibits(evaluation),
+        "Classifier": classifier,
+        "Training": training_exhibits(evaluation.records),
+    }
+    return [Section(title, exhibits) for title, exhibits in found.items() if exhibits]
 
 
 def _render(evaluation: Evaluation, examples: int) -> str:
@@ -71,8 +70,11 @@ def _render(evaluation: Evaluation, examples: int) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.tests |= {cls.__name__.lower(): _is(cls) for cls in (Text, Table, Chart, Cell)}
-    environment.filters |= {"svg": _svg, "uri": _uri}
+    # The template asks `exhibit is table`.
+    environment.tests |= {cls.__name__.lower(): cls.__instancecheck__ for cls in (Text, Table, Chart, Cell)}
+    # Matplotlib escapes texts.
+    environment.filters["svg"] = lambda chart: Markup(svg(chart.draw, chart.size, chart.title))
+    environment.filters["uri"] = _uri
     return environment.get_template("template.html.jinja").render(
         verdict=words.verdict(metrics),
         basis=words.basis(metrics, provenance["threshold"]),
@@ -87,16 +89,6 @@ def _render(evaluation: Evaluation, examples: int) -> str:
         provenance=provenance,
         facts=list(detection.facts(provenance)),
     )
-
-
-def _is(cls: type) -> Callable[[object], bool]:
-    """Make a test for the template."""
-    return lambda value: isinstance(value, cls)
-
-
-def _svg(chart: Chart) -> Markup:
-    """Draw a chart as an element of the page."""
-    return Markup(svg(chart.draw, chart.size, chart.title))  # matplotlib escapes what it writes
 
 
 def _uri(picture: Picture, columns: int = 1) -> str:

@@ -110,11 +110,7 @@ def data_uri(image: NDArray[np.uint8]) -> str:
 def panel(path: str, heat: NDArray[np.float32] | None, mask: str, *, bits: int | None = 16) -> list[Picture]:
     """Make the pictures of one test image, at most 320 pixels a side; one that cannot be made says why.
 
-    Args:
-        path: The image file.
-        heat: Heat in [0, 1], `(h, w)`, for a heatmap.
-        mask: The mask file, for an outline; empty for an image without a mask.
-        bits: Bits that 16-bit pixels really use.
+    A heatmap is made of heat in [0, 1], `(h, w)`, an outline of a mask file.
 
     Example:
         >>> panel("no such file.png", None, "")[0].image is None

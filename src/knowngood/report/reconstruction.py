@@ -117,13 +117,10 @@ def similarity(tables: Tables) -> tuple[str, list[str]]:
     if len(numbers) < 2:
         return "There is only one class", numbers
     first, second = tables.values()
-    leads = (
-        first["ssim"].mean() - second["ssim"].mean(),
-        second["mean_difference"].mean() - first["mean_difference"].mean(),
-    )
+    ssim, difference = (first[name].mean() - second[name].mean() for name in ("ssim", "mean_difference"))
     names = list(tables)
-    # By each measure the better class, then the other one; nothing where both are equal.
-    orders = [names if lead > 0 else names[::-1] for lead in leads if abs(lead) > 0]
+    # By each measure the better class, then the other one, unless both are equal.
+    orders = [names if lead > 0 else names[::-1] for lead in (ssim, -difference) if abs(lead) > 0]
     if not orders:
         finding = f"Reconstructions of {names[0]} and {names[1]} samples are equally close to the originals"
     elif orders[0] != orders[-1]:

@@ -26,7 +26,7 @@ from knowngood.report.reconstruction import (
     worst_exhibits,
 )
 from knowngood.report.training import training_exhibits
-from knowngood.report.words import MISSING, percent, score
+from knowngood.report.words import decimal, percent, score
 from knowngood.training.record import TrainingRecord
 from knowngood.training.records import Records
 
@@ -105,27 +105,17 @@ def _main_figures(task: Task) -> list[str]:
     """Make the row of a task in the overview."""
     scores = [samples["score"].to_numpy() for samples in (task.in_class, task.out_of_class)]
     good, bad = (int((values > task.threshold.value).sum()) for values in scores)
-    strange = np.repeat([False, True], list(map(len, scores)))
-    return [
-        textwrap.fill(task.title, 30),
-        f"{len(task.in_class):,} / {len(task.out_of_class):,}",
-        f"{above_all(task.in_class, task.out_of_class):,}",
-        f"{bad:,}",
-        f"{good:,}",
-        f"{auroc(strange, np.concatenate(scores)):.4f}" if all(map(len, scores)) else MISSING,
-    ]
+    strange, both = np.repeat([False, True], list(map(len, scores))), all(map(len, scores))
+    sizes = f"{len(task.in_class):,} / {len(task.out_of_class):,}"
+    counts = [f"{number:,}" for number in (_above_all(task.in_class, task.out_of_class), bad, good)]
+    area = decimal(auroc(strange, np.concatenate(scores)) if both else None)
+    return [textwrap.fill(task.title, 30), sizes, *counts, area]
 
 
-def above_all(in_class: pd.DataFrame, out_of_class: pd.DataFrame) -> int:
-    """Count the out-of-class samples that score above every in-class sample.
-
-    Example:
-        >>> above_all(pd.DataFrame({"score": [1, 2]}), pd.DataFrame({"score": [2, 3]}))
-        1
-    """
-    return (
-        int((out_of_class["score"] > in_class["score"].max()).sum()) if len(in_class) else len(out_of_class)
-    )
+def _above_all(in_class: pd.DataFrame, out_of_class: pd.DataFrame) -> int:
+    """Count the out-of-class samples that score above every in-class sample."""
+    highest = max(in_class["score"], default=-np.inf)
+    return int((out_of_class["score"] > highest).sum())
 
 
 def separation(tables: Tables) -> str:
@@ -139,7 +129,7 @@ def separation(tables: Tables) -> str:
     (known, in_class), (strange, out_of_class) = tables.items()
     if out_of_class.empty:
         return f"There are no {strange} samples"
-    above = above_all(in_class, out_of_class)
+    above = _above_all(in_class, out_of_class)
     return f"{above:,} of {len(out_of_class):,} {strange} samples score above every {known} sample"
 
 
@@ -175,9 +165,7 @@ def threshold_words(threshold: Threshold, tables: Tables) -> list[str]:
             else f"No threshold separates the classes without error: the highest {known} score is "
             f"{score(highest)}, the lowest {strange} score {score(lowest)}."
         )
-    if threshold.note:
-        said.append(threshold.note)
-    return said
+    return [*said, threshold.note] if threshold.note else said
 
 
 def confusable(tables: Tables) -> str:
@@ -187,11 +175,10 @@ def confusable(tables: Tables) -> str:
     absolute difference. Samples without images do not count; the text is empty if a class has none.
 
     Example:
-        >>> image = lambda grey: np.full((1, 1, 1), grey)
-        >>> ones = pd.DataFrame({"original": [image(np.uint8(250))], "reconstruction": [image(1.0)]})
-        >>> nines = pd.DataFrame({"original": [image(np.uint8(0))], "reconstruction": [image(0.9)]})
-        >>> confusable({"1": ones, "9": nines}).partition(":")[0]
-        '1 of 1 reconstructions of 9 samples are nearer to some 1 sample than to their original'
+        >>> black = np.zeros((1, 1, 1), np.uint8)
+        >>> table = pd.DataFrame({"original": [black], "reconstruction": [black / 255]})
+        >>> confusable({"1": table, "9": table})
+        'Every reconstruction of 9 samples is nearer to its own original than to any 1 sample.'
     """
     known, strange = tables
     in_class, out_of_class = (table[table["original"].notna()] for table in tables.values())

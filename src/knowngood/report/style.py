@@ -71,12 +71,9 @@ def style(size: float = 9.5) -> Iterator[None]:
 
 
 def svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str = "") -> str:
-    """Draw a chart as an `<svg>` element for an HTML page; the same chart gives the same text.
+    """Draw a chart of so many inches as an `<svg>` element; the same chart gives the same text.
 
-    Args:
-        draw: Draws into a figure whose layout is `constrained`.
-        size: Width and height in inches.
-        name: Differs from that of other charts on the page, so that no two elements have the same id.
+    No two elements of a page have the same id if no two charts have the same name.
 
     Example:
         >>> drawn = svg(lambda figure: figure.subplots().set_title("a < b"), (4, 3))
@@ -100,7 +97,7 @@ def svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str = "
 
 
 def short(name: str, letters: int = 24) -> str:
-    """Cut a name to so many letters; matplotlib hides one that begins with an underscore.
+    """Cut a name, and strip underscores from its beginning: matplotlib hides labels that begin with one.
 
     Example:
         >>> short("a_defect_with_a_very_long_name", 12)

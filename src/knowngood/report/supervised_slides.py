@@ -31,28 +31,19 @@ _FIGURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accur
 class SupervisedSlides:
     """The content of the slides.
 
-    Args:
-        title: The title of the first slide.
-        facts: Names and values: the data, the protocol.
-        classes: The classes, and a picture of each, uint8 `(n, h, w, 3)`; may be empty.
-        expectations: Sentences on the problems to be expected of such data.
-        choices: Sentences on the images that each choice was made on.
-        results: One row per method: `method`, then figures, with the standard deviation of each as
-            `<figure>_sd` if it is known. The row of the method `DOCUMENT` holds the results of others.
-        evaluations: Of classifiers of defects, by method, the best one first; at least one.
-        notes: Conclusions.
-        experiments: As `knowngood.inspector.comparison.compare` gives them.
+    The results have one row per method: `method`, then figures, with the standard deviation of each as
+    `<figure>_sd` if it is known. The row of the method `DOCUMENT` holds the results of others.
     """
 
     title: str
-    facts: Sequence[tuple[str, str]]
-    classes: tuple[Sequence[str], NDArray[np.uint8]]
-    expectations: Sequence[str]
-    choices: Sequence[str]
+    facts: Sequence[tuple[str, str]]  # names and values: the data, the protocol
+    classes: tuple[Sequence[str], NDArray[np.uint8]]  # names, and a picture of each `(n, h, w, 3)`
+    expectations: Sequence[str]  # on the problems to be expected of such data
+    choices: Sequence[str]  # on the images that each choice was made on
     results: pd.DataFrame
-    evaluations: Mapping[str, Evaluation]
+    evaluations: Mapping[str, Evaluation]  # by method, the best one first
     notes: Sequence[str] = ()
-    experiments: pd.DataFrame | None = None
+    experiments: pd.DataFrame | None = None  # as `knowngood.inspector.comparison.compare` gives them
 
 
 def write_supervised_slides(content: SupervisedSlides, path: str | os.PathLike[str]) -> None:
@@ -65,9 +56,8 @@ def write_supervised_slides(content: SupervisedSlides, path: str | os.PathLike[s
 
         write_supervised_slides(SupervisedSlides("Casting", facts, classes, ...), "slides.pdf")
     """
-    exhibits = _exhibits(content)
-    shown = (one for one in exhibits if not isinstance(one, Text) or any(one.sentences))
-    write_deck(content.title, path, shown)
+    exhibits = (one for one in _exhibits(content) if not isinstance(one, Text) or any(one.sentences))
+    write_deck(content.title, path, exhibits)
 
 
 def _exhibits(content: SupervisedSlides) -> Iterator[Exhibit]:
@@ -113,10 +103,9 @@ def _classes(evaluation: Evaluation) -> Table:
         for name, count, test in zip(names, counts, tested, strict=True)
     ]
     rows.append(["all", f"{sum(counts):,}", f"{tested.sum():,}"])
-    ratio = imbalance_ratio(counts)
-    size = f"the largest has {ratio:.3g} times as many images as the smallest"
-    if ratio < 1.5:
-        size = "about equally many images of each"
+    size = "about equally many images of each"
+    if (ratio := imbalance_ratio(counts)) >= 1.5:
+        size = f"the largest has {ratio:.3g} times as many images as the smallest"
     return Table(f"{len(names)} classes: {size}", ["class", "training images", "test images"], rows, 2)
 
 
@@ -133,8 +122,8 @@ def _cell(row: pd.Series, figure: str) -> str:
     if value is None or np.isnan(value):
         return MISSING
     spread = row.get(f"{figure}_sd")
-    text = f"{value:,}" if isinstance(value, int | np.integer) else _number(float(value))
-    return text if spread is None or np.isnan(spread) else f"{text} ± {_number(float(spread))}"
+    text = f"{value:,}" if isinstance(value, int | np.integer) else _number(value)
+    return text if spread is None or np.isnan(spread) else f"{text} ± {_number(spread)}"
 
 
 def _number(value: float) -> str:

@@ -16,7 +16,7 @@ from knowngood.report.style import short
 from knowngood.report.words import MISSING, count, percent, score
 from knowngood.training.classes_record import Classes
 from knowngood.training.classifier_record import ClassifierRecord
-from knowngood.training.record import Epoch, Layer, TrainingRecord
+from knowngood.training.record import Layer, TrainingRecord
 from knowngood.training.records import Records
 
 _MOST_EPOCHS = 20  # whose reconstructions are shown
@@ -25,16 +25,23 @@ _ROWS = 8  # classes of which augmented samples are shown; those of more would b
 
 def training_exhibits(records: Records) -> list[Exhibit]:
     """Show how the network of a detector, or a classifier, was trained, if it was."""
-    if records.classifier is not None:
-        return list(_of_classifier(records.classifier, records.training))
-    found: list[Exhibit] = []
-    if (record := records.training) is not None:
-        found += [layers_exhibit(record.layers), losses_exhibit(record, "held-out good images")]
-        if record.originals is not None:
-            found.append(epochs_exhibit(record.originals, record.rebuilt))
+    classifier, training = records.classifier, records.training
+    exhibits: list[Exhibit] = []
+    if classifier is not None:
+        sentences = classifier_words(classifier, training)
+        exhibits.append(Text("Training data and automatic choices", sentences))
+        if classifier.sheet is not None:
+            exhibits.append(_augmented(classifier.sheet, classifier.rows))
+        if training is not None:
+            exhibits += [_epoch_table(training), losses_exhibit(training, "held-out images")]
+            exhibits += _class_accuracies(training, classifier)
+    elif training is not None:
+        exhibits += [layers_exhibit(training.layers), losses_exhibit(training, "held-out good images")]
+        if training.originals is not None:
+            exhibits.append(epochs_exhibit(training.originals, training.rebuilt))
     if records.classes is not None and records.classes.odd:
-        found.append(highest_scoring_exhibit(records.classes))
-    return found
+        exhibits.append(highest_scoring_exhibit(records.classes))
+    return exhibits
 
 
 def layers_exhibit(layers: Sequence[Layer]) -> Table:
@@ -59,6 +66,7 @@ def losses_exhibit(record: TrainingRecord, held_out: str) -> Chart:
     """Show the training loss and, unless it is NaN throughout, the validation loss on held-out images.
 
     Example:
+        >>> from knowngood.training.record import Epoch
         >>> record = TrainingRecord([], [Epoch(1, 0.5, 0.6), Epoch(2, 0.4, 0.7)], 1, 0.001, [0])
         >>> losses_exhibit(record, "held-out good images").title
         'Training loss 0.5, validation loss 0.6'
@@ -138,18 +146,6 @@ def classifier_words(record: ClassifierRecord, training: TrainingRecord | None =
     return said
 
 
-def _of_classifier(record: ClassifierRecord, training: TrainingRecord | None) -> Iterator[Exhibit]:
-    """Show data and choices, augmented samples, and the training of a network, if there is one."""
-    yield Text("Training data and automatic choices", classifier_words(record, training))
-    if record.sheet is not None:
-        yield _augmented(record.sheet, record.rows)
-    if training is not None:
-        yield _epoch_table(training.epochs, training.best)
-        yield losses_exhibit(training, "held-out images")
-        if any(epoch.accuracies for epoch in training.epochs):
-            yield _class_accuracies(training.epochs, training.best, record)
-
-
 def _augmented(sheet: NDArray[np.uint8], names: Sequence[str]) -> Pictures:
     """Show samples as they are and augmented."""
     rows = []
@@ -165,9 +161,9 @@ def _augmented(sheet: NDArray[np.uint8], names: Sequence[str]) -> Pictures:
     return Pictures("Augmented training images", rows, names[:_ROWS], note)
 
 
-def _epoch_table(epochs: Sequence[Epoch], best: int) -> Table:
+def _epoch_table(training: TrainingRecord) -> Table:
     """Show the losses, error rate and time of each epoch."""
-    rows = []
+    epochs, best, rows = training.epochs, training.best, []
     for epoch in epochs:
         name = f"{epoch.epoch} (kept)" if epoch.epoch == best else str(epoch.epoch)
         error = MISSING if epoch.error is None else f"{epoch.error:.3f}"
@@ -184,9 +180,11 @@ def _epoch_table(epochs: Sequence[Epoch], best: int) -> Table:
     return Table(title, columns, rows, 4, note)
 
 
-def _class_accuracies(epochs: Sequence[Epoch], best: int, record: ClassifierRecord) -> Chart:
-    """Show the accuracy on held-out images of each class, by epoch."""
-    classes = len(record.names)
+def _class_accuracies(training: TrainingRecord, record: ClassifierRecord) -> Iterator[Chart]:
+    """Show the accuracy on held-out images of each class, by epoch, if it is known."""
+    epochs, best, classes = training.epochs, training.best, len(record.names)
+    if not any(epoch.accuracies for epoch in epochs):
+        return
     # Where an accuracy is unknown, NumPy makes NaN of None.
     shares = np.array([epoch.accuracies or [None] * classes for epoch in epochs], dtype=np.float64)
     numbers = [epoch.epoch for epoch in epochs]
@@ -206,4 +204,4 @@ def _class_accuracies(epochs: Sequence[Epoch], best: int, record: ClassifierReco
     )
     series = dict(zip(record.names, shares.T, strict=True))
     draw = partial(draw_epochs, epochs=numbers, series=series, label="accuracy, %", kept=best, share=True)
-    return Chart(title, draw, note)
+    yield Chart(title, draw, note)

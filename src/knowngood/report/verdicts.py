@@ -37,11 +37,7 @@ def check_suffix(path: Path) -> None:
 
 
 def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:
-    """Write a table of verdicts as CSV, Parquet or JSON lines, according to the suffix.
-
-    Args:
-        rows: From `Verdict.row`.
-        path: The file to write or replace.
+    """Write rows of `Verdict.row` as CSV, Parquet or JSON lines, according to the suffix.
 
     Raises:
         OutputError: The suffix is not known, or the file cannot be written.
@@ -69,12 +65,8 @@ def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str])
 class HeatmapWriter:
     """Writes a heatmap over each inspected image, under the image's own name.
 
-    The colour scale is the inspector's (`knowngood.report.pictures.heat`), as in its report.
-
-    Args:
-        folder: The folder, which is made if need be. Images from several folders keep them as sub-folders.
-        inspector: The inspector, whose threshold and good scores set the scale.
-        images: All images that will be written.
+    The colour scale is the inspector's (`knowngood.report.pictures.heat`), as in its report. Images from
+    several folders keep them as sub-folders.
 
     Raises:
         RecipeError: The inspector's detector gives no maps (raised with the first verdict).
