@@ -33,7 +33,7 @@ _SENTENCE_LINES, _TABLE_LINES = 14, 28  # of one slide
 def write_deck(title: str, path: str | os.PathLike[str], exhibits: Iterable[Exhibit]) -> None:
     """Write exhibits as slides; the same exhibits make the same file.
 
-    The title is one in the metadata of the file, which is replaced whole or not at all.
+    The title is kept in the metadata of the file, which is replaced whole or not at all.
 
     Raises:
         OutputError: The file cannot be written.

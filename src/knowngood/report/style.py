@@ -71,7 +71,7 @@ def style(size: float = 9.5) -> Iterator[None]:
 
 
 def svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str = "") -> str:
-    """Draw a chart of so many inches as an `<svg>` element; the same chart gives the same text.
+    """Draw a chart, its size in inches, as an `<svg>` element; the same chart gives the same text.
 
     No two elements of a page have the same id if no two charts have the same name.
 
