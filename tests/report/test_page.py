@@ -212,7 +212,7 @@ def test_a_page_when_no_image_could_be_judged(only_good: Any, report: Any) -> No
         counts={"good": 0, "defect": 0, "unreadable": 3},
     )
     page = report(nothing)
-    assert "There were no defects to judge. 3 images could not be read and were not judged." in page.text
+    assert "There were no defects to inspect. 3 images could not be read and were not inspected." in page.text
     assert "Closest correct decisions" not in page.text
     assert not page.all("img")
 

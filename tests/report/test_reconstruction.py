@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from knowngood.metrics.thresholds import Threshold
-from knowngood.report.reconstruction import likeness, sums_exhibit, typical_exhibit, worst_exhibits
+from knowngood.report.reconstruction import similarity, sums_exhibit, typical_exhibit, worst_exhibits
 from knowngood.report.slides import confusable, separation, threshold_words
 from knowngood.report.words import score
 
@@ -18,9 +18,14 @@ IMAGES = ["original", "reconstruction", "difference"]
 THRESHOLD = Threshold(200.0, "false rejects at most 0.05", 0.05, 14, 0, 0.19)
 
 
+def by_name(*tables):
+    """The tables by the names of their classes."""
+    return dict(zip(NAMES, tables, strict=True))
+
+
 class TestWorst:
     def test_reconstruction_original_and_difference_under_the_sum(self, in_class, out_of_class):
-        good, bent = worst_exhibits(in_class, out_of_class, NAMES)
+        good, bent = worst_exhibits(by_name(in_class, out_of_class))
         assert (good.title, bent.title) == (
             "The 10 worst reconstructions of good samples",
             "The 10 worst reconstructions of bent samples",
@@ -38,7 +43,7 @@ class TestWorst:
         largest = max(image.max() for image in out_of_class["difference"][:10])
         colours = matplotlib.colormaps["magma"]
         for shown, table in zip(
-            worst_exhibits(in_class, out_of_class, NAMES), (in_class, out_of_class), strict=True
+            worst_exhibits(by_name(in_class, out_of_class)), (in_class, out_of_class), strict=True
         ):
             assert f"light yellow is {score(largest)}" in shown.note
             for picture, difference in zip(shown.rows[2], table["difference"], strict=False):
@@ -48,27 +53,27 @@ class TestWorst:
     @pytest.mark.parametrize("count", [0, 1, 9])
     def test_fewer_than_ten(self, out_of_class, count):
         table = table_of(np.random.default_rng(0), count, "good", 0.1)
-        shown = list(worst_exhibits(table, out_of_class, NAMES))
+        shown = list(worst_exhibits(by_name(table, out_of_class)))
         assert len(shown) == (2 if count else 1)
         assert not count or [len(row) for row in shown[0].rows] == [count] * 3
 
     def test_rows_without_images_are_passed_over(self, in_class, out_of_class):
         in_class.loc[3:, IMAGES] = None
         out_of_class[IMAGES] = None
-        (good,) = worst_exhibits(in_class, out_of_class, NAMES)
+        (good,) = worst_exhibits(by_name(in_class, out_of_class))
         assert len(good.rows[0]) == 3
 
     def test_perfect_reconstructions_of_grey_images(self):
         table = table_of(np.random.default_rng(0), 3, "good", 0.0, channels=1)
         table["difference"] = [np.zeros((28, 28), np.float32)] * 3
-        (good,) = worst_exhibits(table, table[:0], NAMES)
+        (good,) = worst_exhibits(by_name(table, table[:0]))
         assert good.rows[1][0].image.shape == (28, 28)
         assert not good.rows[2][0].image[..., 0].any()
 
 
 class TestSums:
     def test_both_classes_and_the_threshold(self, in_class, out_of_class):
-        figure = drawn(sums_exhibit("", "", in_class, out_of_class, NAMES, 200.0))
+        figure = drawn(sums_exhibit("", "", by_name(in_class, out_of_class), 200.0))
         assert legend(figure) == ["good (14)", "bent (12)", "threshold 200"]
         for patch, table in zip(figure.axes[0].patches, (in_class, out_of_class), strict=True):
             data = patch.get_data()
@@ -77,17 +82,17 @@ class TestSums:
             assert (centres * data.values / 100).sum() == pytest.approx(mean, rel=0.05)
 
     def test_only_one_class_and_no_line(self, in_class, out_of_class):
-        figure = drawn(sums_exhibit("", "", in_class, out_of_class[:0], NAMES, None))
+        figure = drawn(sums_exhibit("", "", by_name(in_class, out_of_class[:0]), None))
         assert len(figure.axes[0].patches) == 1
         assert not figure.axes[0].lines
 
     def test_nothing_at_all(self, in_class):
-        assert not drawn(sums_exhibit("", "", in_class[:0], in_class[:0], NAMES, None)).axes[0].patches
+        assert not drawn(sums_exhibit("", "", by_name(in_class[:0], in_class[:0]), None)).axes[0].patches
 
 
 class TestTypical:
     def test_it_is_the_sample_in_the_middle(self, in_class, out_of_class):
-        shown = typical_exhibit("", "", (in_class, out_of_class), NAMES)
+        shown = typical_exhibit("", "", by_name(in_class, out_of_class))
         assert list(shown.names) == ["good", "bent"]
         assert [picture.caption for picture in shown.rows[0]] == ["original", "reconstruction"]
         np.testing.assert_array_equal(images(shown)[0][0], in_class["original"][7])
@@ -96,11 +101,11 @@ class TestTypical:
 
     def test_one_whose_images_were_not_kept_is_no_other(self, in_class, out_of_class):
         in_class.loc[3:, IMAGES] = None
-        shown = typical_exhibit("", "", (in_class, out_of_class), NAMES)
+        shown = typical_exhibit("", "", by_name(in_class, out_of_class))
         assert list(shown.names) == ["bent"]
         assert shown.rows[0][0].caption == "original"
         out_of_class[IMAGES] = None
-        assert typical_exhibit("", "", (in_class, out_of_class), NAMES) is None
+        assert typical_exhibit("", "", by_name(in_class, out_of_class)) is None
 
 
 class TestWords:
@@ -108,13 +113,13 @@ class TestWords:
         above = int((out_of_class["score"] > in_class["score"].max()).sum())
         assert above > 0
         assert (
-            separation(in_class, out_of_class, NAMES)
+            separation(by_name(in_class, out_of_class))
             == f"{above} of 12 bent samples score above every good sample"
         )
-        assert separation(in_class, out_of_class[:0], NAMES) == "There are no bent samples"
+        assert separation(by_name(in_class, out_of_class[:0])) == "There are no bent samples"
 
     def test_the_threshold_and_why(self, in_class, out_of_class):
-        said = " ".join(threshold_words(THRESHOLD, in_class, out_of_class, NAMES))
+        said = " ".join(threshold_words(THRESHOLD, by_name(in_class, out_of_class)))
         assert "is 200, by the rule “false rejects at most 0.05”" in said
         assert "from 14 held-out good samples alone, without any bent sample" in said
         assert "false-reject rate is 5.0 %; with 95 % confidence it is at most 19.0 %" in said
@@ -123,25 +128,25 @@ class TestWords:
 
     def test_a_small_rate_is_not_called_nothing(self, in_class, out_of_class):
         line = Threshold(200.0, "false rejects at most 0.001", 0.001, 5000, 4, 0.0018)
-        said = " ".join(threshold_words(line, in_class, out_of_class, NAMES))
+        said = " ".join(threshold_words(line, by_name(in_class, out_of_class)))
         assert "false-reject rate is 0.1 %" in said
         assert "from 5,000 held-out good samples" in said
 
     def test_a_line_that_asks_for_no_rate(self, in_class, out_of_class):
         line = Threshold(200.0, "given by hand", None, 0, 0, None)
-        said = threshold_words(line, in_class, out_of_class, NAMES)
+        said = threshold_words(line, by_name(in_class, out_of_class))
         assert said[0] == "The threshold is 200, by the rule “given by hand”."
         assert said[1].endswith("bent samples score above the threshold.")
 
     @pytest.mark.parametrize("apart", [True, False])
     def test_whether_a_line_divides_them(self, in_class, out_of_class, apart):
         out_of_class["score"] = in_class["score"].max() + (1.0 if apart else -1.0)
-        said = " ".join(threshold_words(THRESHOLD, in_class, out_of_class, NAMES))
+        said = " ".join(threshold_words(THRESHOLD, by_name(in_class, out_of_class)))
         assert ("would separate the classes without error" in said) == apart
         assert ("No threshold separates the classes" in said) != apart
 
     def test_which_class_looks_more_like_its_original(self, in_class, out_of_class):
-        finding, numbers = likeness(in_class, out_of_class, NAMES)
+        finding, numbers = similarity(by_name(in_class, out_of_class))
         assert (
             finding
             == "Reconstructions of good samples are closer to their originals than those of bent samples"
@@ -149,37 +154,37 @@ class TestWords:
         assert "mean SSIM 0.950" in numbers[0]
         assert "mean SSIM 0.700" in numbers[1]
         assert (
-            likeness(out_of_class, in_class, NAMES)[0]
+            similarity(by_name(out_of_class, in_class))[0]
             == "Reconstructions of bent samples are closer to their originals than those of good samples"
         )
 
     def test_the_measures_disagree(self, in_class, out_of_class):
         out_of_class["ssim"] = 0.99
-        assert likeness(in_class, out_of_class, NAMES)[0] == (
+        assert similarity(by_name(in_class, out_of_class))[0] == (
             "The measures disagree: bent is better by SSIM, good by mean difference"
         )
 
     def test_one_measure_sees_no_difference(self, in_class, out_of_class):
         out_of_class["ssim"] = in_class["ssim"] = 0.9
         assert (
-            likeness(in_class, out_of_class, NAMES)[0]
+            similarity(by_name(in_class, out_of_class))[0]
             == "Reconstructions of good samples are closer to their originals than those of bent samples"
         )
 
     def test_neither_sees_one(self, in_class):
-        assert likeness(in_class, in_class, NAMES)[0] == (
+        assert similarity(by_name(in_class, in_class))[0] == (
             "Reconstructions of good and bent samples are equally close to the originals"
         )
 
     def test_only_one_class(self, in_class):
-        finding, numbers = likeness(in_class, in_class[:0], NAMES)
+        finding, numbers = similarity(by_name(in_class, in_class[:0]))
         assert finding == "There is only one class"
         assert len(numbers) == 1
 
     def test_whether_the_reconstruction_shows_what_it_was(self, in_class, out_of_class):
-        assert confusable(in_class, out_of_class, NAMES).startswith(
+        assert confusable(by_name(in_class, out_of_class)).startswith(
             "Every reconstruction of bent samples is nearer"
         )
         out_of_class["reconstruction"] = [in_class["original"][0] / 255] * 12
-        assert confusable(in_class, out_of_class, NAMES).startswith("12 of 12 reconstructions")
-        assert confusable(in_class, pd.DataFrame(columns=in_class.columns), NAMES) == ""
+        assert confusable(by_name(in_class, out_of_class)).startswith("12 of 12 reconstructions")
+        assert confusable(by_name(in_class, pd.DataFrame(columns=in_class.columns))) == ""

@@ -35,7 +35,7 @@ def pages(path):
 
 def test_a_slide_for_everything_that_was_asked(task, tmp_path):
     write_slides("Autoencoders", [task], tmp_path / "slides.pdf")
-    # Overview, facts, layers, loss, epochs, worst of either class, histogram, likeness.
+    # Overview, facts, layers, loss, epochs, worst of either class, histogram, similarity.
     assert pages(tmp_path / "slides.pdf") == 9
     content = (tmp_path / "slides.pdf").read_bytes()
     assert b"/FontFile2" in content  # embedded as TrueType, not drawn as curves

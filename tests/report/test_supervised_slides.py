@@ -9,7 +9,7 @@ from PIL import Image
 
 from knowngood.errors import OutputError
 from knowngood.report.classification import classification_exhibits
-from knowngood.report.supervised_slides import DOCUMENT, write_supervised_slides
+from knowngood.report.supervised_slides import DOCUMENT, SupervisedSlides, write_supervised_slides
 from knowngood.report.training import training_exhibits
 
 from .conftest import NAMES
@@ -44,7 +44,7 @@ def slides(content, tmp_path, monkeypatch):
     figures = pdf_figures(monkeypatch)
 
     def write(**changes):
-        write_supervised_slides("Parts", tmp_path / "slides.pdf", **content | changes)
+        write_supervised_slides(SupervisedSlides("Parts", **content | changes), tmp_path / "slides.pdf")
         return figures
 
     return write
@@ -102,11 +102,11 @@ def test_only_what_there_is(slides, probe):
 def test_the_same_content_makes_the_same_file(content, tmp_path):
     paths = [tmp_path / "one.pdf", tmp_path / "two.pdf"]
     for path in paths:
-        write_supervised_slides("Parts", path, **content)
+        write_supervised_slides(SupervisedSlides("Parts", **content), path)
     assert filecmp.cmp(*paths, shallow=False)  # pytest would take an hour to show how two such files differ
     assert b"/FontFile2" in paths[0].read_bytes()
 
 
 def test_no_folder_no_slides(content, tmp_path):
     with pytest.raises(OutputError, match=r"slides\.pdf' cannot be written"):
-        write_supervised_slides("Parts", tmp_path / "none" / "slides.pdf", **content)
+        write_supervised_slides(SupervisedSlides("Parts", **content), tmp_path / "none" / "slides.pdf")

@@ -53,13 +53,13 @@ def test_the_verdict_says_none_when_there_are_no_errors(judged: Any) -> None:
     text = verdict(metrics)
     assert "8 good parts none were rejected" in text
     assert "6 defects none escaped" in text
-    assert text.endswith("2 images could not be read and were not judged.")
+    assert text.endswith("2 images could not be read and were not inspected.")
 
 
 def test_the_verdict_without_one_kind_of_parts(only_good: Any, only_defects: Any) -> None:
-    assert verdict(only_good.metrics).endswith("There were no defects to judge.")
+    assert verdict(only_good.metrics).endswith("There were no defects to inspect.")
     assert verdict(only_defects.metrics).startswith(
-        "There were no good parts to judge. Of 6 defects 2 escaped"
+        "There were no good parts to inspect. Of 6 defects 2 escaped"
     )
 
 

@@ -1,5 +1,5 @@
 """From an evaluation to exhibits, and from exhibits to a page or to slides; verdicts and pictures as files.
 
-The way is the same for all: a module per subject (`detection`, `reconstruction`, `confidence`,
-`classification`, `training`) turns an evaluation into exhibits, and `page` and `deck` print these.
+One module per subject (`detection`, `reconstruction`, `confidence`, `classification`, `training`) turns an
+evaluation into exhibits, and `page` and `deck` print these.
 """

@@ -1,4 +1,4 @@
-"""Charts of scores, rankings, costs and training curves, each drawn into a figure that somebody else made.
+"""Charts of scores, rankings, costs and training curves, each drawn into a given figure.
 
 The layout of the figure must be `constrained`: it makes room for labels and legends.
 """
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
@@ -20,24 +19,15 @@ from knowngood.report.costs import Costs
 from knowngood.report.style import DASHES, DEFECT, FAINT, GOOD, INK, LINES, NAMED, short
 from knowngood.report.words import MISSING, score
 
-_HIGHEST_COST = 3
-"""What is shown of the costs, as a multiple of the inspector's own, or of rejecting everything."""
-
+_HIGHEST_COST = (
+    3  # the end of the cost axis, as a multiple of the inspector's cost or of rejecting everything
+)
 _LEGEND_ROWS = 14
-
-_INSIDE = 3
-"""Entries of a legend for which there is room under a ROC curve."""
+_INSIDE = 3  # entries of a legend that fit under a ROC curve
 
 
 class Group(NamedTuple):
-    """Values of a histogram.
-
-    Attributes:
-        name: Of the group.
-        values: `(N,)`, may be empty.
-        colour: Of its bars.
-        filled: Whether the bars are filled, or only an outline.
-    """
+    """The values of a histogram, `(N,)`; the bars of a group are filled, or only an outline."""
 
     name: str
     values: NDArray[np.float64]
@@ -45,26 +35,19 @@ class Group(NamedTuple):
     filled: bool = True
 
 
-def legend_beside(axes: Axes, entries: int, **options: Any) -> None:
-    """Put the legend to the right of a chart, where it covers nothing, in columns where there are many."""
-    columns = -(-entries // _LEGEND_ROWS)
-    axes.legend(
-        loc="upper left", bbox_to_anchor=(1, 1), borderpad=0, ncols=columns, columnspacing=1, **options
-    )
+def legend_beside(axes: Axes, source: Axes | None = None, **options: Any) -> None:
+    """Put the legend of `source`, or of the chart itself, to its right, in columns if it is long."""
+    handles, _ = (source or axes).get_legend_handles_labels()
+    columns = -(-len(handles) // _LEGEND_ROWS)
+    options |= {"handles": handles, "ncols": columns, "columnspacing": 1}
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), borderpad=0, **options)
 
 
 def histogram_range(scores: NDArray[np.float64], threshold: float) -> tuple[float, float]:
-    """Choose the part of the score axis that a reader needs.
+    """Return the least and the greatest score `(N,)` on the axis of a histogram.
 
     Scores have no upper bound, so one gross defect could push everything else into a single bar. The axis
     ends where the threshold stands at a quarter of its length, at the latest.
-
-    Args:
-        scores: Image scores (N,), infinite ones allowed.
-        threshold: The score above which a part is rejected, finite.
-
-    Returns:
-        The least and the greatest score on the axis.
 
     Example:
         >>> low, high = histogram_range(np.array([1.0, 2.0, 900.0]), threshold=3.0)
@@ -87,21 +70,12 @@ def draw_histograms(
     threshold: float | None = None,
     bins: int = 36,
 ) -> None:
-    """Draw how values are spread, each group as a share of its own size, so that 213 and 4 can be compared.
+    """Draw groups by the title of their panel, each as a share of its own size, so that 213 and 4 compare.
 
-    Args:
-        figure: Where to.
-        panels: Groups by the title of their panel; all panels have the same axes.
-        label: What the values are.
-        limits: Where the axis begins and ends; values beyond are counted in the first and the last bar.
-        threshold: Drawn as a line; None for none.
-        bins: Number of bars.
+    All panels have the same axes. Values beyond the limits are counted in the first and the last bar.
 
     Example:
-        >>> figure = Figure()
-        >>> draw_histograms(figure, {"": [Group("good", np.array([1.0, 9.0]), GOOD)]}, "score", (0, 4))
-        >>> figure.axes[0].patches[0].get_data().values[-1], figure.axes[0].get_xlabel()
-        (np.float64(50.0), 'score (last bar: 1 beyond 4)')
+        >>> draw_histograms(Figure(), {"": [Group("good", np.array([1.0, 9.0]), GOOD)]}, "score", (0, 4))
     """
     if limits[1] - limits[0] < 1e-6 * max(1.0, abs(limits[1])):  # bars need a width
         limits = limits[0] - 0.5, limits[1] + 0.5
@@ -111,18 +85,12 @@ def draw_histograms(
         for group in groups:
             if len(group.values):
                 counts, _ = np.histogram(np.clip(group.values, *limits), edges)
-                axes.stairs(
-                    100 * counts / len(group.values),
-                    edges,
-                    fill=group.filled,
-                    color=group.colour,
-                    alpha=0.72 if group.filled else 1,
-                    label=f"{short(group.name)} ({len(group.values):,})",
-                )
+                shares = 100 * counts / len(group.values)
+                name, alpha = f"{short(group.name)} ({len(group.values):,})", 0.72 if group.filled else 1
+                axes.stairs(shares, edges, fill=group.filled, color=group.colour, alpha=alpha, label=name)
         if threshold is not None:
-            axes.axvline(
-                threshold, color=INK, linewidth=1.2, linestyle="--", label=f"threshold {score(threshold)}"
-            )
+            text = f"threshold {score(threshold)}"
+            axes.axvline(threshold, color=INK, linewidth=1.2, linestyle="--", label=text)
         axes.set_title(title)
         axes.locator_params(nbins=5)
     beyond = sum(int((group.values > limits[1]).sum()) for groups in panels.values() for group in groups)
@@ -140,53 +108,41 @@ def draw_ranking(
     precision_recall: bool = False,
     point: tuple[float, float] | None = None,
 ) -> None:
-    """Draw ROC curves with their areas, and precision-recall curves beside them.
+    """Draw ROC curves with their areas and, if wanted, precision-recall curves beside them.
 
-    Args:
-        figure: Where to.
-        curves: By name; one that is None is named, but has no curve.
-        precision_recall: Whether to draw these, too.
-        point: False positive rate and recall at the threshold in use, from 0 to 1; None to mark nothing.
+    A curve that is None has an entry in the legend only. The point is the false positive rate and the
+    recall at the threshold in use, from 0 to 1.
 
     Example:
         >>> from knowngood.metrics.ranking import cut
-        >>> figure, found = Figure(), cut([False, True], [1.0, 2.0])
-        >>> draw_ranking(figure, {"msp": found, "energy": None})
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        ['msp (1.000)', 'energy (–)', 'chance']
+        >>> draw_ranking(Figure(), {"msp": cut([False, True], [1.0, 2.0]), "energy": None})
     """
     plots = figure.subplots(1, 1 + precision_recall, squeeze=False)[0]
-    lines: list[Line2D] = []
-    labels: list[str] = []
     for place, (name, found) in enumerate(curves.items()):
-        look = _look(place, len(curves))
         areas = MISSING if found is None else f"{found.auroc():.3f}"
         if found is not None and precision_recall:
             areas += f", {found.average_precision():.3f}"
-            # In steps, so that what lies below is the average precision.
+        look = _line(f"{short(name)} ({areas})", place, len(curves))
+        shares = ([], []) if found is None else (100 * found.false_reject_rate, 100 * found.recall)
+        plots[0].plot(*shares, **look)
+        if found is not None and precision_recall:
+            # In steps, so that the area under the curve is the average precision.
             plots[1].plot(100 * found.recall, 100 * found.precision, drawstyle="steps-pre", **look)
-        shares = [np.empty(0)] * 2 if found is None else [found.false_reject_rate, found.recall]
-        lines += plots[0].plot(*(100 * share for share in shares), **look)
-        labels.append(f"{short(name)} ({areas})")
-    labels = _named(labels)
-    lines = lines[: len(labels)]
-    lines += plots[0].plot([0, 100], [0, 100], color=FAINT, linewidth=1, linestyle=":", zorder=1)
-    labels.append("chance")
+    plots[0].plot([0, 100], [0, 100], color=FAINT, linewidth=1, linestyle=":", zorder=1, label="chance")
     if point is not None:
         mark = {"marker": "o", "color": INK, "markersize": 6, "clip_on": False, "linestyle": "none"}
-        lines += plots[0].plot(100 * point[0], 100 * point[1], **mark)
-        labels.append("threshold in use")
+        plots[0].plot(100 * point[0], 100 * point[1], label="threshold in use", **mark)
     plots[0].set(xlabel="false positive rate, %", ylabel="recall, %")
     if precision_recall:
         plots[0].set_title("ROC")
         plots[1].set(title="precision and recall", xlabel="recall, %", ylabel="precision, %")
     for axes in plots:
         axes.set(xlim=(0, 100), ylim=(0, 102))
-    if len(labels) <= _INSIDE and not precision_recall:
-        plots[0].legend(lines, labels, loc="lower right", title="(AUROC)", alignment="left")
-        return
     title = "(AUROC, average precision)" if precision_recall else "(AUROC)"
-    legend_beside(plots[-1], len(labels), handles=lines, labels=labels, title=title, alignment="left")
+    if len(plots[0].lines) <= _INSIDE and not precision_recall:
+        plots[0].legend(loc="lower right", title=title, alignment="left")
+    else:
+        legend_beside(plots[-1], plots[0], title=title, alignment="left")
 
 
 def draw_epochs(
@@ -198,33 +154,19 @@ def draw_epochs(
     kept: int,
     share: bool = False,
 ) -> None:
-    """Draw values over the epochs of a training, and mark the epoch whose weights were kept.
+    """Draw values `(E,)`, NaN where unknown, over epochs `(E,)`, and mark the epoch whose weights were kept.
 
-    Args:
-        figure: Where to.
-        epochs: Their numbers `(E,)`.
-        series: Values `(E,)` by name; NaN where there is none.
-        label: What the values are.
-        kept: That epoch.
-        share: Whether the values are shares, drawn in percent; others get a logarithmic axis where they
-            differ by more than a factor of ten.
+    Shares are drawn in percent. Other values that differ by more than a factor of ten get a logarithmic axis.
 
     Example:
-        >>> figure = Figure()
-        >>> draw_epochs(figure, [1, 2], {"training": np.array([0.5, 0.4])}, "loss", kept=2)
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        ['training', 'kept: epoch 2']
+        >>> draw_epochs(Figure(), [1, 2], {"training": np.array([0.5, 0.4])}, "loss", kept=2)
     """
     axes = figure.subplots()
-    lines: list[Line2D] = []
-    labels: list[str] = []
     for place, (name, values) in enumerate(series.items()):
+        entry = short(name, 40) + f" ({MISSING})" * (not np.isfinite(values).any())
         shown = 100 * values if share else values
-        lines += axes.plot(epochs, shown, marker=".", **_look(place, len(series)))
-        labels.append(short(name, 40) + f" ({MISSING})" * (not np.isfinite(values).any()))
-    labels = _named(labels)
-    lines = [*lines[: len(labels)], axes.axvline(kept, color=FAINT, linewidth=1.2, linestyle="--", zorder=1)]
-    labels.append(f"kept: epoch {kept}")
+        axes.plot(epochs, shown, marker=".", **_line(entry, place, len(series)))
+    axes.axvline(kept, color=FAINT, linewidth=1.2, linestyle="--", zorder=1, label=f"kept: epoch {kept}")
     values = np.concatenate([*series.values(), []])
     values = values[np.isfinite(values)]
     if share:
@@ -239,23 +181,17 @@ def draw_epochs(
         axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel="epoch", ylabel=label)
-    legend_beside(axes, len(labels), handles=lines, labels=labels)
+    legend_beside(axes)
 
 
 def draw_costs(figure: Figure, panels: Sequence[Costs]) -> None:
-    """Draw what the decisions cost at each threshold, with the lowest cost and that of the inspector.
-
-    Args:
-        figure: Where to.
-        panels: One per pair of prices.
-    """
+    """Draw the costs of decisions by threshold, one panel per pair of prices."""
     plots = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, found in zip(plots, panels, strict=True):
         axes.stairs(found.totals, found.edges, baseline=None, color=DEFECT, linewidth=2, label="cost")
         axes.plot([found.best], [found.lowest], "o", color=INK, label="lowest cost", zorder=3)
-        axes.axvline(
-            found.own, color=GOOD, linewidth=1.6, linestyle="--", label="this inspector's threshold", zorder=1
-        )
+        own = {"linewidth": 1.6, "linestyle": "--", "zorder": 1, "label": "this inspector's threshold"}
+        axes.axvline(found.own, color=GOOD, **own)
         axes.yaxis.set_major_formatter(lambda value, _: score(value))
         axes.set_xlim(found.edges[0], found.edges[-1])
         # Accepting every defect is so expensive that nothing else would be seen.
@@ -269,18 +205,13 @@ def draw_costs(figure: Figure, panels: Sequence[Costs]) -> None:
         axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel("threshold")
     plots[0].set_ylabel("cost")
-    legend_beside(plots[-1], 3)
+    legend_beside(plots[-1])
 
 
-def _look(place: int, count: int) -> dict[str, Any]:
-    """Choose the look of one of several lines; those that the legend does not name are faint."""
-    line = {"linestyle": DASHES[place % len(DASHES)], "clip_on": False}
-    if count > NAMED and place >= NAMED - 1:
-        return line | {"color": FAINT, "linewidth": 1, "zorder": 1.5}
-    return line | {"color": LINES[place % len(LINES)], "linewidth": 2}
-
-
-def _named(labels: Sequence[str]) -> list[str]:
-    """Shorten a legend that would be too long: its last entry stands for all others."""
-    others = f"and {len(labels) - NAMED + 1:,} others"
-    return list(labels) if len(labels) <= NAMED else [*labels[: NAMED - 1], others]
+def _line(label: str, place: int, count: int) -> dict[str, Any]:
+    """Return the style of one of several lines; those beyond `NAMED` are faint and share a legend entry."""
+    line = {"linestyle": DASHES[place % len(DASHES)], "clip_on": False, "label": label}
+    if count <= NAMED or place < NAMED - 1:
+        return line | {"color": LINES[place % len(LINES)], "linewidth": 2}
+    others = f"and {count - NAMED + 1:,} others" if place == NAMED - 1 else "_"
+    return line | {"color": FAINT, "linewidth": 1, "zorder": 1.5, "label": others}

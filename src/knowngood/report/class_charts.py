@@ -25,37 +25,22 @@ _COLD = (DEFECT, "#081d58", "#41a6d0", "#6a51a3", "#2b8c8c")
 _FILLED = ("o", "s", "^", "D", "v", "P")
 _CROSSES = ("x", "+", "1", "2", "3", "4")
 
-_PALE = "#7fa6d0"
-"""`DEFECT`, mixed with white: no alpha, through which lines would shine."""
-
-_WRITTEN = 12
-"""Classes of which each cell of a confusion matrix has room for a number."""
-
-_LEVEL = 60
-"""Letters of all class names below which they have room beside each other."""
-
+_PALE = "#7fa6d0"  # `DEFECT`, mixed with white: no alpha, through which lines would shine
+_WRITTEN = 12  # classes up to which the cells of a confusion matrix have room for a number
+_LEVEL = 60  # letters of all class names up to which they have room beside each other
 _QUARTERS = 4
 
 
 def draw_embedding(
     figure: Figure, points: NDArray[np.float64], groups: Sequence[str], anomalies: Sequence[str]
 ) -> None:
-    """Draw samples as points: groups of good ones filled and warm, anomalies as blue crosses upon them.
+    """Draw samples as points `(N, 2)`, see `knowngood.report.embedding.embed`, in the colour of their group.
 
-    The map is stretched to its place: its axes have no units. Of more than ten groups or so, some share a
-    colour, and of more than 24, not all are named.
-
-    Args:
-        figure: Where to.
-        points: `(N, 2)`; see `knowngood.report.embedding.embed`.
-        groups: The group of each, `(N,)`.
-        anomalies: Which of these groups are anomalies.
+    Groups of good samples are filled and warm, those among the anomalies are blue crosses upon them. The axes
+    have no units. Of more than ten groups or so, some share a colour, and of more than 24, not all are named.
 
     Example:
-        >>> figure = Figure()
-        >>> draw_embedding(figure, np.eye(3, 2), ["digit 0", "digit 0", "digit 8"], ["digit 8"])
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        ['digit 0 (2)', 'digit 8 (1)']
+        >>> draw_embedding(Figure(), np.eye(3, 2), ["digit 0", "digit 0", "digit 8"], ["digit 8"])
     """
     axes = figure.subplots()
     names = sorted(set(groups), key=lambda name: (name in anomalies, _natural(name)))
@@ -69,16 +54,11 @@ def draw_embedding(
         anomaly = name in anomalies
         x, y = points[member == name].T
         colours, markers = (_COLD, _CROSSES) if anomaly else (_WARM, _FILLED)
+        size, width, alpha, order = (1.7 * area, 1.4, 0.95, 3) if anomaly else (area, 0, 0.75, 2)
+        colour, marker = colours[turn[anomaly] % len(colours)], markers[turn[anomaly] % len(markers)]
+        label = f"{short(name)} ({len(x):,})" if name in named else "_"
         axes.scatter(
-            x,
-            y,
-            s=area * (1.7 if anomaly else 1),
-            color=colours[turn[anomaly] % len(colours)],
-            marker=markers[turn[anomaly] % len(markers)],
-            linewidths=1.4 if anomaly else 0,
-            alpha=0.95 if anomaly else 0.75,
-            label=f"{short(name)} ({len(x):,})" if name in named else "_",
-            zorder=3 if anomaly else 2,
+            x, y, size, color=colour, marker=marker, alpha=alpha, linewidths=width, label=label, zorder=order
         )
         turn[anomaly] += 1
     if len(named) < len(names):
@@ -87,25 +67,17 @@ def draw_embedding(
     axes.margins(0.02)
     axes.spines[:].set_visible(True)
     if names:
-        legend_beside(axes, len(named) + (len(named) < len(names)))
+        legend_beside(axes)
 
 
 def draw_confusion(figure: Figure, counts: NDArray[np.int64], names: Sequence[str]) -> None:
-    """Draw a confusion matrix.
+    """Draw a confusion matrix `(C, C)`, see `knowngood.metrics.classification.confusion_matrix`.
 
     The colour is the share of the true class, so that small classes are seen as well as large ones; the
-    counts are left out where there are more than twelve classes.
-
-    Args:
-        figure: Where to.
-        counts: True classes down, `(C, C)`; see `knowngood.metrics.classification.confusion_matrix`.
-        names: The classes, `(C,)`.
+    counts are left out for more than twelve classes.
 
     Example:
-        >>> figure = Figure()
-        >>> draw_confusion(figure, np.array([[3, 1], [0, 2]]), ["bolt", "nut"])
-        >>> [text.get_text() for text in figure.axes[0].texts]
-        ['3', '1', '0', '2']
+        >>> draw_confusion(Figure(), np.array([[3, 1], [0, 2]]), ["bolt", "nut"])
     """
     axes = figure.subplots()
     shares = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
@@ -114,9 +86,8 @@ def draw_confusion(figure: Figure, counts: NDArray[np.int64], names: Sequence[st
         labels = [short(name) for name in names]
         level = sum(map(len, labels)) < _LEVEL
         axes.set_yticks(range(len(names)), labels)
-        axes.set_xticks(
-            range(len(names)), labels, rotation=0 if level else 20, ha="center" if level else "right"
-        )
+        rotation, side = (0, "center") if level else (20, "right")
+        axes.set_xticks(range(len(names)), labels, rotation=rotation, ha=side)
         for (row, column), count in np.ndenumerate(counts):
             ink = "white" if shares[row, column] > 60 else INK
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=ink)
@@ -131,20 +102,13 @@ def draw_confusion(figure: Figure, counts: NDArray[np.int64], names: Sequence[st
 
 
 def draw_reliability(figure: Figure, panels: Mapping[float, Reliability]) -> None:
-    """Draw reliability diagrams: accuracy by confidence.
+    """Draw reliability diagrams by temperature: accuracy by confidence, above the number of predictions.
 
-    Under each diagram are the numbers of predictions: a large gap with few of them counts little.
-
-    Args:
-        figure: Where to.
-        panels: Calibration by temperature.
+    A large gap with few predictions counts little.
 
     Example:
-        >>> figure = Figure()
         >>> two_bins = Reliability(np.array([1, 3]), np.array([0.2, 0.9]), np.array([0.0, 1.0]))
-        >>> draw_reliability(figure, {1.5: two_bins})
-        >>> figure.axes[0].get_title().splitlines()
-        ['temperature 1.5', 'ECE 12.5 %']
+        >>> draw_reliability(Figure(), {1.5: two_bins})
     """
     plots = figure.subplots(2, len(panels), sharex=True, sharey="row", squeeze=False, height_ratios=(5, 1))
     for (above, below), (temperature, found) in zip(plots.T, panels.items(), strict=True):
@@ -154,17 +118,8 @@ def draw_reliability(figure: Figure, panels: Mapping[float, Reliability]) -> Non
         confidence, accuracy = 100 * found.confidence[filled], 100 * found.accuracy[filled]
         bars: dict[str, Any] = {"align": "edge", "zorder": 2}
         above.bar(left, accuracy, width, color=_PALE, edgecolor="white", label="accuracy", **bars)
-        above.bar(
-            left,
-            confidence - accuracy,
-            width,
-            bottom=accuracy,
-            facecolor=GOOD + "38",
-            edgecolor=GOOD,
-            hatch="////",
-            label="gap to confidence",
-            **bars,
-        )
+        hatched = bars | {"facecolor": GOOD + "38", "edgecolor": GOOD, "hatch": "////"}
+        above.bar(left, confidence - accuracy, width, accuracy, label="gap to confidence", **hatched)
         above.plot([0, 100], [0, 100], color=INK, linewidth=1.2, linestyle="--", label="perfect calibration")
         above.bar([0], [0], color=FAINT, label="number of predictions")  # for the legend
         above.set(xlim=(0, 100), ylim=(0, 102))
@@ -174,33 +129,27 @@ def draw_reliability(figure: Figure, panels: Mapping[float, Reliability]) -> Non
         below.spines["left"].set_visible(False)
         below.set_xlabel("confidence, %")
     plots[0, 0].set_ylabel("accuracy, %")
-    legend_beside(plots[0, -1], 4)
+    legend_beside(plots[0, -1])
 
 
 def draw_rotations(figure: Figure, groups: Mapping[str, NDArray[np.int64]]) -> None:
-    """Draw which rotations are predicted for images that were turned by none, one, two and three quarters.
+    """Draw which rotations are predicted, in quarter turns `(N, 4)` by group.
 
-    Args:
-        figure: Where to.
-        groups: Predicted quarter turns of each view `(N, 4)`, by the name of the group.
+    The four views of an image were turned by 0, 1, 2 and 3 quarters.
 
     Example:
-        >>> figure = Figure()
-        >>> draw_rotations(figure, {"good": np.array([[0, 1, 2, 3]]), "defect": np.array([[0, 0, 0, 0]])})
-        >>> [axes.get_title() for axes in figure.axes]
-        ['good (1)', 'defect (1)']
+        >>> draw_rotations(Figure(), {"good": np.array([[0, 1, 2, 3]]), "defect": np.array([[0, 0, 0, 0]])})
     """
     plots = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
     turns = np.arange(_QUARTERS)
     for axes, (name, predicted), colour in zip(plots, groups.items(), (GOOD, DEFECT), strict=False):
         shares = 100 * np.bincount(predicted.ravel(), minlength=_QUARTERS) / predicted.size
         axes.bar(turns - 0.4, shares, 0.38, align="edge", color=colour, label="predicted")
-        even = np.full(_QUARTERS, 100 / _QUARTERS)
-        axes.bar(turns, even, 0.38, align="edge", color=FAINT, label="true")
+        axes.bar(turns, [100 / _QUARTERS] * _QUARTERS, 0.38, align="edge", color=FAINT, label="true")
         axes.set_title(f"{short(name)} ({len(predicted):,})")
         axes.set_xticks(turns, [f"{90 * quarters}°" for quarters in turns])
         axes.set_xlabel("rotation")
-        legend_beside(axes, 2)
+        legend_beside(axes)
     plots[0].set_ylabel("share of the views, %")
 
 

@@ -1,9 +1,10 @@
-"""One picture of each kind in a data set: a good part, and each defect type with its defect outlined."""
+"""One picture of each class in a data set: a good part, and each defect type with its defect outlined."""
 
 from __future__ import annotations
 
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,38 +25,30 @@ from knowngood.report.style import short, style
 PICTURE_SUFFIXES = (".pdf", ".png", ".svg")
 
 _COLUMNS = 4
-_TILE = 2.4  # inches
-_TITLE = 0.36  # inches above each
-_PIXELS = 480  # on the longer side: what a tile shows at the resolution below
+_TILE, _TITLE = 2.4, 0.36  # inches of each picture, and above it
 _DPI = 200
-_TYPE = 9  # points
-_TRIED = 5  # images of a kind that may be unreadable before it is shown without a picture
+_PIXELS = 480  # on the longer side: the pixels of a tile
+_TRIED = 5  # images of a class that may be unreadable before it is shown without a picture
 
 
 def check_picture(path: str | os.PathLike[str]) -> None:
-    """Check before a long work whether a picture can be written under this name.
+    """Check before a long work that the suffix of a path is one of `PICTURE_SUFFIXES`.
 
     Raises:
-        OutputError: It does not end like a picture.
-
-    Example:
-        >>> check_picture("classes.png")
+        OutputError: It is another.
     """
     if Path(path).suffix.lower() not in PICTURE_SUFFIXES:
-        raise OutputError(
-            f"{os.fspath(path)!r} does not end like a picture; name it {', '.join(PICTURE_SUFFIXES)}"
-        )
+        suffixes = ", ".join(PICTURE_SUFFIXES)
+        raise OutputError(f"{os.fspath(path)!r} does not end like a picture; name it {suffixes}")
 
 
 def write_class_pictures(table: pd.DataFrame, path: str | os.PathLike[str], *, bits: int | None = 16) -> None:
-    """Write a picture of each kind, with its name and number of images, as one file.
-
-    The same images make the same file.
+    """Write a picture of each class, with its name and number of images; the same images make the same file.
 
     Args:
         table: Samples, as `knowngood.data.samples.load_samples` gives them.
         path: The file to write or replace: .pdf, .png or .svg.
-        bits: Bits that 16-bit pixels really use.
+        bits: Number of bits used in 16-bit pixels.
 
     Raises:
         OutputError: The file cannot be written, or has another ending.
@@ -66,57 +59,45 @@ def write_class_pictures(table: pd.DataFrame, path: str | os.PathLike[str], *, b
     """
     check_picture(path)
     shown = class_exhibit(table, bits=bits)
-    count = len(shown.rows[0])
-    columns = min(_COLUMNS, count)
-    size = _TILE * columns, (_TILE + _TITLE) * math.ceil(count / columns)
+    columns = min(_COLUMNS, len(shown.rows[0]))
+    size = _TILE * columns, (_TILE + _TITLE) * math.ceil(len(shown.rows[0]) / columns)
     # Without a date, so that the same content makes the same file.
     suffix = Path(path).suffix.lower()
     metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(suffix, {})
     with replacing(path) as unfinished, style():
         figure = Figure(figsize=size, facecolor="white")
-        draw_pictures(figure, shown, (0.01, 0.01, 0.98, 0.98), size=_TYPE)
+        draw_pictures(figure, shown, (0.01, 0.01, 0.98, 0.98), size=9)
         figure.savefig(unfinished, format=suffix[1:], dpi=_DPI, metadata=metadata)
 
 
 def class_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
-    """Choose a picture of each kind.
-
-    It is the first image of a kind, of a defect type the first that has a mask. An image that cannot be read
-    gives place to the next.
-
-    Args:
-        table: Samples, as `knowngood.data.samples.load_samples` gives them.
-        bits: Bits that 16-bit pixels really use.
+    """Choose a picture of each class: the first readable image, of a defect type the first with a mask.
 
     Example:
         >>> row = {"path": "no such file.png", "label": "defect", "defect": "dent", "mask": ""}
         >>> class_exhibit(pd.DataFrame([row])).rows
         [[Picture(image=None, caption='dent: 1', text='no readable image')]]
     """
-    kinds = class_of_each(table)
-    names = sorted(kinds.unique(), key=lambda kind: (kind != "good", kind))
+    classes = class_of_each(table)
     row = []
-    for name in names:
-        of_kind = table[kinds == name]
-        image = _picture(of_kind, bits)
+    for name in sorted(classes.unique(), key=lambda name: (name != "good", name)):
+        samples = table[classes == name]
+        image = _picture(samples, bits)
         missing = "" if image is not None else "no readable image"
-        row.append(Picture(image, f"{short(name)}: {len(of_kind)}", missing))
-    return Pictures("Kinds", [row])
+        row.append(Picture(image, f"{short(name)}: {len(samples)}", missing))
+    return Pictures("Classes", [row])
 
 
-def _picture(of_kind: pd.DataFrame, bits: int | None) -> NDArray[np.uint8] | None:
-    """The first image that can be read, small, with a mask before others, outlined; None without any."""
-    in_order = of_kind.sort_values("mask", key=lambda masks: masks == "", kind="stable")
-    for path, mask in zip(in_order["path"][:_TRIED], in_order["mask"][:_TRIED], strict=True):
+def _picture(samples: pd.DataFrame, bits: int | None) -> NDArray[np.uint8] | None:
+    """Return the first readable image, small and outlined; images with a mask come first."""
+    in_order = samples.sort_values("mask", key=lambda masks: masks == "", kind="stable")[:_TRIED]
+    for path, mask in zip(in_order["path"], in_order["mask"], strict=True):
         try:
             image = read_image(path, bits=bits)
         except UnreadableImage:
             continue
         small = shrink(image, _PIXELS)
-        if not mask:
-            return small
-        try:
-            return outline(small, read_mask(mask, image.shape[:2]))
-        except DataError:
-            return small
+        with suppress(DataError):  # a mask that cannot be used
+            return outline(small, read_mask(mask, image.shape[:2])) if mask else small
+        return small
     return None

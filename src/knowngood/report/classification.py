@@ -1,10 +1,9 @@
-"""How well a classifier of good parts and defects predicts classes, its calibration, and its costs."""
+"""The predictions of a classifier of good parts and defects, its calibration, and its costs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,9 @@ from scipy.special import logsumexp
 
 from knowngood.data.images import read_resized
 from knowngood.errors import UnreadableImage
-from knowngood.metrics.classification import (
-    balanced_accuracy,
-    class_figures,
-    losses,
-    macro_f1,
-    macro_precision,
-)
+from knowngood.inspector.classification import Classification
+from knowngood.inspector.evaluation import Evaluation
+from knowngood.metrics.classification import losses
 from knowngood.metrics.ranking import Cuts, cut
 from knowngood.metrics.reliability import Reliability, reliability
 from knowngood.report.charts import draw_costs, draw_ranking
@@ -27,42 +22,37 @@ from knowngood.report.costs import costs
 from knowngood.report.embedding import HOW_TO_READ, choose, embed
 from knowngood.report.exhibits import Chart, Exhibit, Picture, Pictures, Table
 from knowngood.report.style import short
-from knowngood.report.words import MISSING, count, percent
+from knowngood.report.words import count, decimal, percent
+from knowngood.training.classifier_record import ClassifierRecord
 
-if TYPE_CHECKING:
-    from knowngood.inspector.classification import Classification
-    from knowngood.inspector.evaluation import Evaluation
-    from knowngood.training.classifier_record import ClassifierRecord
+PRICES = ((1.0, 1.0), (1.0, 10.0))  # of a false reject and of an escape
 
-PRICES = ((1.0, 1.0), (1.0, 10.0))
-"""Costs of a false reject and of an escape."""
-
-_TOP = 10
-"""Pictures of the largest losses."""
-
-_SIDE = 224
-"""Their longer side, in pixels."""
+_LARGEST_LOSSES = 10  # pictures
+_SIDE = 224  # pixels on the longer side of these pictures
 
 
 def classification_exhibits(evaluation: Evaluation) -> list[Exhibit]:
-    """Show the predictions of a classifier of defects for the test images, and the costs of its decisions.
-
-    Args:
-        evaluation: Of a classifier of defects.
-    """
+    """Show the predictions of a classifier of defects for the test images, and the costs of its decisions."""
     record, found = evaluation.records.classifier, evaluation.classification
-    assert found is not None
     assert record is not None
-    return list(_exhibits(evaluation, found, record))
+    assert found is not None
+    matrix = found.matrix
+    assert matrix is not None
+    exhibits: list[Exhibit] = []
+    if matrix.any():
+        note = "Confusion matrix of the test images, at this inspector's threshold."
+        exhibits += [_classes(found, matrix), confusion_exhibit(matrix, found.names, note)]
+        exhibits.append(_one_against_rest(evaluation, found))
+    held_out = (reliability(record.logits, record.truth, t) for t in (1.0, record.temperature))
+    exhibits.append(calibration_on_images(found, held_out))
+    exhibits += _costs(record, float(evaluation.metrics["threshold"]))
+    if matrix.any():
+        exhibits += _largest_losses(evaluation, found)
+    return [*exhibits, features_exhibit(evaluation, found)]
 
 
 def confusion_exhibit(counts: NDArray[np.int64], names: Sequence[str], note: str) -> Chart:
-    """Show a confusion matrix under its most frequent error.
-
-    Args:
-        counts: True classes down, `(C, C)`.
-        names: The classes `(C,)`.
-        note: What was predicted.
+    """Show a confusion matrix `(C, C)`, true classes down, under its most frequent error.
 
     Example:
         >>> confusion_exhibit(np.array([[3, 1], [0, 2]]), ["bolt", "nut"], "").title
@@ -71,87 +61,67 @@ def confusion_exhibit(counts: NDArray[np.int64], names: Sequence[str], note: str
     title = "No class is confused with another"
     wrong = counts - np.diag(counts.diagonal())
     if wrong.any():
-        true, said = map(int, np.unravel_index(int(wrong.argmax()), wrong.shape))
-        title = (
-            f"Most frequent error: {int(wrong[true, said]):,} of {int(counts[true].sum()):,} {names[true]} "
-            f"predicted as {names[said]}"
-        )
+        true, other = map(int, np.unravel_index(int(wrong.argmax()), wrong.shape))
+        images = f"{wrong[true, other]:,} of {counts[true].sum():,} {names[true]}"
+        title = f"Most frequent error: {images} predicted as {names[other]}"
     return Chart(title, partial(draw_confusion, counts=counts, names=names), note, (10.8, 4.0))
 
 
 def calibration_exhibit(before: Reliability, after: Reliability, temperature: float, note: str) -> Chart:
-    """Show reliability diagrams without and with temperature scaling.
-
-    Args:
-        before: At temperature 1.
-        after: At the temperature in use.
-        temperature: That temperature.
-        note: On which images.
-    """
+    """Show reliability diagrams without and with temperature scaling; the note names the images."""
     error, scaled = 100 * before.expected_error, 100 * after.expected_error
     verb = "lowers" if scaled < error else "does not lower"
-    title = (
-        f"Temperature scaling {verb} the calibration error (ECE): {error:.1f} % before, {scaled:.1f} % after"
-    )
+    errors = f"{error:.1f} % before, {scaled:.1f} % after"
+    title = f"Temperature scaling {verb} the calibration error (ECE): {errors}"
     draw = partial(draw_reliability, panels={1.0: before, temperature: after})
     return Chart(title, draw, f"{note} ECE: mean gap between confidence and accuracy.", (10.8, 3.8))
+
+
+def calibration_on_images(
+    found: Classification, held_out: Iterable[Reliability], good: str = "", *, fitted: bool = True
+) -> Chart:
+    """Show the calibration on test images, or on held-out images if no class of a test image is known."""
+    before, after, images = found.reliability(1.0), found.reliability(found.temperature), f"{good}test"
+    if before is None or after is None:
+        before, after, images = *held_out, f"held-out {good}".strip()
+    note = f"On {images} images."
+    if fitted:
+        note += f" The temperature {found.temperature:.3g} was fitted on held-out {good}images."
+    return calibration_exhibit(before, after, found.temperature, note)
 
 
 def embedding_exhibit(
     title: str, features: NDArray[np.float32], groups: Sequence[str], anomalies: Collection[str]
 ) -> Chart:
-    """Show features as a map.
-
-    Args:
-        title: Whose features.
-        features: `(N, D)`.
-        groups: The group of each, `(N,)`.
-        anomalies: Which of these groups are anomalies.
-    """
-    shown = choose(groups)
-    draw = partial(
-        draw_embedding,
-        points=embed(features[shown]),
-        groups=[groups[row] for row in shown],
-        anomalies=sorted(anomalies),
-    )
+    """Show features `(N, D)` as a map, in the colours of their groups `(N,)`, some of which are anomalies."""
+    rows = choose(groups)
+    points, shown = embed(features[rows]), [groups[row] for row in rows]
+    draw = partial(draw_embedding, points=points, groups=shown, anomalies=sorted(anomalies))
     return Chart(title, draw, HOW_TO_READ, (10.8, 4.6))
 
 
-def _exhibits(evaluation: Evaluation, found: Classification, record: ClassifierRecord) -> Iterator[Exhibit]:
-    """One exhibit after the other."""
-    matrix = found.matrix
-    known = matrix is not None and bool(matrix.any())
-    if matrix is not None and known:
-        yield _classes(matrix, found.names)
-        note = "Confusion matrix of the test images, at this inspector's threshold."
-        yield confusion_exhibit(matrix, found.names, note)
-        yield _one_against_rest(evaluation, found)
-    yield _calibration(found, record)
-    yield from _costs(record, float(evaluation.metrics["threshold"]))
-    if known:
-        yield from _largest_losses(evaluation, found)
+def features_exhibit(evaluation: Evaluation, found: Classification) -> Chart:
+    """Show the features of the test images."""
     groups = found.groups(evaluation.scores)
-    defect = (evaluation.scores["label"] == "defect").to_numpy()
+    defect = evaluation.scores["label"] == "defect"
     anomalies = {group for group, bad in zip(groups, defect, strict=True) if bad}
-    yield embedding_exhibit("Features of the test images", found.features[:, 0], groups, anomalies)
+    return embedding_exhibit("Features of the test images", found.features[:, 0], groups, anomalies)
 
 
-def _classes(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
-    """Precision, recall and F1 of each class, and their means over the classes that occur."""
-    found = class_figures(matrix)
+def _classes(found: Classification, matrix: NDArray[np.int64]) -> Table:
+    """Show precision, recall and F1 of each class, and their means over the classes that occur."""
+    metrics, images, right = found.metrics(), int(matrix.sum()), int(matrix.trace())
     rows = [
-        [short(name), f"{images:,}", *map(_three, figures)]
-        for name, images, *figures in zip(names, found.support, *found[:3], strict=True)
+        [short(name), f"{its['count']:,}", *(decimal(its[key], 3) for key in ("precision", "recall", "f1"))]
+        for name, its in metrics["classes"].items()
     ]
-    means = (macro_precision(matrix), balanced_accuracy(matrix), macro_f1(matrix))
-    rows.append(["macro mean", f"{found.support.sum():,}", *map(_three, means)])
-    images, right = int(matrix.sum()), int(matrix.trace())
+    means = (metrics[key] for key in ("macro_precision", "balanced_accuracy", "macro_f1"))
+    rows.append(["macro mean", f"{images:,}", *(decimal(mean, 3) for mean in means)])
     title = f"{right:,} of {count(images, 'test image')} classified correctly"
     if right < images:
-        present = np.flatnonzero(found.support)
-        least = int(present[np.argmin(found.recall[present])])
-        title += f"; lowest recall: {names[least]} ({percent(float(found.recall[least]))})"
+        recalls = {name: its["recall"] for name, its in metrics["classes"].items() if its["count"]}
+        least = min(recalls, key=lambda name: recalls[name])
+        title += f"; lowest recall: {least} ({percent(recalls[least])})"
     note = (
         "Precision: share of the predictions of a class that are correct. Recall: share of the images of a "
         "class that are predicted as it. At this inspector's threshold."
@@ -160,46 +130,34 @@ def _classes(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
 
 
 def _one_against_rest(evaluation: Evaluation, found: Classification) -> Chart:
-    """ROC and precision-recall curves of each class, by its probability."""
+    """Show ROC and precision-recall curves of each class, by its probability."""
     known = found.truth[:, 0] >= 0
     truth = found.truth[known, 0]
     curves: dict[str, Cuts | None] = {}
     for number, name in enumerate(found.names):
-        its, shares = truth == number, evaluation.scores[f"p_{name}"].to_numpy(np.float64)[known]
-        curves[name] = cut(its, shares) if its.any() and not its.all() else None
+        positive, shares = truth == number, evaluation.scores[f"p_{name}"].to_numpy(np.float64)[known]
+        curves[name] = cut(positive, shares) if positive.any() and not positive.all() else None
     areas = {name: curve.auroc() for name, curve in curves.items() if curve is not None}
-    title = "ROC and precision-recall curves of each class"
-    if areas:
-        worst = min(areas, key=lambda name: areas[name])
-        title = f"Lowest AUROC: {worst} ({areas[worst]:.3f})"
+    worst = min(areas, key=lambda name: areas[name], default="")
+    title = f"Lowest AUROC: {worst} ({areas[worst]:.3f})" if areas else "ROC curves of each class"
     draw = partial(draw_ranking, curves=curves, precision_recall=True)
     note = "Each class against all others, by its probability; independent of the threshold."
     return Chart(title, draw, note, (10.8, 3.8))
 
 
-def _calibration(found: Classification, record: ClassifierRecord) -> Chart:
-    """Calibration on test images, on held-out images where no class of a test image is known."""
-    before, after, images = found.reliability(1.0), found.reliability(found.temperature), "test images"
-    if before is None or after is None:
-        before, after = (reliability(record.logits, record.truth, t) for t in (1.0, record.temperature))
-        images = "held-out images"
-    note = f"On {images}. The temperature {found.temperature:.3g} was fitted on held-out images."
-    return calibration_exhibit(before, after, found.temperature, note)
-
-
 def _costs(record: ClassifierRecord, own: float) -> Iterator[Chart]:
-    """Costs of decisions on held-out images; nothing where these are all good or all defects."""
+    """Show the costs of decisions on held-out images, unless these are all good or all defects."""
     defect = record.truth > 0
     if defect.all() or not defect.any():
         return
-    panels = [costs(defect, _log_odds(record), prices, own) for prices in PRICES]
+    scaled = record.logits.astype(np.float64) / record.temperature
+    log_odds = np.asarray(logsumexp(scaled[:, 1:], axis=1) - scaled[:, 0])  # the scores of held-out images
+    panels = [costs(defect, log_odds, prices, own) for prices in PRICES]
     last = panels[-1]
-    title = f"With an escape as costly as {last.prices[1]:g} false rejects, "
-    title += (
-        f"the threshold {last.best:.3g} costs least"
-        if last.lowest < last.paid
-        else "no threshold costs less than this inspector's"
-    )
+    finding = "no threshold costs less than this inspector's"
+    if last.lowest < last.paid:
+        finding = f"the threshold {last.best:.3g} costs least"
+    title = f"With an escape as costly as {last.prices[1]:g} false rejects, {finding}"
     note = (
         f"Costs on the {len(defect):,} held-out images ({int((~defect).sum()):,} good), as many of each "
         "class as there are; test images are not used. Change the threshold with: knowngood threshold."
@@ -207,19 +165,13 @@ def _costs(record: ClassifierRecord, own: float) -> Iterator[Chart]:
     yield Chart(title, partial(draw_costs, panels=panels), note, (10.8, 3.9))
 
 
-def _log_odds(record: ClassifierRecord) -> NDArray[np.float64]:
-    """The scores of held-out images `(M,)`: the log odds of a defect against a good part."""
-    scaled = record.logits.astype(np.float64) / record.temperature
-    return np.asarray(logsumexp(scaled[:, 1:], axis=1) - scaled[:, 0])
-
-
 def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[Pictures]:
-    """The images whose true class has the lowest probability."""
+    """Show the images whose true class has the lowest probability."""
     known = np.flatnonzero(found.truth[:, 0] >= 0)
     truth = found.truth[known, 0]
     loss = losses(found.logits[known, 0], truth, found.temperature)
     height, width = evaluation.provenance["input_shape"]
-    shape = (max(1, _SIDE * height // max(height, width)), max(1, _SIDE * width // max(height, width)))
+    shape = tuple(max(1, _SIDE * side // max(height, width)) for side in (height, width))
     pictures: list[Picture] = []
     for place in np.argsort(-loss, kind="stable"):
         row = evaluation.scores.iloc[known[place]]
@@ -227,12 +179,10 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
             image, _ = read_resized(row["path"], shape, bits=evaluation.provenance["bits"])
         except UnreadableImage:
             continue
-        true, said = found.names[truth[place]], row["predicted_class"]
-        caption = (
-            f"true: {true} {100 * row[f'p_{true}']:.0f} %\npredicted: {said} {100 * row[f'p_{said}']:.0f} %"
-        )
-        pictures.append(Picture(image, caption, str(row["path"])))
-        if len(pictures) == _TOP:
+        classes = {"true": found.names[truth[place]], "predicted": row["predicted_class"]}
+        captions = [f"{word}: {name} {100 * row[f'p_{name}']:.0f} %" for word, name in classes.items()]
+        pictures.append(Picture(image, "\n".join(captions), str(row["path"])))
+        if len(pictures) == _LARGEST_LOSSES:
             break
     if pictures:
         note = (
@@ -240,8 +190,3 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
             "true class and the class predicted at this inspector's threshold, with their probabilities."
         )
         yield Pictures("Largest losses", [pictures], note=note)
-
-
-def _three(figure: float) -> str:
-    """A figure of a class with three decimals, if it is known."""
-    return MISSING if np.isnan(figure) else f"{figure:.3f}"

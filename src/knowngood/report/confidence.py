@@ -1,92 +1,71 @@
-"""What the classifier inside a detector predicts: features, rotations, uncertainty, scores, calibration."""
+"""The predictions of the classifier inside a detector: features, rotations, uncertainty, calibration."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.classification import confusion_matrix
 from knowngood.metrics.ranking import auroc, cut
 from knowngood.metrics.reliability import msp
 from knowngood.report.charts import Group, draw_histograms, draw_ranking
 from knowngood.report.class_charts import draw_rotations
-from knowngood.report.classification import calibration_exhibit, confusion_exhibit, embedding_exhibit
+from knowngood.report.classification import calibration_on_images, confusion_exhibit, features_exhibit
 from knowngood.report.exhibits import Chart, Exhibit
 from knowngood.report.style import DEFECT, GOOD
 from knowngood.report.words import percent
 
-if TYPE_CHECKING:
-    from knowngood.inspector.classification import Classification
-    from knowngood.inspector.evaluation import Evaluation
-    from knowngood.training.classes_record import Classes
-
 Logits = NDArray[np.floating[Any]]
-Names = tuple[str, str]
 
 _QUARTERS = 4
 _BINS = 30
-_LARGEST = 1e30
-"""Logits are cut off here, as in the detectors."""
-
-_TINY = 1e-30
+_LARGEST, _TINY = 1e30, 1e-30  # logits are cut off as in the detectors
 
 
 def confidence_exhibits(evaluation: Evaluation) -> list[Exhibit]:
-    """Show what the classifier inside a detector predicts for the test images.
-
-    Args:
-        evaluation: Of a detector that classifies good images.
-    """
+    """Show the predictions of the classifier inside a detector for the test images."""
     classes, found = evaluation.records.classes, evaluation.classification
-    assert found is not None
     assert classes is not None
-    return list(_exhibits(evaluation, found, classes))
-
-
-def _exhibits(evaluation: Evaluation, found: Classification, classes: Classes) -> Iterator[Exhibit]:
-    """One exhibit after the other."""
+    assert found is not None
     defect = (evaluation.scores["label"] == "defect").to_numpy()
-    good, bad = found.logits[~defect], found.logits[defect]
-    groups = found.groups(evaluation.scores)
-    anomalies = {group for group, wrong in zip(groups, defect, strict=True) if wrong}
-    yield embedding_exhibit("Features of the test images", found.features[:, 0], groups, anomalies)
+    logits = {"good": found.logits[~defect], "defect": found.logits[defect]}
+    exhibits: list[Exhibit] = [features_exhibit(evaluation, found)]
     if found.logits.shape[1] > 1:
-        yield rotations_exhibit({"good": good, "defect": bad})
+        exhibits.append(rotations_exhibit(logits))
     temperatures = sorted({1.0, float(f"{found.temperature:.3g}"), 3.0})
     note = f"The temperature {found.temperature:.3g} was fitted on held-out images." if classes.fitted else ""
     title = "Uncertainty of the classifier at several temperatures"
-    yield uncertainty_exhibit(title, note, {"good": good, "defect": bad}, temperatures)
-    if len(good) and len(bad):
+    exhibits.append(uncertainty_exhibit(title, note, logits, temperatures))
+    if all(map(len, logits.values())):
         own = {"this inspector": evaluation.scores["score"].to_numpy(np.float64)}
         scores = own | logit_scores(found.logits, found.temperature)
-        yield scores_exhibit("ROC curves of other scores of the same network", "", defect, scores)
-    yield _calibration(found, classes)
+        exhibits.append(scores_exhibit("ROC curves of other scores of the same network", "", defect, scores))
+    held_out, fitted = (classes.before, classes.after), classes.fitted
+    exhibits.append(calibration_on_images(found, held_out, "good ", fitted=fitted))
     known = found.truth >= 0
     if known.any():
         predicted = found.logits[known].argmax(axis=-1)
         counts = confusion_matrix(found.truth[known], predicted, len(found.names))
-        yield confusion_exhibit(counts, found.names, "Confusion matrix of the good test images.")
+        note = "Confusion matrix of the good test images."
+        exhibits.append(confusion_exhibit(counts, found.names, note))
+    return exhibits
 
 
 def rotations_exhibit(groups: Mapping[str, Logits]) -> Chart:
-    """Show which rotations a network predicts for images turned by none, one, two and three quarters.
+    """Show the predicted rotations of images that were turned by 0, 1, 2 and 3 quarters.
 
-    Args:
-        groups: Logits, the true rotation before the predicted one, `(N, 4, 4)`, by the name of the group;
-            one at least has images.
+    Logits are `(N, 4, 4)`, the true rotation before the predicted one, by group; one at least has images.
 
     Example:
         >>> half_wrong = np.stack([np.eye(4), np.roll(np.eye(4), 2, axis=1)])
-        >>> chart = rotations_exhibit({"good": np.eye(4)[None], "defect": half_wrong})
-        >>> chart.title
-        'Rotation predicted correctly in 100.0 % of good views, 50.0 % of defect views'
-        >>> chart.note
-        'Mean error in quarter turns: good 0.00, defect 1.00. By chance: 25.0 % correct, mean error 1.00.'
+        >>> rotations_exhibit({"defect": half_wrong}).note
+        'Mean error in quarter turns: defect 1.00. By chance: 25.0 % correct, mean error 1.00.'
     """
     predicted = {name: logits.argmax(axis=-1) for name, logits in groups.items() if len(logits)}
     right, errors = [], []
@@ -102,13 +81,9 @@ def rotations_exhibit(groups: Mapping[str, Logits]) -> Chart:
 def uncertainty_exhibit(
     title: str, note: str, groups: Mapping[str, Logits], temperatures: Sequence[float]
 ) -> Chart:
-    """Show how one minus the maximum softmax probability is distributed at each temperature.
+    """Show the distribution of one minus the maximum softmax probability at each temperature.
 
-    Args:
-        title: A finding.
-        note: How to read it.
-        groups: Logits of each view `(N, V, C)` of good images and of defects, by name.
-        temperatures: Of each panel.
+    Logits are `(N, V, C)` for V views, of good images and of defects, by name.
     """
     panels = {}
     for temperature in temperatures:
@@ -128,13 +103,9 @@ def uncertainty_exhibit(
 def scores_exhibit(
     title: str, note: str, defect: NDArray[np.bool_], scores: Mapping[str, NDArray[np.float64]]
 ) -> Chart:
-    """Show the ROC curves of several scores of the same images, the largest area first.
+    """Show the ROC curves of several scores `(N,)` of the same images, the largest area first.
 
-    Args:
-        title: A finding.
-        note: How to read it.
-        defect: Whether each image is a defect, `(N,)`; there must be both kinds.
-        scores: `(N,)` by name.
+    Both good images and defects must occur.
     """
     curves = {name: cut(defect, values) for name, values in scores.items()}
     curves = dict(sorted(curves.items(), key=lambda curve: -curve[1].auroc()))
@@ -142,19 +113,13 @@ def scores_exhibit(
 
 
 def logit_scores(logits: Logits, temperature: float) -> dict[str, NDArray[np.float64]]:
-    """Compute the scores that need logits alone, as `knowngood.detectors.confidence` defines them.
+    """Compute the scores of `knowngood.detectors.confidence` that need logits `(N, V, C)` alone.
 
-    Args:
-        logits: `(N, V, C)` of V views.
-        temperature: Logits are divided by it.
-
-    Returns:
-        `(N,)` by name, averaged over the views.
+    The scores `(N,)` by name are means over the V views.
 
     Example:
-        >>> scores = logit_scores(np.array([[[0.0, 0.0]], [[0.0, 300.0]]]), 1.0)
-        >>> scores["msp"].round(4), scores["entropy"].round(2)
-        (array([  -0.6931, -300.    ]), array([  -0.37, -294.29]))
+        >>> logit_scores(np.array([[[0.0, 0.0]], [[0.0, 300.0]]]), 1.0)["msp"].round(4)
+        array([  -0.6931, -300.    ])
     """
     values = np.clip(logits.astype(np.float64), -_LARGEST, _LARGEST)
     scaled = np.sort(values / temperature, axis=-1)
@@ -162,7 +127,7 @@ def logit_scores(logits: Logits, temperature: float) -> dict[str, NDArray[np.flo
     rest = logsumexp(scaled[..., :-1], axis=-1, keepdims=True) - largest  # log odds against the largest
     certain = np.logaddexp(0, rest)
     surprise = largest - scaled + certain
-    # Where the network is certain the surprise is nothing, but its logarithm is known.
+    # Where the network is certain the surprise is zero, but its logarithm is known.
     logarithm = np.where(surprise > _TINY, np.log(np.maximum(surprise, _TINY)), rest)
     highest = values.max(axis=-1)
     found = {
@@ -172,14 +137,3 @@ def logit_scores(logits: Logits, temperature: float) -> dict[str, NDArray[np.flo
         "entropy": logsumexp(logarithm - surprise, axis=-1),
     }
     return {name: score.mean(axis=1) for name, score in found.items()}
-
-
-def _calibration(found: Classification, classes: Classes) -> Chart:
-    """Calibration on good test images, on held-out images where no class of a test image is known."""
-    before, after, images = found.reliability(1.0), found.reliability(found.temperature), "good test images"
-    if before is None or after is None:
-        before, after, images = classes.before, classes.after, "held-out good images"
-    note = f"On {images}."
-    if classes.fitted:
-        note += f" The temperature {found.temperature:.3g} was fitted on held-out good images."
-    return calibration_exhibit(before, after, found.temperature, note)

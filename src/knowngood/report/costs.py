@@ -1,4 +1,4 @@
-"""What the decisions of an inspector cost at each threshold."""
+"""The costs of an inspector's decisions at each threshold."""
 
 from __future__ import annotations
 
@@ -11,40 +11,25 @@ from knowngood.metrics.ranking import cut
 
 Values = NDArray[np.floating[Any]]
 
-_AROUND = 0.03
-"""Margin beyond the scores, as a share of their span."""
+_MARGIN = 0.03  # beyond the scores, as a share of their span
 
 
 class Costs(NamedTuple):
-    """Total costs of decisions, by threshold.
+    """The total costs of decisions, by threshold."""
 
-    Attributes:
-        prices: Of a false reject and of an escape.
-        edges: Thresholds between which the cost is constant, ascending `(K + 1,)`.
-        totals: The cost between two neighbouring edges `(K,)`.
-        best: The threshold with the lowest cost; of several the highest.
-        lowest: That cost.
-        own: The inspector's threshold.
-        paid: The cost at that threshold.
-    """
-
-    prices: tuple[float, float]
-    edges: NDArray[np.float64]
-    totals: NDArray[np.float64]
-    best: float
+    prices: tuple[float, float]  # of a false reject and of an escape
+    edges: NDArray[np.float64]  # thresholds between which the cost is constant, ascending `(K + 1,)`
+    totals: NDArray[np.float64]  # the cost between two neighbouring edges `(K,)`
+    best: float  # the threshold with the lowest cost, of several the highest
     lowest: float
-    own: float
-    paid: float
+    own: float  # the inspector's threshold
+    paid: float  # the cost at the inspector's threshold
 
 
 def costs(defect: NDArray[np.bool_], scores: Values, prices: tuple[float, float], own: float) -> Costs:
-    """Compute what the decisions on labelled images cost at each threshold.
+    """Compute the costs of decisions on labelled images at each threshold.
 
-    Args:
-        defect: Whether each image is a defect, `(N,)`; there must be both kinds.
-        scores: Finite, `(N,)`.
-        prices: Of a false reject and of an escape.
-        own: The inspector's threshold.
+    Labels, both of which must occur, and finite scores are `(N,)`; the other arguments are as in `Costs`.
 
     Example:
         >>> defect, scores = np.array([False, True, False, True]), np.array([1.0, 2.0, 3.0, 4.0])
@@ -52,17 +37,16 @@ def costs(defect: NDArray[np.bool_], scores: Values, prices: tuple[float, float]
         >>> found.best, float(found.lowest), float(found.paid)
         (1.5, 1.0, 10.0)
     """
-    false_reject, escape = prices
-    found = cut(defect, scores)
+    found, (false_reject, escape) = cut(defect, scores), prices
     totals = false_reject * found.false_reject + escape * (found.defects - found.true_reject)
     best = int(np.argmin(totals))
     levels = np.unique(scores.astype(np.float64))
     low, high = min(levels[0], own), max(levels[-1], own)
-    around = _AROUND * (high - low) or 1.0
+    margin = _MARGIN * (high - low) or 1.0
     rejected = scores > own
     return Costs(
         prices,
-        np.concatenate([[low - around], levels, [high + around]]),
+        np.concatenate([[low - margin], levels, [high + margin]]),
         totals[::-1].astype(np.float64),
         float(found.threshold[best]),
         float(totals[best]),

@@ -1,4 +1,4 @@
-"""Exhibits as PDF slides, 16 to 9: one exhibit per slide, or on several where it is too long."""
+"""Exhibits as PDF slides, 16 to 9: one exhibit per slide, or on several slides if it is long."""
 
 from __future__ import annotations
 
@@ -16,46 +16,36 @@ from knowngood.report.exhibits import Chart, Exhibit, Pictures, Table, Text
 from knowngood.report.layout import Box, draw_pictures, draw_table
 from knowngood.report.style import FAINT, Layout, style
 
-_SIZE = (13.33, 7.5)
-"""Inches: 16 to 9."""
-
+_SIZE = (13.33, 7.5)  # inches
 _DPI = 200  # of images, so that none loses pixels that a projector could show
 _TYPE, _LARGE, _TITLE = 14.0, 16.0, 25.0  # points: of notes and charts, of sentences, of titles
 _SPACING = 1.35
 _LEFT, _WIDTH, _TOP = 0.045, 0.92, 0.83
-_BESIDE = 0.62
-"""Where a note begins that is written beside its chart."""
+_BESIDE = 0.62  # the left edge of a note beside its chart
 
 # Letters of a line: of a title, of a note below and beside, of a sentence.
 _TITLE_LINE, _NOTE_LINE, _BESIDE_LINE, _SENTENCE_LINE = 60, 112, 44, 96
 
-_NOTE_LINES = 3
-"""Lines of a note below; a longer one is written beside."""
-
-_SENTENCE_LINES, _TABLE_LINES = 14, 28
-"""Lines of one slide."""
+_NOTE_LINES = 3  # of a note below; a longer one is written beside
+_SENTENCE_LINES, _TABLE_LINES = 14, 28  # of one slide
 
 
 def write_deck(title: str, path: str | os.PathLike[str], exhibits: Iterable[Exhibit]) -> None:
     """Write exhibits as slides; the same exhibits make the same file.
 
-    Args:
-        title: Is kept in the file.
-        path: The file to write or replace, whole or not at all.
-        exhibits: At least one.
+    The title is kept in the metadata of the file, which is replaced whole or not at all.
 
     Raises:
         OutputError: The file cannot be written.
 
     Example::
 
-        write_deck("Casting", "slides.pdf", [Text("What follows", ["Frozen features are best."])])
+        write_deck("Casting", "slides.pdf", [Text("Conclusions", ["Frozen features are best."])])
     """
     # Without a date, so that the same content makes the same file.
     metadata = {"Title": title, "CreationDate": None}
     with replacing(path) as unfinished, style(_TYPE), PdfPages(unfinished, metadata=metadata) as pdf:
-        slides = chain.from_iterable(map(_split, exhibits))
-        for number, slide in enumerate(slides, 1):
+        for number, slide in enumerate(chain.from_iterable(map(_split, exhibits)), 1):
             pdf.savefig(_draw(slide, number), dpi=_DPI)
 
 
@@ -63,8 +53,8 @@ def _split(exhibit: Exhibit) -> Iterator[Exhibit]:
     """Divide sentences and rows among as many slides as they need."""
     if isinstance(exhibit, Text):
         sentences = [textwrap.fill(sentence, _SENTENCE_LINE) for sentence in exhibit.sentences if sentence]
-        parts = _parts([2 + sentence.count("\n") for sentence in sentences], _SENTENCE_LINES)
-        for part, number in parts:
+        heights = [2 + sentence.count("\n") for sentence in sentences]
+        for part, number in _parts(heights, _SENTENCE_LINES):
             yield replace(exhibit, title=exhibit.title + number, sentences=sentences[part])
     elif isinstance(exhibit, Table):
         heights = [1 + max(text.count("\n") for text in row) for row in exhibit.texts]
@@ -75,12 +65,7 @@ def _split(exhibit: Exhibit) -> Iterator[Exhibit]:
 
 
 def _parts(heights: Sequence[int], most: int) -> list[tuple[slice, str]]:
-    """Divide things of some heights, and number the parts where there are several.
-
-    Example:
-        >>> _parts([1, 2, 2], most=3)
-        [(slice(0, 2, None), ' (1 of 2)'), (slice(2, 3, None), ' (2 of 2)')]
-    """
+    """Divide lines of some heights into parts of at most `most`, and number several parts: ` (1 of 2)`."""
     starts, room = [0], most
     for place, height in enumerate(heights):
         if height > room and place > starts[-1]:
@@ -88,11 +73,8 @@ def _parts(heights: Sequence[int], most: int) -> list[tuple[slice, str]]:
             room = most
         room -= height
     ends = [*starts[1:], len(heights)]
-    several = len(starts) > 1
-    return [
-        (slice(start, end), f" ({number} of {len(starts)})" if several else "")
-        for number, (start, end) in enumerate(zip(starts, ends, strict=True), 1)
-    ]
+    numbers = [f" ({number} of {len(starts)})" for number in range(1, 1 + len(starts))]
+    return list(zip(map(slice, starts, ends), numbers if len(starts) > 1 else [""], strict=True))
 
 
 def _draw(exhibit: Exhibit, number: int) -> Figure:
@@ -103,9 +85,7 @@ def _draw(exhibit: Exhibit, number: int) -> Figure:
     figure.text(_LEFT + _WIDTH, 0.03, str(number), fontsize=12, ha="right", color=FAINT)
     box = _note(figure, exhibit, _TOP - 0.05 * title.count("\n"))
     if isinstance(exhibit, Text):
-        text = "\n\n".join(exhibit.sentences)
-        size = min(_LARGE, 72 * box[3] * _SIZE[1] / _SPACING / (1 + text.count("\n")))
-        figure.text(_LEFT, box[1] + box[3], text, fontsize=size, va="top", linespacing=_SPACING)
+        _write(figure, "\n\n".join(exhibit.sentences), (_LEFT, box[1] + box[3]), box[3], _LARGE)
     elif isinstance(exhibit, Table):
         draw_table(figure, exhibit, box, largest=_TYPE)
     elif isinstance(exhibit, Pictures):
@@ -117,14 +97,19 @@ def _draw(exhibit: Exhibit, number: int) -> Figure:
 
 
 def _note(figure: Figure, exhibit: Exhibit, top: float) -> Box:
-    """Write the note of an exhibit below it, or beside it where it is long; the rest is for the exhibit."""
+    """Write the note of an exhibit below or, if it is long, beside it, and return the rest of the slide."""
     lines = [textwrap.fill(line, _NOTE_LINE) for line in exhibit.note.splitlines()]
     below = sum(line.count("\n") + 1 for line in lines)
     if below > _NOTE_LINES and isinstance(exhibit, Chart | Pictures):
         text = "\n\n".join(textwrap.fill(line, _BESIDE_LINE) for line in exhibit.note.splitlines())
-        size = min(_TYPE, 72 * (top - 0.05) * _SIZE[1] / _SPACING / (1 + text.count("\n")))
-        figure.text(_BESIDE, top, text, fontsize=size, va="top", linespacing=_SPACING)
+        _write(figure, text, (_BESIDE, top), top - 0.05, _TYPE)
         return _LEFT, 0.05, _BESIDE - 0.02 - _LEFT, top - 0.05
     figure.text(_LEFT, 0.025, "\n".join(lines), fontsize=_TYPE, va="bottom", linespacing=_SPACING)
     bottom = 0.05 + below * _TYPE * _SPACING / 72 / _SIZE[1]
     return _LEFT, bottom, _WIDTH, top - bottom
+
+
+def _write(figure: Figure, text: str, place: tuple[float, float], height: float, largest: float) -> None:
+    """Write text from a place downwards in the largest type that fits into a height."""
+    size = min(largest, 72 * height * _SIZE[1] / _SPACING / (1 + text.count("\n")))
+    figure.text(*place, text, fontsize=size, va="top", linespacing=_SPACING)

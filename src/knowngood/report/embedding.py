@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 HOW_TO_READ = (
@@ -12,21 +13,14 @@ HOW_TO_READ = (
     "sizes have no meaning."
 )
 
-_LEAST = 20
-"""Samples of a group that are shown at least: of fewer, its place could not be seen."""
-
-_PERPLEXITY = 30
-"""Number of neighbours that each sample is kept near to: the usual value."""
-
-_DIMENSIONS = 50
-"""As in the paper: fewer speed up the search for neighbours, and what is left out is mostly noise."""
-
-_FEW = 5
-"""Fewer samples have no neighbourhoods."""
+_LEAST = 20  # samples of each group that are shown at least, so that its place can be seen
+_PERPLEXITY = 30  # neighbours that each sample stays close to: the usual value
+_DIMENSIONS = 50  # as in the paper: fewer speed up the search for neighbours, and the rest is mostly noise
+_FEW = 5  # fewer samples have no neighbourhoods
 
 
 def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64]:
-    """Lay features out on a plane so that neighbours stay neighbours (t-SNE).
+    """Map finite features `(N, D)` to a plane `(N, 2)` so that neighbours stay neighbours (t-SNE).
 
     Distances between distant clusters have no meaning, nor have their sizes. Fewer than five samples, or
     identical ones, are placed by their first two principal components.
@@ -34,16 +28,8 @@ def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64
     Reference: van der Maaten and Hinton, "Visualizing Data using t-SNE", Journal of Machine Learning
     Research 9, 2008, pages 2579-2605, https://jmlr.org/papers/v9/vandermaaten08a.html.
 
-    Args:
-        features: Finite, `(N, D)`, at least one sample and one feature.
-        seed: The same seed and features give the same map.
-
-    Returns:
-        The map, `(N, 2)`, centred.
-
     Example:
-        >>> features = np.repeat(np.eye(3, 8, dtype=np.float32), 4, axis=0)
-        >>> embed(features).shape
+        >>> embed(np.repeat(np.eye(3, 8, dtype=np.float32), 4, axis=0)).shape
         (12, 2)
     """
     # Imported here: only reports of features need them, and no other should wait.
@@ -58,22 +44,16 @@ def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64
             return reduced[:, :2]
         perplexity = min(_PERPLEXITY, (len(reduced) - 1) / 3)
         points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
-    centred: NDArray[np.float64] = np.asarray(points, dtype=np.float64)
-    centred -= centred.mean(axis=0)
-    return centred
+    centred = np.asarray(points, dtype=np.float64)
+    return np.asarray(centred - centred.mean(axis=0))
 
 
 def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray[np.int64]:
-    """Choose samples to draw: each group in proportion, but enough of the small ones to see them.
-
-    Args:
-        groups: The group of each sample, `(N,)`.
-        most: Number of samples to choose at most.
-        seed: The same seed and groups give the same samples.
+    """Choose at most `most` samples to draw: each group in proportion, but enough of the small ones.
 
     Returns:
-        Rows of samples, ascending. Each group has at least 20, or all of its samples; where that would be
-        too many, equally many from each.
+        Rows of samples, ascending. Each group has at least 20, or all of its samples; if that would be too
+        many, equally many from each.
 
     Example:
         >>> rows = choose(["good"] * 900 + ["bent"] * 100, most=100)
@@ -81,19 +61,16 @@ def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray
         (100, 20)
     """
     order = np.random.default_rng(seed).permutation(len(groups))
-    _, group, sizes = np.unique(
-        np.asarray(groups, dtype=np.str_)[order], return_inverse=True, return_counts=True
-    )
-    together = np.argsort(group, kind="stable")
-    place = np.empty(len(groups), dtype=np.int64)  # of a sample in its group, as shuffled
-    place[together] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    shuffled = pd.Series(list(groups), dtype=object)[order].reset_index(drop=True)
+    by_group = shuffled.groupby(shuffled)
+    place, size = by_group.cumcount().to_numpy(), by_group.transform("size").to_numpy(np.int64)
     # The first twenty of each group come first, one of each in turn; then the same share of each group.
-    urgency = np.where(place < _LEAST, place - _LEAST, (place + 0.5) / sizes[group])
+    urgency = np.where(place < _LEAST, place - _LEAST, (place + 0.5) / size)
     return np.sort(order[np.argsort(urgency, kind="stable")[:most]])
 
 
 def _reduced(features: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
-    """The principal components of features `(N, 2 to 50)`, padded with 0."""
+    """Return the principal components of features `(N, 2 to 50)`, padded with 0."""
     from sklearn.decomposition import PCA
 
     values = features.astype(np.float64)

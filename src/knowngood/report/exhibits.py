@@ -1,6 +1,7 @@
-"""What a report shows, as data: sentences, tables, charts and pictures.
+"""The contents of a report as data: sentences, tables, charts and pictures.
 
-`knowngood.report.page` prints exhibits as HTML, `knowngood.report.deck` as PDF slides.
+`knowngood.report.page` prints exhibits as HTML, `knowngood.report.deck` as PDF slides. The title of an
+exhibit states a finding where there is one; its note says how to read it.
 """
 
 from __future__ import annotations
@@ -17,40 +18,23 @@ if TYPE_CHECKING:
 
 
 class Cell(NamedTuple):
-    """A cell of a table that stands out.
-
-    Attributes:
-        text: What is in it.
-        mark: `wrong` for a count of errors, `good` and `defect` for their colours.
-    """
+    """A cell of a table that stands out."""
 
     text: str
-    mark: Literal["wrong", "good", "defect"]
+    mark: Literal["wrong", "good", "defect"]  # a count of errors, or the colour of a label
 
 
 class Picture(NamedTuple):
-    """One picture.
+    """One picture with a caption of one or more lines."""
 
-    Attributes:
-        image: Grey uint8 `(H, W)` or RGB uint8 `(H, W, 3)`; None where there is none.
-        caption: Stands at the picture, one or more lines.
-        text: Its alternative text, or why there is no picture.
-    """
-
-    image: NDArray[np.uint8] | None
+    image: NDArray[np.uint8] | None  # grey `(H, W)` or RGB `(H, W, 3)`; None for a picture that is missing
     caption: str = ""
-    text: str = ""
+    text: str = ""  # the alternative text, or why there is no picture
 
 
 @dataclass(frozen=True, eq=False)
 class Text:
-    """Sentences.
-
-    Args:
-        title: What they are about.
-        sentences: At least one.
-        note: Stands at the end.
-    """
+    """One or more sentences."""
 
     title: str
     sentences: Sequence[str]
@@ -59,25 +43,17 @@ class Text:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table.
-
-    Args:
-        title: What it shows; a finding where there is one.
-        columns: Their heads; empty for a table of names and values.
-        rows: Their cells; a cell may have several lines.
-        numbers: How many of the last columns are numbers.
-        note: How to read it.
-    """
+    """A table whose cells may have several lines; without heads, a table of names and values."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str | Cell]]
-    numbers: int = 0
+    numbers: int = 0  # how many of the last columns are numbers
     note: str = ""
 
     @property
     def texts(self) -> list[list[str]]:
-        """What is in the cells.
+        """The texts of the cells.
 
         Example:
             >>> Table("Decisions", ["truth", "rejected"], [["good", Cell("3", "wrong")]]).texts
@@ -88,30 +64,19 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """A chart that is drawn when it is printed, in the type size of the page or the slide.
-
-    Args:
-        title: What it shows; a finding where there is one.
-        draw: Draws into a figure whose layout is `constrained`.
-        note: How to read it.
-        size: Width and height on a page, in inches.
-    """
+    """A chart that is drawn when it is printed, in the type size of the page or the slide."""
 
     title: str
-    draw: Callable[[Figure], None]
+    draw: Callable[[Figure], None]  # into a figure whose layout is `constrained`
     note: str = ""
-    size: tuple[float, float] = (10.8, 3.6)
+    size: tuple[float, float] = (10.8, 3.6)  # width and height on a page, in inches
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
     """Pictures: one row that is broken where it is too long, or several rows that make a grid.
 
-    Args:
-        title: What they show; a finding where there is one.
-        rows: At least one row of one picture. In a grid only the pictures of the first row have captions.
-        names: What each row of a grid shows; empty for rows without names.
-        note: How to read them.
+    In a grid only the pictures of the first row have captions; its rows may have names.
     """
 
     title: str

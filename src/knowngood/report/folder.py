@@ -1,4 +1,4 @@
-"""An evaluation as files."""
+"""Writing an evaluation as files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,7 @@ from knowngood.output import make_folder, replacing
 
 
 def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> Path:
-    """Write `metrics.json`, `scores.csv` and `report.html`.
-
-    Args:
-        evaluation: What the inspector said of the test images.
-        folder: Where to; it is made if need be.
-
-    Returns:
-        The report's path.
+    """Write `metrics.json`, `scores.csv` and `report.html` to a folder, and return the path of the report.
 
     Raises:
         OutputError: A file or the folder cannot be written.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,75 +14,38 @@ from knowngood.report.style import FAINT, INK, short
 Box = tuple[float, float, float, float]
 """Left, bottom, width and height as shares of a figure."""
 
-LETTER = 0.62
-"""Width of a letter in DejaVu Sans, the widest type in use, as a share of the type size."""
+# As shares of the type size: the width of a letter in DejaVu Sans, the widest type in use, the height of a
+# line, and the height of a row of a table that has room.
+LETTER, LINE, _AIRY = 0.62, 1.35, 2.1
 
-LINE = 1.35
-"""Height of a line, as a share of the type size."""
-
-_APART = 2
-"""Letters between two columns."""
-
-_AIRY = 2.1
-"""Height of a row where there is room, as a share of the type size."""
-
-_GAP = 0.04
-"""Between two pictures, as a share of their side."""
-
-
-def table_size(table: Table, width: float, height: float, largest: float) -> float:
-    """Choose the largest type in which a table keeps to its place.
-
-    Args:
-        table: The table.
-        width: Of the place, in inches.
-        height: Of the place, in inches.
-        largest: The largest type wanted, in points.
-
-    Returns:
-        The size in points.
-
-    Example:
-        >>> table_size(Table("", ["layer", "type"], [["encoder", "Conv2d"]]), 10.0, 5.0, largest=13)
-        13
-        >>> round(table_size(Table("", ["layer"], [["encoder"]] * 59), 10.0, 5.0, largest=13), 1)
-        4.4
-    """
-    rows = _rows(table)
-    return min(largest, 72 * width / (LETTER * sum(_letters(rows))), 72 * height / (LINE * sum(_lines(rows))))
+_APART = 2  # letters between two columns
+_GAP = 0.04  # between two pictures, as a share of their side
 
 
 def draw_table(figure: Figure, table: Table, box: Box, *, largest: float) -> None:
-    """Draw a table from the top of a place downwards, its columns as wide as their texts need.
+    """Draw a table from the top of a box downwards, its columns as wide as their texts need.
 
-    Args:
-        figure: Where to.
-        table: At least one row.
-        box: The place.
-        largest: The largest type wanted, in points.
+    The type is as large as fits, at most `largest` points.
 
     Example:
-        >>> figure = Figure()
-        >>> draw_table(figure, Table("", ["layer", "output"], [["encoder", "16"]]), (0, 0, 1, 1), largest=12)
-        >>> figure.axes[0].tables[0][1, 0].get_text().get_text()
-        'encoder'
+        >>> figure = Figure(figsize=(10, 5))
+        >>> draw_table(figure, Table("", ["layer"], [["encoder"]] * 59), (0, 0, 1, 1), largest=13)
+        >>> round(figure.axes[0].tables[0][1, 0].get_fontsize(), 1)
+        4.4
     """
-    axes = figure.add_axes(box)
-    axes.set_in_layout(False)
-    axes.axis("off")
-    rows = _rows(table)
-    letters, lines = _letters(rows), _lines(rows)
-    across, down = figure.get_size_inches()
-    size = table_size(table, across * box[2], down * box[3], largest)
-    # Airy where there are few rows, as close as `table_size` reckons where there are many.
-    line = min(1 / sum(lines), _AIRY * size / (72 * box[3] * down))
-    drawn = axes.table(
-        rows,
-        colWidths=[count / sum(letters) for count in letters],
-        cellLoc="left",
-        bbox=Bbox.from_bounds(0, 1 - line * sum(lines), 1, line * sum(lines)),
-        edges="horizontal",
-    )
+    axes = _blank(figure, box)
+    rows = [list(table.columns), *table.texts] if table.columns else table.texts
+    lines = [1 + max(text.count("\n") for text in row) for row in rows]
+    letters = [
+        max(len(line) for text in column for line in text.split("\n")) + _APART
+        for column in zip(*rows, strict=True)
+    ]
+    across, down = 72 * figure.get_size_inches() * box[2:]  # points
+    size = min(largest, across / (LETTER * sum(letters)), down / (LINE * sum(lines)))
+    line = min(1 / sum(lines), _AIRY * size / down)
+    widths, height = [count / sum(letters) for count in letters], line * sum(lines)
+    place = Bbox.from_bounds(0, 1 - height, 1, height)
+    drawn = axes.table(rows, colWidths=widths, cellLoc="left", bbox=place, edges="horizontal")
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(size)
     first_number = len(letters) - table.numbers
@@ -98,60 +60,50 @@ def draw_table(figure: Figure, table: Table, box: Box, *, largest: float) -> Non
 
 
 def draw_pictures(figure: Figure, pictures: Pictures, box: Box, *, size: float) -> None:
-    """Draw pictures as large as there is room for, with their captions above and the names of rows beside.
+    """Draw pictures as large as fits, with their captions above and the names of rows beside.
 
-    Args:
-        figure: Where to.
-        pictures: One row is broken into as many as give the largest pictures.
-        box: The place.
-        size: Of the type, in points.
+    One row is broken into as many as give the largest pictures. The type has `size` points.
 
     Example:
-        >>> import numpy as np
-        >>> figure, grey = Figure(), np.zeros((8, 8), np.uint8)
-        >>> draw_pictures(figure, Pictures("", [[Picture(grey, "cut"), Picture(grey)]]), (0, 0, 1, 1), size=9)
-        >>> len(figure.axes[0].images), figure.axes[0].texts[0].get_text()
-        (2, 'cut')
+        >>> row = [Picture(None, "cut", "no readable image")]
+        >>> draw_pictures(Figure(), Pictures("", [row]), (0, 0, 1, 1), size=9)
     """
     across, down = (float(side) for side in figure.get_size_inches() * box[2:])
     letter, line = LETTER * size / 72, LINE * size / 72
     names = [short(name) for name in pictures.names]
     left = letter * (1 + max(map(len, names), default=-1))
     rows, (height, step, head) = _arranged(pictures, across - left, down, (letter, line))
-    axes = figure.add_axes(box)
-    axes.set_in_layout(False)
-    axes.axis("off")
+    axes = _blank(figure, box)
     axes.set(xlim=(0, across), ylim=(down, 0))  # in inches, from the top downwards
     top = 0.0
     for place, row in enumerate(rows):
-        captioned = any(picture.caption for picture in row)
-        top += head * captioned
+        top += head * any(picture.caption for picture in row)
         for column, picture in enumerate(row):
             x = left + (column + 0.5) * step
             if picture.caption:
                 text = "\n".join(_cut(text, int(step / letter)) for text in picture.caption.split("\n"))
-                axes.text(
-                    x, top - 0.2 * line, text, fontsize=size, ha="center", va="bottom", linespacing=1.15
-                )
+                y = top - 0.2 * line
+                axes.text(x, y, text, fontsize=size, ha="center", va="bottom", linespacing=1.15)
             _show(axes, picture, (x, top), height * (1 - _GAP), size)
         if names:
             axes.text(left - letter, top + height / 2, names[place], fontsize=size, ha="right", va="center")
         top += height
 
 
+def _blank(figure: Figure, box: Box) -> Axes:
+    """Add axes that show nothing of their own."""
+    axes = figure.add_axes(box)
+    axes.set_in_layout(False)
+    axes.axis("off")
+    return axes
+
+
 def _arranged(
     pictures: Pictures, across: float, down: float, letter: tuple[float, float]
 ) -> tuple[Sequence[Sequence[Picture]], tuple[float, float, float]]:
-    """Find the largest pictures that fit; one row without a name is broken for it.
+    """Find the rows with the largest pictures that fit, and the height, width and caption height of each.
 
-    Args:
-        pictures: The pictures.
-        across: Width of the place, in inches.
-        down: Its height.
-        letter: Width and height of a letter.
-
-    Returns:
-        The rows, and inches: the height of a picture, the width that it has, the height of a caption.
+    One row without a name is broken. All lengths are in inches, `letter` is the width and height of a letter.
     """
     rows, flows = pictures.rows, len(pictures.rows) == 1 and not pictures.names
     captions = [picture.caption.split("\n") for row in rows for picture in row if picture.caption]
@@ -161,7 +113,7 @@ def _arranged(
     ratio = max((shape[1] / shape[0] for shape in shapes), default=1.0)
 
     def fitting(columns: int) -> tuple[float, float, int]:
-        """How good so many columns are, how high a picture then is, and their number."""
+        """Rate a number of columns: the rating, the height of a picture, and the number itself."""
         count = -(-len(rows[0]) // columns) if flows else len(rows)
         height = min(across / columns / ratio, (down - head * (count if flows else 1)) / count)
         return height * min(1.0, across / columns / wanted), height, columns
@@ -175,34 +127,16 @@ def _arranged(
 
 
 def _show(axes: Axes, picture: Picture, place: tuple[float, float], height: float, size: float) -> None:
-    """Draw a picture, or why there is none, with the middle of its upper edge at a place."""
+    """Draw a picture, or why it is missing, with the middle of its upper edge at a place."""
     x, y = place
     if picture.image is None:
         axes.text(x, y + height / 2, picture.text, fontsize=size, ha="center", va="center", color=FAINT)
         return
     half = height * picture.image.shape[1] / picture.image.shape[0] / 2
-    grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if picture.image.ndim == 2 else {}
-    axes.imshow(picture.image, extent=(x - half, x + half, y + height, y), aspect="auto", **grey)
+    extent = (x - half, x + half, y + height, y)
+    axes.imshow(picture.image, extent=extent, aspect="auto", cmap="gray", vmin=0, vmax=255)
 
 
 def _cut(line: str, letters: int) -> str:
-    """Cut a line to so many letters, but keep its end: there stand numbers."""
+    """Cut a line to a number of letters, but keep its end, where numbers stand."""
     return line if len(line) <= letters else line[: max(0, letters - 6)] + "…" + line[-5:]
-
-
-def _rows(table: Table) -> list[list[str]]:
-    """All rows, the head first where there is one."""
-    return [list(table.columns), *table.texts] if table.columns else table.texts
-
-
-def _letters(rows: Sequence[Sequence[str]]) -> list[int]:
-    """The longest line of each column, with the room beside it."""
-    return [
-        max(len(line) for text in column for line in text.split("\n")) + _APART
-        for column in zip(*rows, strict=True)
-    ]
-
-
-def _lines(rows: Sequence[Sequence[str]]) -> list[int]:
-    """The number of lines of each row."""
-    return [1 + max(text.count("\n") for text in row) for row in rows]

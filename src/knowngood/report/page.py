@@ -1,47 +1,34 @@
-"""Exhibits as an HTML page: the report of an evaluation, in one file that needs nothing else."""
+"""Exhibits as an HTML page: the report of an evaluation in one self-contained file."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import jinja2
 from markupsafe import Markup
 
 from knowngood.errors import RecipeError
+from knowngood.inspector.evaluation import Evaluation
 from knowngood.output import replacing
 from knowngood.report import detection, words
 from knowngood.report.classification import classification_exhibits
 from knowngood.report.confidence import confidence_exhibits
-from knowngood.report.exhibits import Cell, Chart, Picture, Pictures, Section, Table, Text
+from knowngood.report.exhibits import Cell, Chart, Exhibit, Picture, Section, Table, Text
 from knowngood.report.pictures import HEAT, SIDE, data_uri, shrink
 from knowngood.report.reconstruction import reconstruction_exhibits
 from knowngood.report.style import svg
 from knowngood.report.training import training_exhibits
 
-if TYPE_CHECKING:
-    from knowngood.inspector.evaluation import Evaluation
-
-_ACROSS = 1400
-"""Pixels of all pictures beside each other: somewhat more than the page is wide."""
-
-_TESTS = {
-    "text": Text,
-    "table": Table,
-    "chart": Chart,
-    "pictures": Pictures,
-    "cell": Cell,
-}
+_ACROSS = 1400  # pixels of all pictures beside each other: somewhat more than the width of the page
 
 
 def write_report(evaluation: Evaluation, path: str | os.PathLike[str], *, examples: int = 12) -> None:
-    """Write the report of an evaluation as one HTML file that needs nothing else.
+    """Write the report of an evaluation as one self-contained HTML file, whole or not at all.
 
     Args:
         evaluation: Of any inspector.
-        path: The file to write; an existing one is replaced, whole or not at all.
-        examples: How many test images each group shows at most, 0 or more.
+        path: The file to write or replace.
+        examples: Number of test images in a section at most, 0 or more.
 
     Raises:
         OutputError: The file could not be written.
@@ -53,28 +40,24 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str], *, exampl
     """
     if examples < 0:
         raise RecipeError(f"examples must be 0 or more; got {examples}")
-    # a file name may hold bytes that are no text: they are spelled out
+    # Bytes of a file name that are not text are spelled out.
     page = _render(evaluation, examples).encode("utf-8", errors="backslashreplace")
     with replacing(path) as unfinished:
         unfinished.write_bytes(page)
 
 
 def sections(evaluation: Evaluation) -> list[Section]:
-    """Gather all exhibits beside those of detection, by subject; a subject without any is left out.
-
-    Args:
-        evaluation: Of any inspector.
-    """
-    classifier = []
+    """Gather all exhibits beside those of detection, by subject; subjects without exhibits are left out."""
+    classifier: list[Exhibit] = []
     if evaluation.classification is not None:
         of_defects = evaluation.classification.said is not None
         classifier = classification_exhibits(evaluation) if of_defects else confidence_exhibits(evaluation)
-    found = [
-        Section("Reconstruction", reconstruction_exhibits(evaluation)),
-        Section("Classifier", classifier),
-        Section("Training", training_exhibits(evaluation.records)),
-    ]
-    return [section for section in found if section.exhibits]
+    found = {
+        "Reconstruction": reconstruction_exhibits(evaluation),
+        "Classifier": classifier,
+        "Training": training_exhibits(evaluation.records),
+    }
+    return [Section(title, exhibits) for title, exhibits in found.items() if exhibits]
 
 
 def _render(evaluation: Evaluation, examples: int) -> str:
@@ -87,8 +70,11 @@ def _render(evaluation: Evaluation, examples: int) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.tests |= {name: _is(kind) for name, kind in _TESTS.items()}
-    environment.filters |= {"svg": _svg, "uri": _uri}
+    # The template asks `exhibit is table`.
+    environment.tests |= {cls.__name__.lower(): cls.__instancecheck__ for cls in (Text, Table, Chart, Cell)}
+    # Matplotlib escapes texts.
+    environment.filters["svg"] = lambda chart: Markup(svg(chart.draw, chart.size, chart.title))
+    environment.filters["uri"] = _uri
     return environment.get_template("template.html.jinja").render(
         verdict=words.verdict(metrics),
         basis=words.basis(metrics, provenance["threshold"]),
@@ -105,17 +91,7 @@ def _render(evaluation: Evaluation, examples: int) -> str:
     )
 
 
-def _is(kind: type) -> Callable[[object], bool]:
-    """A test of the template."""
-    return lambda value: isinstance(value, kind)
-
-
-def _svg(chart: Chart) -> Markup:
-    """A chart as an element of the page."""
-    return Markup(svg(chart.draw, chart.size, chart.title))  # matplotlib escapes what it writes
-
-
 def _uri(picture: Picture, columns: int = 1) -> str:
-    """A picture as a data URI, no larger than it is shown beside so many others."""
+    """Encode a picture as a data URI, no larger than it is shown in a row of some columns."""
     assert picture.image is not None
     return data_uri(shrink(picture.image, min(SIDE, _ACROSS // columns)))

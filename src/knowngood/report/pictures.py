@@ -1,4 +1,4 @@
-"""Pixels of the pictures in a report: heatmaps, outlines, sizes, and an image as text for HTML."""
+"""Pixels of the pictures in a report: heatmaps, outlines, sizes, and images as text for HTML."""
 
 from __future__ import annotations
 
@@ -19,23 +19,14 @@ OUTLINE = (0, 200, 255)
 
 _JPEG_QUALITY = 85
 _HEAT_OPACITY = 0.8
-
-_SMALL = 64
-"""Pixels per side up to which JPEG would blur more than it saves."""
+_SMALL = 64  # pixels per side up to which JPEG would blur more than it saves
 
 
 def heat(maps: NDArray[np.float32], held_out: NDArray[np.float64], threshold: float) -> NDArray[np.float32]:
-    """Bring anomaly maps to an inspector's own colour scale, so that all its heatmaps can be compared.
+    """Bring anomaly maps of any shape to an inspector's own colour scale, from 0 to 1.
 
-    Heat begins at the score of a typical good part and is full as far above the threshold as that lies below.
-
-    Args:
-        maps: Anomaly maps, unbounded, of any shape.
-        held_out: Scores of good images from which the threshold was set (n,).
-        threshold: The threshold.
-
-    Returns:
-        The same maps as float32 in [0, 1].
+    All heatmaps of an inspector can be compared: heat begins at the median score of the held-out good images
+    `(n,)`, and is full as far above the threshold as this median is below it.
 
     Example:
         >>> heat(np.array([[1.0, 2.0, 3.0, 9.0]], np.float32), np.array([1.0]), 2.0).tolist()
@@ -43,25 +34,15 @@ def heat(maps: NDArray[np.float32], held_out: NDArray[np.float64], threshold: fl
     """
     low = float(np.median(held_out))
     span = max(2 * (threshold - low), 1e-6)
-    warm: NDArray[np.float32] = np.clip((maps - low) / span, 0, 1).astype(np.float32)
-    return warm
+    return np.asarray(np.clip((maps - low) / span, 0, 1), dtype=np.float32)
 
 
 def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Lay a heat map over a pale grey copy of its image.
-
-    Args:
-        image: RGB, uint8 (H, W, 3).
-        heat: Heat in [0, 1], float32 (h, w), covering the whole image at any resolution.
-
-    Returns:
-        RGB, uint8 (H, W, 3); grey where there is no heat.
+    """Lay heat in [0, 1], `(h, w)` at any resolution, over a grey copy of its RGB image `(H, W, 3)`.
 
     Example:
-        >>> image = np.full((4, 4, 3), 100, np.uint8)
-        >>> calm = overlay(image, np.zeros((2, 2), np.float32))
-        >>> bool((calm == calm[0, 0, 0]).all())
-        True
+        >>> overlay(np.full((4, 4, 3), 100, np.uint8), np.zeros((2, 2), np.float32))[0, 0]
+        array([130, 130, 130], dtype=uint8)
     """
     height, width = image.shape[:2]
     warm = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
@@ -69,26 +50,15 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
     colour = np.concatenate([np.interp(warm, stops, channel) for channel in HEAT.T], axis=-1)
     grey = 55 + 0.75 * cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
     opacity = _HEAT_OPACITY * np.sqrt(warm)
-    blended: NDArray[np.uint8] = np.rint((1 - opacity) * grey + opacity * colour).astype(np.uint8)
-    return blended
+    return np.asarray(np.rint((1 - opacity) * grey + opacity * colour), dtype=np.uint8)
 
 
 def outline(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Draw the outline of a mask on its image.
-
-    Args:
-        image: RGB, uint8 (H, W, 3).
-        mask: True on the defect, bool (h, w), covering the whole image at any resolution.
-
-    Returns:
-        A new RGB image, uint8 (H, W, 3).
+    """Draw the outline of a mask `(h, w)` at any resolution on a copy of its RGB image `(H, W, 3)`.
 
     Example:
-        >>> mask = np.zeros((8, 8), bool)
-        >>> mask[3:5, 3:5] = True
-        >>> drawn = outline(np.zeros((64, 64, 3), np.uint8), mask)
-        >>> bool(drawn.any()), bool(drawn[32, 32].any())
-        (True, False)
+        >>> bool(outline(np.zeros((64, 64, 3), np.uint8), np.eye(8, dtype=bool)).any())
+        True
     """
     height, width = image.shape[:2]
     # by area, so that a hair-thin defect survives the shrinking
@@ -101,13 +71,7 @@ def outline(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uin
 
 
 def pixels(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Turn an image of any kind into what a picture holds.
-
-    Args:
-        image: `(H, W)` or `(H, W, 1 or 3)`, uint8 or from 0 to 1.
-
-    Returns:
-        Grey uint8 `(H, W)` or RGB uint8 `(H, W, 3)`.
+    """Convert an image, uint8 or from 0 to 1, `(H, W)` or `(H, W, 1 or 3)`, to a grey or RGB uint8 image.
 
     Example:
         >>> pixels(np.full((4, 4, 1), 0.5)).shape, pixels(np.full((4, 4, 1), 0.5)).max()
@@ -119,7 +83,7 @@ def pixels(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Shrink an image to so many pixels on the longer side; a smaller one stays as it is.
+    """Shrink an image to `side` pixels on the longer side; a smaller one stays as it is.
 
     Example:
         >>> shrink(np.zeros((640, 1280, 3), np.uint8), 320).shape
@@ -131,35 +95,22 @@ def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def data_uri(image: NDArray[np.uint8]) -> str:
-    """Encode an image so that it can stand inside an HTML page.
-
-    Args:
-        image: RGB, uint8 (H, W, 3), or grey, uint8 (H, W).
-
-    Returns:
-        A data URI: JPEG, or PNG for images of at most 64 pixels per side.
+    """Encode an RGB or grey image for an HTML page: as JPEG, up to 64 pixels per side as PNG.
 
     Example:
         >>> data_uri(np.zeros((80, 80, 3), np.uint8))[:23]
         'data:image/jpeg;base64,'
     """
-    kind = "png" if max(image.shape[:2]) <= _SMALL else "jpeg"
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if kind == "jpeg" else []
-    _, encoded = cv2.imencode(f".{kind}", image if image.ndim == 2 else image[..., ::-1], options)
-    return f"data:image/{kind};base64," + b64encode(encoded.tobytes()).decode("ascii")
+    coding = "png" if max(image.shape[:2]) <= _SMALL else "jpeg"
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if coding == "jpeg" else []
+    _, encoded = cv2.imencode(f".{coding}", image if image.ndim == 2 else image[..., ::-1], options)
+    return f"data:image/{coding};base64," + b64encode(encoded.tobytes()).decode("ascii")
 
 
 def panel(path: str, heat: NDArray[np.float32] | None, mask: str, *, bits: int | None = 16) -> list[Picture]:
-    """Make the pictures of one test image; one that cannot be made says why.
+    """Make the pictures of one test image, at most 320 pixels a side; one that cannot be made says why.
 
-    Args:
-        path: The image file.
-        heat: Heat in [0, 1], float32 (h, w), or None for a detector without maps.
-        mask: The mask file, or empty when there is none.
-        bits: Bits that 16-bit pixels really use.
-
-    Returns:
-        The image, then the heatmap and the mask outline where there are any, each at most 320 pixels a side.
+    A heatmap is made of heat in [0, 1], `(h, w)`, an outline of a mask file.
 
     Example:
         >>> panel("no such file.png", None, "")[0].image is None

@@ -1,4 +1,7 @@
-"""PDF slides of detectors that reconstruct images, one task after the other."""
+"""PDF slides of detectors that reconstruct images, one task after the other.
+
+Tables of reconstructions are those of `knowngood.report.reconstruction`.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,15 @@ from knowngood.metrics.thresholds import Threshold
 from knowngood.report.deck import write_deck
 from knowngood.report.exhibits import Exhibit, Table
 from knowngood.report.reconstruction import (
+    Tables,
     is_sum,
-    likeness,
+    similarity,
     sums_exhibit,
     typical_exhibit,
     worst_exhibits,
 )
 from knowngood.report.training import training_exhibits
-from knowngood.report.words import MISSING, percent, score
+from knowngood.report.words import decimal, percent, score
 from knowngood.training.record import TrainingRecord
 from knowngood.training.records import Records
 
@@ -36,35 +40,24 @@ _QUESTION = (
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What the slides of one task show.
-
-    Args:
-        title: The question.
-        record: How the network was trained.
-        in_class: Reconstructions of held-out in-class samples, as
-            `knowngood.inspector.reconstructions.reconstructions` gives them.
-        out_of_class: Reconstructions of the others.
-        threshold: The threshold on the score, and how it was chosen.
-        names: What in-class and out-of-class samples are called.
-        facts: Names and values for the first slide: the data, the model, the main figures.
-    """
+    """The content of the slides of one task."""
 
     title: str
-    record: TrainingRecord
-    in_class: pd.DataFrame
+    record: TrainingRecord  # of the network
+    in_class: pd.DataFrame  # reconstructions of held-out samples
     out_of_class: pd.DataFrame
-    threshold: Threshold
-    names: tuple[str, str]
-    facts: Sequence[tuple[str, str]]
+    threshold: Threshold  # on the score
+    names: tuple[str, str]  # of the in-class and the out-of-class samples
+    facts: Sequence[tuple[str, str]]  # names and values: the data, the model, the main figures
+
+    @property
+    def tables(self) -> Tables:
+        """The reconstructions of both classes by name."""
+        return dict(zip(self.names, (self.in_class, self.out_of_class), strict=True))
 
 
 def write_slides(title: str, tasks: Sequence[Task], path: str | os.PathLike[str]) -> None:
-    """Write slides as PDF, 16 to 9; the same content makes the same file.
-
-    Args:
-        title: Of the first slide.
-        tasks: What they show.
-        path: The file to write or replace.
+    """Write slides of `tasks` as PDF, 16 to 9; the same content makes the same file.
 
     Raises:
         OutputError: The file cannot be written.
@@ -73,43 +66,6 @@ def write_slides(title: str, tasks: Sequence[Task], path: str | os.PathLike[str]
 
         write_slides("Autoencoders", [task], "slides.pdf")
     """
-    exhibits = [_overview(title, tasks), *(exhibit for task in tasks for exhibit in _exhibits(task))]
-    write_deck(title, path, exhibits)
-
-
-def facts_table(title: str, facts: Sequence[tuple[str, str]]) -> Table:
-    """Names and values, broken into lines that fit on a slide.
-
-    Args:
-        title: Of the table.
-        facts: Names and values.
-    """
-    return Table(title, (), [[textwrap.fill(name, 56), textwrap.fill(value, 40)] for name, value in facts])
-
-
-def _exhibits(task: Task) -> Iterator[Exhibit]:
-    """The exhibits of one task."""
-    names, tables = task.names, (task.in_class, task.out_of_class)
-    yield facts_table(task.title, task.facts)
-    yield from training_exhibits(Records(task.record))
-    yield from worst_exhibits(*tables, names)
-    line = task.threshold.value if is_sum(*tables) else None
-    words = threshold_words(task.threshold, *tables, names)
-    if line is None:
-        words.append("The score is not the sum of differences, so the threshold is not drawn here.")
-    yield sums_exhibit(separation(*tables, names), "\n".join(words), *tables, names, line)
-    finding, numbers = likeness(*tables, names)
-    numbers += [
-        confusable(*tables, names),
-        "Shown: the sample of each class with the median sum of differences.",
-    ]
-    typical = typical_exhibit(finding, "\n".join(filter(None, numbers)), tables, names)
-    if typical is not None:
-        yield typical
-
-
-def _overview(title: str, tasks: Sequence[Task]) -> Table:
-    """The question, and a table with the main figures of every task."""
     columns = [
         "task",
         "samples, held-out in-class\n/ out-of-class",
@@ -118,91 +74,85 @@ def _overview(title: str, tasks: Sequence[Task]) -> Table:
         "in-class above\nthe threshold",
         "image\nAUROC",
     ]
-    return Table(title, columns, list(map(_main_figures, tasks)), 5, _QUESTION)
+    overview = Table(title, columns, list(map(_main_figures, tasks)), 5, _QUESTION)
+    write_deck(title, path, [overview, *(exhibit for task in tasks for exhibit in _exhibits(task))])
+
+
+def facts_table(title: str, facts: Sequence[tuple[str, str]]) -> Table:
+    """Make a table of names and values, broken into lines that fit on a slide."""
+    return Table(title, (), [[textwrap.fill(name, 56), textwrap.fill(value, 40)] for name, value in facts])
+
+
+def _exhibits(task: Task) -> Iterator[Exhibit]:
+    """Give the exhibits of one task, one after the other."""
+    tables = task.tables
+    yield facts_table(task.title, task.facts)
+    yield from training_exhibits(Records(task.record))
+    yield from worst_exhibits(tables)
+    line = task.threshold.value if is_sum(tables) else None
+    sentences = threshold_words(task.threshold, tables)
+    if line is None:
+        sentences.append("The score is not the sum of differences, so the threshold is not drawn here.")
+    yield sums_exhibit(separation(tables), "\n".join(sentences), tables, line)
+    finding, numbers = similarity(tables)
+    numbers += [confusable(tables), "Shown: the sample of each class with the median sum of differences."]
+    typical = typical_exhibit(finding, "\n".join(filter(None, numbers)), tables)
+    if typical is not None:
+        yield typical
 
 
 def _main_figures(task: Task) -> list[str]:
-    """A task in the overview."""
-    tables = (task.in_class, task.out_of_class)
-    scores = np.concatenate([samples["score"] for samples in tables])
-    strange = np.arange(len(scores)) >= len(task.in_class)
-    good, bad = (int((samples["score"] > task.threshold.value).sum()) for samples in tables)
-    return [
-        textwrap.fill(task.title, 30),
-        f"{len(task.in_class):,} / {len(task.out_of_class):,}",
-        f"{above_all(task.in_class, task.out_of_class):,}",
-        f"{bad:,}",
-        f"{good:,}",
-        f"{auroc(strange, scores):.4f}" if all(map(len, tables)) else MISSING,
-    ]
+    """Make the row of a task in the overview."""
+    scores = [samples["score"].to_numpy() for samples in (task.in_class, task.out_of_class)]
+    good, bad = (int((values > task.threshold.value).sum()) for values in scores)
+    strange, both = np.repeat([False, True], list(map(len, scores))), all(map(len, scores))
+    sizes = f"{len(task.in_class):,} / {len(task.out_of_class):,}"
+    counts = [f"{number:,}" for number in (_above_all(task.in_class, task.out_of_class), bad, good)]
+    area = decimal(auroc(strange, np.concatenate(scores)) if both else None)
+    return [textwrap.fill(task.title, 30), sizes, *counts, area]
 
 
-def above_all(in_class: pd.DataFrame, out_of_class: pd.DataFrame) -> int:
-    """Count the out-of-class samples that score above every in-class sample.
-
-    Example:
-        >>> above_all(pd.DataFrame({"score": [1, 2]}), pd.DataFrame({"score": [2, 3]}))
-        1
-    """
-    if in_class.empty:
-        return len(out_of_class)
-    return int((out_of_class["score"] > in_class["score"].max()).sum())
+def _above_all(in_class: pd.DataFrame, out_of_class: pd.DataFrame) -> int:
+    """Count the out-of-class samples that score above every in-class sample."""
+    highest = max(in_class["score"], default=-np.inf)
+    return int((out_of_class["score"] > highest).sum())
 
 
-def separation(in_class: pd.DataFrame, out_of_class: pd.DataFrame, names: tuple[str, str]) -> str:
-    """Say in one sentence how well the scores separate the two classes.
+def separation(tables: Tables) -> str:
+    """Describe in one sentence how well the scores separate the two classes.
 
     Example:
         >>> low, high = pd.DataFrame({"score": [1.0, 2.0]}), pd.DataFrame({"score": [2.0, 3.0]})
-        >>> separation(low, high, ("good", "bent"))
+        >>> separation({"good": low, "bent": high})
         '1 of 2 bent samples score above every good sample'
     """
+    (known, in_class), (strange, out_of_class) = tables.items()
     if out_of_class.empty:
-        return f"There are no {names[1]} samples"
-    above = above_all(in_class, out_of_class)
-    return f"{above:,} of {len(out_of_class):,} {names[1]} samples score above every {names[0]} sample"
+        return f"There are no {strange} samples"
+    above = _above_all(in_class, out_of_class)
+    return f"{above:,} of {len(out_of_class):,} {strange} samples score above every {known} sample"
 
 
-def threshold_words(
-    threshold: Threshold, in_class: pd.DataFrame, out_of_class: pd.DataFrame, names: tuple[str, str]
-) -> list[str]:
-    """Say where the threshold is, how it was set, and what it does.
-
-    Args:
-        threshold: The threshold on the score.
-        in_class: From `knowngood.inspector.reconstructions.reconstructions`.
-        out_of_class: The others.
-        names: What they are called.
-
-    Returns:
-        Sentences.
+def threshold_words(threshold: Threshold, tables: Tables) -> list[str]:
+    """Describe a threshold on the score in sentences: its value, how it was set, and its decisions.
 
     Example:
+        >>> line = Threshold(3.0, "given by hand", None, 0, 0, None)
         >>> low, high = pd.DataFrame({"score": [1.0, 2.0]}), pd.DataFrame({"score": [4.0, 5.0]})
-        >>> line = Threshold(3.0, "false rejects at most 0.05", 0.05, 60, 0, 0.049)
-        >>> for sentence in threshold_words(line, low, high, ("good", "bent")):
-        ...     print(sentence)  # doctest: +NORMALIZE_WHITESPACE
-        The threshold is 3, by the rule “false rejects at most 0.05”.
-        It was set from 60 held-out good samples alone, without any bent sample: what defects look like is
-        not known in advance.
-        The requested false-reject rate is 5.0 %; with 95 % confidence it is at most 4.9 %.
-        2 of 2 bent samples score above the threshold.
-        0 of 2 good samples score above the threshold.
-        Any threshold from 2 to below 4 would separate the classes without error, but choosing it takes
-        out-of-class samples.
+        >>> threshold_words(line, {"good": low, "bent": high})[0]
+        'The threshold is 3, by the rule “given by hand”.'
     """
+    (known, in_class), (strange, out_of_class) = tables.items()
     said = [f"The threshold is {score(threshold.value)}, by the rule “{threshold.rule}”."]
     if threshold.requested is not None:
         said.append(
-            f"It was set from {threshold.held_out:,} held-out good samples alone, without any {names[1]} "
+            f"It was set from {threshold.held_out:,} held-out good samples alone, without any {strange} "
             "sample: what defects look like is not known in advance."
         )
         bound = threshold.upper_bound
-        said.append(
-            f"The requested false-reject rate is {percent(threshold.requested)}"
-            + ("." if bound is None else f"; with 95 % confidence it is at most {percent(bound)}.")
-        )
-    for table, name in ((out_of_class, names[1]), (in_class, names[0])):
+        at_most = "" if bound is None else f"; with 95 % confidence it is at most {percent(bound)}"
+        said.append(f"The requested false-reject rate is {percent(threshold.requested)}{at_most}.")
+    for name, table in ((strange, out_of_class), (known, in_class)):
         if len(table):
             above = int((table["score"] > threshold.value).sum())
             said.append(f"{above:,} of {len(table):,} {name} samples score above the threshold.")
@@ -212,43 +162,38 @@ def threshold_words(
             f"Any threshold from {score(highest)} to below {score(lowest)} would separate the classes "
             "without error, but choosing it takes out-of-class samples."
             if highest < lowest
-            else f"No threshold separates the classes without error: the highest {names[0]} score is "
-            f"{score(highest)}, the lowest {names[1]} score {score(lowest)}."
+            else f"No threshold separates the classes without error: the highest {known} score is "
+            f"{score(highest)}, the lowest {strange} score {score(lowest)}."
         )
-    if threshold.note:
-        said.append(threshold.note)
-    return said
+    return [*said, threshold.note] if threshold.note else said
 
 
-def confusable(in_class: pd.DataFrame, out_of_class: pd.DataFrame, names: tuple[str, str]) -> str:
-    """Say whether an out-of-class sample can be recognised by its reconstruction alone.
+def confusable(tables: Tables) -> str:
+    """Describe whether an out-of-class sample can be recognised by its reconstruction alone.
 
-    It cannot where the reconstruction is nearer to some in-class sample than to its own original, by the mean
-    absolute difference. Samples whose images were not kept do not count; an empty text without any.
+    It cannot if the reconstruction is nearer to some in-class sample than to its own original, by the mean
+    absolute difference. Samples without images do not count; the text is empty if a class has none.
 
     Example:
-        >>> image = lambda grey: np.full((1, 1, 1), grey)
-        >>> ones = pd.DataFrame({"original": [image(np.uint8(250))], "reconstruction": [image(1.0)]})
-        >>> nines = pd.DataFrame({"original": [image(np.uint8(0))], "reconstruction": [image(0.9)]})
-        >>> confusable(ones, nines, ("1", "9")).partition(":")[0]
-        '1 of 1 reconstructions of 9 samples are nearer to some 1 sample than to their original'
+        >>> black = np.zeros((1, 1, 1), np.uint8)
+        >>> table = pd.DataFrame({"original": [black], "reconstruction": [black / 255]})
+        >>> confusable({"1": table, "9": table})
+        'Every reconstruction of 9 samples is nearer to its own original than to any 1 sample.'
     """
-    known = in_class[in_class["original"].notna()]
-    strange = out_of_class[out_of_class["original"].notna()]
-    if known.empty or strange.empty:
+    known, strange = tables
+    in_class, out_of_class = (table[table["original"].notna()] for table in tables.values())
+    if in_class.empty or out_of_class.empty:
         return ""
-    originals = np.stack([image.reshape(-1) for image in known["original"]]).astype(np.float32) / 255
+    originals = np.stack([image.reshape(-1) for image in in_class["original"]]).astype(np.float32) / 255
     mistaken = 0
-    for row in strange.to_dict("records"):
+    for row in out_of_class.to_dict("records"):
         rebuilt = row["reconstruction"].reshape(-1)
         own = np.abs(rebuilt - row["original"].reshape(-1) / 255).mean()
         mistaken += bool((np.abs(originals - rebuilt).mean(axis=1) < own).any())
     if not mistaken:
-        return (
-            f"Every reconstruction of {names[1]} samples is nearer to its own original than to any "
-            f"{names[0]} sample."
-        )
+        nearer = "is nearer to its own original than to any"
+        return f"Every reconstruction of {strange} samples {nearer} {known} sample."
     return (
-        f"{mistaken:,} of {len(strange):,} reconstructions of {names[1]} samples are nearer to some "
-        f"{names[0]} sample than to their original: the reconstruction alone does not show what they were."
+        f"{mistaken:,} of {len(out_of_class):,} reconstructions of {strange} samples are nearer to some "
+        f"{known} sample than to their original: the reconstruction alone does not show what they were."
     )

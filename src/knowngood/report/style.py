@@ -1,6 +1,6 @@
-"""The look of all charts, and a chart as SVG.
+"""The style of all charts, and charts as SVG.
 
-Drawn on ``Figure`` objects, never through pyplot: no window system and no global list of figures is involved.
+Charts are drawn on ``Figure`` objects, never through pyplot, which needs a window system and keeps figures.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ DEFECT = "#2166ac"
 INK = "#333a45"
 FAINT = "#98a1ae"
 
+# Colours and dashes of curves in one chart: their numbers have no common divisor, so pairs repeat late.
 LINES = (DEFECT, GOOD, "#1b7f5c", "#c2185b", "#56b4e9", "#8c510a", INK)
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.2)), (0, (6, 2, 1.5, 2)))
-"""Colours and dashes of curves in one chart: their numbers have no common divisor, so pairs repeat late."""
 
-NAMED = 24
-"""Entries of a legend; the markers of more could not be told apart."""
+NAMED = 24  # entries of a legend at most: readers cannot distinguish more lines or markers
 
 _STYLE: dict[Any, Any] = {
     "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
@@ -48,22 +47,13 @@ _STYLE: dict[Any, Any] = {
 
 
 class Layout(ConstrainedLayoutEngine):
-    """The layout `constrained`, the same for the same chart.
+    """The layout `constrained`, rounded so that the same chart always gives the same file.
 
-    Its solver adds numbers in the order of their addresses in memory, so that the last bits of a place differ
-    from one drawing to the next, and with them, now and then, a digit in the file.
-
-    Example:
-        >>> figure = Figure(layout=Layout())
-        >>> axes = figure.subplots()
-        >>> figure.draw_without_rendering()
-        >>> left = float(axes.get_position().x0)
-        >>> left == round(left, 6)
-        True
+    The solver adds numbers in the order of their addresses in memory: the last bits of positions are random.
     """
 
     def execute(self, fig: Figure) -> None:
-        """Place the axes of a figure, in steps of a millionth of its size."""
+        """Place the axes of `fig`, in steps of a millionth of its size."""
         super().execute(fig)
         for axes in fig.axes:
             if axes.get_in_layout():
@@ -73,11 +63,7 @@ class Layout(ConstrainedLayoutEngine):
 
 @contextmanager
 def style(size: float = 9.5) -> Iterator[None]:
-    """Draw and save in the report's own style, whatever the user's matplotlibrc says.
-
-    Args:
-        size: Of the type, in points.
-    """
+    """Draw and save in the report's own style, with type of `size` points, whatever matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE | {"font.size": size})
@@ -85,15 +71,9 @@ def style(size: float = 9.5) -> Iterator[None]:
 
 
 def svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str = "") -> str:
-    """Draw a chart as an `<svg>` element that can stand in an HTML page.
+    """Draw a chart, its size in inches, as an `<svg>` element; the same chart gives the same text.
 
-    Args:
-        draw: Draws into a figure whose layout is `constrained`.
-        size: Width and height in inches.
-        name: Differs from that of other charts on the page, so that no two elements have the same id.
-
-    Returns:
-        The element; the same chart and name give the same text.
+    No two elements of a page have the same id if no two charts have the same name.
 
     Example:
         >>> drawn = svg(lambda figure: figure.subplots().set_title("a < b"), (4, 3))
@@ -117,7 +97,7 @@ def svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str = "
 
 
 def short(name: str, letters: int = 24) -> str:
-    """Cut a name to so many letters; matplotlib hides one that begins with an underscore.
+    """Cut a name, and strip underscores from its beginning: matplotlib hides labels that begin with one.
 
     Example:
         >>> short("a_defect_with_a_very_long_name", 12)

@@ -1,10 +1,9 @@
-"""How a network or a classifier was trained: data, layers, losses, and what it made of held-out images."""
+"""The training of a network or a classifier: data, layers, losses, and results on held-out images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import starmap
 from pathlib import PurePath
 
 import numpy as np
@@ -17,32 +16,32 @@ from knowngood.report.style import short
 from knowngood.report.words import MISSING, count, percent, score
 from knowngood.training.classes_record import Classes
 from knowngood.training.classifier_record import ClassifierRecord
-from knowngood.training.record import Epoch, Layer, TrainingRecord
+from knowngood.training.record import Layer, TrainingRecord
 from knowngood.training.records import Records
 
-_MOST_EPOCHS = 20
-"""Epochs of which reconstructions are shown."""
-
-_ROWS = 8
-"""Classes of which samples are shown augmented; more would be too small to judge."""
+_MOST_EPOCHS = 20  # whose reconstructions are shown
+_ROWS = 8  # classes of which augmented samples are shown; those of more would be too small
 
 
 def training_exhibits(records: Records) -> list[Exhibit]:
-    """Show how the network of a detector, or a classifier, was trained; nothing where nothing was.
-
-    Args:
-        records: Of any inspector.
-    """
-    if records.classifier is not None:
-        return list(_of_classifier(records.classifier, records.training))
-    found: list[Exhibit] = []
-    if (record := records.training) is not None:
-        found += [layers_exhibit(record.layers), losses_exhibit(record, "held-out good images")]
-        if record.originals is not None:
-            found.append(epochs_exhibit(record.originals, record.rebuilt))
+    """Show how the network of a detector, or a classifier, was trained, if it was."""
+    classifier, training = records.classifier, records.training
+    exhibits: list[Exhibit] = []
+    if classifier is not None:
+        sentences = classifier_words(classifier, training)
+        exhibits.append(Text("Training data and automatic choices", sentences))
+        if classifier.sheet is not None:
+            exhibits.append(_augmented(classifier.sheet, classifier.rows))
+        if training is not None:
+            exhibits += [_epoch_table(training), losses_exhibit(training, "held-out images")]
+            exhibits += _class_accuracies(training, classifier)
+    elif training is not None:
+        exhibits += [layers_exhibit(training.layers), losses_exhibit(training, "held-out good images")]
+        if training.originals is not None:
+            exhibits.append(epochs_exhibit(training.originals, training.rebuilt))
     if records.classes is not None and records.classes.odd:
-        found.append(highest_scoring_exhibit(records.classes))
-    return found
+        exhibits.append(highest_scoring_exhibit(records.classes))
+    return exhibits
 
 
 def layers_exhibit(layers: Sequence[Layer]) -> Table:
@@ -58,49 +57,40 @@ def layers_exhibit(layers: Sequence[Layer]) -> Table:
         [layer.name, layer.type, " × ".join(map(str, layer.output)), f"{layer.parameters:,}"]
         for layer in layers
     ]
-    title = f"The network has {total} trainable parameters"
-    return Table(title, ["layer", "type", "output", "parameters"], [*rows, ["total", "", "", total]], 1)
+    rows.append(["total", "", "", total])
+    columns = ["layer", "type", "output", "parameters"]
+    return Table(f"The network has {total} trainable parameters", columns, rows, 1)
 
 
 def losses_exhibit(record: TrainingRecord, held_out: str) -> Chart:
-    """Show the training loss and the validation loss, which is left out where it is NaN throughout.
-
-    Args:
-        record: With epochs.
-        held_out: What the validation images are.
+    """Show the training loss and, unless it is NaN throughout, the validation loss on held-out images.
 
     Example:
+        >>> from knowngood.training.record import Epoch
         >>> record = TrainingRecord([], [Epoch(1, 0.5, 0.6), Epoch(2, 0.4, 0.7)], 1, 0.001, [0])
-        >>> chart = losses_exhibit(record, "held-out good images")
-        >>> print(chart.title + ". " + chart.note)  # doctest: +NORMALIZE_WHITESPACE
-        Training loss 0.5, validation loss 0.6. 2 epochs, initial learning rate 0.001. The weights of epoch 1
-        were kept: the lowest loss on held-out good images.
+        >>> losses_exhibit(record, "held-out good images").title
+        'Training loss 0.5, validation loss 0.6'
     """
     losses = record.losses.set_index("epoch")
     kept = losses.loc[record.best]
-    validated = bool(losses["validation"].notna().any())
     title = f"Training loss {kept['train']:.3g}"
     if np.isfinite(kept["validation"]):
         title += f", validation loss {kept['validation']:.3g}"
-    note = f"{count(len(losses), 'epoch')}, initial learning rate {record.learning_rate:.2g}. "
-    note += f"The weights of epoch {record.best} were kept"
+    epochs = f"{count(len(losses), 'epoch')}, initial learning rate {record.learning_rate:.2g}"
+    note = f"{epochs}. The weights of epoch {record.best} were kept"
     if kept["validation"] == losses["validation"].min():
         note += f": the lowest loss on {held_out}"
     series = {"training": losses["train"].to_numpy(np.float64)}
-    if validated:
+    if losses["validation"].notna().any():
         series[f"validation ({held_out})"] = losses["validation"].to_numpy(np.float64)
     draw = partial(draw_epochs, epochs=list(losses.index), series=series, label="loss", kept=record.best)
     return Chart(title, draw, f"{note}.")
 
 
 def epochs_exhibit(originals: NDArray[np.uint8], rebuilt: dict[int, NDArray[np.uint8]]) -> Pictures:
-    """Show how the reconstructions of held-out images improved.
+    """Show the reconstructions of held-out images `(n, h, w, c)` by epoch.
 
-    Up to twenty epochs are all shown; of more, as many are chosen evenly, with the first and the last.
-
-    Args:
-        originals: Uint8 `(n, h, w, c)`.
-        rebuilt: Their reconstructions by epoch.
+    Up to twenty epochs are all shown; of more, twenty are chosen evenly, with the first and the last.
     """
     epochs = sorted(rebuilt)
     places = np.linspace(0, len(epochs) - 1, min(_MOST_EPOCHS, len(epochs))).round().astype(int)
@@ -117,11 +107,7 @@ def epochs_exhibit(originals: NDArray[np.uint8], rebuilt: dict[int, NDArray[np.u
 
 
 def highest_scoring_exhibit(classes: Classes) -> Pictures:
-    """Show the good training images with the highest scores.
-
-    Args:
-        classes: What a network that classifies good images learned.
-    """
+    """Show the good training images with the highest scores."""
     labelled = any(odd.label for odd in classes.odd)
     row = []
     for odd, image in zip(classes.odd, classes.pictures, strict=True):
@@ -136,23 +122,16 @@ def highest_scoring_exhibit(classes: Classes) -> Pictures:
 
 
 def classifier_words(record: ClassifierRecord, training: TrainingRecord | None = None) -> list[str]:
-    """Say what a classifier was trained on, how accurate it is on that, and what was chosen automatically.
-
-    Args:
-        record: Its data and held-out predictions.
-        training: How its network was trained; None where none was.
+    """Describe the training data of a classifier, its accuracy on them, its network and automatic choices.
 
     Example:
         >>> logits, truth, names = np.eye(2, dtype=np.float32), np.array([0, 1]), ["good", "cut"]
         >>> record = ClassifierRecord(names, [3, 2], logits, truth, 1.0, 0.25, 1.0, ["balance: none"])
-        >>> for sentence in classifier_words(record):
-        ...     print(sentence)
-        5 training images, held-out ones included: 3 good, 2 cut.
-        Accuracy 100.0 % on the training images (cross-entropy 0.25), 100.0 % on 2 held-out images.
-        Balance: none.
+        >>> classifier_words(record)[0]
+        '5 training images, held-out ones included: 3 good, 2 cut.'
     """
-    kinds = ", ".join(starmap("{} {}".format, zip(record.counts, record.names, strict=True)))
-    said = [f"{sum(record.counts)} training images, held-out ones included: {kinds}."]
+    classes = ", ".join(map("{} {}".format, record.counts, record.names))
+    said = [f"{sum(record.counts)} training images, held-out ones included: {classes}."]
     if len(record.truth):
         right = float((record.logits.argmax(axis=1) == record.truth).mean())
         said.append(
@@ -160,28 +139,15 @@ def classifier_words(record: ClassifierRecord, training: TrainingRecord | None =
             f"{record.train_loss:.3g}), {percent(right)} on {count(len(record.truth), 'held-out image')}."
         )
     if training is not None:
+        layers = count(len(training.layers), "layer")
         parameters = sum(layer.parameters for layer in training.layers)
-        said.append(
-            f"The network has {count(len(training.layers), 'layer')} with {parameters:,} trained parameters."
-        )
+        said.append(f"The network has {layers} with {parameters:,} trained parameters.")
     said += [note[:1].upper() + note[1:] + "." * (not note.endswith(".")) for note in record.notes]
     return said
 
 
-def _of_classifier(record: ClassifierRecord, training: TrainingRecord | None) -> Iterator[Exhibit]:
-    """Data and choices, augmented samples, and how a network improved, if one was trained."""
-    yield Text("Training data and automatic choices", classifier_words(record, training))
-    if record.sheet is not None:
-        yield _augmented(record.sheet, record.rows)
-    if training is not None:
-        yield _epoch_table(training.epochs, training.best)
-        yield losses_exhibit(training, "held-out images")
-        if any(epoch.accuracies for epoch in training.epochs):
-            yield _class_accuracies(training.epochs, training.best, record)
-
-
 def _augmented(sheet: NDArray[np.uint8], names: Sequence[str]) -> Pictures:
-    """Samples as they are and augmented."""
+    """Show samples as they are and augmented."""
     rows = []
     for line, images in enumerate(sheet[:_ROWS]):
         captions = ["original", *(["augmented"] * (len(images) - 1))] if line == 0 else [""] * len(images)
@@ -195,20 +161,15 @@ def _augmented(sheet: NDArray[np.uint8], names: Sequence[str]) -> Pictures:
     return Pictures("Augmented training images", rows, names[:_ROWS], note)
 
 
-def _epoch_table(epochs: Sequence[Epoch], best: int) -> Table:
-    """Losses, error rate and time of each epoch."""
-    rows = []
+def _epoch_table(training: TrainingRecord) -> Table:
+    """Show the losses, error rate and time of each epoch."""
+    epochs, best, rows = training.epochs, training.best, []
     for epoch in epochs:
+        name = f"{epoch.epoch} (kept)" if epoch.epoch == best else str(epoch.epoch)
+        error = MISSING if epoch.error is None else f"{epoch.error:.3f}"
         seconds = None if epoch.seconds is None else round(epoch.seconds)
-        rows.append(
-            [
-                f"{epoch.epoch} (kept)" if epoch.epoch == best else str(epoch.epoch),
-                f"{epoch.train:.4f}",
-                f"{epoch.validation:.4f}",
-                MISSING if epoch.error is None else f"{epoch.error:.3f}",
-                MISSING if seconds is None else f"{seconds // 60}:{seconds % 60:02}",
-            ]
-        )
+        time = MISSING if seconds is None else f"{seconds // 60}:{seconds % 60:02}"
+        rows.append([name, f"{epoch.train:.4f}", f"{epoch.validation:.4f}", error, time])
     total = sum(epoch.seconds or 0 for epoch in epochs)
     title = f"{count(len(epochs), 'epoch')} in {total // 60:.0f} min {total % 60:.0f} s"
     kept = next(epoch.error for epoch in epochs if epoch.epoch == best)
@@ -219,16 +180,13 @@ def _epoch_table(epochs: Sequence[Epoch], best: int) -> Table:
     return Table(title, columns, rows, 4, note)
 
 
-def _class_accuracies(epochs: Sequence[Epoch], best: int, record: ClassifierRecord) -> Chart:
-    """The accuracy on held-out images of each class, by epoch."""
-    classes = len(record.names)
-    shares = np.array(
-        [
-            [np.nan if share is None else share for share in epoch.accuracies or [None] * classes]
-            for epoch in epochs
-        ],
-        dtype=np.float64,
-    )
+def _class_accuracies(training: TrainingRecord, record: ClassifierRecord) -> Iterator[Chart]:
+    """Show the accuracy on held-out images of each class, by epoch, if it is known."""
+    epochs, best, classes = training.epochs, training.best, len(record.names)
+    if not any(epoch.accuracies for epoch in epochs):
+        return
+    # Where an accuracy is unknown, NumPy makes NaN of None.
+    shares = np.array([epoch.accuracies or [None] * classes for epoch in epochs], dtype=np.float64)
     numbers = [epoch.epoch for epoch in epochs]
     kept = shares[numbers.index(best)]
     title = "Accuracy of each class by epoch"
@@ -246,4 +204,4 @@ def _class_accuracies(epochs: Sequence[Epoch], best: int, record: ClassifierReco
     )
     series = dict(zip(record.names, shares.T, strict=True))
     draw = partial(draw_epochs, epochs=numbers, series=series, label="accuracy, %", kept=best, share=True)
-    return Chart(title, draw, note)
+    yield Chart(title, draw, note)

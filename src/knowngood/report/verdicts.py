@@ -1,4 +1,4 @@
-"""Verdicts as files: a table of scores, and a heatmap of each image. Nothing here imports pandas."""
+"""Verdicts as files: a table of scores, and a heatmap of each image, without pandas."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ COLUMNS = ("path", "score", "p_value", "decision")
 
 
 def check_suffix(path: Path) -> None:
-    """Make sure that a table's file name says how to write it.
+    """Check before a long work that the suffix of a table is one of `SUFFIXES`.
 
     Raises:
-        OutputError: It does not.
+        OutputError: It is another.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(f"{str(path)!r} must end in .csv, .parquet or .jsonl")
@@ -37,18 +37,14 @@ def check_suffix(path: Path) -> None:
 
 
 def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:
-    """Write a table of verdicts, as CSV, Parquet or JSON lines after the file's suffix.
-
-    Args:
-        rows: From `Verdict.row`.
-        path: The file to write or replace.
+    """Write rows of `Verdict.row` as CSV, Parquet or JSON lines, according to the suffix.
 
     Raises:
         OutputError: The suffix is not known, or the file cannot be written.
     """
     path = Path(path)
     check_suffix(path)
-    names = list(rows[0]) if rows else COLUMNS  # a classifier says more
+    names = list(rows[0]) if rows else COLUMNS  # a classifier has more columns
     with replacing(path) as unfinished:
         if path.suffix.lower() == ".parquet":
             import pyarrow
@@ -67,15 +63,10 @@ def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str])
 
 
 class HeatmapWriter:
-    """Writes a heatmap over each judged image, under the image's own name.
+    """Writes a heatmap over each inspected image, under the image's own name.
 
-    The colour scale is the inspector's (`knowngood.report.pictures.heat`): the same as in its report, and for
-    all images, whenever they are judged.
-
-    Args:
-        folder: Where to; it is made if need be. Images from several folders keep them as sub-folders.
-        inspector: Whose threshold and good scores set the scale.
-        images: All images that will be written.
+    The colour scale is the inspector's (`knowngood.report.pictures.heat`), as in its report. Images from
+    several folders keep them as sub-folders.
 
     Raises:
         RecipeError: The inspector's detector gives no maps (raised with the first verdict).
@@ -93,14 +84,13 @@ class HeatmapWriter:
         source = Path(str(verdict.source)).absolute()
         target = self.folder / source.relative_to(self.root)
         target = target if target.suffix == ".png" else target.with_name(f"{target.name}.png")
-        image = read_image(source, bits=self.manifest.bits)
         warm = heat(verdict.patch_map, *self.manifest.heat_scale)
-        picture = overlay(image, warm)
+        picture = overlay(read_image(source, bits=self.manifest.bits), warm)
         make_folder(target.parent)
         with replacing(target) as unfinished:
             unfinished.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
 
 
 def _as_text(value: Any) -> Any:
-    """Spell out bytes of a file name that are no text; numbers stay as they are."""
+    """Spell out bytes of a file name that are not text; numbers stay as they are."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

@@ -9,18 +9,11 @@ from knowngood.metrics.thresholds import OWN_ODDS
 
 MISSING = "–"
 
-_LABELLED = " defective "
-"""Part of the rule of a threshold that was chosen on labelled images: how many of each there were."""
+_LABELLED = " defective "  # in the rule of a threshold that was chosen on labelled images
 
 
 def percent(share: float | None) -> str:
-    """Write a share as a percentage.
-
-    Args:
-        share: A share in [0, 1], or None when it is not known.
-
-    Returns:
-        The percentage with one decimal, or with its first digit when one decimal would show zero.
+    """Write a share in percent, with one decimal or, where that would be zero, with its first digit.
 
     Example:
         >>> percent(0.05), percent(0.0002), percent(None)
@@ -31,30 +24,18 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.1f} %" if share == 0 or share >= 0.0005 else f"{100 * share:.1g} %"
 
 
-def decimal(value: float | None) -> str:
-    """Write a quality measure such as an AUROC.
-
-    Args:
-        value: A value in [0, 1], or None when it is not known.
-
-    Returns:
-        The value with four decimals.
+def decimal(value: float | None, digits: int = 4) -> str:
+    """Write a metric in [0, 1], such as an AUROC, with some decimals.
 
     Example:
         >>> decimal(0.98765), decimal(None)
         ('0.9877', '–')
     """
-    return MISSING if value is None else f"{value:.4f}"
+    return MISSING if value is None else f"{value:.{digits}f}"
 
 
 def score(value: float | None) -> str:
-    """Write a number of any size, such as an image score.
-
-    Args:
-        value: A raw, unbounded value, or None when it is not known.
-
-    Returns:
-        Four significant digits, or the whole number where that is longer.
+    """Write a number of any size, such as an image score, with four digits or as a longer whole number.
 
     Example:
         >>> score(3.21456), score(123456.7)
@@ -66,14 +47,7 @@ def score(value: float | None) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Write a number with its noun.
-
-    Args:
-        number: How many, 0 or more.
-        noun: What is counted, in the singular; its plural ends in s.
-
-    Returns:
-        The number and the noun in singular or plural.
+    """Write a number with its noun, given in the singular.
 
     Example:
         >>> count(1, "defect"), count(40, "defect")
@@ -83,14 +57,7 @@ def count(number: int, noun: str) -> str:
 
 
 def interval(metrics: Mapping[str, Any], rate: str) -> str:
-    """Write the 95 % interval of a rate.
-
-    Args:
-        metrics: The metrics of an evaluation.
-        rate: ``"false_reject_rate"`` or ``"escape_rate"``.
-
-    Returns:
-        The interval in percent.
+    """Write the 95 % interval of a rate, ``"false_reject_rate"`` or ``"escape_rate"``, in percent.
 
     Example:
         >>> interval({"escape_rate_low": 0.0006, "escape_rate_high": 0.1316}, "escape_rate")
@@ -101,97 +68,63 @@ def interval(metrics: Mapping[str, Any], rate: str) -> str:
 
 
 def verdict(metrics: Mapping[str, Any]) -> str:
-    """Say how many good parts were rejected, and how many defects escaped.
-
-    Args:
-        metrics: The metrics of an evaluation.
-
-    Returns:
-        One or a few sentences.
+    """Describe in one or a few sentences how many good parts were rejected, and how many defects escaped.
 
     Example:
-        >>> print(verdict({
-        ...     "confusion": {"true_accept": 57, "false_reject": 3, "escape": 0, "true_reject": 0},
-        ...     "counts": {"good": 60, "defect": 0, "unreadable": 1},
-        ...     "false_reject_rate": 0.05,
-        ...     "false_reject_rate_low": 0.0104,
-        ...     "false_reject_rate_high": 0.1392,
-        ... }))  # doctest: +NORMALIZE_WHITESPACE
-        Of 60 good parts 3 were rejected (5.0 %, 95 % interval 1.0–13.9 %). There were no defects to judge.
-        1 image could not be read and was not judged.
+        >>> metrics = {"counts": {"good": 0, "defect": 40, "unreadable": 0}, "escape_rate": 0.0}
+        >>> metrics |= {"escape_rate_low": 0.0, "escape_rate_high": 0.0881}
+        >>> verdict(metrics | {"confusion": {"false_reject": 0, "escape": 0}})
+        'There were no good parts to inspect. Of 40 defects none escaped (0.0 %, 95 % interval 0.0–8.8 %).'
     """
-    good, defect, unreadable = (metrics["counts"][kind] for kind in ("good", "defect", "unreadable"))
+    good, defect, unreadable = (metrics["counts"][label] for label in ("good", "defect", "unreadable"))
     rejected, escaped = (metrics["confusion"][error] for error in ("false_reject", "escape"))
-    sentences = []
+    sentences = ["There were no good parts to inspect.", "There were no defects to inspect."]
     if good:
-        extent = _extent(metrics, "false_reject_rate")
-        sentences.append(
-            f"Of {count(good, 'good part')} {rejected or 'none'} {_were(rejected)} rejected {extent}."
-        )
-    else:
-        sentences.append("There were no good parts to judge.")
+        rejects = f"{rejected or 'none'} {_were(rejected)} rejected"
+        sentences[0] = f"Of {count(good, 'good part')} {rejects} {_extent(metrics, 'false_reject_rate')}."
     if defect:
         extent = _extent(metrics, "escape_rate")
-        sentences.append(f"Of {count(defect, 'defect')} {escaped or 'none'} escaped {extent}.")
-    else:
-        sentences.append("There were no defects to judge.")
-    sentences += _types_named(metrics)
+        sentences[1] = f"Of {count(defect, 'defect')} {escaped or 'none'} escaped {extent}."
+    sentences += _correct_types(metrics)
     if unreadable:
-        sentences.append(
-            f"{count(unreadable, 'image')} could not be read and {_were(unreadable)} not judged."
-        )
+        were = _were(unreadable)
+        sentences.append(f"{count(unreadable, 'image')} could not be read and {were} not inspected.")
     return " ".join(sentences)
 
 
 def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
-    """Say how the threshold was set, which false-reject rate it guarantees, and whether the test agrees.
-
-    Args:
-        metrics: The metrics of an evaluation.
-        threshold: ``value``, ``rule``, ``held_out``, ``upper_bound`` and ``note`` of the threshold in use.
-
-    Returns:
-        One or a few sentences.
+    """Describe in one or a few sentences how the threshold was set, and whether its bound held.
 
     Example:
-        >>> threshold = {"value": 3.21, "rule": "false rejects at most 0.05", "held_out": 213}
-        >>> threshold |= {"upper_bound": 0.0731, "note": ""}
-        >>> print(basis({"false_reject_rate_low": 0.01}, threshold))  # doctest: +NORMALIZE_WHITESPACE
-        The threshold 3.21 was set from 213 held-out good images by the rule “false rejects at most 0.05”;
-        with 95 % confidence it rejects at most 7.3 % of good parts.
+        >>> threshold = {"value": 2, "rule": "given by hand", "held_out": 0, "upper_bound": None, "note": ""}
+        >>> basis({"false_reject_rate_low": None}, threshold)
+        'The threshold 2 was set by the rule “given by hand”.'
     """
-    value, bound, low = score(threshold["value"]), threshold["upper_bound"], metrics["false_reject_rate_low"]
-    own = threshold["rule"] == OWN_ODDS
+    rule, bound, low = threshold["rule"], threshold["upper_bound"], metrics["false_reject_rate_low"]
+    images = count(threshold["held_out"], "held-out good image")
+    at_most = f"with 95 % confidence it rejects at most {percent(bound)} of good parts"
     # A rule for labelled images names them and their number itself.
-    labelled = _LABELLED in threshold["rule"]
-    from_good = bool(threshold["held_out"]) and not labelled
-    source = f" from {count(threshold['held_out'], 'held-out good image')}" if from_good else ""
-    promise = (
-        "" if bound is None else f"; with 95 % confidence it rejects at most {percent(bound)} of good parts"
-    )
-    if promise and labelled:
-        promise += ", or somewhat more, because it was chosen on the same images"
-    if own:
-        images = count(threshold["held_out"], "held-out good image")
-        sentences = [
-            f"A part is rejected where, according to the classifier, {OWN_ODDS}; from {images}, with 95 % "
-            f"confidence it rejects at most {percent(bound)} of good parts."
-        ]
+    labelled = _LABELLED in rule
+    if rule == OWN_ODDS:
+        said = f"A part is rejected where, according to the classifier, {rule}; from {images}, {at_most}."
     else:
-        sentences = [f"The threshold {value} was set{source} by the rule “{threshold['rule']}”{promise}."]
-    if threshold["note"]:
-        sentences.append(threshold["note"])
+        source = f" from {images}" if threshold["held_out"] and not labelled else ""
+        promise = f"; {at_most}" if bound is not None else ""
+        if promise and labelled:
+            promise += ", or somewhat more, because it was chosen on the same images"
+        said = f"The threshold {score(threshold['value'])} was set{source} by the rule “{rule}”{promise}."
+    sentences = [said, threshold["note"]]
     if bound is not None and low is not None and low > bound:
         besides = ", or the threshold overfits the images it was chosen on" if labelled else ""
         sentences.append(
             "The false-reject rate on the test images is above this bound: the test parts or their lighting "
             f"probably differ from the training images{besides}."
         )
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
 
 
-def _types_named(metrics: Mapping[str, Any]) -> list[str]:
-    """Say how many rejected defects were assigned the correct type; nothing where there is only one."""
+def _correct_types(metrics: Mapping[str, Any]) -> list[str]:
+    """Write how many rejected defects were assigned the correct type, if there are several types."""
     confusion = metrics.get("classifier", {}).get("confusion")
     if confusion is None or len(confusion["classes"]) <= 2:
         return []

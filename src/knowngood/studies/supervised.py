@@ -21,7 +21,7 @@ from knowngood.inspector.comparison import experiment_figures, read_grid
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
-from knowngood.report.supervised_slides import write_supervised_slides
+from knowngood.report.supervised_slides import SupervisedSlides, write_supervised_slides
 from knowngood.studies.study import Job, Method, Result, Study
 from knowngood.studies.supervised_measures import (
     figure_rows,
@@ -183,9 +183,8 @@ class ClassifierStudy(Study):
         counts = {split: counted(samples[samples["split"] == split]) for split in ("train", "test")}
         if first.validation is not None:
             counts["validation"] = counted(first.validation)
-        write_supervised_slides(
-            self.title,
-            out / "slides.pdf",
+        slides = SupervisedSlides(
+            title=self.title,
             facts=[(name, text.format(**counts, runs=runs)) for name, text in self.facts],
             classes=class_pictures(first.table[first.table["split"] == "train"]),
             expectations=expected(first.table),
@@ -195,6 +194,7 @@ class ClassifierStudy(Study):
             notes=["Pictures and curves show the first run. Figures in the table are means over all runs."],
             experiments=tables.get(EXPERIMENTS),
         )
+        write_supervised_slides(slides, out / "slides.pdf")
 
 
 def given_split(table: pd.DataFrame) -> pd.DataFrame:
