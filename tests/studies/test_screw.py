@@ -6,7 +6,7 @@ from knowngood.data.samples import fingerprint
 from knowngood.errors import DataError
 from knowngood.studies.registry import run_study
 from knowngood.studies.screw import QUICK, STUDY
-from knowngood.studies.supervised_measures import HELD_OUT
+from knowngood.studies.supervised import HELD_OUT
 
 from .test_supervised import check_again, check_inspectors, check_tables, pages
 
