@@ -49,7 +49,7 @@ def test_fit_evaluate_and_score_are_one_story(run, widget, tmp_path):
     status, out, _ = run("fit", widget, "--out", path, *SMALL)
     assert status == 0
     assert "from 24 good images" in out
-    assert "held-out good images lie above it" in out
+    assert "held-out good images are above it" in out
 
     status, out, _ = run("evaluate", path, widget, "--out", tmp_path / "report")
     assert status == 0

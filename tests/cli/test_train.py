@@ -61,7 +61,7 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
     assert "imbalance: class_weights" in notes[0]
     assert "regularisation: C = " in notes[1]
     assert " ".join(notes[2].split()) == "threshold 0, a defect is likelier than a good part"
-    assert "of 12 held-out good images lie above it" in notes[3]
+    assert "of 12 held-out good images are above it" in notes[3]
     # The same as the library gives.
     assert knowngood.Inspector.load(path).manifest.graph_hash == (
         knowngood.Inspector.load(trained).manifest.graph_hash
@@ -82,7 +82,7 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
     status, _, err = run("score", path, *evaluated["path"], "--out", tmp_path / "scores.csv")
     assert status == 0
     rejected = (evaluated["decision"] == "reject").sum()
-    assert f"Judged 12 images, rejected {rejected}" in err
+    assert f"Inspected 12 images, rejected {rejected}" in err
     said = [*("path", "score", "p_value", "decision", "predicted_class"), *KINDS]
     scored = pd.read_csv(tmp_path / "scores.csv")
     assert list(scored.columns) == said

@@ -10,7 +10,7 @@ from knowngood.types import Progress
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Show a bar for each stage of a long work, with its rate and the time left."""
+    """Show a bar per stage of a long work, with its rate and the time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
