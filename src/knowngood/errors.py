@@ -12,9 +12,9 @@
     ├── MissingExtra           an optional library that is not installed
     └── OutputError            a result that could not be written
 
-A message says in one or two lines which file or parameter, what is wrong with it, and what to do.
-Errors also carry what they name, such as the path or the setting, for programs that react to them.
-The command line prints the message alone; a traceback means a defect in knowngood.
+A message says in one or two lines which file or parameter, what is wrong with it, and what to do. Errors also
+have what they name as attributes, such as the path or the setting, for programs that react to them. The
+command line prints the message alone; a traceback is a defect in knowngood.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ class KnowngoodError(Exception):
 class DataError(KnowngoodError):
     """A folder, a table or a mask that cannot be used.
 
-    Args:
-        message: What is wrong and what to do.
-        path: The folder or file that is meant; None where there is none, or several.
+    The `path` is None where the error is not about one file.
     """
 
     def __init__(self, message: str, *, path: str | os.PathLike[str] | None = None) -> None:
@@ -42,9 +40,7 @@ class DataError(KnowngoodError):
 class UnreadableImage(DataError):
     """One image file that cannot be read.
 
-    Args:
-        path: The file as the user named it.
-        reason: What is wrong with it, in a few words.
+    The `path` is as the user named it; the `reason` is a few words.
     """
 
     path: str
@@ -57,10 +53,7 @@ class UnreadableImage(DataError):
 class RecipeError(KnowngoodError):
     """A setting that is unknown or out of range.
 
-    Args:
-        message: What is wrong and what to do.
-        setting: The setting's name; None where no single one is meant.
-        value: What was given for it.
+    The name `setting` and its `value` are None where the error is not about one setting.
     """
 
     def __init__(self, message: str, *, setting: str | None = None, value: object = None) -> None:

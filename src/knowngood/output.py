@@ -12,27 +12,19 @@ from knowngood.errors import OutputError
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary file to write to; when the block ends well it takes the place of `path`.
+    """Yield a temporary file beside `path`, with its suffix, that replaces it when the block succeeds.
 
-    Whatever goes wrong in between, a full disk or Ctrl-C, a file that was there before stays as it was and
-    nothing half-written is left.
-
-    Args:
-        path: The file to write or replace.
-
-    Yields:
-        A path in the same folder, with the same suffix.
+    After any failure in the block, such as a full disk or Ctrl-C, the previous file is unchanged and nothing
+    half-written is left.
 
     Raises:
         OutputError: The file cannot be written.
 
     Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with replacing(f"{folder}/scores.csv") as unfinished:
-        ...         _ = unfinished.write_text("score")
-        ...     Path(f"{folder}/scores.csv").read_text()
-        'score'
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder, replacing(f"{folder}/scores.csv") as unfinished:
+        ...     unfinished.write_text("score")
+        5
     """
     target = Path(path)
     unfinished = target.parent / f".{os.getpid()}.{target.name}"
@@ -45,13 +37,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"{str(target)!r} cannot be written: {error.strerror or error}{_remedy(target)}"
-        ) from error
+        reason = error.strerror or error
+        raise OutputError(f"{str(target)!r} cannot be written: {reason}{_remedy(target)}") from error
 
 
 def check_target(path: str | os.PathLike[str]) -> None:
-    """Find out before a long work whether its result can be written.
+    """Check before a long work that its result can be written.
 
     Raises:
         OutputError: It cannot.
@@ -66,7 +57,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
-    """Make a folder and those above it, unless it is there.
+    """Make a folder and those above it, unless it exists.
 
     Raises:
         OutputError: It cannot be made.
@@ -79,8 +70,8 @@ def make_folder(path: str | os.PathLike[str]) -> None:
 
 
 def _remedy(target: Path) -> str:
-    """What to do about it, where that can be told from here."""
-    with suppress(OSError):  # nothing can be told of a folder that may not be entered
+    """Say what to do about a file that cannot be written."""
+    with suppress(OSError):  # the folder may not be entered
         if target.is_dir():
             return "; name a file in it"
         if not target.parent.is_dir():

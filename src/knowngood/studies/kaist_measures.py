@@ -120,7 +120,7 @@ def measure(outputs: Outputs) -> dict[str, float]:
 def circular_distance(predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the distance between two rotations in quarter turns: of 0 and 3 it is 1, not 3."""
     steps = np.abs(predicted - truth)
-    return np.minimum(steps, 4 - steps)
+    return np.asarray(np.minimum(steps, 4 - steps), np.int64)
 
 
 def other_distances(
