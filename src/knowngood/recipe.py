@@ -127,7 +127,15 @@ def settings_of(recipe: type[Recipe]) -> dict[str, Setting]:
         >>> settings_of(DETECTORS["patchcore"])["coreset"].description
         'Patches kept at each scale'
     """
-    return {name: _setting(name, field) for name, field in recipe.__pydantic_fields__.items()}
+    settings = {}
+    for name, field in recipe.__pydantic_fields__.items():
+        # Of several bounds the last one is the recipe's own.
+        rules: dict[type, Any] = {type(rule): rule for rule in field.metadata}
+        low, high = rules[Ge].ge if Ge in rules else None, rules[Le].le if Le in rules else None
+        choices = tuple(rules[OneOf].choices) if OneOf in rules else ()
+        description = field.description or ""
+        settings[name] = Setting(name, field.annotation, field.default, description, low, high, choices)
+    return settings
 
 
 def as_text(value: Any) -> str:
@@ -173,21 +181,6 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise RecipeError(f"recipe {str(path)!r} must hold settings, such as `coreset: 4000`")
     return values
-
-
-def _setting(name: str, field: FieldInfo) -> Setting:
-    """Convert pydantic's description of a setting; of several bounds the last one is the recipe's own."""
-    rules: dict[type, Any] = {type(rule): rule for rule in field.metadata}
-    low, high, choices = rules.get(Ge), rules.get(Le), rules.get(OneOf)
-    return Setting(
-        name,
-        field.annotation,
-        field.default,
-        field.description or "",
-        low=low and low.ge,
-        high=high and high.le,
-        choices=tuple(choices.choices) if choices else (),
-    )
 
 
 def _refusal(cls: type[Recipe], error: ErrorDetails, given: Mapping[str, Any]) -> RecipeError:

@@ -1,7 +1,3 @@
-"""`knowngood classifiers`."""
-
-from __future__ import annotations
-
 import typer
 
 from knowngood.cli.detectors import echo_recipe

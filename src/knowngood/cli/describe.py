@@ -1,7 +1,3 @@
-"""`knowngood describe`."""
-
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

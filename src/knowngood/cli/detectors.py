@@ -1,7 +1,3 @@
-"""`knowngood detectors`."""
-
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,7 +19,7 @@ def detectors() -> None:
             typer.echo("    It needs the class of each good image: a table with a column `class`.")
 
 
-def echo_recipe(name: str, recipe: type[Recipe]) -> None:
+def echo_recipe(name: str, recipe: "type[Recipe]") -> None:
     """Print the summary of a method, and a line per setting: its default, its meaning and its range."""
     import inspect
 

@@ -1,7 +1,3 @@
-"""`knowngood fit`."""
-
-from __future__ import annotations
-
 import typer
 
 import knowngood

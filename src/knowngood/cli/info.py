@@ -1,7 +1,3 @@
-"""`knowngood info`."""
-
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import typer
@@ -43,7 +39,7 @@ def info(inspector: options.InspectorFile) -> None:
     echo_threshold(manifest.threshold)
 
 
-def echo_threshold(threshold: Threshold) -> None:
+def echo_threshold(threshold: "Threshold") -> None:
     """Print a threshold: its value, how it was chosen, and its bound."""
     typer.echo(f"{'threshold':14} {threshold.value:.6g}, {threshold.rule}")
     if threshold.upper_bound is not None:

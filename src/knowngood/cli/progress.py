@@ -16,15 +16,9 @@ def progress_bars() -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
-    bars = Bars(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
+    title, rate = TextColumn("{task.description}"), TextColumn("{task.fields[rate]}")
+    columns = (title, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    bars = Bars(*columns, console=console, disable=not console.is_terminal)
     tasks: dict[str, TaskID] = {}
     with bars:
 

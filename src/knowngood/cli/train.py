@@ -1,7 +1,3 @@
-"""`knowngood train`."""
-
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

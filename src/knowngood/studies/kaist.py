@@ -87,12 +87,7 @@ class Exercise(Study):
             ]
         return jobs
 
-    def measure(
-        self,
-        job: Job,
-        inspector: Inspector,
-        progress: Progress,  # noqa: ARG002  # it takes seconds
-    ) -> tuple[Mapping[str, float], Outputs]:
+    def measure(self, job: Job, inspector: Inspector, _: Progress) -> tuple[Mapping[str, float], Outputs]:
         """Compute every score of the test digits."""
         outputs = outputs_of(inspector, job.data, job.method.title, job.seed)
         return measure(outputs), outputs
@@ -131,9 +126,7 @@ def load_digits(folder: Path, most: int | None) -> Digits:
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
     """Average the figures over the seeds, and compare them with the document's.
 
-    Returns:
-        `task`, `figure`, `value` (the mean), `sd`, `least`, `n`, `document` (NaN where it gives none), and
-        `apart`: how many standard deviations the document's figure is from the mean.
+    In `apart` is how many standard deviations the document's figure is from the mean; NaN where it has none.
     """
     grouped = runs.groupby(["task", "figure"], sort=False)["value"]
     table = grouped.agg(value="mean", sd="std", least="min", n="count").reset_index()

@@ -24,19 +24,12 @@ REMEMBERED = 4000  # training digits among which nearest neighbours are searched
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """The data.
+    """Normal digits to train on, and normal ones and anomalies to test on, each with its digit as class."""
 
-    Args:
-        learn: Normal digits to train on, uint8 `(N, 28, 28)`.
-        classes: Which digit each is.
-        test: Other digits: normal ones and anomalies.
-        labels: Which digit each is.
-    """
-
-    learn: NDArray[np.uint8]
-    classes: NDArray[np.uint8]
-    test: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
+    learn: NDArray[np.uint8]  # (N, 28, 28)
+    classes: NDArray[np.uint8]  # (N,)
+    test: NDArray[np.uint8]  # (M, 28, 28)
+    labels: NDArray[np.uint8]  # (M,)
 
     @property
     def anomalous(self) -> NDArray[np.bool_]:
@@ -46,31 +39,20 @@ class Digits:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """The outputs of an inspector's graph for the test digits.
-
-    Args:
-        title: The experiment.
-        digits: The data.
-        classes: The classes of its network, with the fitted temperature.
-        own: The name of the inspector's own score.
-        scores: Scores `(N,)` by name: its own, and others computed from the outputs of its graph.
-        rejected: Decisions, bool `(N,)`.
-        logits: float32 `(N, V, C)`.
-        features: float32 `(N, V, D)`.
-    """
+    """The outputs of an inspector's graph for the test digits, and every score that follows from them."""
 
     title: str
     digits: Digits
-    classes: Classes
-    own: str
-    scores: Mapping[str, NDArray[np.float64]]
-    rejected: NDArray[np.bool_]
-    logits: NDArray[np.float32]
-    features: NDArray[np.float32]
+    classes: Classes  # of its network, with the fitted temperature
+    own: str  # the name of the inspector's own score
+    scores: Mapping[str, NDArray[np.float64]]  # (M,) by name
+    rejected: NDArray[np.bool_]  # (M,)
+    logits: NDArray[np.float32]  # (M, V, C)
+    features: NDArray[np.float32]  # (M, V, D)
 
 
 def outputs_of(inspector: Inspector, digits: Digits, title: str, seed: int) -> Outputs:
-    """Run the shipped graph on the test digits, and compute every score that follows from its outputs."""
+    """Run the shipped graph of an inspector on the test digits."""
     classes = inspector.records.classes
     assert classes is not None
     verdicts = list(inspector.stream(list(digits.test), extras=ANSWERS))

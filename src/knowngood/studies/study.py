@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,23 +35,14 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One inspector to fit and to measure.
-
-    Args:
-        method: Its method.
-        seed: Its random seed.
-        data: The data that the study measures it on.
-        images: Its training images.
-        fit: Fits it; takes `seed`, `device`, `run` and `progress`, as `knowngood.fit` does.
-        draw: The draw of the data, such as `seed0`; names the file. Empty where there is only one.
-    """
+    """One inspector to fit and to measure."""
 
     method: Method
     seed: int
-    data: Any
-    images: Sequence[Source]
-    fit: Callable[..., Inspector]
-    draw: str = ""
+    data: Any  # what the study measures it on
+    images: Sequence[Source]  # for training
+    fit: Callable[..., Inspector]  # takes `seed`, `device`, `run` and `progress`, as `knowngood.fit` does
+    draw: str = ""  # the draw of the data, such as `seed0`; empty where there is only one
 
     @property
     def path(self) -> Path:
@@ -130,15 +122,9 @@ def fitted(job: Job, path: Path, *, device: str, progress: Progress) -> Inspecto
 def _is_of(inspector: Inspector, job: Job) -> bool:
     """Return whether an inspector was fitted to the images of a job, by its recipe and with its seed."""
     manifest = inspector.manifest
-    return (
-        manifest.seed == job.seed
-        and manifest.training == fingerprint(job.images)
-        and all(
-            # JSON has lists for tuples.
-            manifest.recipe.get(name) == (list(value) if isinstance(value, tuple) else value)
-            for name, value in vars(job.method.recipe).items()
-        )
-    )
+    recipe = json.loads(json.dumps(asdict(job.method.recipe)))  # with lists for tuples, as in a manifest
+    same = (manifest.seed, manifest.recipe) == (job.seed, recipe)
+    return same and manifest.training == fingerprint(job.images)
 
 
 def figure_table(results: Sequence[Result]) -> pd.DataFrame:

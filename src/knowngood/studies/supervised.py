@@ -48,21 +48,13 @@ QUICK: dict[str, dict[str, int]] = {
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """The images of one run.
+    """The images of one run."""
 
-    Args:
-        name: Such as `seed0` or `fold3`; names its files.
-        seed: The seed of the fit.
-        table: Samples with their split.
-        validation: Samples of neither split; None where there are none.
-        known_good: Good training images beside those of the table; None where there are none.
-    """
-
-    name: str
+    name: str  # such as `seed0` or `fold3`; names its files
     seed: int
-    table: pd.DataFrame
-    validation: pd.DataFrame | None = None
-    known_good: pd.DataFrame | None = None
+    table: pd.DataFrame  # samples with their split
+    validation: pd.DataFrame | None = None  # samples of neither split
+    known_good: pd.DataFrame | None = None  # good training images beside those of the table
 
     def __post_init__(self) -> None:
         for table in (self.table, self.validation):
@@ -81,32 +73,21 @@ class Draw:
 class ClassifierStudy(Study):
     """A comparison of classifiers with each other and with the document's.
 
-    Args:
-        name: Names the study in tables.
-        title: The title of the first slide.
-        methods: The classifiers.
-        draws: Returns the images of each run, given the data folder and the first seed.
-        by: See `knowngood.train`.
-        choose_by: The figure of held-out images by which the method is chosen.
-        metrics: The figures on the slides, the main one first.
-        facts: Names and values on the first slide, where `{train}`, `{validation}` and `{test}` stand for the
-            number of images in the first draw and `{runs}` for the number of draws.
-        choices: Sentences that say on which images each choice was made.
-        document: The document's figures by name.
-        experiments: A grid, see `knowngood.inspector.comparison.read_grid`, for the table of the first draw.
+    In the facts, `{train}`, `{validation}` and `{test}` stand for the number of images in the first draw, and
+    `{runs}` for the number of draws.
     """
 
     name: str
     title: str
     methods: Sequence[Method]
-    draws: Callable[[Path, int], list[Draw]]
-    by: str
-    choose_by: str
-    metrics: Sequence[str]
-    facts: Sequence[tuple[str, str]]
-    choices: Sequence[str]
-    document: Mapping[str, float]
-    experiments: Mapping[str, Any] | None = None
+    draws: Callable[[Path, int], list[Draw]]  # from the data folder and the first seed
+    by: str  # see `knowngood.train`
+    choose_by: str  # the figure of held-out images by which the method is chosen
+    metrics: Sequence[str]  # on the slides, the main one first
+    facts: Sequence[tuple[str, str]]  # names and values on the first slide
+    choices: Sequence[str]  # sentences that say on which images each choice was made
+    document: Mapping[str, float]  # its figures by name
+    experiments: Mapping[str, Any] | None = None  # a grid for the first draw's table; see `read_grid`
 
     def quick(
         self, draws: Callable[[Path, int], list[Draw]], experiments: Mapping[str, Any] | None = None
@@ -211,15 +192,7 @@ def held_out_figures(inspector: Inspector) -> dict[str, float]:
 
 
 def summary(runs: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Average each figure over the runs of a method.
-
-    Args:
-        runs: One row per run: `method`, `part`, and the figures.
-        by: The figure of held-out images by which methods are ordered; the first one is chosen.
-
-    Returns:
-        One row per method: the means, the standard deviations as `<figure>_sd`, and the number of `runs`.
-    """
+    """Average the figures of each method over its runs, with deviations as `<figure>_sd`; best first."""
     grouped = runs.drop(columns="part").groupby("method", sort=False)
     table = grouped.mean().join(grouped.std().add_suffix("_sd")).assign(runs=grouped.size())
     return table.sort_values(by, ascending=False, kind="stable").reset_index()
