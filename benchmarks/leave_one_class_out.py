@@ -50,7 +50,7 @@ def main(detectors: list[str]) -> None:
             tested = np.concatenate([places[digit][LEARNED : LEARNED + TESTED] for digit in NORMAL])
             digits = Digits(images[learned], labels[learned], images[tested], labels[tested])
             classes = digits.classes.tolist() if recipe.needs_classes else None
-            inspector = knowngood.fit(digits.learn, recipe, classes=classes)
+            inspector = knowngood.fit(digits.train, recipe, classes=classes)
             found = measure(outputs_of(inspector, digits, detector, seed=0))
             print(detector, settings, left_out, found, flush=True)
             rows += [

@@ -59,7 +59,7 @@ def test_what_is_learned_and_what_is_met(data):
     assert set(digits.classes) == {0, 1, 2, 3}
     assert set(digits.labels) == {0, 1, 2, 3, 7, 8, 9}
     assert set(digits.labels[digits.anomalous]) == {7, 8, 9}
-    assert len(digits.learn) == 160
+    assert len(digits.train) == 160
 
 
 def test_everything_is_written(out):

@@ -76,11 +76,11 @@ class Exercise(Study):
     def jobs(self, data: Path, seed: int) -> list[Job]:
         """Make a job for every method with every seed."""
         digits = load_digits(find(data, "mnist"), self.most)
-        images, classes = list(digits.learn), digits.classes.tolist()
+        images, classes = list(digits.train), digits.classes.tolist()
         jobs = []
         for method in self.methods:
             own_classes = classes if method.recipe.needs_classes else None
-            learn = partial(fit, digits.learn, method.recipe, classes=own_classes)
+            learn = partial(fit, digits.train, method.recipe, classes=own_classes)
             jobs += [
                 Job(method, number, digits, images, learn, draw=f"seed{number}")
                 for number in range(seed, seed + self.runs)

@@ -26,7 +26,7 @@ REMEMBERED = 4000  # training digits among which nearest neighbours are searched
 class Digits:
     """Normal digits to train on, and normal ones and anomalies to test on, each with its digit as class."""
 
-    learn: NDArray[np.uint8]  # (N, 28, 28)
+    train: NDArray[np.uint8]  # (N, 28, 28)
     classes: NDArray[np.uint8]  # (N,)
     test: NDArray[np.uint8]  # (M, 28, 28)
     labels: NDArray[np.uint8]  # (M,)
@@ -129,8 +129,8 @@ def other_distances(
 def _nearest_neighbour(inspector: Inspector, digits: Digits, seed: int) -> Scorer:
     """Score by the distance to the nearest of some training digits, in the features of the shipped graph."""
     assert inspector.training is not None
-    trained = np.setdiff1d(np.arange(len(digits.learn)), inspector.training.validation)
+    trained = np.setdiff1d(np.arange(len(digits.train)), inspector.training.validation)
     chosen = np.random.default_rng(seed).permutation(trained)[:REMEMBERED]
-    verdicts = inspector.stream(list(digits.learn[chosen]), extras=["features"])
+    verdicts = inspector.stream(list(digits.train[chosen]), extras=["features"])
     bank = torch.from_numpy(np.stack([verdict.extras["features"] for verdict in verdicts]))
     return nearest_of(bank, most=REMEMBERED, neighbours=1, seed=seed)

@@ -11,14 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from knowngood.classifiers.anomaly_features import AnomalyFeatures
-from knowngood.classifiers.finetune import FineTune
-from knowngood.classifiers.linear_probe import LinearProbe
-from knowngood.classifiers.scattering_boost import ScatteringBoost
 from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import load_samples
-from knowngood.studies.study import Method, find
-from knowngood.studies.supervised import HELD_OUT, ClassifierStudy, Draw
+from knowngood.studies.study import find
+from knowngood.studies.supervised import HELD_OUT, ClassifierStudy, Draw, method
 
 
 def draws(data: Path, seed: int, *, train: tuple[int, int], test: tuple[int, int], runs: int) -> list[Draw]:
@@ -40,14 +36,10 @@ STUDY = ClassifierStudy(
     name="screw",
     title="Screws: 250 good, 50 defective, is a screw good or not?",
     methods=[
-        Method("anomaly_features", AnomalyFeatures(orientation="any")),
-        Method("linear_probe", LinearProbe(orientation="any")),
-        Method(
-            "finetune",
-            FineTune(orientation="any", imbalance="weighted_sampler"),
-            "finetune, weighted sampler",
-        ),
-        Method("scattering_boost", ScatteringBoost(orientation="any")),
+        method("anomaly_features", orientation="any"),
+        method("linear_probe", orientation="any"),
+        method("finetune", "finetune, weighted sampler", orientation="any", imbalance="weighted_sampler"),
+        method("scattering_boost", orientation="any"),
     ],
     draws=partial(draws, train=(250, 10), test=(55, 11), runs=5),
     by="label",

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from knowngood.classifiers.anomaly_features import AnomalyFeatures
-from knowngood.classifiers.finetune import FineTune
-from knowngood.classifiers.linear_probe import LinearProbe
-from knowngood.classifiers.scattering_boost import ScatteringBoost
 from knowngood.data.elpv import load_elpv
-from knowngood.studies.study import Method
-from knowngood.studies.supervised import ClassifierStudy, Draw
+from knowngood.studies.supervised import ClassifierStudy, Draw, method
 
 TRAIN, VALIDATION = 0.70, 0.15
+FINETUNE: dict[str, Any] = {"orientation": "quarter", "imbalance": "weighted_sampler", "views": 8}
+FINETUNE |= {"input_size": 192, "epochs": 7, "head_epochs": 1}
 
 
 def draws(data: Path, seed: int, *, runs: int, images: int | None = None) -> list[Draw]:  # noqa: ARG001
@@ -39,17 +37,14 @@ def draws(data: Path, seed: int, *, runs: int, images: int | None = None) -> lis
     return drawn
 
 
-FINETUNE = FineTune(
-    orientation="quarter", imbalance="weighted_sampler", views=8, input_size=192, epochs=7, head_epochs=1
-)
 STUDY = ClassifierStudy(
     name="semiconductor",
     title="Semiconductors: solar cells, good or defective",
     methods=[
-        Method("anomaly_features", AnomalyFeatures(orientation="quarter", input_size=320)),
-        Method("linear_probe", LinearProbe(orientation="quarter")),
-        Method("finetune", FINETUNE, "finetune, sampler, 8 views"),
-        Method("scattering_boost", ScatteringBoost()),
+        method("anomaly_features", orientation="quarter", input_size=320),
+        method("linear_probe", orientation="quarter"),
+        method("finetune", "finetune, sampler, 8 views", **FINETUNE),
+        method("scattering_boost"),
     ],
     draws=partial(draws, runs=5),
     by="label",

@@ -13,16 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from knowngood.classifiers.anomaly_features import AnomalyFeatures
-from knowngood.classifiers.finetune import FineTune
-from knowngood.classifiers.linear_probe import LinearProbe
-from knowngood.classifiers.scattering_boost import ScatteringBoost
 from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import load_samples
 from knowngood.data.splits import folds
 from knowngood.features.weights import EMBEDDED
-from knowngood.studies.study import Method, find
-from knowngood.studies.supervised import HELD_OUT_CLASSES, ClassifierStudy, Draw
+from knowngood.studies.study import find
+from knowngood.studies.supervised import HELD_OUT_CLASSES, ClassifierStudy, Draw, method
 
 LARGER = "tf_efficientnet_lite2"
 
@@ -54,12 +50,7 @@ def experiments(epochs: int, more: int) -> dict[str, Any]:
 STUDY = ClassifierStudy(
     name="transistor_classes",
     title="Transistors: which of five classes, from ten images per class",
-    methods=[
-        Method("anomaly_features", AnomalyFeatures()),
-        Method("linear_probe", LinearProbe()),
-        Method("finetune", FineTune()),
-        Method("scattering_boost", ScatteringBoost()),
-    ],
+    methods=list(map(method, ("anomaly_features", "linear_probe", "finetune", "scattering_boost"))),
     draws=partial(draws, per_class=10, runs=5),
     by="type",
     choose_by=HELD_OUT_CLASSES,
