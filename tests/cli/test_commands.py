@@ -79,7 +79,7 @@ def test_describe(run, widget):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_score_writes_each_kind_of_table(run, inspector, widget, tmp_path, suffix):
+def test_score_writes_each_type_of_table(run, inspector, widget, tmp_path, suffix):
     out = tmp_path / f"scores.{suffix}"
     assert run("score", inspector, widget / "test/scratch", "--out", out).status == 0
     readers = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True)}

@@ -128,7 +128,7 @@ def test_a_study_that_was_finished_is_not_trained_again(data, out, figures):
 
 
 def test_other_distances():
-    logits = np.tile(10 * np.eye(4, dtype=np.float32), (400, 1, 1))  # every rotation is told
+    logits = np.tile(10 * np.eye(4, dtype=np.float32), (400, 1, 1))  # every rotation is predicted
     anomalous = np.arange(400) >= 200
     one, unknown = other_distances(logits, anomalous, seed=0).values()
     assert not one.any()

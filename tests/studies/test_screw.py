@@ -38,8 +38,8 @@ def test_each_seed_draws_250_and_50_to_learn_from_and_55_and_55_to_test(shared_d
     for part in draws:
         assert counted(part.table) == (
             {("train", "good"): 250, ("test", "good"): 55}
-            | {("train", kind): 10 for kind in TYPES}
-            | {("test", kind): 11 for kind in TYPES}
+            | {("train", name): 10 for name in TYPES}
+            | {("test", name): 11 for name in TYPES}
         )
         learned = part.table["split"] == "train"
         digests = pd.Series(fingerprint(part.table["path"].tolist()))

@@ -228,13 +228,13 @@ def test_held_out_figures_see_no_test_image(done, methods, parts):
     for method in methods:
         for part in parts:
             inspector = Inspector.load(out / method.name / f"{part.name}.inspector")
-            lesson = inspector.classifier
-            scaled = lesson.logits.astype(np.float64) / lesson.temperature
+            record = inspector.classifier
+            scaled = record.logits.astype(np.float64) / record.temperature
             scores = np.logaddexp.reduce(scaled[:, 1:], axis=1) - scaled[:, 0]
             row = by_run.loc[(method.title, part.name)]
-            assert row[HELD_OUT] == pytest.approx(roc_auc_score(lesson.truth > 0, scores))
+            assert row[HELD_OUT] == pytest.approx(roc_auc_score(record.truth > 0, scores))
             assert row["held_out_classes"] == pytest.approx(
-                balanced_accuracy_score(lesson.truth, lesson.logits.argmax(axis=1))
+                balanced_accuracy_score(record.truth, record.logits.argmax(axis=1))
             )
             assert held_out_figures(inspector) == {name: row[name] for name in (HELD_OUT, "held_out_classes")}
 
@@ -328,17 +328,17 @@ def test_progress_names_method_and_draw_and_what_was_interrupted_goes_on(
     for name in ("seed0", "seed1"):
         file = f"probe32/{name}.inspector"
         (tmp_path / file).write_bytes((done[0] / file).read_bytes())
-    told = set()
+    stages = set()
 
     def interrupted(stage, done, total):
-        told.add(stage)
+        stages.add(stage)
         if stage.startswith("imbalance=auto → none, 1: "):
             raise KeyboardInterrupt
 
     options = {"seed": 0, "device": "cpu"}
     with pytest.raises(KeyboardInterrupt):
         run(small, folder, tmp_path, progress=interrupted, **options)
-    assert "a probe of 32 pixels, seed0: judging test images" in told
+    assert any(stage.startswith("a probe of 32 pixels, seed0: ") for stage in stages)
     assert learning == [0, 0]  # the original experiment, and the first change in vain
     figures = run(small, folder, tmp_path, progress=silent, **options)
     assert learning == [0, 0, 0, 0]  # both changes
@@ -443,7 +443,7 @@ def test_figures_of_a_classifier_that_rejects_nothing_or_everything(done, method
 # --- data
 
 
-def test_a_picture_of_each_kind(folder):
+def test_a_picture_of_each_class(folder):
     names, pictures = class_pictures(load_samples(folder))
     assert names == ["good (14)", "hole (8)", "scratch (8)"]
     assert pictures.shape == (3, 160, 160, 3)

@@ -14,7 +14,7 @@ import numpy as np
 from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import load_samples
 from knowngood.studies.study import find
-from knowngood.studies.supervised import HELD_OUT, ClassifierStudy, Draw, method
+from knowngood.studies.supervised import HELD_OUT, ClassifierStudy, Draw, classifier
 
 
 def draws(data: Path, seed: int, *, train: tuple[int, int], test: tuple[int, int], runs: int) -> list[Draw]:
@@ -36,10 +36,10 @@ STUDY = ClassifierStudy(
     name="screw",
     title="Screws: 250 good, 50 defective, is a screw good or not?",
     methods=[
-        method("anomaly_features", orientation="any"),
-        method("linear_probe", orientation="any"),
-        method("finetune", "finetune, weighted sampler", orientation="any", imbalance="weighted_sampler"),
-        method("scattering_boost", orientation="any"),
+        classifier("anomaly_features", orientation="any"),
+        classifier("linear_probe", orientation="any"),
+        classifier("finetune", "finetune, weighted sampler", orientation="any", imbalance="weighted_sampler"),
+        classifier("scattering_boost", orientation="any"),
     ],
     draws=partial(draws, train=(250, 10), test=(55, 11), runs=5),
     by="label",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from knowngood.data.elpv import load_elpv
-from knowngood.studies.supervised import ClassifierStudy, Draw, method
+from knowngood.studies.supervised import ClassifierStudy, Draw, classifier
 
 TRAIN, VALIDATION = 0.70, 0.15
 FINETUNE: dict[str, Any] = {"orientation": "quarter", "imbalance": "weighted_sampler", "views": 8}
@@ -41,10 +41,10 @@ STUDY = ClassifierStudy(
     name="semiconductor",
     title="Semiconductors: solar cells, good or defective",
     methods=[
-        method("anomaly_features", orientation="quarter", input_size=320),
-        method("linear_probe", orientation="quarter"),
-        method("finetune", "finetune, sampler, 8 views", **FINETUNE),
-        method("scattering_boost"),
+        classifier("anomaly_features", orientation="quarter", input_size=320),
+        classifier("linear_probe", orientation="quarter"),
+        classifier("finetune", "finetune, sampler, 8 views", **FINETUNE),
+        classifier("scattering_boost"),
     ],
     draws=partial(draws, runs=5),
     by="label",

@@ -46,7 +46,7 @@ QUICK: dict[str, dict[str, int]] = {
 """The settings that quick runs change, by method."""
 
 
-def method(name: str, title: str = "", **settings: Any) -> Method:
+def classifier(name: str, title: str = "", **settings: Any) -> Method:
     """Make a method from the name of a classifier and the settings that differ from its defaults."""
     return Method(name, make_classifier(name, settings), title)
 

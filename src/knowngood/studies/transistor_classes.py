@@ -18,7 +18,7 @@ from knowngood.data.samples import load_samples
 from knowngood.data.splits import folds
 from knowngood.features.weights import EMBEDDED
 from knowngood.studies.study import find
-from knowngood.studies.supervised import HELD_OUT_CLASSES, ClassifierStudy, Draw, method
+from knowngood.studies.supervised import HELD_OUT_CLASSES, ClassifierStudy, Draw, classifier
 
 LARGER = "tf_efficientnet_lite2"
 
@@ -50,7 +50,7 @@ def experiments(epochs: int, more: int) -> dict[str, Any]:
 STUDY = ClassifierStudy(
     name="transistor_classes",
     title="Transistors: which of five classes, from ten images per class",
-    methods=list(map(method, ("anomaly_features", "linear_probe", "finetune", "scattering_boost"))),
+    methods=list(map(classifier, ("anomaly_features", "linear_probe", "finetune", "scattering_boost"))),
     draws=partial(draws, per_class=10, runs=5),
     by="type",
     choose_by=HELD_OUT_CLASSES,
