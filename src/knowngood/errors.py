@@ -27,23 +27,18 @@ class KnowngoodError(Exception):
 
 
 class DataError(KnowngoodError):
-    """A folder, a table or a mask that cannot be used.
-
-    The `path` is None where the error is not about one file.
-    """
+    """A folder, a table or a mask that cannot be used."""
 
     def __init__(self, message: str, *, path: str | os.PathLike[str] | None = None) -> None:
         super().__init__(message)
+        # None where the error is not about one file.
         self.path: str | None = None if path is None else os.fspath(path)
 
 
 class UnreadableImage(DataError):
-    """One image file that cannot be read.
+    """One image file that cannot be read."""
 
-    The `path` is as the user named it; the `reason` is a few words.
-    """
-
-    path: str
+    path: str  # as the user named it
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(f"{os.fspath(path)!r}: {reason}", path=path)
@@ -51,13 +46,11 @@ class UnreadableImage(DataError):
 
 
 class RecipeError(KnowngoodError):
-    """A setting that is unknown or out of range.
-
-    The name `setting` and its `value` are None where the error is not about one setting.
-    """
+    """A setting that is unknown or out of range."""
 
     def __init__(self, message: str, *, setting: str | None = None, value: object = None) -> None:
         super().__init__(message)
+        # None where the error is not about one setting.
         self.setting = setting
         self.value = value
 

@@ -69,12 +69,7 @@ class Registry(Mapping[str, type[R]]):
         return self[name](**{str(key): value for key, value in settings.items()})
 
     def choose(self, name: str | None, recipe: Path | None, settings: Sequence[str]) -> R:
-        """Make a recipe from the options of a command line; later ones override earlier ones.
-
-        Args:
-            name: Its name; None for the file's or the default.
-            recipe: A YAML file of settings, which may name the recipe.
-            settings: Texts `name=value`.
+        """Make a recipe from a YAML file, and from the name and the texts `name=value` that override it.
 
         Raises:
             RecipeError: The file or a setting cannot be understood.
