@@ -26,7 +26,7 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.report.supervised_slides import DOCUMENT
 from knowngood.studies import supervised
 from knowngood.studies.registry import run_study
-from knowngood.studies.study import Method, Result, find, fitted, run
+from knowngood.studies.study import Method, Result, find, load_or_fit, run
 from knowngood.studies.supervised import (
     FIGURES,
     HELD_OUT,
@@ -170,7 +170,7 @@ def do(study, data, out, progress=silent):
     """Learn and measure every job, as the engine does, and keep what was seen of each."""
     results = []
     for job in study.jobs(data, 0):
-        inspector = fitted(job, out / job.path, device="cpu", progress=progress)
+        inspector = load_or_fit(job, out / job.path, device="cpu", progress=progress)
         results.append(Result(job, *study.measure(job, inspector, progress)))
     return results
 

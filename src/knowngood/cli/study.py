@@ -15,7 +15,7 @@ def study(
     seed: options.Seed = 0,
     device: options.Device = "auto",
     quick: Annotated[
-        bool, typer.Option("--quick", help="Train far too briefly, only to check that everything runs.")
+        bool, typer.Option("--quick", help="Use few images and short trainings, only to check that all runs.")
     ] = False,
 ) -> None:
     """Reproduce a document's experiment, from its data to slides; repeat the command to resume it.

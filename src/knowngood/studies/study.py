@@ -92,7 +92,7 @@ def run(study: Study, data: Path, out: Path, *, seed: int, device: str, progress
         def with_title(stage: str, done: int, total: int, title: str = title) -> None:
             progress(f"{title}: {stage}", done, total)
 
-        inspector = fitted(job, out / job.path, device=device, progress=with_title)
+        inspector = load_or_fit(job, out / job.path, device=device, progress=with_title)
         figures, shown = study.measure(job, inspector, with_title)
         first = all(job.method != before.job.method for before in results)
         results.append(Result(job, figures, shown if first else None))
@@ -104,7 +104,7 @@ def run(study: Study, data: Path, out: Path, *, seed: int, device: str, progress
     return tables["figures"]
 
 
-def fitted(job: Job, path: Path, *, device: str, progress: Progress) -> Inspector:
+def load_or_fit(job: Job, path: Path, *, device: str, progress: Progress) -> Inspector:
     """Load the inspector of a job from `path` plus `.inspector`, or fit and save it."""
     make_folder(path.parent)
     file = path.with_suffix(".inspector")
