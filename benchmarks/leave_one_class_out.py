@@ -38,7 +38,7 @@ def main(detectors: list[str]) -> None:
     import knowngood
     from knowngood.data.idx import load_idx
     from knowngood.studies.kaist import NORMAL
-    from knowngood.studies.kaist_measures import AUROC, Digits, look, measure
+    from knowngood.studies.kaist_measures import AUROC, Digits, measure, outputs_of
 
     images, labels = load_idx(SHARED / "mnist", "train")
     rows = []
@@ -50,8 +50,8 @@ def main(detectors: list[str]) -> None:
             tested = np.concatenate([places[digit][LEARNED : LEARNED + TESTED] for digit in NORMAL])
             digits = Digits(images[learned], labels[learned], images[tested], labels[tested])
             classes = digits.classes.tolist() if recipe.needs_classes else None
-            inspector = knowngood.fit(digits.learn, recipe, classes=classes)
-            found = measure(look(inspector, digits, detector, seed=0), digits)
+            inspector = knowngood.fit(digits.train, recipe, classes=classes)
+            found = measure(outputs_of(inspector, digits, detector, seed=0))
             print(detector, settings, left_out, found, flush=True)
             rows += [
                 {"detector": detector, **settings, "score": name.removeprefix(f"{AUROC}, "), "auroc": value}

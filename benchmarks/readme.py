@@ -20,7 +20,7 @@ COLUMNS = {
     "pixel_auroc": "pixel AUROC",
     "pixel_aupro": "AUPRO",
     "false_reject_rate": "false rejects",
-    "false_reject_bound": "promised at most",
+    "false_reject_bound": "95 % bound",
     "escape_rate": "escapes",
 }
 REBUILDING = {
@@ -55,24 +55,24 @@ NAMES = {"elpv": "ELPV solar cells, mono", "screw": "MVTec screw", "transistor":
 
 
 SPEED = {
-    "png: anomalib / fit": "learning from 213 images, times as fast as anomalib",
+    "png: anomalib / fit": "fitting to 213 images, times as fast as anomalib",
     "png: anomalib / first fit on a machine": "the same, the first time on a machine",
     "png: anomalib / score, running": "scoring PNG files, times as fast as anomalib",
-    "png: fit": "learning, start-up included",
-    "png: fit, beside busy processes / on idle cores": "learning on busy cores, times as long",
+    "png: fit": "fitting, start-up included",
+    "png: fit, beside busy processes / on idle cores": "fitting on busy cores, times as long",
     "png: fit, beside busy processes / on idle cores, processor time": "the same, times the processor time",
     "png: score, running throughput": "scoring PNG files",
     "jpeg: score, running throughput": "scoring JPEG files",
     "png: score, running / fastest decoder": "scoring PNG files, share of the fastest decoder alone",
-    "png: score, running / fp32 peak": "arithmetic while scoring, share of the machine's float32 peak",
+    "png: score, running / fp32 peak": "arithmetic while scoring, share of the machine's float32 maximum",
     "png: 8 bits / float32, graph": "the graph in 8 bits, share of its time in float32",
-    "png: 8 bits / float32, distances while learning": "8-bit distances while learning, share of float32",
-    "png: one decoded image": "one decoded image to its verdict, in a process that has just learned",
+    "png: 8 bits / float32, distances while learning": "8-bit distances while fitting, share of float32",
+    "png: one decoded image": "one decoded image to its verdict, in a process that has just fitted",
     "png: one decoded image, in a process that only judges": "the same in a process that only scores",
     "png: score of one image, whole process": "`knowngood score` on one image, start-up included",
-    "png: fit, peak memory": "peak memory of learning from 213 images",
-    "20000 images: peak memory": "peak memory of learning from 20,000 images",
-    "20000 images: fit": "learning from 20,000 images",
+    "png: fit, peak memory": "peak memory of fitting to 213 images",
+    "20000 images: peak memory": "peak memory of fitting to 20,000 images",
+    "20000 images: fit": "fitting to 20,000 images",
 }
 
 
@@ -82,7 +82,7 @@ def speed() -> str:
     # The one that a switch limits is shown last.
     sets = sorted(table["instructions"].unique(), key=lambda name: LIMIT in name)
     heads = [name.replace(f" ({LIMIT})", " alone") for name in sets]
-    lines = [f"| figure | {' | '.join(heads)} | aimed at |", "|---" * (len(sets) + 2) + "|"]
+    lines = [f"| figure | {' | '.join(heads)} | target |", "|---" * (len(sets) + 2) + "|"]
     for name, words in SPEED.items():
         rows = table[table["figure"] == name].set_index("instructions")
         cells = [_measured(rows.loc[[one]].iloc[0]) if one in rows.index else "–" for one in sets]
@@ -115,7 +115,7 @@ def reconstruction() -> str:
     """The table of the reconstruction family in Markdown: image AUROC on transistors."""
     figures = pd.read_csv(HERE / "results" / "reconstruction.csv").set_index(["case", "metric"])
     lines = [
-        "| detector | " + " | ".join(REBUILDING.values()) + " | learning |",
+        "| detector | " + " | ".join(REBUILDING.values()) + " | fit time |",
         "|---|" + "---|" * (len(REBUILDING) + 1),
     ]
     of_transistors = figures["mean"].unstack("metric").filter(like="transistor:", axis=0)

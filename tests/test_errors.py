@@ -22,11 +22,11 @@ def drawn_tree():
 
 def classes():
     found = inspect.getmembers(errors, inspect.isclass)
-    return {name: kind for name, kind in found if kind.__module__ == errors.__name__}
+    return {name: error for name, error in found if error.__module__ == errors.__name__}
 
 
 def test_the_tree_that_is_drawn_is_the_tree():
-    actual = {name: kind.__base__.__name__ for name, kind in classes().items()}
+    actual = {name: error.__base__.__name__ for name, error in classes().items()}
     assert {name: parent for name, (parent, _) in drawn_tree().items()} == actual
     assert len(actual) == 9
 

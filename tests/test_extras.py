@@ -1,4 +1,4 @@
-"""The base judges and measures; whatever needs more says which extra to install."""
+"""The base inspects and measures; a feature that needs more says which extra to install."""
 
 import ast
 import json
@@ -108,7 +108,7 @@ def base(*arguments):
     return done
 
 
-def test_the_base_judges_and_measures(inspector, widget, tmp_path):
+def test_the_base_inspects_and_measures(inspector, widget, tmp_path):
     assert "padim" in base("info", inspector).stdout
 
     done = base("evaluate", inspector, widget, "--out", tmp_path / "report")

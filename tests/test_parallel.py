@@ -9,7 +9,7 @@ from knowngood.parallel import in_parallel, one_thread
 
 @pytest.fixture(autouse=True)
 def _two_threads():
-    """More than one, whatever torch was told."""
+    """More than one, whatever the settings of torch are."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield

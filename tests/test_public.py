@@ -76,6 +76,6 @@ def test_importing_knowngood_imports_next_to_nothing():
 
 
 @pytest.mark.parametrize("name", ["Inspector", "Verdict"])
-def test_the_judging_side_needs_no_torch(name):
+def test_inspection_needs_no_torch(name):
     heavy = "{'torch', 'timm', 'pandas', 'scipy', 'matplotlib'}"
     assert run(f"import sys; from knowngood import {name}; print({heavy} & sys.modules.keys())") == "set()"

@@ -20,9 +20,9 @@ def what(request):
 def test_a_name_makes_its_recipe_with_its_defaults(what):
     registry, make = REGISTRIES[what]
     assert len(list(registry)) == len(registry) > 3
-    for name, kind in registry.items():
-        assert make(name) == kind()
-        assert registry.name_of(kind()) == name
+    for name, recipe in registry.items():
+        assert make(name) == recipe()
+        assert registry.name_of(recipe()) == name
 
 
 def test_the_first_one_is_the_default(what):
@@ -30,7 +30,7 @@ def test_the_first_one_is_the_default(what):
     assert make() == registry[registry.default]()
 
 
-def test_an_unknown_name_is_told_with_those_that_exist(what):
+def test_an_unknown_name_is_listed_with_those_that_exist(what):
     registry, make = REGISTRIES[what]
     with pytest.raises(RecipeError, match=f"{what} 'yolo' is not known; choose one of {', '.join(registry)}"):
         make("yolo")

@@ -6,114 +6,86 @@ Example::
 
     inspector = knowngood.fit("widget/")                # learn from the good images
     inspector.save("widget.inspector")                  # one file, to ship
-    for verdict in inspector.inspect(["new.png"]):      # judge
+    for verdict in inspector.inspect(["new.png"]):      # inspect
         print(verdict.score, verdict.decision)
-    knowngood.evaluate(inspector, "widget/").metrics    # prove
+    knowngood.evaluate(inspector, "widget/").metrics    # evaluate
 
-    inspector = knowngood.train("widget/")              # once defects are collected: it names their types
+    inspector = knowngood.train("widget/")              # with collected defects: it predicts their types
 """
 
 import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Threads that wait by spinning take ten times as long beside another program on the same cores. OpenMP looks
-# at this once, when torch loads it.
+# Threads that wait by spinning take ten times as long beside another program on the same cores. OpenMP reads
+# this once, when torch loads it.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:
-    from knowngood.classifiers import make_classifier
-    from knowngood.data.describe import describe
-    from knowngood.data.samples import load_samples
-    from knowngood.detectors import make_detector
-    from knowngood.inspector.comparison import compare
-    from knowngood.inspector.cross_validation import CrossValidation, cross_validate
-    from knowngood.inspector.evaluation import Evaluation, evaluate
-    from knowngood.inspector.fit import fit
-    from knowngood.inspector.inspector import Inspector
-    from knowngood.inspector.reconstructions import (
-        read_reconstructions,
-        reconstructions,
-        write_reconstructions,
-    )
-    from knowngood.inspector.speed import Speed, measure_speed
-    from knowngood.inspector.threshold import threshold_at, threshold_by_rule
-    from knowngood.inspector.train import train
-    from knowngood.inspector.verdict import Verdict
-    from knowngood.report.folder import write_evaluation
-    from knowngood.report.page import write_report
-    from knowngood.studies.registry import run_study
-    from knowngood.training.run import Run
+    from knowngood.classifiers import make_classifier as make_classifier
+    from knowngood.data.describe import describe as describe
+    from knowngood.data.samples import load_samples as load_samples
+    from knowngood.detectors import make_detector as make_detector
+    from knowngood.inspector.comparison import compare as compare
+    from knowngood.inspector.cross_validation import CrossValidation as CrossValidation
+    from knowngood.inspector.cross_validation import cross_validate as cross_validate
+    from knowngood.inspector.evaluation import Evaluation as Evaluation
+    from knowngood.inspector.evaluation import evaluate as evaluate
+    from knowngood.inspector.fit import fit as fit
+    from knowngood.inspector.inspector import Inspector as Inspector
+    from knowngood.inspector.reconstructions import read_reconstructions as read_reconstructions
+    from knowngood.inspector.reconstructions import reconstructions as reconstructions
+    from knowngood.inspector.reconstructions import write_reconstructions as write_reconstructions
+    from knowngood.inspector.speed import Speed as Speed
+    from knowngood.inspector.speed import measure_speed as measure_speed
+    from knowngood.inspector.threshold import threshold_at as threshold_at
+    from knowngood.inspector.threshold import threshold_by_rule as threshold_by_rule
+    from knowngood.inspector.train import train as train
+    from knowngood.inspector.verdict import Verdict as Verdict
+    from knowngood.report.folder import write_evaluation as write_evaluation
+    from knowngood.report.page import write_report as write_report
+    from knowngood.studies.registry import run_study as run_study
+    from knowngood.training.run import Run as Run
 
-__all__ = [
-    "CrossValidation",
-    "Evaluation",
-    "Inspector",
-    "Run",
-    "Speed",
-    "Verdict",
-    "compare",
-    "cross_validate",
-    "describe",
-    "evaluate",
-    "fit",
-    "load_samples",
-    "make_classifier",
-    "make_detector",
-    "measure_speed",
-    "read_reconstructions",
-    "reconstructions",
-    "run_study",
-    "threshold_at",
-    "threshold_by_rule",
-    "train",
-    "write_evaluation",
-    "write_reconstructions",
-    "write_report",
-]
-
-_HOMES = {
-    "CrossValidation": "inspector.cross_validation",
-    "Evaluation": "inspector.evaluation",
-    "Inspector": "inspector.inspector",
-    "Run": "training.run",
-    "Speed": "inspector.speed",
-    "Verdict": "inspector.verdict",
-    "compare": "inspector.comparison",
-    "cross_validate": "inspector.cross_validation",
-    "describe": "data.describe",
-    "evaluate": "inspector.evaluation",
-    "fit": "inspector.fit",
-    "load_samples": "data.samples",
-    "make_classifier": "classifiers",
-    "make_detector": "detectors",
-    "measure_speed": "inspector.speed",
-    "read_reconstructions": "inspector.reconstructions",
-    "reconstructions": "inspector.reconstructions",
-    "run_study": "studies.registry",
-    "threshold_at": "inspector.threshold",
-    "threshold_by_rule": "inspector.threshold",
-    "train": "inspector.train",
-    "write_evaluation": "report.folder",
-    "write_reconstructions": "inspector.reconstructions",
-    "write_report": "report.page",
+_MODULES = {
+    "classifiers": ["make_classifier"],
+    "data.describe": ["describe"],
+    "data.samples": ["load_samples"],
+    "detectors": ["make_detector"],
+    "inspector.comparison": ["compare"],
+    "inspector.cross_validation": ["CrossValidation", "cross_validate"],
+    "inspector.evaluation": ["Evaluation", "evaluate"],
+    "inspector.fit": ["fit"],
+    "inspector.inspector": ["Inspector"],
+    "inspector.reconstructions": ["read_reconstructions", "reconstructions", "write_reconstructions"],
+    "inspector.speed": ["Speed", "measure_speed"],
+    "inspector.threshold": ["threshold_at", "threshold_by_rule"],
+    "inspector.train": ["train"],
+    "inspector.verdict": ["Verdict"],
+    "report.folder": ["write_evaluation"],
+    "report.page": ["write_report"],
+    "studies.registry": ["run_study"],
+    "training.run": ["Run"],
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)
 
 
 def __dir__() -> list[str]:
-    """Show the public names, imported yet or not."""
-    return sorted(__all__)
+    """List the public names, whether imported yet or not."""
+    return __all__
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: judging images must not wait for torch.
+    """Import a public name when it is first used: inspecting images must not wait for torch.
 
     Raises:
         MissingExtra: It needs a library that is not installed.
     """
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from knowngood.extras import needs_extra
 
     with needs_extra():
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

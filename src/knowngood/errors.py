@@ -12,9 +12,9 @@
     ├── MissingExtra           an optional library that is not installed
     └── OutputError            a result that could not be written
 
-A message says in one or two lines which file or parameter, what is wrong with it, and what to do.
-Errors also carry what they name, such as the path or the setting, for programs that react to them.
-The command line prints the message alone; a traceback means a defect in knowngood.
+A message says in one or two lines which file or parameter, what is wrong with it, and what to do. Errors also
+have what they name as attributes, such as the path or the setting, for programs that react to them. The
+command line prints the message alone; a traceback is a defect in knowngood.
 """
 
 from __future__ import annotations
@@ -27,27 +27,18 @@ class KnowngoodError(Exception):
 
 
 class DataError(KnowngoodError):
-    """A folder, a table or a mask that cannot be used.
-
-    Args:
-        message: What is wrong and what to do.
-        path: The folder or file that is meant; None where there is none, or several.
-    """
+    """A folder, a table or a mask that cannot be used."""
 
     def __init__(self, message: str, *, path: str | os.PathLike[str] | None = None) -> None:
         super().__init__(message)
+        # None where the error is not about one file.
         self.path: str | None = None if path is None else os.fspath(path)
 
 
 class UnreadableImage(DataError):
-    """One image file that cannot be read.
+    """One image file that cannot be read."""
 
-    Args:
-        path: The file as the user named it.
-        reason: What is wrong with it, in a few words.
-    """
-
-    path: str
+    path: str  # as the user named it
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(f"{os.fspath(path)!r}: {reason}", path=path)
@@ -55,16 +46,11 @@ class UnreadableImage(DataError):
 
 
 class RecipeError(KnowngoodError):
-    """A setting that is unknown or out of range.
-
-    Args:
-        message: What is wrong and what to do.
-        setting: The setting's name; None where no single one is meant.
-        value: What was given for it.
-    """
+    """A setting that is unknown or out of range."""
 
     def __init__(self, message: str, *, setting: str | None = None, value: object = None) -> None:
         super().__init__(message)
+        # None where the error is not about one setting.
         self.setting = setting
         self.value = value
 

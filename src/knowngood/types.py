@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Scores(NamedTuple):
-    """What a fitted method says of a batch of images.
+    """The outputs of a fitted method for a batch of images.
 
     Attributes:
         image: `(N,)` raw and unbounded; higher is more anomalous.
         map: `(N, h, w)` at patch resolution, covering the whole image; None for image-only methods.
-        extras: Whatever else a method gives, by name, each `(N, ...)`; see `EXTRAS`.
+        extras: Further outputs by name, each `(N, ...)`; see `EXTRAS`.
     """
 
     image: Tensor
@@ -25,18 +25,18 @@ class Scores(NamedTuple):
 
     @property
     def given(self) -> dict[str, Tensor]:
-        """All that there is, by name."""
+        """All outputs that there are, by name."""
         maps = {} if self.map is None else {"map": self.map}
         return {"image": self.image, **maps, **self.extras}
 
 
 EXTRAS = {"rebuilt": 4, "logits": 3, "features": 3}
-"""The extras that there are, with the number of their dimensions.
+"""All further outputs, with the number of their dimensions.
 
-- `rebuilt`, `(N, H, W, C)` from 0 to 1: the images as the method reconstructs them, in colour or, where it
+- `rebuilt`, `(N, H, W, C)` from 0 to 1: the reconstructions of the images, in colour or, by a method that
   learned from grey images, with one channel.
-- `logits`, `(N, V, C)`: what a classifier says of each of V views of an image, for each of C classes.
-- `features`, `(N, V, D)`: what that classifier sees in each view.
+- `logits`, `(N, V, C)`: the logits of a classifier for each of V views of an image and each of C classes.
+- `features`, `(N, V, D)`: the features from which that classifier computes them.
 """
 
 Progress = Callable[[str, int, int], None]
@@ -44,4 +44,4 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """A `Progress` that tells nobody."""
+    """Ignore the progress."""

@@ -11,20 +11,20 @@ from PIL import Image
 
 SMALL = ("--set", "input_size=128", "--set", "coreset=200")
 
-TELLING = """
+PRINTING = """
 import signal
 from contextlib import contextmanager
 
-from knowngood.cli import app, progress
+from knowngood.cli import app, fit
 
 # A shell's background job would be born deaf to Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @contextmanager
-def told():
+def printing():
     yield print
 
-progress.progress_bars = told
+fit.progress_bars = printing
 app.main()
 """
 """The program, which prints each step of its progress as it is made."""
@@ -127,7 +127,7 @@ def test_score_goes_on_past_broken_files_and_lists_them(run, inspector, few, tmp
     (few / "2.png").write_bytes(b"")
     status, _, err = run("score", inspector, few, "--out", tmp_path / "scores.csv")
     assert status == 1
-    assert "Judged 5 images" in err
+    assert "Inspected 5 images" in err
     assert "2.png" in err
     assert len((tmp_path / "scores.csv").read_text().splitlines()) == 6
 
@@ -154,7 +154,9 @@ def test_files_that_are_no_inspectors(run, inspector, few):
             assert inspector.name in err
 
 
-def test_an_output_that_cannot_be_written_is_told_before_the_work(run, few, inspector, tmp_path, monkeypatch):
+def test_an_output_that_cannot_be_written_is_named_before_the_work(
+    run, few, inspector, tmp_path, monkeypatch
+):
     monkeypatch.setattr("knowngood.inspector.fit.fit", lambda *_, **__: pytest.fail("it must not learn"))
     target = tmp_path / "no" / "such" / "x.inspector"
     status, _, err = run("fit", few, "--out", target)
@@ -186,7 +188,7 @@ def test_a_mask_of_another_size(run, inspector, tmp_path, widget, good_images):
 def test_interrupting_a_fit_leaves_the_old_inspector(widget, inspector):
     before = inspector.read_bytes()
     process = subprocess.Popen(
-        [sys.executable, "-c", TELLING, "fit", str(widget), "--out", str(inspector), *SMALL],
+        [sys.executable, "-c", PRINTING, "fit", str(widget), "--out", str(inspector), *SMALL],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -14,7 +14,7 @@ def test_every_classifier_is_listed_with_what_it_learns_and_its_settings(run):
         assert lines[place + 2].endswith("; one of fixed, mirrored, quarter, any")
 
 
-def test_every_method_for_imbalanced_kinds_is_listed_with_its_use(run):
+def test_every_method_for_imbalanced_classes_is_listed_with_its_use(run):
     lines = run("classifiers").out.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("imbalance: "))
     said = dict(line.split(None, 1) for line in lines[start + 1 :])

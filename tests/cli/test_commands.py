@@ -49,7 +49,7 @@ def test_fit_evaluate_and_score_are_one_story(run, widget, tmp_path):
     status, out, _ = run("fit", widget, "--out", path, *SMALL)
     assert status == 0
     assert "from 24 good images" in out
-    assert "held-out good images lie above it" in out
+    assert "held-out good images are above it" in out
 
     status, out, _ = run("evaluate", path, widget, "--out", tmp_path / "report")
     assert status == 0
@@ -79,7 +79,7 @@ def test_describe(run, widget):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_score_writes_each_kind_of_table(run, inspector, widget, tmp_path, suffix):
+def test_score_writes_each_type_of_table(run, inspector, widget, tmp_path, suffix):
     out = tmp_path / f"scores.{suffix}"
     assert run("score", inspector, widget / "test/scratch", "--out", out).status == 0
     readers = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True)}

@@ -84,7 +84,7 @@ def test_a_grid_that_cannot_be_understood(run, folder, grid, tmp_path, content, 
     ("arguments", "words"),
     [
         (("--grid", "none.yaml"), ("'none.yaml' cannot be read",)),
-        (("--by", "kind"), ("by='kind' is not known",)),
+        (("--by", "class"), ("by='class' is not known",)),
         (("--device", "tpu"), ("device='tpu'",)),
         (("--out", "table.html"), ("must end in .csv, .parquet or .jsonl",)),
         (("--out", "none/table.csv"), ("none/table.csv",)),

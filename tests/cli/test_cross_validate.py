@@ -30,15 +30,15 @@ def test_folds_figures_and_every_image(run, folder, tmp_path, suffix):
     head, *rows = said.splitlines()
     names = head.split()
     assert names[:2] == ["fold", "images"]
-    told = pd.DataFrame([row.split() for row in rows[:2]], columns=names).astype(float)
+    printed = pd.DataFrame([row.split() for row in rows[:2]], columns=names).astype(float)
     truth = table["defect"].fillna("").replace("", "good")
     right = (truth == table["predicted_class"]).groupby(table["fold"]).mean()
-    np.testing.assert_allclose(told["class_accuracy"], right, atol=1e-4)
+    np.testing.assert_allclose(printed["class_accuracy"], right, atol=1e-4)
     figures = {row.split()[0]: row.split()[1:] for row in rows[2:]}
     assert figures.keys() == set(names[2:])
     for name, (mean, _, sd) in figures.items():
-        assert float(mean) == pytest.approx(told[name].mean(), abs=2e-4)
-        assert float(sd) == pytest.approx(told[name].std(), abs=2e-4)
+        assert float(mean) == pytest.approx(printed[name].mean(), abs=2e-4)
+        assert float(sd) == pytest.approx(printed[name].std(), abs=2e-4)
 
 
 def test_by_label(run, folder, tmp_path):
@@ -57,7 +57,7 @@ def test_by_label(run, folder, tmp_path):
     [
         (("--folds", "5"), ("'good' has 4 image(s), too few for 5 folds", "take at most 4 folds")),
         (("--folds", "1"), ("folds=1: at least 2 are needed",)),
-        (("--by", "kind"), ("by='kind' is not known",)),
+        (("--by", "class"), ("by='class' is not known",)),
         (("--classifier", "probe"), ("classifier 'probe' is not known",)),
         (("--set", "rounds=3"), ("no setting 'rounds'",)),
         (("--device", "tpu"), ("device='tpu'",)),

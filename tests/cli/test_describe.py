@@ -23,7 +23,10 @@ def test_pictures(run, widget, tmp_path):
 
 
 def test_a_name_that_will_not_do_is_refused_before_the_work(run, widget, tmp_path):
-    for name, reason in (("kinds.bmp", "name it .pdf, .png, .svg"), ("none/classes.png", "make the folder")):
+    for name, reason in (
+        ("classes.bmp", "name it .pdf, .png, .svg"),
+        ("none/classes.png", "make the folder"),
+    ):
         status, out, err = run("describe", widget, "--pictures", tmp_path / name)
         assert status == 1
         assert out == ""

@@ -1,4 +1,4 @@
-"""`train`, and what the other commands do with an inspector that names kinds."""
+"""`train`, and what the other commands do with a classifier."""
 
 import json
 
@@ -16,7 +16,7 @@ from ..support.tables import read_table
 
 SMALL = knowngood.make_classifier("linear_probe", {"input_size": 64})
 SETTINGS = ("--classifier", "linear_probe", "--set", "input_size=64")
-KINDS = ["p_good", "p_hole", "p_scratch"]
+PROBABILITIES = ["p_good", "p_hole", "p_scratch"]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
     assert "imbalance: class_weights" in notes[0]
     assert "regularisation: C = " in notes[1]
     assert " ".join(notes[2].split()) == "threshold 0, a defect is likelier than a good part"
-    assert "of 12 held-out good images lie above it" in notes[3]
+    assert "of 12 held-out good images are above it" in notes[3]
     # The same as the library gives.
     assert knowngood.Inspector.load(path).manifest.graph_hash == (
         knowngood.Inspector.load(trained).manifest.graph_hash
@@ -82,8 +82,8 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
     status, _, err = run("score", path, *evaluated["path"], "--out", tmp_path / "scores.csv")
     assert status == 0
     rejected = (evaluated["decision"] == "reject").sum()
-    assert f"Judged 12 images, rejected {rejected}" in err
-    said = [*("path", "score", "p_value", "decision", "predicted_class"), *KINDS]
+    assert f"Inspected 12 images, rejected {rejected}" in err
+    said = [*("path", "score", "p_value", "decision", "predicted_class"), *PROBABILITIES]
     scored = pd.read_csv(tmp_path / "scores.csv")
     assert list(scored.columns) == said
     pd.testing.assert_frame_equal(
@@ -111,13 +111,13 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_score_writes_kind_and_probabilities(run, inspector, folder, tmp_path, suffix):
+def test_score_writes_class_and_probabilities(run, inspector, folder, tmp_path, suffix):
     out = tmp_path / f"scores{suffix}"
     assert run("score", inspector, folder / "test", "--out", out).status == 0
     table = read_table(out)
-    assert list(table.columns) == ["path", "score", "p_value", "decision", "predicted_class", *KINDS]
+    assert list(table.columns) == ["path", "score", "p_value", "decision", "predicted_class", *PROBABILITIES]
     assert len(table) == 24
-    np.testing.assert_allclose(table[KINDS].sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(table[PROBABILITIES].sum(axis=1), 1, rtol=1e-5)
     assert ((table["predicted_class"] == "good") == (table["decision"] == "accept")).all()
     verdicts = knowngood.Inspector.load(inspector).inspect(table["path"].tolist())
     assert table["predicted_class"].tolist() == [verdict.predicted_class for verdict in verdicts]
@@ -210,7 +210,7 @@ def test_the_help_says_what_each_option_does(run):
         (("--set", "input_size"), ("NAME=VALUE",)),
         (("--set", "orientation=round"), ("orientation='round'", "fixed, mirrored, quarter, any")),
         (("--set", "strides=7"), ("strides=(7,)",)),
-        (("--by", "kind"), ("by='kind'", "auto, type, label")),
+        (("--by", "class"), ("by='class'", "auto, type, label")),
         (("--defect-share", "1"), ("defect_share=1.0", "between 0 and 1")),
         (("--device", "tpu"), ("device='tpu'", "cpu or cuda")),
         (("--seed", "-1"), ("seed",)),
@@ -245,7 +245,7 @@ def test_a_folder_that_is_not_there(run, folder, tmp_path):
     refused(run("train", f"{folder}s", "--out", tmp_path / "x.inspector"), "does not exist", "did you mean")
 
 
-def test_a_name_that_is_a_slip(run, folder, tmp_path):
+def test_a_misspelled_name(run, folder, tmp_path):
     table = with_defects_to_learn(folder)
     row = ((table["split"] == "train") & (table["defect"] == "scratch")).idxmax()
     table.loc[row, "defect"] = "scrtach"

@@ -97,7 +97,7 @@ def test_the_figures_follow_from_the_tables(out, figures):
         np.testing.assert_allclose(np.sort(validation["score"]), inspector.manifest.held_out, rtol=1e-3)
 
 
-def test_a_missing_transistor_lies_above_all(figures):
+def test_a_missing_transistor_scores_above_all(figures):
     assert figures["transistor", "out-of-class above every in-class sample"] == 4
 
 

@@ -9,7 +9,7 @@ import pytest
 from knowngood.errors import DataError
 from knowngood.inspector.inspector import Inspector
 from knowngood.studies.kaist import DOCUMENT, QUICK, SMOOTHINGS, STUDY, load_digits, summary
-from knowngood.studies.kaist_measures import AUROC, Digits, other_readings
+from knowngood.studies.kaist_measures import AUROC, Digits, other_distances
 from knowngood.studies.registry import run_study
 
 from .conftest import write_idx
@@ -59,7 +59,7 @@ def test_what_is_learned_and_what_is_met(data):
     assert set(digits.classes) == {0, 1, 2, 3}
     assert set(digits.labels) == {0, 1, 2, 3, 7, 8, 9}
     assert set(digits.labels[digits.anomalous]) == {7, 8, 9}
-    assert len(digits.learn) == 160
+    assert len(digits.train) == 160
 
 
 def test_everything_is_written(out):
@@ -127,10 +127,10 @@ def test_a_study_that_was_finished_is_not_trained_again(data, out, figures):
     np.testing.assert_allclose(again["value"], figures["value"])
 
 
-def test_other_readings_of_the_distance():
-    logits = np.tile(10 * np.eye(4, dtype=np.float32), (400, 1, 1))  # every rotation is told
+def test_other_distances():
+    logits = np.tile(10 * np.eye(4, dtype=np.float32), (400, 1, 1))  # every rotation is predicted
     anomalous = np.arange(400) >= 200
-    one, unknown = other_readings(logits, anomalous, seed=0).values()
+    one, unknown = other_distances(logits, anomalous, seed=0).values()
     assert not one.any()
     assert not unknown[~anomalous].any()
     assert unknown[anomalous].mean() == pytest.approx(1.0, abs=0.15)

@@ -6,7 +6,7 @@ from knowngood.data.samples import fingerprint
 from knowngood.errors import DataError
 from knowngood.studies.registry import run_study
 from knowngood.studies.screw import QUICK, STUDY
-from knowngood.studies.supervised_measures import HELD_OUT
+from knowngood.studies.supervised import HELD_OUT
 
 from .test_supervised import check_again, check_inspectors, check_tables, pages
 
@@ -38,8 +38,8 @@ def test_each_seed_draws_250_and_50_to_learn_from_and_55_and_55_to_test(shared_d
     for part in draws:
         assert counted(part.table) == (
             {("train", "good"): 250, ("test", "good"): 55}
-            | {("train", kind): 10 for kind in TYPES}
-            | {("test", kind): 11 for kind in TYPES}
+            | {("train", name): 10 for name in TYPES}
+            | {("test", name): 11 for name in TYPES}
         )
         learned = part.table["split"] == "train"
         digests = pd.Series(fingerprint(part.table["path"].tolist()))

@@ -40,7 +40,7 @@ def of_each(part):
 # --- the full one, without learning
 
 
-def test_cells_are_divided_70_15_15_kinds_of_cell_and_labels_alike(cells, tmp_path):
+def test_cells_are_divided_70_15_15_stratified_by_crystal_and_label(cells, tmp_path):
     draws = STUDY.draws(tmp_path, 0)
     assert [(part.name, part.seed) for part in draws] == [(f"seed{seed}", seed) for seed in range(5)]
     whole = cells.groupby(["class", "label"]).size()

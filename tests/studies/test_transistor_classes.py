@@ -11,7 +11,7 @@ from knowngood.studies.transistor_classes import QUICK, STUDY
 
 from .test_supervised import check_again, check_inspectors, check_tables, pages
 
-KINDS = ["bent_lead", "cut_lead", "damaged_case", "good", "misplaced"]
+CLASSES = ["bent_lead", "cut_lead", "damaged_case", "good", "misplaced"]
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +33,15 @@ def sizes(table):
 # --- the full one, without learning
 
 
-def test_ten_images_of_each_kind_take_turns(shared_data):
+def test_ten_images_of_each_class_are_drawn(shared_data):
     drawn, other = (STUDY.draws(shared_data, seed)[0].table for seed in (0, 1))
-    assert sizes(drawn) == sizes(other) == dict.fromkeys(KINDS, 10)
+    assert sizes(drawn) == sizes(other) == dict.fromkeys(CLASSES, 10)
     assert drawn["path"].is_unique
     # All defects are taken; which ten of the good ones is drawn.
     assert set(drawn["path"]) != set(other["path"])
 
 
-def test_each_is_tested_once_in_five_folds_two_of_each_kind(shared_data):
+def test_each_is_tested_once_in_five_folds_two_of_each_class(shared_data):
     draws = STUDY.draws(shared_data, 0)
     assert [(draw.name, draw.seed) for draw in draws] == [(f"fold{fold}", fold) for fold in range(5)]
     always = load_samples(shared_data / "mvtec/transistor").query("split == 'train'")
@@ -49,9 +49,9 @@ def test_each_is_tested_once_in_five_folds_two_of_each_kind(shared_data):
     for draw in draws:
         samples = draw.samples
         test = samples[samples["split"] == "test"]
-        assert sizes(test) == dict.fromkeys(KINDS, 2)
+        assert sizes(test) == dict.fromkeys(CLASSES, 2)
         learned = samples[samples["split"] == "train"]
-        assert sizes(learned) == dict.fromkeys(KINDS, 8) | {"good": 213 + 8}
+        assert sizes(learned) == dict.fromkeys(CLASSES, 8) | {"good": 213 + 8}
         assert set(always["path"]) < set(learned["path"])
         assert not set(fingerprint(list(test["path"]))) & set(fingerprint(list(learned["path"])))
         assert samples.attrs == draw.table.attrs == {}
@@ -86,12 +86,12 @@ def test_no_test_image_is_learned_from_and_each_is_tested_once(out, draws):
     check_inspectors(out, QUICK.methods, draws)
     tested = [path for draw in draws for path in draw.table["path"][draw.table["split"] == "test"]]
     assert sorted(tested) == sorted(draws[0].table["path"])
-    assert sizes(draws[0].table) == dict.fromkeys(KINDS, 4)
+    assert sizes(draws[0].table) == dict.fromkeys(CLASSES, 4)
 
 
-def test_types_are_told_apart(out):
+def test_the_types_are_classes(out):
     inspector = Inspector.load(out / "linear_probe" / "fold0.inspector")
-    assert inspector.classifier.names == ["good", *sorted(set(KINDS) - {"good"})]
+    assert inspector.classifier.names == ["good", *sorted(set(CLASSES) - {"good"})]
 
 
 def test_experiments_change_one_thing_each(out):

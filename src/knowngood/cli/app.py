@@ -5,31 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 
-from knowngood.cli.bench import bench
-from knowngood.cli.classifiers import classifiers
-from knowngood.cli.compare import compare
-from knowngood.cli.cross_validate import cross_validate
-from knowngood.cli.describe import describe
-from knowngood.cli.detectors import detectors
-from knowngood.cli.evaluate import evaluate
-from knowngood.cli.fit import fit
-from knowngood.cli.info import info
-from knowngood.cli.score import score
-from knowngood.cli.study import study
-from knowngood.cli.threshold import threshold
-from knowngood.cli.train import train
 from knowngood.errors import KnowngoodError
 from knowngood.extras import needs_extra
 
+COMMANDS = (
+    *("describe", "fit", "train", "evaluate", "cross_validate", "compare", "score", "threshold", "info"),
+    *("detectors", "classifiers", "bench", "study"),
+)
+"""The commands in the order of the help; the module of each name has a function of that name."""
+
 app = typer.Typer(
-    name="knowngood",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    name="knowngood", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 
 
@@ -51,29 +42,16 @@ def _program(
     """Learn what a good part looks like; find what is not."""
 
 
-for command in (
-    describe,
-    fit,
-    train,
-    evaluate,
-    cross_validate,
-    compare,
-    score,
-    threshold,
-    info,
-    detectors,
-    classifiers,
-    bench,
-    study,
-):
-    app.command(no_args_is_help=command not in (detectors, classifiers, bench))(command)
+for name in COMMANDS:
+    command = getattr(import_module(f"knowngood.cli.{name}"), name)
+    app.command(no_args_is_help=name not in ("detectors", "classifiers", "bench"))(command)
 
 
 def quieten() -> None:
     """Keep the image libraries from printing.
 
-    Both warn of odd metadata, and Pillow of large images, without naming the file; what matters is judged
-    where images are decoded.
+    Both warn of invalid metadata, and Pillow of large images, without naming the file; errors that matter are
+    found where images are decoded.
     """
     warnings.filterwarnings("ignore", module=r"PIL\.")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")

@@ -1,11 +1,10 @@
-"""`knowngood bench`."""
-
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from knowngood.cli import options
+from knowngood.cli.progress import progress_bars
 
 
 def bench(
@@ -13,21 +12,15 @@ def bench(
         Path | None,
         typer.Argument(help="A folder of images, or a table; without it real solar cells, if installed."),
     ] = None,
-    detector: Annotated[
-        str | None, typer.Option(help="A name from `knowngood detectors`.", show_default="patchcore")
-    ] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One setting; may be repeated.")
-    ] = None,
+    detector: options.DetectorName = None,
+    setting: options.Settings = None,
 ) -> None:
-    """Measure how fast this machine learns and judges, and how far that is from its limits.
+    """Measure how fast this machine learns and inspects, and how far that is from its limits.
 
     Let nothing else run meanwhile; it takes about a minute beyond the fit.
 
     Example: knowngood bench widget/ --detector patchcore
     """
-    from knowngood.cli.progress import progress_bars
-
     with progress_bars() as progress:
         from knowngood.data.elpv import load_elpv
         from knowngood.detectors import DETECTORS

@@ -1,8 +1,6 @@
-"""`knowngood classifiers`."""
-
-from __future__ import annotations
-
 import typer
+
+from knowngood.cli.detectors import echo_recipe
 
 
 def classifiers() -> None:
@@ -11,12 +9,10 @@ def classifiers() -> None:
     Example: knowngood classifiers
     """
     from knowngood.classifiers import CLASSIFIERS
-    from knowngood.cli.detectors import recipe_lines
     from knowngood.training.imbalance import WHEN
 
     for name, recipe in CLASSIFIERS.items():
-        for line in recipe_lines(name, recipe):
-            typer.echo(line)
+        echo_recipe(name, recipe)
     typer.echo("\nimbalance: which method when (finetune has all; the others learn with weights)")
     for name, when in WHEN.items():
         typer.echo(f"{name:20} {when}")

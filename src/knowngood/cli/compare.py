@@ -1,23 +1,20 @@
-"""`knowngood compare`."""
-
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import knowngood
-from knowngood.cli.options import By, Device, LabelledImages, Seed, Table
+from knowngood.cli import options
+from knowngood.cli.progress import progress_bars
 
 
 def compare(
-    data: LabelledImages,
+    data: options.LabelledImages,
     grid: Annotated[Path, typer.Option(help="A YAML file: classifier, settings, experiments.")],
-    out: Table = None,
-    by: By = "auto",
-    seed: Seed = 0,
-    device: Device = "auto",
+    out: options.Table = None,
+    by: options.By = "auto",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
 ) -> None:
     """Run experiments that change one setting each, and show the results as a table.
 
@@ -31,17 +28,9 @@ def compare(
 
     Example: knowngood compare widget/ --grid experiments.yaml --out experiments.csv
     """
-    from knowngood.cli.progress import progress_bars
-    from knowngood.output import check_target
-    from knowngood.report.verdicts import check_suffix, write_verdicts
-
-    if out is not None:
-        check_suffix(out)
-        check_target(out)
+    options.check_table(out)
     with progress_bars() as progress:
         table = knowngood.compare(data, grid, by=by, seed=seed, device=device, progress=progress)
     typer.echo(table.to_string(index=False, float_format="{:.4f}".format))
     typer.echo("Choose by the validation columns: a test set that was chosen by is no longer one.")
-    if out is not None:
-        given = table.astype(object).where(table.notna(), None).to_numpy().tolist()  # JSON has no NaN
-        write_verdicts([dict(zip(table.columns, row, strict=True)) for row in given], out)
+    options.write_table(table, out)

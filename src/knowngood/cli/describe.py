@@ -1,18 +1,16 @@
-"""`knowngood describe`."""
-
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import knowngood
-from knowngood.cli.options import Images
+from knowngood.cli import options
+from knowngood.cli.progress import progress_bars
+from knowngood.output import check_target
 
 
 def describe(
-    data: Images,
+    data: options.Images,
     pictures: Annotated[
         Path | None,
         typer.Option(help="A .png, .pdf or .svg file for a picture of each class, defects outlined."),
@@ -24,9 +22,6 @@ def describe(
 
     Example: knowngood describe widget/ --pictures classes.png
     """
-    from knowngood.cli.progress import progress_bars
-    from knowngood.output import check_target
-
     if pictures is not None:
         from knowngood.report.class_pictures import check_picture, write_class_pictures
 

@@ -1,7 +1,3 @@
-"""`knowngood detectors`."""
-
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,21 +14,19 @@ def detectors() -> None:
     from knowngood.detectors import DETECTORS
 
     for name, recipe in DETECTORS.items():
-        for line in recipe_lines(name, recipe):
-            typer.echo(line)
+        echo_recipe(name, recipe)
         if recipe.needs_classes:
             typer.echo("    It needs the class of each good image: a table with a column `class`.")
 
 
-def recipe_lines(name: str, recipe: type[Recipe]) -> list[str]:
-    """What a method learns, and a line per setting: its default, its meaning and what is allowed."""
+def echo_recipe(name: str, recipe: "type[Recipe]") -> None:
+    """Print the summary of a method, and a line per setting: its default, its meaning and its range."""
     import inspect
 
     from knowngood.recipe import as_text, settings_of
 
-    lines = [f"{name:20} {(inspect.getdoc(recipe) or '').partition(chr(10))[0]}"]
+    typer.echo(f"{name:20} {(inspect.getdoc(recipe) or '').partition(chr(10))[0]}")
     for setting in settings_of(recipe).values():
         given = f"{setting.name}={as_text(setting.default)}"
         allowed = f"; {setting.allowed}" if setting.allowed else ""
-        lines.append(f"    {given:32} {setting.description}{allowed}")
-    return lines
+        typer.echo(f"    {given:32} {setting.description}{allowed}")

@@ -1,11 +1,17 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, and what several commands do with them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+import knowngood
+from knowngood.output import check_target
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Images = Annotated[Path, typer.Argument(help="A folder of images, or a .csv or .parquet table.")]
 LabelledImages = Annotated[Path, typer.Argument(help="A folder with good parts and defects, or a table.")]
@@ -54,3 +60,33 @@ Mlflow = Annotated[
 SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
 ]
+
+
+def run_of(folder: Path | None, precision: str, devices: int, mlflow: str | None) -> knowngood.Run | None:
+    """Return the training run that the options describe; None for their defaults."""
+    run = knowngood.Run(folder, precision=precision, devices=devices, mlflow=mlflow)
+    return None if run == knowngood.Run() else run
+
+
+def check_table(out: Path | None) -> None:
+    """Check before a long work that its table can be written, if there is to be one.
+
+    Raises:
+        OutputError: It cannot.
+    """
+    if out is not None:
+        from knowngood.report.verdicts import check_suffix
+
+        check_suffix(out)
+        check_target(out)
+
+
+def write_table(table: pd.DataFrame, out: Path | None) -> None:
+    """Write a table as `knowngood score` writes its own, if there is to be one; a missing value is empty."""
+    if out is not None:
+        from knowngood.report.verdicts import write_verdicts
+
+        values = table.astype(object).where(table.notna(), None)  # JSON has no NaN
+        write_verdicts(
+            [dict(zip(table.columns, row, strict=True)) for row in values.to_numpy().tolist()], out
+        )

@@ -10,21 +10,15 @@ from knowngood.types import Progress
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Show a bar for each stage of a long work, with its rate and the time left."""
+    """Show a bar per stage of a long work, with its rate and the time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
-    bars = Bars(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
+    title, rate = TextColumn("{task.description}"), TextColumn("{task.fields[rate]}")
+    columns = (title, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    bars = Bars(*columns, console=console, disable=not console.is_terminal)
     tasks: dict[str, TaskID] = {}
     with bars:
 

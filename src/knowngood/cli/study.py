@@ -1,24 +1,21 @@
-"""`knowngood study`."""
-
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import knowngood
-from knowngood.cli.options import Device, Seed
+from knowngood.cli import options
+from knowngood.cli.progress import progress_bars
 
 
 def study(
     name: Annotated[str, typer.Argument(help="The study, such as ece157a.")],
     data: Annotated[Path, typer.Option(help="The folder that holds its data.")],
     out: Annotated[Path, typer.Option(help="The folder for all results and slides.pdf.")],
-    seed: Seed = 0,
-    device: Device = "auto",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
     quick: Annotated[
-        bool, typer.Option("--quick", help="Train far too briefly, only to check that everything runs.")
+        bool, typer.Option("--quick", help="Use few images and short trainings, only to check that all runs.")
     ] = False,
 ) -> None:
     """Reproduce a document's experiment, from its data to slides; repeat the command to resume it.
@@ -37,8 +34,6 @@ def study(
 
     Example: knowngood study ece157a --data data/ --out ece157a/
     """
-    from knowngood.cli.progress import progress_bars
-
     with progress_bars() as progress:
         figures = knowngood.run_study(
             name, data, out, seed=seed, quick=quick, device=device, progress=progress

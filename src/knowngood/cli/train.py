@@ -1,66 +1,44 @@
-"""`knowngood train`."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import knowngood
-from knowngood.cli.options import (
-    By,
-    ClassifierName,
-    Device,
-    Devices,
-    LabelledImages,
-    Mlflow,
-    NewInspector,
-    Precision,
-    RecipeFile,
-    RunFolder,
-    Seed,
-    Settings,
-    SkipUnreadable,
-)
-
-if TYPE_CHECKING:
-    from knowngood.errors import UnreadableImage
+from knowngood.cli import options
+from knowngood.cli.info import echo_threshold
+from knowngood.cli.progress import progress_bars
+from knowngood.errors import UnreadableImage
+from knowngood.output import check_target
 
 
 def train(
-    data: LabelledImages,
-    out: NewInspector,
-    classifier: ClassifierName = None,
-    recipe: RecipeFile = None,
-    setting: Settings = None,
-    by: By = "auto",
+    data: options.LabelledImages,
+    out: options.NewInspector,
+    classifier: options.ClassifierName = None,
+    recipe: options.RecipeFile = None,
+    setting: options.Settings = None,
+    by: options.By = "auto",
     defect_share: Annotated[
         float,
         typer.Option(help="Fraction of each defect type to train on, where the train split has no defects."),
     ] = 0.7,
-    seed: Seed = 0,
-    device: Device = "auto",
-    run: RunFolder = None,
-    precision: Precision = "32-true",
-    devices: Devices = 1,
-    mlflow: Mlflow = None,
-    skip_unreadable: SkipUnreadable = False,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    run: options.RunFolder = None,
+    precision: options.Precision = "32-true",
+    devices: options.Devices = 1,
+    mlflow: options.Mlflow = None,
+    skip_unreadable: options.SkipUnreadable = False,
 ) -> None:
     """Train an inspector on good parts and collected defects: it predicts the type of a defect.
 
     Example: knowngood train widget/ --out widget.inspector --set orientation=any
     """
-    from knowngood.cli.info import threshold_lines
-    from knowngood.cli.progress import progress_bars
-    from knowngood.output import check_target
-
     check_target(out)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.classifiers import CLASSIFIERS
 
-        how = knowngood.Run(run, precision=precision, devices=devices, mlflow=mlflow)
         inspector = knowngood.train(
             data,
             CLASSIFIERS.choose(classifier, recipe, setting or []),
@@ -68,7 +46,7 @@ def train(
             defect_share=defect_share,
             seed=seed,
             device=device,
-            run=None if how == knowngood.Run() else how,
+            run=options.run_of(run, precision, devices, mlflow),
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,
         )
@@ -78,7 +56,6 @@ def train(
     typer.echo(f"Learned {inspector.manifest.method} from {sum(record.counts)} images ({counts}): {out}")
     for note in record.notes:
         typer.echo(f"{'':14} {note}")
-    for line in threshold_lines(inspector.threshold):
-        typer.echo(line)
+    echo_threshold(inspector.threshold)
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

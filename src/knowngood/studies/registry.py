@@ -12,14 +12,14 @@ from knowngood.types import Progress, silent
 if TYPE_CHECKING:
     import pandas as pd
 
+# The module of each name has the study as `STUDY`, and a small one as `QUICK`.
 STUDIES = {
-    "ece157a": "Autoencoders that learn the digit 1 and good transistors (course homework, UCSB 2022)",
+    "ece157a": "Autoencoders trained on the digit 1 and on good transistors (course homework, UCSB 2022)",
     "kaist": "Softmax confidence, temperature and rotations on MNIST (course exercise, KAIST)",
     "screw": "Good or defective screws, from 250 and 50 images (assignment, 2023)",
-    "transistor_classes": "Five kinds of transistor, from ten images of each (course homework, NTHU 2024)",
+    "transistor_classes": "Five classes of transistors, ten images per class (course homework, NTHU 2024)",
     "semiconductor": "Good or defective solar cells, transfer learning (course project, HKUST)",
 }
-"""What each study is about; the module of that name has it as `STUDY`, and a small one as `QUICK`."""
 
 
 def run_study(
@@ -32,23 +32,23 @@ def run_study(
     device: str = "auto",
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Run a study from its data to its slides; one that was interrupted resumes.
+    """Run a study from its data to its slides; an interrupted study resumes.
 
     Args:
         name: A name in `STUDIES`.
         data: The folder that holds its data.
-        out: The folder for everything that it makes; the slides are `slides.pdf`.
+        out: The folder for inspectors, trainings, tables and `slides.pdf`.
         seed: The same seed gives the same results.
-        quick: Do too little of everything, only to see that it works.
+        quick: Use few images and short trainings, only to check that everything runs.
         device: `auto`, `cpu` or `cuda`.
         progress: Called during long work.
 
     Returns:
-        The main figures, one per row: `task`, `figure`, `value` and maybe more; also in `figures.csv`.
+        The main figures, one per row, also in `figures.csv`: at least `task`, `figure` and `value`.
 
     Raises:
         RecipeError: There is no such study, or the folder holds a training with other settings.
-        DataError: Its data are not there.
+        DataError: Its data are missing.
 
     Example::
 

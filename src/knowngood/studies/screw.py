@@ -1,6 +1,6 @@
 """Good and defective screws of MVTec AD: imbalanced classification (D. Yang, "ML-AI assignment", 2023).
 
-250 good screws and 50 defective ones, ten of each type, to learn from; 55 and 55 to test with. The document
+250 good screws and 50 defective ones, ten per type, are for training; 55 and 55 are for testing. The document
 fine-tunes a ResNet34 with a weighted sampler and reaches an accuracy of 79.1 %.
 """
 
@@ -11,52 +11,35 @@ from pathlib import Path
 
 import numpy as np
 
-from knowngood.classifiers.anomaly_features import AnomalyFeatures
-from knowngood.classifiers.finetune import FineTune
-from knowngood.classifiers.linear_probe import LinearProbe
-from knowngood.classifiers.scattering_boost import ScatteringBoost
 from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import load_samples
-from knowngood.studies.study import Method, find
-from knowngood.studies.supervised import ClassifierStudy, Draw, given_split
-from knowngood.studies.supervised_measures import HELD_OUT
+from knowngood.studies.study import find
+from knowngood.studies.supervised import HELD_OUT, ClassifierStudy, Draw, classifier
 
 
 def draws(data: Path, seed: int, *, train: tuple[int, int], test: tuple[int, int], runs: int) -> list[Draw]:
-    """Draw screws anew for each seed.
-
-    Args:
-        data: It holds `mvtec/screw` or `screw`.
-        seed: The first seed.
-        train: How many good screws, and how many of each defect type, to learn from.
-        test: The same to test with.
-        runs: Number of seeds.
-    """
+    """Draw training and test images anew for each seed: so many good screws, and so many per defect type."""
     table = load_samples(find(data, "mvtec/screw", "screw"))
-    found = []
-    for one in range(seed, seed + runs):
-        mixed = table.sample(frac=1, random_state=one)
-        kinds = class_of_each(mixed)
-        place = mixed.groupby(kinds).cumcount()
-        learned, tested = (np.where(kinds == "good", *counts) for counts in (train, test))
-        split = np.select([place < learned, place < learned + tested], ["train", "test"], "")
-        drawn = mixed.assign(split=split)[split != ""].sort_values("path").reset_index(drop=True)
-        found.append(Draw(f"seed{one}", one, given_split(drawn)))
-    return found
+    drawn = []
+    for number in range(seed, seed + runs):
+        mixed = table.sample(frac=1, random_state=number)
+        classes = class_of_each(mixed)
+        place = mixed.groupby(classes).cumcount()
+        trained, tested = (np.where(classes == "good", *counts) for counts in (train, test))
+        split = np.select([place < trained, place < trained + tested], ["train", "test"], "")
+        chosen = mixed.assign(split=split)[split != ""].sort_values("path").reset_index(drop=True)
+        drawn.append(Draw(f"seed{number}", number, chosen))
+    return drawn
 
 
 STUDY = ClassifierStudy(
     name="screw",
     title="Screws: 250 good, 50 defective, is a screw good or not?",
     methods=[
-        Method("anomaly_features", AnomalyFeatures(orientation="any")),
-        Method("linear_probe", LinearProbe(orientation="any")),
-        Method(
-            "finetune",
-            FineTune(orientation="any", imbalance="weighted_sampler"),
-            "finetune, weighted sampler",
-        ),
-        Method("scattering_boost", ScatteringBoost(orientation="any")),
+        classifier("anomaly_features", orientation="any"),
+        classifier("linear_probe", orientation="any"),
+        classifier("finetune", "finetune, weighted sampler", orientation="any", imbalance="weighted_sampler"),
+        classifier("scattering_boost", orientation="any"),
     ],
     draws=partial(draws, train=(250, 10), test=(55, 11), runs=5),
     by="label",
@@ -70,11 +53,11 @@ STUDY = ClassifierStudy(
         ("the document", "ResNet34, weighted sampler, 60 epochs: accuracy 79.1 %, F1 0.793"),
     ],
     choices=[
-        "Images: drawn by the seed from all of MVTec AD's screws; test images are never learned from.",
+        "Images: drawn by the seed from all of MVTec AD's screws; no test image is a training image.",
         "Method: the highest image AUROC on held-out training images, mean over the seeds.",
-        "Regularisation, temperature, epoch: on held-out training images. Threshold: the classifier's own "
-        "odds.",
-        "Orientation `any`: a screw may lie in any way. This is known of the product, not learned.",
+        "Regularisation, temperature, epoch: on held-out training images. Threshold: where a defect is as "
+        "probable as a good part.",
+        "Orientation `any`: a screw may have any orientation. This is known of the product, not learned.",
         "Other defaults are the same for all products.",
         "No test image took part in any choice of this table. Features and views of anomaly_features were "
         "designed with cross-validation on such training images (docs/decisions/0010).",

@@ -1,13 +1,14 @@
-"""What a study is, and the one engine that runs it: learn, measure, write tables and slides."""
+"""The engine of all studies: it fits the inspectors, measures them, and writes tables and slides."""
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -22,13 +23,7 @@ from knowngood.types import Progress
 
 @dataclass(frozen=True)
 class Method:
-    """One way to learn.
-
-    Args:
-        name: Names its folder.
-        recipe: The detector or classifier, a frozen dataclass.
-        title: Stands in tables and on slides; without it the name.
-    """
+    """A detector or classifier of a study: the name of its folder, its recipe, and its title on slides."""
 
     name: str
     recipe: Any
@@ -40,44 +35,23 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One inspector to learn and to measure.
-
-    Args:
-        method: How it learns.
-        seed: Of the learning.
-        data: What the study measures it on.
-        images: What it learns from.
-        learn: Learns it; takes `seed`, `device`, `run` and `progress`, as `knowngood.fit` does.
-        draw: Which draw of the data this is, such as `seed0`; names the file. Empty where there is only one.
-    """
+    """One inspector to fit and to measure."""
 
     method: Method
     seed: int
-    data: Any
-    images: Sequence[Source]
-    learn: Callable[..., Inspector]
-    draw: str = ""
-
-    @property
-    def title(self) -> str:
-        """What the job is called while it runs."""
-        return f"{self.method.title}, {self.draw}" if self.draw else self.method.title
+    data: Any  # what the study measures it on
+    images: Sequence[Source]  # for training
+    fit: Callable[..., Inspector]  # takes `seed`, `device`, `run` and `progress`, as `knowngood.fit` does
+    draw: str = ""  # the draw of the data, such as `seed0`; empty where there is only one
 
     @property
     def path(self) -> Path:
-        """Where its files lie in the study's folder, without a suffix."""
+        """The path of its files in the study's folder, without a suffix."""
         return Path(self.method.name, self.draw)
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What was measured of one job.
-
-    Args:
-        job: The job.
-        figures: Values by name.
-        shown: What the slides show of it; None but for the first job of each method.
-    """
+class Result(NamedTuple):
+    """The figures of a job by name, and what slides show of it: None but for a method's first job."""
 
     job: Job
     figures: Mapping[str, Any]
@@ -89,48 +63,37 @@ class Study(ABC):
 
     @abstractmethod
     def jobs(self, data: Path, seed: int) -> list[Job]:
-        """What is learned from the data in a folder, in order; the same seed gives the same jobs.
+        """List the inspectors to fit to the data in a folder; the same seed gives the same jobs.
 
         Raises:
-            DataError: The data are not there.
+            DataError: The data are missing.
         """
 
     @abstractmethod
     def measure(self, job: Job, inspector: Inspector, progress: Progress) -> tuple[Mapping[str, Any], Any]:
-        """Measure what was learned: the figures by name, and what slides show."""
+        """Measure the inspector of a job; return its figures by name, and what slides show of it."""
 
     @abstractmethod
     def tables(self, results: Sequence[Result]) -> dict[str, pd.DataFrame]:
-        """The tables by name; `figures` holds the main figures: `task`, `figure`, `value` and maybe more."""
+        """Return tables by name; `figures` has at least the columns `task`, `figure` and `value`."""
 
     @abstractmethod
     def report(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame], out: Path) -> None:
-        """Write `slides.pdf`, and whatever else is no table of figures, into a folder."""
+        """Write `slides.pdf`, and all other files that are not tables of figures, to a folder."""
 
 
 def run(study: Study, data: Path, out: Path, *, seed: int, device: str, progress: Progress) -> pd.DataFrame:
-    """Run a study; inspectors and trainings that are in its folder already are not computed again.
-
-    Args:
-        study: The study.
-        data: The folder that holds its data.
-        out: The folder for inspectors, trainings, tables and slides.
-        seed: The same seed gives the same results.
-        device: `auto`, `cpu` or `cuda`.
-        progress: Called during long work.
-
-    Returns:
-        The main figures, as in `figures.csv`.
-    """
+    """Run a study; see `knowngood.run_study`. Inspectors that are in its folder are not fitted again."""
     jobs = study.jobs(data, seed)  # where data are missing, no folder is made
     results: list[Result] = []
     for job in jobs:
+        title = f"{job.method.title}, {job.draw}" if job.draw else job.method.title
 
-        def named(stage: str, done: int, total: int, title: str = job.title) -> None:
+        def with_title(stage: str, done: int, total: int, title: str = title) -> None:
             progress(f"{title}: {stage}", done, total)
 
-        inspector = learned(job, out / job.path, device=device, progress=named)
-        figures, shown = study.measure(job, inspector, named)
+        inspector = load_or_fit(job, out / job.path, device=device, progress=with_title)
+        figures, shown = study.measure(job, inspector, with_title)
         first = all(job.method != before.job.method for before in results)
         results.append(Result(job, figures, shown if first else None))
     tables = study.tables(results)
@@ -141,49 +104,47 @@ def run(study: Study, data: Path, out: Path, *, seed: int, device: str, progress
     return tables["figures"]
 
 
-def learned(job: Job, path: Path, *, device: str, progress: Progress) -> Inspector:
-    """Learn, or take what was learned from the same images by the same recipe with the same seed.
-
-    Args:
-        job: What to learn.
-        path: Where its files lie, without a suffix.
-        device: `auto`, `cpu` or `cuda`.
-        progress: Called during long work.
-    """
+def load_or_fit(job: Job, path: Path, *, device: str, progress: Progress) -> Inspector:
+    """Load the inspector of a job from `path` plus `.inspector`, or fit and save it."""
     make_folder(path.parent)
     file = path.with_suffix(".inspector")
     if file.exists():
-        with suppress(InspectorError):  # a damaged one is learned again
-            kept = Inspector.load(file)
-            if _is_of(kept, job):
-                return kept
+        with suppress(InspectorError):  # a damaged one is fitted again
+            inspector = Inspector.load(file)
+            if _is_of(inspector, job):
+                return inspector
     training = Run(path.with_suffix(".training")) if job.method.recipe.trains else None
-    inspector = job.learn(seed=job.seed, device=device, run=training, progress=progress)
+    inspector = job.fit(seed=job.seed, device=device, run=training, progress=progress)
     inspector.save(file)
     return inspector
 
 
-def _is_of(kept: Inspector, job: Job) -> bool:
-    """Whether an inspector is what a job would learn."""
-    manifest = kept.manifest
-    return (
-        manifest.seed == job.seed
-        and manifest.training == fingerprint(job.images)
-        and all(
-            # JSON has lists for tuples.
-            manifest.recipe.get(name) == (list(value) if isinstance(value, tuple) else value)
-            for name, value in vars(job.method.recipe).items()
-        )
+def _is_of(inspector: Inspector, job: Job) -> bool:
+    """Return whether an inspector was fitted to the images of a job, by its recipe and with its seed."""
+    manifest = inspector.manifest
+    recipe = json.loads(json.dumps(asdict(job.method.recipe)))  # with lists for tuples, as in a manifest
+    same = (manifest.seed, manifest.recipe) == (job.seed, recipe)
+    return same and manifest.training == fingerprint(job.images)
+
+
+def figure_table(results: Sequence[Result]) -> pd.DataFrame:
+    """The figures of all results, one per row: `task` (the method's name), `figure`, `seed`, `value`."""
+    return pd.DataFrame(
+        [
+            {"task": job.method.name, "figure": figure, "seed": job.seed, "value": value}
+            for job, figures, _ in results
+            for figure, value in figures.items()
+        ]
     )
 
 
-def find(data: Path, *places: str) -> Path:
-    """The first of the places in a folder that is there.
+def find(data: Path, *folders: str) -> Path:
+    """Return the first of the folders that exists in the data folder.
 
     Raises:
-        DataError: None is.
+        DataError: None of them exists.
     """
-    for place in places:
-        if (data / place).is_dir():
-            return data / place
-    raise DataError(f"{str(data)!r} holds no folder {' or '.join(places)}; put the data set there")
+    for folder in folders:
+        if (data / folder).is_dir():
+            return data / folder
+    raise DataError(f"{str(data)!r} holds no folder {' or '.join(folders)}; put the data set there")

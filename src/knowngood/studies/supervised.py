@@ -1,4 +1,4 @@
-"""Studies of classifiers of good parts and defects: several methods, several draws of the images."""
+"""Studies of classifiers of good parts and defects: several methods on several draws of the images."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.classifiers import make_classifier
+from knowngood.classifiers.base import held_out_scores
 from knowngood.data.class_names import class_of_each
 from knowngood.data.expectations import expectations
 from knowngood.data.images import read_resized
@@ -21,23 +22,20 @@ from knowngood.inspector.comparison import experiment_figures, read_grid
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
-from knowngood.report.supervised_slides import SupervisedSlides, write_supervised_slides
+from knowngood.metrics.classification import balanced_accuracy, confusion_matrix
+from knowngood.metrics.ranking import auroc
+from knowngood.report.supervised_slides import DOCUMENT, SupervisedSlides, write_supervised_slides
 from knowngood.studies.study import Job, Method, Result, Study
-from knowngood.studies.supervised_measures import (
-    figure_rows,
-    for_slides,
-    good_or_defect,
-    held_out,
-    of_types,
-    summary,
-)
 from knowngood.types import Progress
 
-PICTURE = 160
-"""Sides of the picture of each kind, in pixels."""
+PICTURE = 160  # side of the picture of each class, in pixels
+EXPERIMENTS = "experiments"  # the table, and the folder, of experiments that change one setting at a time
 
-EXPERIMENTS = "experiments"
-"""The table, and the folder, of experiments that change one thing at a time."""
+FIGURES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "image_auroc")
+"""The figures of good or defective, whatever types there are."""
+
+HELD_OUT, HELD_OUT_CLASSES = "held_out_auroc", "held_out_classes"
+"""The image AUROC, and the balanced accuracy over the classes, of held-out training images."""
 
 QUICK: dict[str, dict[str, int]] = {
     "anomaly_features": {"input_size": 128},
@@ -45,83 +43,66 @@ QUICK: dict[str, dict[str, int]] = {
     "finetune": {"input_size": 128, "epochs": 2, "head_epochs": 1},
     "scattering_boost": {"input_size": 64, "rounds": 20},
 }
-"""What quick runs change, by method."""
+"""The settings that quick runs change, by method."""
+
+
+def classifier(name: str, title: str = "", **settings: Any) -> Method:
+    """Make a method from the name of a classifier and the settings that differ from its defaults."""
+    return Method(name, make_classifier(name, settings), title)
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """What one run learns from and is tested on.
+    """The images of one run."""
 
-    Args:
-        name: Such as `seed0` or `fold3`; names its files.
-        seed: Of the learning.
-        table: Samples with their split.
-        validation: Samples that are neither learned from nor tested; None where there are none.
-        known_good: Good training images beside those of the table; None where there are none.
-    """
-
-    name: str
+    name: str  # such as `seed0` or `fold3`; names its files
     seed: int
-    table: pd.DataFrame
-    validation: pd.DataFrame | None = None
-    known_good: pd.DataFrame | None = None
+    table: pd.DataFrame  # samples with their split
+    validation: pd.DataFrame | None = None  # samples of neither split
+    known_good: pd.DataFrame | None = None  # good training images beside those of the table
+
+    def __post_init__(self) -> None:
+        for table in (self.table, self.validation):
+            if table is not None:
+                table.attrs.clear()  # its split is given by the study, not made for lack of one
 
     @property
     def samples(self) -> pd.DataFrame:
-        """All samples to learn from and to test with."""
+        """All training and test samples."""
         if self.known_good is None:
             return self.table
-        return given_split(pd.concat([self.known_good, self.table], ignore_index=True))
+        return pd.concat([self.known_good, self.table], ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False)
 class ClassifierStudy(Study):
-    """Classifiers beside each other, and beside the document's.
+    """A comparison of classifiers with each other and with the document's.
 
-    Args:
-        name: Names the study in tables.
-        title: Stands on the first slide.
-        methods: What is compared.
-        draws: From the data folder and the first seed to the images of each run.
-        by: See `knowngood.inspector.train.train`.
-        choose_by: The figure of held-out images that the method is chosen by.
-        metrics: Figures on the slides, the main one first.
-        facts: Names and values on the first slide, where `{train}`, `{validation}` and `{test}` stand for the
-            number of images in the first draw and `{runs}` for the number of draws.
-        choices: Sentences: on which images each choice was made.
-        document: The document's figures by name.
-        experiments: A grid, as `knowngood.inspector.comparison.read_grid` takes it: what is learned from the
-            table of the first draw alone.
+    In the facts, `{train}`, `{validation}` and `{test}` stand for the number of images in the first draw, and
+    `{runs}` for the number of draws.
     """
 
     name: str
     title: str
     methods: Sequence[Method]
-    draws: Callable[[Path, int], list[Draw]]
-    by: str
-    choose_by: str
-    metrics: Sequence[str]
-    facts: Sequence[tuple[str, str]]
-    choices: Sequence[str]
-    document: Mapping[str, float]
-    experiments: Mapping[str, Any] | None = None
+    draws: Callable[[Path, int], list[Draw]]  # from the data folder and the first seed
+    by: str  # see `knowngood.train`
+    choose_by: str  # the figure of held-out images by which the method is chosen
+    metrics: Sequence[str]  # on the slides, the main one first
+    facts: Sequence[tuple[str, str]]  # names and values on the first slide
+    choices: Sequence[str]  # sentences that say on which images each choice was made
+    document: Mapping[str, float]  # its figures by name
+    experiments: Mapping[str, Any] | None = None  # a grid for the first draw's table; see `read_grid`
 
     def quick(
         self, draws: Callable[[Path, int], list[Draw]], experiments: Mapping[str, Any] | None = None
     ) -> ClassifierStudy:
-        """The same study of other draws, on small images and with short trainings.
-
-        Args:
-            draws: Few images and few runs.
-            experiments: A grid of short trainings.
-        """
-        methods = [
-            replace(method, recipe=replace(method.recipe, **QUICK[method.name])) for method in self.methods
-        ]
+        """Return the same study on other draws, with small images and short trainings."""
+        methods = [replace(one, recipe=replace(one.recipe, **QUICK[one.name])) for one in self.methods]
         return replace(self, methods=methods, draws=draws, experiments=experiments)
 
     def jobs(self, data: Path, seed: int) -> list[Job]:
-        """Every method on every draw, then the experiments; see `Study.jobs`."""
+        """Make a job for every method on every draw, then for each experiment."""
         draws = self.draws(data, seed)
         jobs = [self._job(method, draw, draw.name) for method in self.methods for draw in draws]
         first = replace(draws[0], known_good=None)
@@ -131,95 +112,132 @@ class ClassifierStudy(Study):
         return jobs
 
     def _job(self, method: Method, draw: Draw, name: str) -> Job:
-        """A method on a draw."""
         samples = draw.samples
-        return Job(
-            method=method,
-            seed=draw.seed,
-            data=draw,
-            images=samples["path"][samples["split"] == "train"].tolist(),
-            learn=partial(train, samples, method.recipe, by=self.by),
-            draw=name,
-        )
+        images = samples["path"][samples["split"] == "train"].tolist()
+        return Job(method, draw.seed, draw, images, partial(train, samples, method.recipe, by=self.by), name)
 
     def measure(
         self, job: Job, inspector: Inspector, progress: Progress
     ) -> tuple[Mapping[str, Any], Evaluation | None]:
-        """Evaluate on test images, and on validation images where there are any; see `Study.measure`."""
+        """Evaluate on test images, and on validation images where there are any."""
         draw: Draw = job.data
         evaluation = evaluate(inspector, draw.samples, progress=progress)
         if job.method.name == EXPERIMENTS:
             return experiment_figures(inspector, evaluation), None
-        figures = {**good_or_defect(evaluation), **of_types(evaluation), **held_out(inspector)}
+        classes = {name: evaluation.metrics["classifier"][name] for name in ("class_accuracy", "macro_f1")}
+        figures = {**binary_figures(evaluation), **classes, **held_out_figures(inspector)}
         if draw.validation is not None:
             validated = evaluate(inspector, draw.validation.assign(split="test"), progress=progress)
-            figures |= {f"validation_{name}": value for name, value in good_or_defect(validated).items()}
+            figures |= {f"validation_{name}": value for name, value in binary_figures(validated).items()}
         return figures, evaluation
 
     def tables(self, results: Sequence[Result]) -> dict[str, pd.DataFrame]:
-        """The figures of each run, their means, and the experiments; see `Study.tables`."""
+        """Tabulate the figures of each run, their means, and the experiments."""
         compared: list[dict[str, Any]] = []
         experiments: list[dict[str, Any]] = []
-        for result in results:
-            name, title = result.job.draw, result.job.method.title
-            if result.job.method.name == EXPERIMENTS:
-                change = title if experiments else ""
-                experiments.append({"experiment": name, "change": change, **result.figures})
+        for job, figures, _ in results:
+            if job.method.name == EXPERIMENTS:
+                change = job.method.title if experiments else ""
+                experiments.append({"experiment": job.draw, "change": change, **figures})
             else:
-                compared.append({"method": title, "part": name, **result.figures})
+                compared.append({"method": job.method.title, "part": job.draw, **figures})
         runs = pd.DataFrame(compared)
         means = summary(runs, self.choose_by)
         tables = {"runs": runs, "summary": means, "figures": figure_rows(means, self.name, self.document)}
-        if experiments:
-            tables[EXPERIMENTS] = pd.DataFrame(experiments)
-        return tables
+        return tables | ({EXPERIMENTS: pd.DataFrame(experiments)} if experiments else {})
 
     def report(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame], out: Path) -> None:
-        """Slides of the first draw in pictures, and of the means of all; see `Study.report`."""
+        """Write slides with pictures and curves of the first draw, and the means over all."""
         first: Draw = results[0].job.data
-        shown = {result.job.method.title: result.shown for result in results if result.shown is not None}
-        runs = int(tables["summary"]["runs"].iloc[0])
-        samples = first.samples
-        counts = {split: counted(samples[samples["split"] == split]) for split in ("train", "test")}
+        shown = {job.method.title: evaluation for job, _, evaluation in results if evaluation is not None}
+        means, samples = tables["summary"], first.samples
+        parts = {split: samples[samples["split"] == split] for split in ("train", "test")}
         if first.validation is not None:
-            counts["validation"] = counted(first.validation)
+            parts["validation"] = first.validation
+        counts = {name: counted(part) for name, part in parts.items()}
+        classes = zip(first.table["split"], class_of_each(first.table), strict=True)
         slides = SupervisedSlides(
             title=self.title,
-            facts=[(name, text.format(**counts, runs=runs)) for name, text in self.facts],
+            facts=[(name, text.format(**counts, runs=means["runs"].iloc[0])) for name, text in self.facts],
             classes=class_pictures(first.table[first.table["split"] == "train"]),
-            expectations=expected(first.table),
+            expectations=expectations(Counter(classes)),
             choices=self.choices,
-            results=for_slides(tables["summary"], self.metrics, self.document),
-            evaluations={method: shown[method] for method in tables["summary"]["method"]},
+            results=for_slides(means, self.metrics, self.document),
+            evaluations={method: shown[method] for method in means["method"]},
             notes=["Pictures and curves show the first run. Figures in the table are means over all runs."],
             experiments=tables.get(EXPERIMENTS),
         )
         write_supervised_slides(slides, out / "slides.pdf")
 
 
-def given_split(table: pd.DataFrame) -> pd.DataFrame:
-    """Mark the split of a table as given by the study, not made for lack of one."""
-    table.attrs.clear()
-    return table
+def binary_figures(evaluation: Evaluation) -> dict[str, float]:
+    """Return `FIGURES` of the inspector's decisions; a defect is the positive class."""
+    confusion = evaluation.metrics["confusion"]
+    caught, missed = confusion["true_reject"], confusion["escape"]
+    passed, alarms = confusion["true_accept"], confusion["false_reject"]
+    recall = caught / (caught + missed)
+    return {
+        "accuracy": (caught + passed) / (caught + missed + passed + alarms),
+        "balanced_accuracy": (recall + passed / (passed + alarms)) / 2,
+        "precision": caught / max(1, caught + alarms),
+        "recall": recall,
+        "f1": 2 * caught / (2 * caught + alarms + missed),
+        "image_auroc": evaluation.metrics["image_auroc"],
+    }
+
+
+def held_out_figures(inspector: Inspector) -> dict[str, float]:
+    """Return `HELD_OUT` and `HELD_OUT_CLASSES` of an inspector, which take no test image."""
+    record = inspector.classifier
+    matrix = confusion_matrix(record.truth, record.logits.argmax(axis=1), len(record.names))
+    return {
+        HELD_OUT: float(auroc(record.truth > 0, held_out_scores(record))),
+        HELD_OUT_CLASSES: balanced_accuracy(matrix),
+    }
+
+
+def summary(runs: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Average the figures of each method over its runs, with deviations as `<figure>_sd`; best first."""
+    grouped = runs.drop(columns="part").groupby("method", sort=False)
+    table = grouped.mean().join(grouped.std().add_suffix("_sd")).assign(runs=grouped.size())
+    return table.sort_values(by, ascending=False, kind="stable").reset_index()
+
+
+def figure_rows(means: pd.DataFrame, task: str, document: Mapping[str, float]) -> pd.DataFrame:
+    """List the figures of a `summary`, those of the method chosen beside the document's."""
+    rows = []
+    for place, row in enumerate(means.to_dict("records")):
+        method, known = (row["method"], {}) if place else (f"{row['method']} (chosen)", document)
+        rows += [
+            (task, f"{method}: {name}", row[name], row[f"{name}_sd"], known.get(name, np.nan))
+            for name in means.columns
+            if f"{name}_sd" in means.columns
+        ]
+    return pd.DataFrame(rows, columns=["task", "figure", "value", "sd", "document"])
+
+
+def for_slides(means: pd.DataFrame, figures: Sequence[str], document: Mapping[str, float]) -> pd.DataFrame:
+    """Select figures of a `summary`, and add a row of the document's, if it has any."""
+    shown = means[["method", *figures, *(f"{figure}_sd" for figure in figures)]].copy()
+    shown.loc[0, "method"] = f"{shown['method'].iloc[0]} (chosen)"
+    if not document:
+        return shown
+    row = {"method": DOCUMENT, **{figure: document.get(figure, np.nan) for figure in figures}}
+    return pd.concat([shown, pd.DataFrame([row])], ignore_index=True)
 
 
 def class_pictures(table: pd.DataFrame) -> tuple[list[str], NDArray[np.uint8]]:
-    """Each kind with its number of images, and a picture of it `(n, h, w, 3)`."""
-    kinds = class_of_each(table)
-    names = ["good", *sorted(set(kinds) - {"good"})]
-    first = [table["path"][kinds == name].iloc[0] for name in names]
+    """Return each class with its number of images, and a picture of it `(n, h, w, 3)`."""
+    classes = class_of_each(table)
+    names = ["good", *sorted(set(classes) - {"good"})]
+    first = [table["path"][classes == name].iloc[0] for name in names]
     pictures = np.stack([read_resized(path, (PICTURE, PICTURE))[0] for path in first])
-    return [f"{name} ({int((kinds == name).sum())})" for name in names], pictures
+    return [f"{name} ({int((classes == name).sum())})" for name in names], pictures
 
 
 def counted(table: pd.DataFrame) -> str:
-    """How many samples are good and how many defective, and of how many types, in words."""
+    """Say how many samples are good, how many are defective, and of how many types."""
     defects = table[table["label"] == "defect"]
     types = defects["defect"].nunique()
     words = f"{len(table) - len(defects):,} good, {len(defects):,} defective"
     return f"{words} ({types} types)" if types > 1 else words
-
-
-def expected(table: pd.DataFrame) -> list[str]:
-    """What problems such data let expect, in sentences."""
-    return expectations(Counter(zip(table["split"], class_of_each(table), strict=True)))
