@@ -29,14 +29,15 @@ FIGURES = ("balanced_accuracy", "macro_f1", "image_auroc")
 
 def variants(option: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """The methods to compare, by name: a classifier and its settings."""
-    return {
+    methods: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "scattering": {"scattering_boost": ("scattering_boost", {}), "linear_probe": ("linear_probe", {})},
         "synthetic": {
             f"linear_probe, synthetic {value}": ("linear_probe", {"synthetic": value})
             for value in (False, True)
         },
         "pasted": {f"finetune, pasted {number}": ("finetune", {"pasted": number}) for number in (0, 100)},
-    }[option]
+    }
+    return methods[option]
 
 
 def classified(option: str) -> Iterator[dict[str, Any]]:

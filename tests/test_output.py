@@ -148,7 +148,7 @@ def test_a_target_is_checked_before_the_work(old, monkeypatch):
 
 
 class TestWhatIsNotOurs:
-    MARK = b"p_value,decision"
+    MARK = "p_value,decision"
 
     def test_a_foreign_file_is_not_replaced(self, old):
         with pytest.raises(
@@ -176,7 +176,7 @@ class TestWhatIsNotOurs:
         assert old.read_text() == "new"
 
     def test_a_mark_in_the_middle_of_a_large_file_is_another_matter(self, old):
-        old.write_bytes(bytes(200_000) + self.MARK + bytes(200_000))
+        old.write_bytes(bytes(200_000) + self.MARK.encode() + bytes(200_000))
         assert not is_marked(old, self.MARK)
         assert not is_marked(old.parent / "none", self.MARK)
 
@@ -202,7 +202,7 @@ class TestLinksAndModes:
     def test_a_planted_link_to_a_foreign_file_is_not_followed(self, old):
         link = old.with_name("scores.csv")
         link.symlink_to(old)
-        with pytest.raises(OutputError, match="exists and is not"), replacing(link, b"p_value"):
+        with pytest.raises(OutputError, match="exists and is not"), replacing(link, "p_value"):
             pytest.fail("nothing may be written")
         assert old.read_text() == "old"
 

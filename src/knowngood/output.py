@@ -15,6 +15,9 @@ from pathlib import Path
 
 from knowngood.errors import OutputError
 
+MARK = "written by knowngood"
+"""What stands in each report, picture, set of slides and Parquet file of ours."""
+
 UNFINISHED = ".knowngood-"
 """How the names of files begin that are being written."""
 
@@ -28,7 +31,7 @@ _MINUTE = 60.0  # an unfinished file younger than this may not have its lock yet
 
 @contextmanager
 def replacing(
-    path: str | os.PathLike[str], mark: bytes | None = None, *, overwrite: bool = False
+    path: str | os.PathLike[str], mark: str | None = None, *, overwrite: bool = False
 ) -> Iterator[Path]:
     """Give a temporary file to write to; when the block ends well it takes the place of `path`.
 
@@ -90,7 +93,7 @@ def replacing(
 
 def check_target(
     path: str | os.PathLike[str],
-    mark: bytes | None = None,
+    mark: str | None = None,
     *,
     overwrite: bool = False,
     inputs: Iterable[str | os.PathLike[str]] = (),
@@ -120,14 +123,15 @@ def check_target(
     _before(target, mark, overwrite=overwrite)
 
 
-def is_marked(path: str | os.PathLike[str], mark: bytes) -> bool:
+def is_marked(path: str | os.PathLike[str], mark: str = MARK) -> bool:
     """Whether a file holds a mark at its beginning or end; False where it cannot be read."""
+    wanted = mark.encode()
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - a name may be bytes that are no text
-            if mark in file.read(_MARKED):
+            if wanted in file.read(_MARKED):
                 return True
             file.seek(max(0, os.fstat(file.fileno()).st_size - _MARKED))
-            return mark in file.read(_MARKED)
+            return wanted in file.read(_MARKED)
     except OSError:
         return False
 
@@ -171,7 +175,7 @@ def temporary_folder() -> Iterator[Path]:
             os.close(lock)
 
 
-def _before(target: Path, mark: bytes | None, *, overwrite: bool) -> os.stat_result | None:
+def _before(target: Path, mark: str | None, *, overwrite: bool) -> os.stat_result | None:
     """The state of the file that will be replaced, None where there is none; an error if it must stay."""
     name = repr(str(target))
     try:

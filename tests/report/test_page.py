@@ -264,7 +264,7 @@ def test_an_evaluation_without_defect_types(judged: Any, report: Any) -> None:
 
 def test_an_existing_report_is_replaced_and_nothing_else_is_left(judged: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    path.write_text("old")
+    path.write_text("old, written by knowngood")
     write_report(judged, str(path))
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert list(tmp_path.iterdir()) == [path]
@@ -274,7 +274,7 @@ def test_a_failed_write_keeps_the_old_report(
     judged: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "report.html"
-    path.write_text("old")
+    path.write_text("old, written by knowngood")
 
     def full(self: Path, data: bytes) -> int:
         self.touch()
@@ -283,7 +283,7 @@ def test_a_failed_write_keeps_the_old_report(
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match=r"report\.html.*No space left on device"):
         write_report(judged, path)
-    assert path.read_text() == "old"
+    assert path.read_text() == "old, written by knowngood"
     assert list(tmp_path.iterdir()) == [path]
 
 

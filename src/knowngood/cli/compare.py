@@ -15,6 +15,7 @@ def compare(
     by: options.By = "auto",
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Run experiments that change one setting each, and show the results as a table.
 
@@ -28,9 +29,9 @@ def compare(
 
     Example: knowngood compare widget/ --grid experiments.yaml --out experiments.csv
     """
-    options.check_table(out)
+    options.check_table(out, data, grid, columns=options.EXPERIMENTS, overwrite=overwrite)
     with progress_bars() as progress:
         table = knowngood.compare(data, grid, by=by, seed=seed, device=device, progress=progress)
     typer.echo(table.to_string(index=False, float_format="{:.4f}".format))
     typer.echo("Choose by the validation columns: a test set that was chosen by is no longer one.")
-    options.write_table(table, out)
+    options.write_table(table, out, columns=options.EXPERIMENTS, overwrite=overwrite)

@@ -17,6 +17,7 @@ def cross_validate(
     seed: options.Seed = 0,
     device: options.Device = "auto",
     out: options.Table = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Evaluate a classifier on few images by cross-validation.
 
@@ -25,7 +26,7 @@ def cross_validate(
 
     Example: knowngood cross-validate widget/ --classifier linear_probe --folds 5
     """
-    options.check_table(out)
+    options.check_table(out, data, overwrite=overwrite)
     with progress_bars() as progress:
         from knowngood.classifiers import CLASSIFIERS
 
@@ -36,4 +37,4 @@ def cross_validate(
     typer.echo(result.folds.to_string(index=False, float_format="{:.4f}".format))
     for row in result.figures.itertuples():
         typer.echo(f"{row.figure:18} {row.mean:.4f} ± {row.sd:.4f}")
-    options.write_table(result.scores, out)
+    options.write_table(result.scores, out, overwrite=overwrite)

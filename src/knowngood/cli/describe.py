@@ -6,7 +6,7 @@ import typer
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
-from knowngood.output import check_target
+from knowngood.output import MARK, check_target
 
 
 def describe(
@@ -15,6 +15,7 @@ def describe(
         Path | None,
         typer.Option(help="A .png, .pdf or .svg file for a picture of each class, defects outlined."),
     ] = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Describe a data set: what it holds, what is wrong with it, and what to expect of it.
 
@@ -26,10 +27,12 @@ def describe(
         from knowngood.report.class_pictures import check_picture, write_class_pictures
 
         check_picture(pictures)
-        check_target(pictures)
+        check_target(pictures, MARK, overwrite=overwrite, inputs=[data])
     with progress_bars() as progress:
         description = knowngood.describe(data, progress=progress)
     typer.echo("\n".join(description.lines()))
     if pictures is not None:
-        write_class_pictures(knowngood.load_samples(data), pictures, bits=description.bits or 16)
+        write_class_pictures(
+            knowngood.load_samples(data), pictures, bits=description.bits or 16, overwrite=overwrite
+        )
         typer.echo(f"pictures: {pictures}")

@@ -16,19 +16,22 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="A folder with labelled test images, or a table.")],
     out: Annotated[Path, typer.Option(help="The folder for metrics.json, scores.csv and report.html.")],
     engine: options.EngineName = "openvino",
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Evaluate an inspector on labelled images: metrics, scores and a report.
 
     Example: knowngood evaluate widget.inspector widget/ --out report/
     """
+    from knowngood.report.folder import check_results
     from knowngood.report.words import verdict
 
     make_folder(out)
+    check_results(out, overwrite=overwrite, inputs=[data, inspector])
     with progress_bars() as progress:
         loaded = knowngood.Inspector.load(inspector, engine=engine)
         evaluation = knowngood.evaluate(loaded, data, progress=progress)
         try:
-            report = f"report: {knowngood.write_evaluation(evaluation, out)}"
+            report = f"report: {knowngood.write_evaluation(evaluation, out, overwrite=overwrite)}"
         except MissingExtra as missing:
             report = f"no report.html: {missing}"  # the figures are written
     metrics = evaluation.metrics

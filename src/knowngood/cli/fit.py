@@ -5,6 +5,7 @@ from knowngood.cli import options
 from knowngood.cli.info import echo_threshold
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
+from knowngood.inspector.file import MARK as INSPECTOR
 from knowngood.output import check_target
 
 
@@ -21,12 +22,13 @@ def fit(
     devices: options.Devices = 1,
     mlflow: options.Mlflow = None,
     skip_unreadable: options.SkipUnreadable = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Fit an inspector to the good training images.
 
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
     """
-    check_target(out)
+    check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
@@ -41,7 +43,7 @@ def fit(
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,
         )
-    inspector.save(out)
+    inspector.save(out, overwrite=overwrite)
     manifest = inspector.manifest
     held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")

@@ -45,6 +45,10 @@ Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the sa
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 EngineName = Annotated[str, typer.Option("--engine", help="openvino or onnxruntime.")]
 
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a file of this name that is not an older result.")
+]
+
 RunFolder = Annotated[
     Path | None,
     typer.Option(
@@ -68,25 +72,32 @@ def run_of(folder: Path | None, precision: str, devices: int, mlflow: str | None
     return None if run == knowngood.Run() else run
 
 
-def check_table(out: Path | None) -> None:
+SCORES, EXPERIMENTS = ("p_value", "decision"), ("experiment", "change")
+"""Columns by which older tables of ours are known."""
+
+
+def check_table(
+    out: Path | None, *inputs: Path, columns: tuple[str, str] = SCORES, overwrite: bool = False
+) -> None:
     """Check before a long work that its table can be written, if there is to be one.
 
     Raises:
         OutputError: It cannot.
     """
     if out is not None:
-        from knowngood.report.verdicts import check_suffix
+        from knowngood.report.verdicts import check_suffix, table_mark
 
         check_suffix(out)
-        check_target(out)
+        check_target(out, table_mark(out, columns), overwrite=overwrite, inputs=inputs)
 
 
-def write_table(table: pd.DataFrame, out: Path | None) -> None:
+def write_table(
+    table: pd.DataFrame, out: Path | None, *, columns: tuple[str, str] = SCORES, overwrite: bool = False
+) -> None:
     """Write a table as `knowngood score` writes its own, if there is to be one; a missing value is empty."""
     if out is not None:
         from knowngood.report.verdicts import write_verdicts
 
         values = table.astype(object).where(table.notna(), None)  # JSON has no NaN
-        write_verdicts(
-            [dict(zip(table.columns, row, strict=True)) for row in values.to_numpy().tolist()], out
-        )
+        rows = [dict(zip(table.columns, row, strict=True)) for row in values.to_numpy().tolist()]
+        write_verdicts(rows, out, columns=columns, overwrite=overwrite)

@@ -6,7 +6,7 @@ import typer
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
-from knowngood.errors import UnreadableImage
+from knowngood.errors import OutputError, UnreadableImage
 
 
 def score(
@@ -15,37 +15,42 @@ def score(
     out: options.Table = None,
     heatmaps: Annotated[Path | None, typer.Option(help="A folder for a heatmap of each image.")] = None,
     engine: options.EngineName = "openvino",
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Inspect images: score, p-value and decision for each.
 
-    Images that cannot be read are named at the end, and the exit status is 1.
+    Images that cannot be read or drawn are named at the end, and the exit status is 1.
 
     Example: knowngood score widget.inspector new/ --out scores.csv --heatmaps heatmaps/
     """
     from knowngood.data.files import find_images
     from knowngood.report.verdicts import HeatmapWriter, write_verdicts
 
-    options.check_table(out)
+    options.check_table(out, inspector, *paths, overwrite=overwrite)
     loaded = knowngood.Inspector.load(inspector, engine=engine)
     images = find_images(paths)
-    unreadable: list[UnreadableImage] = []
+    failures: list[str] = []
     draw = HeatmapWriter(heatmaps, loaded, images) if heatmaps is not None else None
     rows = []
     typer.echo(f"threshold {loaded.threshold.value:.4f}, {loaded.threshold.rule}", err=True)
     with progress_bars() as progress:
-        for done, verdict in enumerate(loaded.stream(images, on_unreadable=unreadable.append), 1):
+        stream = loaded.stream(images, on_unreadable=lambda one: failures.append(f"unreadable: {one}"))
+        for done, verdict in enumerate(stream, 1):
             row = verdict.row()
             rows.append(row)
             if draw is not None:
-                draw(verdict)
+                try:
+                    draw(verdict)
+                except (UnreadableImage, OutputError) as failure:
+                    failures.append(f"no heatmap: {failure}")
             if out is None:
                 typer.echo(f"{row['decision']}  {row['score']:9.4f}  p={row['p_value']:.4f}  {row['path']}")
             progress("inspecting images", done, len(images))
     if out is not None:
-        write_verdicts(rows, out)
+        write_verdicts(rows, out, overwrite=overwrite)
     rejected = sum(row["decision"] == "reject" for row in rows)
     typer.echo(f"Inspected {len(rows)} images, rejected {rejected}" + (f": {out}" if out else ""), err=True)
-    for failure in unreadable:
-        typer.echo(f"unreadable: {failure}", err=True)
-    if unreadable:
+    for failure in failures:
+        typer.echo(failure, err=True)
+    if failures:
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ from knowngood.cli import options
 from knowngood.cli.info import echo_threshold
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
+from knowngood.inspector.file import MARK as INSPECTOR
 from knowngood.output import check_target
 
 
@@ -28,12 +29,13 @@ def train(
     devices: options.Devices = 1,
     mlflow: options.Mlflow = None,
     skip_unreadable: options.SkipUnreadable = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Train an inspector on good parts and collected defects: it predicts the type of a defect.
 
     Example: knowngood train widget/ --out widget.inspector --set orientation=any
     """
-    check_target(out)
+    check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
@@ -50,7 +52,7 @@ def train(
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,
         )
-    inspector.save(out)
+    inspector.save(out, overwrite=overwrite)
     record = inspector.classifier
     counts = ", ".join(f"{name} {count}" for name, count in zip(record.names, record.counts, strict=True))
     typer.echo(f"Learned {inspector.manifest.method} from {sum(record.counts)} images ({counts}): {out}")

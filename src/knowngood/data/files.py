@@ -8,10 +8,13 @@ from pathlib import Path
 
 from knowngood.data.images import IMAGE_SUFFIXES
 from knowngood.errors import DataError
+from knowngood.output import is_marked
 
 
 def search(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Find the images below a folder, through links but without loops; hidden files and folders are skipped.
+    """Find the images below a folder, through links but without loops.
+
+    Hidden files and folders are skipped, and heatmaps that knowngood wrote.
 
     Returns:
         The images and the other files, each sorted.
@@ -38,10 +41,16 @@ def search(folder: Path) -> tuple[list[Path], list[Path]]:
             if is_folder:
                 walk(child, trail | {real})
             else:
-                (images if child.suffix.lower() in IMAGE_SUFFIXES else others).append(child)
+                is_image = child.suffix.lower() in IMAGE_SUFFIXES and not _is_heatmap(child)
+                (images if is_image else others).append(child)
 
     walk(folder, frozenset())
     return sorted(images), sorted(others)
+
+
+def _is_heatmap(path: Path) -> bool:
+    """Whether an earlier run of ours has drawn a picture."""
+    return path.suffix.lower() == ".png" and is_marked(path)
 
 
 def find_images(paths: Sequence[str | Path]) -> list[str]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from knowngood.data.class_names import class_of_each
 from knowngood.data.images import read_image, read_mask
 from knowngood.errors import DataError, OutputError, UnreadableImage
-from knowngood.output import replacing
+from knowngood.output import MARK, replacing
 from knowngood.report.exhibits import Picture, Pictures
 from knowngood.report.layout import draw_pictures
 from knowngood.report.pictures import outline, shrink
@@ -42,16 +42,19 @@ def check_picture(path: str | os.PathLike[str]) -> None:
         raise OutputError(f"{os.fspath(path)!r} does not end like a picture; name it {suffixes}")
 
 
-def write_class_pictures(table: pd.DataFrame, path: str | os.PathLike[str], *, bits: int | None = 16) -> None:
+def write_class_pictures(
+    table: pd.DataFrame, path: str | os.PathLike[str], *, bits: int | None = 16, overwrite: bool = False
+) -> None:
     """Write a picture of each class, with its name and number of images; the same images make the same file.
 
     Args:
         table: Samples, as `knowngood.data.samples.load_samples` gives them.
-        path: The file to write or replace: .pdf, .png or .svg.
+        path: The file to write: .pdf, .png or .svg; an older picture of ours is replaced.
         bits: Number of bits used in 16-bit pixels.
+        overwrite: Replace any other file too.
 
     Raises:
-        OutputError: The file cannot be written, or has another ending.
+        OutputError: The file cannot be written, is not ours to replace, or has another ending.
 
     Example::
 
@@ -63,8 +66,12 @@ def write_class_pictures(table: pd.DataFrame, path: str | os.PathLike[str], *, b
     size = _TILE * columns, (_TILE + _TITLE) * math.ceil(len(shown.rows[0]) / columns)
     # Without a date, so that the same content makes the same file.
     suffix = Path(path).suffix.lower()
-    metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(suffix, {})
-    with replacing(path) as unfinished, style():
+    metadata: dict[str, Any] = {
+        ".pdf": {"Creator": MARK, "CreationDate": None},
+        ".svg": {"Creator": MARK, "Date": None},
+        ".png": {"Software": MARK},
+    }[suffix]
+    with replacing(path, MARK, overwrite=overwrite) as unfinished, style():
         figure = Figure(figsize=size, facecolor="white")
         draw_pictures(figure, shown, (0.01, 0.01, 0.98, 0.98), size=9)
         figure.savefig(unfinished, format=suffix[1:], dpi=_DPI, metadata=metadata)

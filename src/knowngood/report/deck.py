@@ -11,7 +11,7 @@ from itertools import chain
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from knowngood.output import replacing
+from knowngood.output import MARK, replacing
 from knowngood.report.exhibits import Chart, Exhibit, Pictures, Table, Text
 from knowngood.report.layout import Box, draw_pictures, draw_table
 from knowngood.report.style import FAINT, Layout, style
@@ -43,8 +43,8 @@ def write_deck(title: str, path: str | os.PathLike[str], exhibits: Iterable[Exhi
         write_deck("Casting", "slides.pdf", [Text("Conclusions", ["Frozen features are best."])])
     """
     # Without a date, so that the same content makes the same file.
-    metadata = {"Title": title, "CreationDate": None}
-    with replacing(path) as unfinished, style(_TYPE), PdfPages(unfinished, metadata=metadata) as pdf:
+    metadata = {"Title": title, "Creator": MARK, "CreationDate": None}
+    with replacing(path, MARK) as unfinished, style(_TYPE), PdfPages(unfinished, metadata=metadata) as pdf:
         for number, slide in enumerate(chain.from_iterable(map(_split, exhibits)), 1):
             pdf.savefig(_draw(slide, number), dpi=_DPI)
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from knowngood.errors import RecipeError
 from knowngood.inspector.evaluation import Evaluation
-from knowngood.output import replacing
+from knowngood.output import MARK, replacing
 from knowngood.report import detection, words
 from knowngood.report.classification import classification_exhibits
 from knowngood.report.confidence import confidence_exhibits
@@ -22,16 +22,19 @@ from knowngood.report.training import training_exhibits
 _ACROSS = 1400  # pixels of all pictures beside each other: somewhat more than the width of the page
 
 
-def write_report(evaluation: Evaluation, path: str | os.PathLike[str], *, examples: int = 12) -> None:
+def write_report(
+    evaluation: Evaluation, path: str | os.PathLike[str], *, examples: int = 12, overwrite: bool = False
+) -> None:
     """Write the report of an evaluation as one self-contained HTML file, whole or not at all.
 
     Args:
         evaluation: Of any inspector.
-        path: The file to write or replace.
+        path: The file to write; an older report is replaced.
         examples: Number of test images in a section at most, 0 or more.
+        overwrite: Replace any other file too.
 
     Raises:
-        OutputError: The file could not be written.
+        OutputError: The file cannot be written, or is not ours to replace.
         RecipeError: ``examples`` is negative.
 
     Example::
@@ -42,7 +45,7 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str], *, exampl
         raise RecipeError(f"examples must be 0 or more; got {examples}")
     # Bytes of a file name that are not text are spelled out.
     page = _render(evaluation, examples).encode("utf-8", errors="backslashreplace")
-    with replacing(path) as unfinished:
+    with replacing(path, MARK, overwrite=overwrite) as unfinished:
         unfinished.write_bytes(page)
 
 
@@ -76,6 +79,7 @@ def _render(evaluation: Evaluation, examples: int) -> str:
     environment.filters["svg"] = lambda chart: Markup(svg(chart.draw, chart.size, chart.title))
     environment.filters["uri"] = _uri
     return environment.get_template("template.html.jinja").render(
+        generator=MARK,
         verdict=words.verdict(metrics),
         basis=words.basis(metrics, provenance["threshold"]),
         warnings=metrics["warnings"],

@@ -107,12 +107,12 @@ def _main_figures(task: Task) -> list[str]:
     good, bad = (int((values > task.threshold.value).sum()) for values in scores)
     strange, both = np.repeat([False, True], list(map(len, scores))), all(map(len, scores))
     sizes = f"{len(task.in_class):,} / {len(task.out_of_class):,}"
-    counts = [f"{number:,}" for number in (_above_all(task.in_class, task.out_of_class), bad, good)]
+    counts = [f"{number:,}" for number in (above_all(task.in_class, task.out_of_class), bad, good)]
     area = decimal(auroc(strange, np.concatenate(scores)) if both else None)
     return [textwrap.fill(task.title, 30), sizes, *counts, area]
 
 
-def _above_all(in_class: pd.DataFrame, out_of_class: pd.DataFrame) -> int:
+def above_all(in_class: pd.DataFrame, out_of_class: pd.DataFrame) -> int:
     """Count the out-of-class samples that score above every in-class sample."""
     highest = max(in_class["score"], default=-np.inf)
     return int((out_of_class["score"] > highest).sum())
@@ -129,7 +129,7 @@ def separation(tables: Tables) -> str:
     (known, in_class), (strange, out_of_class) = tables.items()
     if out_of_class.empty:
         return f"There are no {strange} samples"
-    above = _above_all(in_class, out_of_class)
+    above = above_all(in_class, out_of_class)
     return f"{above:,} of {len(out_of_class):,} {strange} samples score above every {known} sample"
 
 

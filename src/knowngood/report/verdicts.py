@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from knowngood.data.images import read_image
 from knowngood.errors import OutputError, RecipeError
 from knowngood.extras import needs_extra
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.verdict import Verdict
-from knowngood.output import make_folder, replacing
-from knowngood.report.pictures import heat, overlay
+from knowngood.output import MARK, make_folder, replacing
+from knowngood.report.pictures import heat, marked_png, overlay
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 COLUMNS = ("path", "score", "p_value", "decision")
+
+SCORES = ("p_value", "decision")
+"""Neighbouring columns by which a table of scores is known."""
 
 
 def check_suffix(path: Path) -> None:
@@ -36,22 +37,44 @@ def check_suffix(path: Path) -> None:
             import pyarrow  # noqa: F401 - found out before the work, not after it
 
 
-def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:
+def table_mark(path: Path, columns: tuple[str, str] = SCORES) -> str:
+    """Return what a table of ours holds at its beginning or end, according to its suffix.
+
+    Example:
+        >>> table_mark(Path("scores.csv")), table_mark(Path("scores.jsonl"))
+        ('p_value,decision', '"p_value": ')
+    """
+    return {".csv": ",".join(columns), ".jsonl": f'"{columns[0]}": '}.get(path.suffix.lower(), MARK)
+
+
+def write_verdicts(
+    rows: Sequence[dict[str, Any]],
+    path: str | os.PathLike[str],
+    *,
+    columns: tuple[str, str] = SCORES,
+    overwrite: bool = False,
+) -> None:
     """Write rows of `Verdict.row` as CSV, Parquet or JSON lines, according to the suffix.
 
+    Args:
+        rows: One per image.
+        path: The file to write; an older table with the same columns is replaced.
+        columns: Two neighbouring columns by which such a table is known.
+        overwrite: Replace any other file too.
+
     Raises:
-        OutputError: The suffix is not known, or the file cannot be written.
+        OutputError: The suffix is not known, the file cannot be written, or it is not ours to replace.
     """
     path = Path(path)
     check_suffix(path)
     names = list(rows[0]) if rows else COLUMNS  # a classifier has more columns
-    with replacing(path) as unfinished:
+    with replacing(path, table_mark(path, columns), overwrite=overwrite) as unfinished:
         if path.suffix.lower() == ".parquet":
             import pyarrow
             import pyarrow.parquet
 
             columns = {name: [_as_text(row[name]) for row in rows] for name in names}
-            pyarrow.parquet.write_table(pyarrow.table(columns), unfinished)
+            pyarrow.parquet.write_table(pyarrow.table(columns, metadata={"": MARK}), unfinished)
             return
         with unfinished.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             if path.suffix.lower() == ".csv":
@@ -63,12 +86,14 @@ def write_verdicts(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str])
 
 
 class HeatmapWriter:
-    """Writes a heatmap over each inspected image, under the image's own name.
+    """Writes a heatmap over each inspected image, as `<name of the image>.heatmap.png`.
 
     The colour scale is the inspector's (`knowngood.report.pictures.heat`), as in its report. Images from
-    several folders keep them as sub-folders.
+    several folders keep them as sub-folders. No file is replaced that is not a heatmap.
 
     Raises:
+        UnreadableImage: The image can no longer be read.
+        OutputError: The heatmap cannot be written.
         RecipeError: The inspector's detector gives no maps (raised with the first verdict).
     """
 
@@ -82,13 +107,13 @@ class HeatmapWriter:
         if verdict.patch_map is None:
             raise RecipeError("this inspector's detector gives no maps; leave out the heatmaps")
         source = Path(str(verdict.source)).absolute()
-        target = self.folder / source.relative_to(self.root)
-        target = target if target.suffix == ".png" else target.with_name(f"{target.name}.png")
+        relative = source.relative_to(self.root)
+        target = self.folder / relative.with_name(f"{relative.name}.heatmap.png")
         warm = heat(verdict.patch_map, *self.manifest.heat_scale)
         picture = overlay(read_image(source, bits=self.manifest.bits), warm)
         make_folder(target.parent)
-        with replacing(target) as unfinished:
-            unfinished.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+        with replacing(target, MARK) as unfinished:
+            unfinished.write_bytes(marked_png(picture))
 
 
 def _as_text(value: Any) -> Any:

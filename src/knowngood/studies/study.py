@@ -98,7 +98,8 @@ def run(study: Study, data: Path, out: Path, *, seed: int, device: str, progress
         results.append(Result(job, figures, shown if first else None))
     tables = study.tables(results)
     for name, table in tables.items():
-        with replacing(out / f"{name}.csv") as unfinished:
+        header = table.head(0).to_csv(index=False).strip()
+        with replacing(out / f"{name}.csv", header) as unfinished:
             table.to_csv(unfinished, index=False)
     study.report(results, tables, out)
     return tables["figures"]
