@@ -64,7 +64,7 @@ SPEED = {
     "png: score, running throughput": "scoring PNG files",
     "jpeg: score, running throughput": "scoring JPEG files",
     "png: score, running / fastest decoder": "scoring PNG files, share of the fastest decoder alone",
-    "png: score, running / fp32 peak": "arithmetic while scoring, share of the machine's float32 peak",
+    "png: score, running / fp32 peak": "arithmetic while scoring, share of the peak GFLOP/s in float32",
     "png: 8 bits / float32, graph": "the graph in 8 bits, share of its time in float32",
     "png: 8 bits / float32, distances while learning": "8-bit distances while learning, share of float32",
     "png: one decoded image": "one decoded image to its verdict, in a process that has just learned",

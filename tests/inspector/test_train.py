@@ -124,7 +124,7 @@ def test_held_out_scores_are_the_log_odds_of_a_defect(inspector):
 
 def test_heatmaps_are_scaled_by_maps_of_good_images(inspector, folder):
     maps = [verdict.patch_map for verdict in inspector.inspect(sorted((folder / "train/good").iterdir()))]
-    np.testing.assert_allclose(inspector.manifest.peaks, sorted(one.max() for one in maps), rtol=1e-5)
+    np.testing.assert_allclose(inspector.manifest.map_maxima, sorted(one.max() for one in maps), rtol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_inspector_and_another_holds_out_others(inspector, folder):

@@ -61,14 +61,14 @@ class Fit(NamedTuple):
         fitted: Scores new images.
         held_out: Scores of good images, `(M,)` float64, in no particular order, each by a model that did not
             learn from that image. A threshold is set from these.
-        peaks: The largest value of the map of good images, float64, as new ones would have it, where the
-            score is of another kind than the map's values; else None.
+        map_maxima: The largest value of the map of each good image, float64, as new ones would have it, where
+            the score is another quantity than the map's values; else None.
         records: What is kept of how it learned.
     """
 
     fitted: FittedDetector
     held_out: NDArray[np.float64]
-    peaks: NDArray[np.float64] | None = None
+    map_maxima: NDArray[np.float64] | None = None
     records: Records = Records()
 
 

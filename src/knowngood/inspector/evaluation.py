@@ -185,7 +185,7 @@ def _test_images(table: pd.DataFrame, inspector: Inspector) -> tuple[pd.DataFram
 def _provenance(manifest: Manifest) -> dict[str, Any]:
     """The manifest without what only a program reads."""
     values = dataclasses.asdict(manifest)
-    del values["held_out"], values["peaks"]
+    del values["held_out"], values["map_maxima"]
     for name in ("training", "validation"):
         digest = hashlib.sha256("".join(values[name]).encode()).hexdigest()[:16]
         values[name] = {"images": len(values[name]), "fingerprint": digest}

@@ -15,11 +15,14 @@ from knowngood.data.reading import Reading
 from knowngood.errors import InspectorError
 from knowngood.metrics.thresholds import Threshold, conformal
 
-FORMAT = 4
+FORMAT = 5
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
 """Older formats do not say what their inspector's task is."""
+
+FORMER = {"peaks": "map_maxima"}
+"""Keys of format 4, and what they are called since."""
 
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """What an inspector does: it tells good parts from all others, or names classes of defects too."""
@@ -52,8 +55,8 @@ class Manifest:
         versions: Versions of the software that made it.
         training: Fingerprint of each training image.
         held_out: Scores of good images that the model did not learn from, ascending.
-        peaks: The largest value of each of their maps, ascending, where scores are of another kind than the
-            maps' values; else empty.
+        map_maxima: The largest value of each of their maps, ascending, where the score is another quantity
+            than the maps' values; else empty.
         validation: Fingerprint of each image that the threshold was set on, beyond the held-out scores.
         threshold: The line between accept and reject, and how it was chosen.
         graph_hash: SHA-256 of the graph, hexadecimal.
@@ -74,7 +77,7 @@ class Manifest:
     versions: dict[str, str]
     training: list[str]
     held_out: list[float]
-    peaks: list[float]
+    map_maxima: list[float]
     validation: list[str]
     threshold: Threshold
     graph_hash: str
@@ -88,9 +91,9 @@ class Manifest:
     @property
     def heat_scale(self) -> tuple[NDArray[np.float64], float]:
         """What heatmaps are scaled by: typical largest values of good parts' maps, and a line above them."""
-        if not self.peaks:
+        if not self.map_maxima:
             return np.array(self.held_out), self.threshold.value
-        return np.array(self.peaks), conformal(self.peaks, MAX_FALSE_REJECT).value
+        return np.array(self.map_maxima), conformal(self.map_maxima, MAX_FALSE_REJECT).value
 
     def to_json(self) -> bytes:
         """Serialise, with the format's number first."""
@@ -121,6 +124,8 @@ class Manifest:
             )
         if made < OLDEST:
             raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
+        if made == 4:
+            values = {FORMER.get(key, key): value for key, value in values.items()}
         values = _checked(values, _MANIFEST, name)
         values["threshold"] = Threshold(**_checked(values["threshold"], _THRESHOLD, name))
         height, width = values["input_shape"] = tuple(values["input_shape"])
@@ -176,7 +181,7 @@ _MANIFEST = {
     "versions": _is_texts_by_name,
     "training": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "held_out": lambda value: isinstance(value, list) and all(map(_is_number, value)),
-    "peaks": lambda value: isinstance(value, list) and all(map(_is_number, value)),
+    "map_maxima": lambda value: isinstance(value, list) and all(map(_is_number, value)),
     "validation": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "threshold": lambda value: isinstance(value, dict),
     "graph_hash": _is_text,

@@ -84,7 +84,7 @@ def ship(
         | {library: version(library) for library in _LIBRARIES},
         training=training,
         held_out=np.sort(fit.held_out).tolist(),
-        peaks=[] if fit.peaks is None else np.sort(fit.peaks).tolist(),
+        map_maxima=[] if fit.map_maxima is None else np.sort(fit.map_maxima).tolist(),
         validation=[],
         threshold=threshold,
         graph_hash=hashlib.sha256(graph).hexdigest(),

@@ -112,7 +112,7 @@ def measure_speed(
     # Not timed: the files get into the system's cache, and the engine ready.
     _count(inspector.stream(paths))
     memory = _peak_memory()
-    rates, peak = _throughputs(inspector, paths, progress)
+    rates, gflops = _throughputs(inspector, paths, progress)
 
     learned, (height, width) = len(inspector.manifest.training), inspector.manifest.input_shape
     each = f"{1e3 * seconds / learned:.0f} ms each"
@@ -125,7 +125,7 @@ def measure_speed(
         "score": Figure(rates["score"], "images/s", "files to verdicts"),
         "one image": Figure(median(latency), "ms", "decoded image to verdict, median"),
         "one image, 95 %": Figure(float(np.percentile(latency, 95)), "ms", "95 % of the calls are faster"),
-        **_limits(multiply_adds(inspector.graph), peak, rates),
+        **_limits(multiply_adds(inspector.graph), gflops, rates),
     }
     conditions = (
         f"{inspector.manifest.method} on {os.cpu_count()} cores with {instruction_set()}; "
@@ -134,23 +134,23 @@ def measure_speed(
     return Speed(conditions, figures)
 
 
-def _limits(multiplications: int, peak: float, rates: Mapping[str, float]) -> dict[str, Figure]:
+def _limits(multiplications: int, gflops: float, rates: Mapping[str, float]) -> dict[str, Figure]:
     """How far graph and score are from what this machine can do at most.
 
     Args:
         multiplications: How many the graph takes for one image, each with an addition.
-        peak: The fastest float32 matrix product, in GFLOP/s; a multiplication and an addition are two FLOP.
+        gflops: The fastest float32 matrix product, in GFLOP/s; a multiplication and an addition are two FLOP.
         rates: Images a second of `decode`, `graph` and `score`.
     """
-    at_peak = 2 * multiplications / (peak * 1e9)  # seconds per image
+    fastest = 2 * multiplications / (gflops * 1e9)  # seconds per image
     shares = {
         "score / decode": (rates["score"] / rates["decode"], "reading the files is the limit"),
-        "graph / peak": (at_peak * rates["graph"], "float32 arithmetic is the limit; 8 bits may pass it"),
-        "score / peak": (at_peak * rates["score"], "the same is the limit, with the files read"),
+        "graph / limit": (fastest * rates["graph"], "float32 arithmetic is the limit; 8 bits may pass it"),
+        "score / limit": (fastest * rates["score"], "the same is the limit, with the files read"),
     }
     return {
         "arithmetic": Figure(multiplications / 1e9, "G", "multiply-adds per image", ".2f"),
-        "machine's peak": Figure(peak, "GFLOP/s", f"float32 matrix product, {_SIDE} x {_SIDE}", ".0f"),
+        "float32 limit": Figure(gflops, "GFLOP/s", f"float32 matrix product, {_SIDE} x {_SIDE}", ".0f"),
         **{name: Figure(share, "", f"at 100 %, {words}", ".0%") for name, (share, words) in shares.items()},
     }
 
@@ -158,7 +158,7 @@ def _limits(multiplications: int, peak: float, rates: Mapping[str, float]) -> di
 def _throughputs(
     inspector: Inspector, paths: Sequence[str], progress: Progress
 ) -> tuple[dict[str, float], float]:
-    """Images a second of each kind of work, and the machine's peak in GFLOP/s."""
+    """Images a second of each kind of work, and the machine's peak GFLOP/s."""
     images = ImageSet(paths, inspector.manifest.reading)
     decoded = [batch.images for batch in islice(images.batches(), _IN_MEMORY)]
     works: dict[str, Callable[[], int]] = {
@@ -171,13 +171,13 @@ def _throughputs(
         backbone = compile_graph(features, inspector.engine)
         works["backbone"] = lambda: _run(backbone, decoded, len(paths))
     rates: dict[str, list[float]] = {name: [] for name in works}
-    peaks: list[float] = []
+    products: list[float] = []
     for done in range(1, ROUNDS + 1):
         for name, work in works.items():
             rates[name].append(_rate(work))
-        peaks.append(_matrix_product())
+        products.append(_matrix_product())
         progress("measuring throughput", done, ROUNDS)
-    return {name: median(values) for name, values in rates.items()}, max(peaks)
+    return {name: median(values) for name, values in rates.items()}, max(products)
 
 
 def feature_graph(graph: bytes) -> bytes | None:
@@ -240,5 +240,5 @@ def _peak_memory() -> float | None:
         return None
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) / 1e9  # bytes on macOS, KiB elsewhere
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1 if sys.platform == "darwin" else 1024) / 1e9  # bytes on macOS, KiB elsewhere

@@ -22,7 +22,7 @@ from knowngood.metrics.thresholds import Threshold, own_odds
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
-_PEAKS = 200
+_MAPS = 200
 """Good images whose maps are looked at, for what heatmaps are scaled by."""
 
 
@@ -84,7 +84,7 @@ def train(
         on_unreadable=on_unreadable,
         progress=progress,
     )
-    return inspector if inspector.manifest.peaks else _with_peaks(inspector, selection)
+    return inspector if inspector.manifest.map_maxima else _with_map_maxima(inspector, selection)
 
 
 def first_threshold(fit: Fit) -> Threshold:
@@ -104,11 +104,11 @@ def first_threshold(fit: Fit) -> Threshold:
     return dataclasses.replace(chosen, note=" ".join(filter(None, [chosen.note, *notes])))
 
 
-def _with_peaks(inspector: Inspector, selection: Selection) -> Inspector:
+def _with_map_maxima(inspector: Inspector, selection: Selection) -> Inspector:
     """The inspector with what its heatmaps are scaled by, from maps of good images."""
     classes = selection.classes or []
     good = [source for source, name in zip(selection.sources, classes, strict=True) if name == GOOD]
-    some = good[:: max(1, len(good) // _PEAKS)]
+    some = good[:: max(1, len(good) // _MAPS)]
     maps = (verdict.patch_map for verdict in inspector.stream(some, on_unreadable=lambda _: None))
-    peaks = sorted(float(map_.max()) for map_ in maps if map_ is not None)
-    return inspector.with_manifest(peaks=peaks)
+    map_maxima = sorted(float(map_.max()) for map_ in maps if map_ is not None)
+    return inspector.with_manifest(map_maxima=map_maxima)
