@@ -22,8 +22,7 @@ from knowngood.errors import DataError
 from knowngood.features.backbones import load_backbone
 from knowngood.inspector.classification import ANSWERS
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import input_shape
-from knowngood.inspector.ship import LARGEST_DIFFERENCE, export
+from knowngood.inspector.learn import LARGEST_DIFFERENCE, export, input_shape
 from knowngood.inspector.train import train
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import OWN_ODDS

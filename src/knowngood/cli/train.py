@@ -59,13 +59,14 @@ def train(
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.classifiers import CLASSIFIERS
+        from knowngood.data.labelled import with_defects_to_learn
 
+        chosen = CLASSIFIERS.choose(classifier, recipe, setting or [])
         how = knowngood.Run(run, precision=precision, devices=devices, mlflow=mlflow)
         inspector = knowngood.train(
-            data,
-            CLASSIFIERS.choose(classifier, recipe, setting or []),
+            with_defects_to_learn(data, defect_share),
+            chosen,
             by=by,
-            defect_share=defect_share,
             seed=seed,
             device=device,
             run=None if how == knowngood.Run() else how,

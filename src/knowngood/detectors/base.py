@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +18,10 @@ from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.recipe import Recipe
 from knowngood.training.records import Records
-from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
+
+if TYPE_CHECKING:
+    from knowngood.training.run import Run
 
 
 class FittedDetector(nn.Module, ABC):

@@ -11,19 +11,19 @@ import pandas as pd
 from knowngood.classifiers import CLASSIFIERS, Classifier, make_classifier
 from knowngood.classifiers.base import held_out_scores
 from knowngood.data.imageset import GOOD
-from knowngood.data.labelled import DEFECT_SHARE, labelled, with_defects_to_learn
+from knowngood.data.labelled import labelled, with_defects_to_learn
 from knowngood.data.samples import Selection
 from knowngood.detectors.base import Fit
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import CHOSE_THE_EPOCH, checked_device, learn
+from knowngood.inspector.learn import CHOSE_THE_EPOCH, Task, checked_device, learn
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import Threshold, own_odds
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
 _MAPS = 200
-"""Good images whose maps are looked at, for what heatmaps are scaled by."""
+"""Good images whose maps set the scale of heatmaps."""
 
 
 def train(
@@ -31,28 +31,25 @@ def train(
     classifier: str | Classifier = "anomaly_features",
     *,
     by: str = "auto",
-    defect_share: float = DEFECT_SHARE,
     seed: int = 0,
     device: str = "auto",
     run: Run | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
     progress: Progress = silent,
 ) -> Inspector:
-    """Learn an inspector from good parts and defects: it tells them apart, and names the type of a defect.
+    """Train an inspector on good parts and defects: it predicts the type of a defect.
 
     Args:
         data: A folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
             table itself: images of the train split are learned from. Where it holds no defect, defects are
             divided; see `knowngood.data.labelled.with_defects_to_learn`.
         classifier: A name in `knowngood.classifiers.CLASSIFIERS`, or a recipe.
-        by: `type` to tell defect types apart, `label` good parts from defects alone, `auto` types where the
-            type of every defect is known.
-        defect_share: Share of each defect type to learn from, where the train split holds none.
-        seed: The same seed on the same images gives the same inspector.
+        by: The classes: `type` for each defect type, `label` for good parts and defects, `auto` for types
+            where the type of every defect is known.
+        seed: See `knowngood.fit`, as for all that follow.
         device: `auto`, `cpu`, `cuda` or another torch device.
-        run: How and where a network is trained, for classifiers that train one.
-        on_unreadable: Called with each image that cannot be read, which is then left out; without it such
-            images are an error.
+        run: For classifiers that train a network.
+        on_unreadable: Called with each image that cannot be read.
         progress: Called during long work.
 
     Returns:
@@ -60,7 +57,7 @@ def train(
         odds.
 
     Raises:
-        DataError: There are too few images of a kind, some cannot be read, or labels contradict each other.
+        DataError: A class has too few images, some cannot be read, or labels contradict each other.
         RecipeError: The classifier, a setting or the device is not known.
         TrainingError: The training went wrong.
         WeightsError: The backbone's weights are not on this machine.
@@ -72,12 +69,11 @@ def train(
     """
     recipe = make_classifier(classifier) if isinstance(classifier, str) else classifier
     device = checked_device(recipe, seed=seed, device=device, run=run)
-    selection = labelled(with_defects_to_learn(data, defect_share), by)
+    selection = labelled(with_defects_to_learn(data), by)
     inspector = learn(
+        Task(CLASSIFIERS, first_threshold),
         recipe,
-        CLASSIFIERS.name_of(recipe),
         selection,
-        first_threshold,
         seed=seed,
         device=device,
         run=run,
@@ -88,7 +84,7 @@ def train(
 
 
 def first_threshold(fit: Fit) -> Threshold:
-    """The first threshold: 0, where the classifier holds a defect and a good part for as likely.
+    """The first threshold: 0, where a defect and a good part are equally likely to the classifier.
 
     So the decision, the class and the probabilities of a verdict agree.
     """
@@ -96,19 +92,20 @@ def first_threshold(fit: Fit) -> Threshold:
     if record is None:
         raise TypeError("the threshold of a classifier needs its record")
     chosen = own_odds(fit.held_out)
-    notes = []
+    notes = [chosen.note]
     if fit.records.training is not None:
         notes.append(CHOSE_THE_EPOCH)
     if auroc(record.truth > 0, held_out_scores(record)) <= 0.5:
         notes.append("Held-out defects score no higher than good parts: this classifier has learned nothing.")
-    return dataclasses.replace(chosen, note=" ".join(filter(None, [chosen.note, *notes])))
+    return dataclasses.replace(chosen, note=" ".join(filter(None, notes)))
 
 
 def _with_map_maxima(inspector: Inspector, selection: Selection) -> Inspector:
-    """The inspector with what its heatmaps are scaled by, from maps of good images."""
+    """The inspector with the scale of its heatmaps, from maps of good images."""
     classes = selection.classes or []
     good = [source for source, name in zip(selection.sources, classes, strict=True) if name == GOOD]
     some = good[:: max(1, len(good) // _MAPS)]
     maps = (verdict.patch_map for verdict in inspector.stream(some, on_unreadable=lambda _: None))
-    map_maxima = sorted(float(map_.max()) for map_ in maps if map_ is not None)
-    return inspector.with_manifest(map_maxima=map_maxima)
+    return inspector.with_manifest(
+        map_maxima=sorted(float(patch_map.max()) for patch_map in maps if patch_map is not None)
+    )
