@@ -25,14 +25,10 @@ def folder() -> Path:
 
 
 def cached(key: str, make: Callable[[], bytes]) -> bytes:
-    """Return what was made for a key before, or make it and keep it.
+    """Return what was made before for a key, which names all that it depends on, or make it and keep it.
 
     Any number of processes may do so at once: a file appears whole, and a damaged one is made anew. Where the
     folder cannot be written, nothing is kept.
-
-    Args:
-        key: Names all that the content depends on.
-        make: Makes the content.
     """
     path = folder() / hashlib.sha256(key.encode()).hexdigest()
     with suppress(OSError):

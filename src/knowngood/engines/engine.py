@@ -46,14 +46,7 @@ class OpenVino:
 
     The graph is compiled for single images: its intermediate maps then stay in the cache, constants fold into
     the convolutions, and a score cannot depend on other images. It is compiled at first use, either for all
-    cores on one image or for an image on each core.
-
-    Args:
-        graph: A serialised ONNX graph.
-        keep: Keep the compiled graph in the user's cache folder, which saves the next process half a second.
-
-    Raises:
-        ValueError: OpenVINO cannot read the graph.
+    cores on one image or for an image on each core. A kept one saves the next process half a second.
     """
 
     def __init__(self, graph: bytes, keep: bool) -> None:
@@ -137,16 +130,7 @@ class OpenVino:
 
 
 class OnnxRuntime:
-    """Runs a graph with ONNX Runtime, on CUDA where its build has it, else on the CPU.
-
-    Args:
-        graph: A serialised ONNX graph.
-        keep: Changes nothing: ONNX Runtime exports no compiled graph.
-
-    Raises:
-        ValueError: ONNX Runtime cannot read the graph.
-        MissingExtra: ONNX Runtime is not installed.
-    """
+    """Runs a graph with ONNX Runtime, on CUDA where its build has it, else on the CPU; nothing is kept."""
 
     def __init__(self, graph: bytes, keep: bool) -> None:  # noqa: ARG002
         with needs_extra():
@@ -179,15 +163,11 @@ ENGINES: dict[str, Callable[[bytes, bool], Engine]] = {"openvino": OpenVino, "on
 
 
 def compile_graph(graph: bytes, engine: str = "openvino", *, keep: bool = False) -> Engine:
-    """Compile a serialised ONNX graph.
-
-    Args:
-        graph: The bytes of the ONNX file.
-        engine: A name in `ENGINES`.
-        keep: Keep the compiled graph for the next process, where the engine can.
+    """Compile a serialised ONNX graph for an engine of `ENGINES`, which may keep it for the next process.
 
     Raises:
         RecipeError: There is no engine of this name.
+        MissingExtra: The engine is not installed.
         ValueError: The engine cannot read the graph.
     """
     if engine not in ENGINES:

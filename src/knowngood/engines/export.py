@@ -60,16 +60,9 @@ def blank(shape: tuple[int, int]) -> Tensor:
 
 
 def chain(graph: bytes, module: nn.Module, outputs: Sequence[str], *, rows: int = 1) -> bytes:
-    """Put a module behind a serialised ONNX graph.
+    """Put a module behind a serialised ONNX graph, whose outputs have so many rows per image.
 
-    Args:
-        graph: Gives what the module takes, in its order.
-        module: What follows.
-        outputs: A name for each tensor that the module returns.
-        rows: Rows of each of the graph's outputs per image.
-
-    Returns:
-        One serialised graph, from the inputs of the first one to the module's outputs.
+    The outputs name the tensors that the module returns.
     """
     shapes = [o.type.tensor_type.shape for o in onnx.load_from_string(graph).graph.output]
     examples = {

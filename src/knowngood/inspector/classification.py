@@ -14,14 +14,7 @@ from numpy.typing import NDArray
 from knowngood.data.class_names import class_of_each
 from knowngood.data.labelled import numbers_among
 from knowngood.inspector.verdict import Verdict
-from knowngood.metrics.classification import (
-    accuracy,
-    balanced_accuracy,
-    class_figures,
-    confusion_matrix,
-    macro_f1,
-    macro_precision,
-)
+from knowngood.metrics import classification as of_classes
 from knowngood.metrics.reliability import Reliability, reliability
 from knowngood.training.records import Records
 
@@ -59,14 +52,10 @@ class Classification:
         if self.said is None:
             return None
         known = self.truth[:, 0] != UNKNOWN
-        return confusion_matrix(self.truth[known, 0], self.said[known], len(self.names))
+        return of_classes.confusion_matrix(self.truth[known, 0], self.said[known], len(self.names))
 
     def groups(self, scores: pd.DataFrame) -> list[str]:
-        """Name the class of each image where it is known, else its defect type, else its label.
-
-        Args:
-            scores: As in `Evaluation`, in the same order.
-        """
+        """The class of each row of `Evaluation.scores` where it is known, else its defect type or label."""
         numbers = self.truth[:, 0] if self.truth.shape[1] == 1 else np.full(len(scores), UNKNOWN)
         return [
             self.names[number] if number != UNKNOWN else str(defect or label)
@@ -79,10 +68,7 @@ class Classification:
         return reliability(self.logits[known], self.truth[known], temperature) if known.any() else None
 
     def metrics(self) -> dict[str, Any]:
-        """Accuracy on views whose class is known, and the calibration error before and after the temperature.
-
-        They are None where no class is known.
-        """
+        """Accuracy and calibration error on views whose class is known; None where none is known."""
         known = self.truth != UNKNOWN
         correct = self.logits[known].argmax(axis=-1) == self.truth[known]
         before, after = self.reliability(1.0), self.reliability(self.temperature)
@@ -99,22 +85,21 @@ class Classification:
         matrix = self.matrix
         if matrix is None or not matrix.any():
             return {}
-        figures = class_figures(matrix)
-
-        def finite(figure: str, number: int) -> float | None:
-            value = float(getattr(figures, figure)[number])
-            return value if np.isfinite(value) else None
-
+        figures = of_classes.class_figures(matrix)
+        columns = zip(figures.support, figures.precision, figures.recall, figures.f1, strict=True)
         return {
             "classes": {
-                name: {"count": int(figures.support[number])}
-                | {figure: finite(figure, number) for figure in ("precision", "recall", "f1")}
-                for number, name in enumerate(self.names)
+                name: {"count": int(support)}
+                | {
+                    figure: float(value) if np.isfinite(value) else None
+                    for figure, value in zip(("precision", "recall", "f1"), values, strict=True)
+                }
+                for name, (support, *values) in zip(self.names, columns, strict=True)
             },
-            "class_accuracy": accuracy(matrix),
-            "balanced_accuracy": balanced_accuracy(matrix),
-            "macro_precision": macro_precision(matrix),
-            "macro_f1": macro_f1(matrix),
+            "class_accuracy": of_classes.accuracy(matrix),
+            "balanced_accuracy": of_classes.balanced_accuracy(matrix),
+            "macro_precision": of_classes.macro_precision(matrix),
+            "macro_f1": of_classes.macro_f1(matrix),
             "confusion": {"classes": self.names, "matrix": matrix.tolist()},
             "not_learned": int((self.truth[:, 0] == UNKNOWN).sum()),
         }
@@ -123,8 +108,7 @@ class Classification:
         """Name the classes that the classifier did not learn, and those that the test lacks."""
         if self.said is None:
             return []
-        warnings = []
-        names = []
+        warnings, names = [], []
         for name in sorted(set(scores["defect"][self.truth[:, 0] == UNKNOWN])):
             close = get_close_matches(name, self.names, n=1)
             names.append((name or "without a type") + (f" (did you mean {close[0]}?)" if close else ""))
@@ -143,14 +127,11 @@ class Classification:
 
 
 def classification(records: Records, verdicts: Sequence[Verdict], table: pd.DataFrame) -> Classification:
-    """Gather the logits of test images, with what is known of their true classes.
+    """Gather the logits and the true classes of test images from verdicts with `ANSWERS`.
 
-    Args:
-        records: The records of an inspector that has classes.
-        verdicts: At least one, with `ANSWERS`.
-        table: The samples, one row per verdict. A classifier of defects learned `good` and the types of
-            defect; for other detectors the class of a good image is in the column `class`, if there is one,
-            and where images have several views, the class of each is its number.
+    The table has a row per verdict. A classifier of defects learned `good` and the types of defect; for a
+    detector, the class of a good image is in the column `class`, if there is one, or where images have
+    several views, the class of each is its number.
     """
     logits, features = (np.stack([verdict.extras[name] for verdict in verdicts]) for name in ANSWERS)
     record = records.classifier or records.classes

@@ -27,13 +27,9 @@ _KEYS = ("classifier", "settings", "experiments")
 
 @dataclass(frozen=True)
 class Experiment:
-    """One classifier to train.
+    """A classifier to train: its name in the registry, and the settings that differ from its defaults.
 
-    Args:
-        name: `original`, or the number of the experiment.
-        classifier: A name in `knowngood.classifiers.CLASSIFIERS`.
-        settings: The settings that differ from its defaults.
-        change: The difference from the original, in words.
+    The name of the experiment is `original` or its number; `change` is the difference from the original.
     """
 
     name: str
@@ -45,10 +41,9 @@ class Experiment:
 def read_grid(grid: str | Path | Mapping[str, Any]) -> list[Experiment]:
     """Read and check the experiments of a grid, the original one first.
 
-    Args:
-        grid: A YAML file, or its content: `classifier`, its `settings`, and `experiments`, a list of the
-            settings that each one changes. An experiment may name another `classifier`, which then starts
-            from its own defaults.
+    A grid is a YAML file, or its content: `classifier`, its `settings`, and `experiments`, a list of the
+    settings that each one changes. An experiment may name another `classifier`, which then starts from its
+    own defaults.
 
     Raises:
         RecipeError: The file or a setting cannot be understood.
@@ -108,10 +103,6 @@ def compare(
     Returns:
         One row per experiment: `experiment`, `change`, loss and accuracy of `train_` and `validation_`
         images, the figures of `test_` images at the inspector's threshold, and `seconds`.
-
-    Raises:
-        DataError: The images cannot be learned from.
-        RecipeError: The grid cannot be understood.
 
     Example::
 

@@ -26,12 +26,10 @@ FIGURES = ("class_accuracy", "balanced_accuracy", "macro_precision", "macro_f1")
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """The evaluations of classifiers on images that they did not learn from, each image once.
+    """The evaluations of each fold's classifier on the images of that fold.
 
-    Args:
-        scores: One row per image, as in `Evaluation.scores`, with its `fold`.
-        folds: One row per fold: `fold`, `images`, and the values of `figures`.
-        evaluations: One per fold.
+    `scores` has one row per image, as in `Evaluation.scores`, with its `fold`; `folds` one row per fold with
+    `fold`, `images`, and the values of `figures`.
     """
 
     scores: pd.DataFrame

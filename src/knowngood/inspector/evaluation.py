@@ -31,7 +31,7 @@ WORST = 10
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The verdicts of an inspector on labelled test images, and the metrics of these.
+    """The verdicts of an inspector on labelled test images, and their metrics.
 
     Args:
         metrics: The content of `metrics.json`; a value that the data cannot give is None, with the reason

@@ -36,13 +36,9 @@ PIXELS = "pixels"
 
 
 class Inspector:
-    """Inspects images with one exported graph and one threshold.
+    """Inspects images with one exported ONNX graph and one threshold.
 
-    Args:
-        manifest: Its origin and its threshold.
-        graph: The serialised ONNX graph.
-        records: The records of its training.
-        engine: What runs the graph, a name in `knowngood.engines.engine.ENGINES`.
+    `engine` is a name in `knowngood.engines.engine.ENGINES`.
 
     Example::
 
@@ -62,10 +58,9 @@ class Inspector:
         self._checked: set[bool] = set()  # the modes in which the graph was run: one image alone, or many
 
     def __repr__(self) -> str:
-        manifest = self.manifest
+        learned = f"{len(self.manifest.training)} {self.learned_from}"
         return (
-            f"Inspector({manifest.method}, learned from {len(manifest.training)} {self.learned_from}, "
-            f"threshold {manifest.threshold.value:.4g})"
+            f"Inspector({self.manifest.method}, learned from {learned}, threshold {self.threshold.value:.4g})"
         )
 
     @property
@@ -91,9 +86,7 @@ class Inspector:
             InspectorError: It is an anomaly detector.
         """
         if self.records.classifier is None:
-            raise InspectorError(
-                f"{self.manifest.method} is an anomaly detector; `knowngood train` classifies"
-            )
+            raise InspectorError(f"{self.manifest.method} detects anomalies; `knowngood train` classifies")
         return self.records.classifier
 
     @property
@@ -140,9 +133,8 @@ class Inspector:
     def inspect(self, images: Sequence[Source] | Source) -> list[Verdict]:
         """Inspect images; return a verdict for each, in order.
 
-        Args:
-            images: Paths, bytes of files, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16
-                in RGB order; or only one of these.
+        They are paths, bytes of files, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in
+        RGB order; or only one of these.
 
         Raises:
             DataError: Images cannot be read; all of them are named.
@@ -161,19 +153,15 @@ class Inspector:
         extras: Sequence[str] = (),
         on_unreadable: Callable[[UnreadableImage], None] | None = None,
     ) -> Iterator[Verdict]:
-        """Inspect any number of images in bounded memory, in order.
+        """Inspect any number of images in bounded memory, in order; see `inspect`.
 
         Args:
-            images: See `inspect`.
+            images: Paths, bytes or arrays.
             extras: Further outputs of the graph that verdicts shall hold, by name (see
                 `knowngood.types.EXTRAS`), without the batch dimension; or `pixels`, uint8 `(H, W, 3)`, the
                 image as the network saw it.
             on_unreadable: Called with each image that cannot be read, which is then left out; without it
                 such images are an error.
-
-        Raises:
-            DataError: Images cannot be read.
-            InspectorError: The graph does not run, not as the manifest says, or does not give an extra.
         """
         read = ImageSet(images, self.manifest.reading, on_unreadable=on_unreadable)
         record = self.records.classifier
@@ -212,11 +200,7 @@ class Inspector:
 
     @property
     def compiled(self) -> Engine:
-        """The graph, compiled for many images and checked at its first use.
-
-        Raises:
-            InspectorError: The graph does not run, or not as the manifest says.
-        """
+        """The graph, compiled for many images and checked at its first use."""
         return self._checked_engine(False)
 
     @cached_property

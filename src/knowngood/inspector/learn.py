@@ -55,12 +55,7 @@ _LIBRARIES = ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")
 
 
 class Task(NamedTuple):
-    """One of the two tasks that an inspector may have.
-
-    Attributes:
-        registry: The methods for it.
-        threshold: Chooses the first threshold.
-    """
+    """The methods of one of the tasks of inspectors, and the function that chooses the first threshold."""
 
     registry: Registry[Any]
     threshold: Callable[[Fit], Threshold]
@@ -77,22 +72,13 @@ def learn(
     on_unreadable: Callable[[UnreadableImage], None] | None,
     progress: Progress,
 ) -> Inspector:
-    """Learn from the selected images, export what was learned, verify the graph, and record its origin.
-
-    Each image that cannot be read is reported once; see `knowngood.fit` for the rest, errors included.
-    """
+    """Learn from the selected images, export the graph, verify it, and record its origin; see `fit`."""
     unreadable: list[UnreadableImage] = []
-    images = ImageSet(
-        selection.sources,
-        Reading(
-            input_shape(selection.sources, recipe.input_size, recipe.multiple),
-            bits=significant_bits(selection.sources),
-        ),
-        selection.classes,
-        selection.groups,
-        selection.masks,
-        on_unreadable=unreadable.append if on_unreadable else None,
-    )
+    sources = selection.sources
+    shape = input_shape(sources, recipe.input_size, recipe.multiple)
+    reading = Reading(shape, bits=significant_bits(sources))
+    report = unreadable.append if on_unreadable else None
+    images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
     fit = recipe.fit(images, seed=seed, device=device, progress=progress, run=run)
     if not np.isfinite(fit.held_out).all():
         remedy = "take a smaller learning_rate" if recipe.trains else "are all images constant?"
@@ -128,11 +114,11 @@ def learn(
 
 
 def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run: Run | None) -> str:
-    """Refuse what cannot be done before any image is read; return the torch device.
+    """Check all but the images; return the torch device.
 
     Raises:
-        RecipeError: The device is not known, no library takes the seed, or the recipe trains no network that
-            a run could be for.
+        RecipeError: The device is not known, no library takes the seed, or a run is given though the recipe
+            trains no network.
     """
     if not 0 <= seed < 2**63:
         raise RecipeError(
@@ -213,8 +199,7 @@ def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float)
     Args:
         fitted: It is moved to the CPU.
         images: `(N, H, W, 3)`, at the input shape of the graph.
-        typical: A usual score: differences of smaller ones are relative to it, since raw scores may pass
-            through zero.
+        typical: A usual score, which the differences of smaller ones are relative to.
 
     Returns:
         The ONNX graph, with those parts of `Scores` that there are; and the largest relative difference: of

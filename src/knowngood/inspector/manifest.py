@@ -55,7 +55,7 @@ class Manifest:
         resize: How they are resized, in words.
         bits: Bits that 16-bit pixels really use, larger values saturate; None if no image had 16 bits.
         seed: The seed of the fit.
-        device: The device of the fit.
+        device: The torch device of the fit.
         created: The time of the fit, in ISO 8601, UTC.
         versions: Versions of the software of the fit.
         training: Fingerprint of each training image.
@@ -65,8 +65,7 @@ class Manifest:
         validation: Fingerprint of each image that the threshold was set on, beyond the held-out scores.
         threshold: The threshold, and how it was chosen.
         graph_hash: SHA-256 of the graph, hexadecimal.
-        graph_difference: Largest relative difference between torch's scores and the graph's; both take frozen
-            features from the engine, whose own are compared when they are converted.
+        graph_difference: Largest relative difference between torch's scores and the graph's.
     """
 
     task: str
@@ -107,11 +106,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, content: bytes, *, name: str) -> Manifest:
-        """Parse and check a manifest that may come from a stranger.
-
-        Args:
-            content: UTF-8 JSON.
-            name: The inspector's file name, for messages.
+        """Parse and check a manifest that may come from a stranger; messages have the file's name.
 
         Raises:
             InspectorError: Its format is too new or too old, or a key is missing, unknown or of a wrong type.
@@ -143,7 +138,7 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
         )
     if made < OLDEST:
         raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
-    renamed = RENAMED if made == 4 else {}
+    renamed: dict[str, str] = RENAMED if made == 4 else {}
     return {renamed.get(key, key): value for key, value in values.items()}
 
 

@@ -45,8 +45,8 @@ def reconstructions(
         data: The path of a folder or table, of which the test images are taken; a table of samples; or images
             as paths or arrays.
         label: The label of images that come without one.
-        keep: Images are kept for so many rows of the largest difference among the good and as many among the
-            others, so that memory has a bound; None keeps all.
+        keep: The number of rows that keep their images, those of the largest difference among the good and as
+            many among the others, so that memory has a bound; None keeps all.
         on_unreadable: See `Inspector.stream`.
         progress: Called during long work.
 

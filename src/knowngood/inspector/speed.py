@@ -46,14 +46,7 @@ _SIDE = 2048
 
 
 class Figure(NamedTuple):
-    """One measurement.
-
-    Attributes:
-        value: None where the system or the detector does not give one.
-        unit: Empty for a share.
-        meaning: The measured quantity in words.
-        form: The format specification of the value.
-    """
+    """One measurement: its value, if there is one, its meaning in words, and how to format the value."""
 
     value: float | None
     unit: str
@@ -63,12 +56,7 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True)
 class Speed:
-    """All measurements.
-
-    Args:
-        conditions: Detector, number of cores, instruction set and images per round, in words.
-        figures: The measurements by name; a throughput is the median of several rounds.
-    """
+    """The measurements by name, with their conditions in words; a throughput is the median of rounds."""
 
     conditions: str
     figures: dict[str, Figure]

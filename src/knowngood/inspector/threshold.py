@@ -30,10 +30,7 @@ _RULES: dict[str, tuple[int, Callable[..., thresholds.Threshold]]] = {
 
 
 def threshold_at(inspector: Inspector, max_false_reject: float) -> Inspector:
-    """Set the threshold for a false-reject rate between 0 and 1, from the inspector's held-out scores.
-
-    Returns:
-        A copy of the inspector with another threshold.
+    """A copy of the inspector with the threshold for a false-reject rate, from its held-out scores.
 
     Raises:
         RecipeError: The rate is not between 0 and 1.
@@ -45,21 +42,12 @@ def threshold_at(inspector: Inspector, max_false_reject: float) -> Inspector:
 def threshold_by_rule(
     inspector: Inspector, rule: str, validation: str | Path | pd.DataFrame, *, progress: Progress = silent
 ) -> Inspector:
-    """Set the threshold from labelled images, whatever their split.
+    """A copy of the inspector with the threshold that a rule gives on labelled images, whatever their split.
 
     Images that the inspector learned from are left out, and the others are remembered: evaluating on them
-    later gives a warning.
-
-    Args:
-        inspector: It is not changed.
-        rule: `f1-max`, `youden`, `even-odds` (a part is as likely good as defective), `recall=R` (at least
-            that share of defects is rejected), `cost=F:E` (the cost of a false reject and of an escape) or
-            `cost=F:E,TYPE:E,...` (with the cost of an escape of some defect types).
-        validation: A folder, a table file or a table.
-        progress: Called during long work.
-
-    Returns:
-        A copy of the inspector with another threshold.
+    later gives a warning. The rules are `f1-max`, `youden`, `even-odds` (a part is as likely good as
+    defective), `recall=R` (at least that share of defects is rejected), `cost=F:E` (the cost of a false
+    reject and of an escape) and `cost=F:E,TYPE:E,...` (with the cost of an escape of some defect types).
 
     Raises:
         RecipeError: The rule is not known.

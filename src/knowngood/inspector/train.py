@@ -39,18 +39,12 @@ def train(
 ) -> Inspector:
     """Train an inspector on good parts and defects: it predicts the type of a defect.
 
-    Args:
-        data: A folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
-            table itself: images of the train split are learned from. Where it holds no defect, defects are
-            divided; see `knowngood.data.labelled.with_defects_to_learn`.
-        classifier: A name in `knowngood.classifiers.CLASSIFIERS`, or a recipe.
-        by: The classes: `type` for each defect type, `label` for good parts and defects, `auto` for types
-            where the type of every defect is known.
-        seed: See `knowngood.fit`, as for all that follow.
-        device: `auto`, `cpu`, `cuda` or another torch device.
-        run: For classifiers that train a network.
-        on_unreadable: Called with each image that cannot be read.
-        progress: Called during long work.
+    `data` is a folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
+    table itself: images of the train split are learned from. Where it holds no defect, defects are divided;
+    see `knowngood.data.labelled.with_defects_to_learn`. `by` names the classes: `type` each defect type,
+    `label` good parts and defects, `auto` types where the type of every defect is known. `classifier` is a
+    name in `knowngood.classifiers.CLASSIFIERS`, or a recipe. All other arguments are those of
+    `knowngood.fit`.
 
     Returns:
         The inspector. Its threshold is 0, where a defect is as likely as a good part by the classifier's own
