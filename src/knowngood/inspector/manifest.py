@@ -138,8 +138,10 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
         )
     if made < OLDEST:
         raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
-    renamed: dict[str, str] = RENAMED if made == 4 else {}
-    return {renamed.get(key, key): value for key, value in values.items()}
+    for former, key in RENAMED.items():
+        if made == 4 and former in values:
+            values[key] = values.pop(former)
+    return values
 
 
 _ALLOWED: dict[str, tuple[Any, ...]] = {"task": TASKS, "bits": (None, *range(1, 17))}

@@ -79,17 +79,13 @@ def pixel_metrics(
     known = ~defect | (scores["mask"] != "").to_numpy()
     maps = [verdict.patch_map for verdict in verdicts if verdict.patch_map is not None]
     low, high = (float(min(map(np.min, maps))), float(max(map(np.max, maps)))) if maps else (0.0, 0.0)
-    lacking = (
-        "the detector gives no map"
-        if not maps
-        else NO_DEFECT
-        if not defect.any()
-        else "no defect has a mask"
-        if not (defect & known).any()
-        else "all maps are constant"
-        if low == high
-        else ""
-    )
+    reasons = {
+        "the detector gives no map": not maps,
+        NO_DEFECT: not defect.any(),
+        "no defect has a mask": not (defect & known).any(),
+        "all maps are constant": low == high,
+    }
+    lacking = next((reason for reason, holds in reasons.items() if holds), "")
     if not lacking:
         histogram = PixelHistogram(low, high)
         pairs = _maps_and_masks(compress(verdicts, known), scores["mask"][known])

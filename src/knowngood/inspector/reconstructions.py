@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ REBUILT = (PIXELS, "rebuilt")
 """The extras of a verdict that are compared."""
 
 COLUMNS = ("path", "label", "score", "sum_of_differences", "mean_difference", "ssim", *IMAGES)
+
+_DIFFERENCE = itemgetter("sum_of_differences")
 
 
 def reconstructions(
@@ -66,14 +69,14 @@ def reconstructions(
         table = reconstructions(Inspector.load("widget.inspector"), "widget/")
         table.loc[0, "difference"]     # where the worst one differs
     """
-    if isinstance(data, str | Path | pd.DataFrame):
-        samples = check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data)
-        if not isinstance(data, pd.DataFrame):
-            samples = samples[samples["split"] == "test"]
-        sources: list[Source] = list(samples["path"])
-        labels = list(samples["defect"].where(samples["defect"] != "", samples["label"]))
+    if isinstance(data, str | Path):
+        samples = load_samples(data).query("split == 'test'")
+    elif isinstance(data, pd.DataFrame):
+        samples = check_samples(data)
     else:
-        sources, labels = list(data), [label] * len(data)
+        samples = pd.DataFrame({"path": pd.Series(list(data), dtype=object), "label": label, "defect": ""})
+    sources = list(samples["path"])
+    labels = list(samples["defect"].where(samples["defect"] != "", samples["label"]))
     if not sources:
         raise DataError("there is no image to reconstruct")
     compared = Reconstructions(keep=keep)
@@ -116,7 +119,7 @@ class Reconstructions:
     def table(self) -> pd.DataFrame:
         """The comparisons; see `reconstructions`."""
         self._forget_images()
-        return pd.DataFrame(self._sorted(self._rows), columns=list(COLUMNS))
+        return pd.DataFrame(sorted(self._rows, key=_DIFFERENCE, reverse=True), columns=list(COLUMNS))
 
     def _forget_images(self) -> None:
         """Keep the images of the rows that differ most, among the good and among the others."""
@@ -124,13 +127,8 @@ class Reconstructions:
             return
         for good in (True, False):
             own = [row for row in self._rows if (row["label"] == "good") == good]
-            for row in self._sorted(own)[self.keep :]:
+            for row in sorted(own, key=_DIFFERENCE, reverse=True)[self.keep :]:
                 row.update(dict.fromkeys(IMAGES))
-
-    @staticmethod
-    def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The rows, the largest difference first."""
-        return sorted(rows, key=lambda row: -row["sum_of_differences"])
 
 
 def write_reconstructions(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
