@@ -179,7 +179,7 @@ def _provenance(manifest: Manifest) -> dict[str, Any]:
 
 
 def _warnings(digests: list[str], manifest: Manifest, unreadable: int, left_out: int) -> list[str]:
-    """What a reader must know before believing the figures."""
+    """Reasons to doubt the figures, as sentences."""
     learned, validated = (
         sum(map(set(known).__contains__, digests)) for known in (manifest.training, manifest.validation)
     )

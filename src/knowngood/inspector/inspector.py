@@ -70,7 +70,7 @@ class Inspector:
 
     @property
     def classifies(self) -> bool:
-        """Whether it is a classifier of good parts and defects, or else an anomaly detector."""
+        """True for a classifier of good parts and defects, False for an anomaly detector."""
         return self.manifest.task == CLASSIFICATION
 
     @property

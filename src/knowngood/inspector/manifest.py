@@ -89,7 +89,7 @@ class Manifest:
 
     @property
     def reading(self) -> Reading:
-        """How images are read."""
+        """The shape and the depth in which images are read."""
         return Reading(self.input_shape, self.bits)
 
     @property
@@ -161,7 +161,7 @@ def _check(values: dict[str, Any], cls: type, name: str) -> None:
 
 
 def _fits(value: Any, type_: Any) -> bool:
-    """Whether a value from JSON fits the type of a field, where whole numbers are counts."""
+    """Check that a value from JSON fits the type of a field, where whole numbers are counts."""
     origin, arguments = typing.get_origin(type_) or type_, typing.get_args(type_)
     if origin is types.UnionType:
         return any(_fits(value, one) for one in arguments)

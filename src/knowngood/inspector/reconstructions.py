@@ -61,7 +61,7 @@ def reconstructions(
         and `difference` (float32 `(H, W)`, summed over the channels).
 
     Raises:
-        DataError: Images cannot be read, or there is none.
+        DataError: There is no image, or one cannot be read.
         InspectorError: The detector reconstructs no image.
 
     Example::
