@@ -54,13 +54,9 @@ class OpenVino:
 
         self._core = openvino.Core()
         self._graph = read_for_one_image(graph)
+        self.outputs = tuple(output.any_name for output in self._graph.outputs)
         self._lock = Lock()  # threads that inspect an image each share one request
         self._key = f"{hashlib.sha256(graph).hexdigest()} {openvino.__version__}" if keep else None
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of the arrays."""
-        return tuple(output.any_name for output in self._graph.outputs)
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
         """Run the graph on each image in turn, with all cores."""
@@ -143,11 +139,7 @@ class OnnxRuntime:
         except Exception as error:
             # ONNX Runtime's exceptions share no base but Exception.
             raise ValueError(f"ONNX Runtime cannot read the graph: {_reason(error)}") from error
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of the arrays."""
-        return tuple(output.name for output in self._session.get_outputs())
+        self.outputs = tuple(output.name for output in self._session.get_outputs())
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
         """Run the graph on a batch of images."""
