@@ -26,7 +26,7 @@ TERMS = {
     r"seen from": "view",
     r"speaks? for": "evidence for",
     r"slips?": "misspelling, error",
-    r"peaks?(?! (memory|in GFLOP|GFLOP))": "maximum",
+    r"(?<!\")peaks?(?! (memory|in GFLOP|GFLOP))": "maximum",
     r"of which nobody": "whose ... is unknown",
     r"(?-i:is none)": "is not one; say what it is",
 }

@@ -15,10 +15,10 @@ NAMES = (
     "one image",
     "one image, 95 %",
     "arithmetic",
-    "machine's peak",
+    "float32 limit",
     "score / decode",
-    "graph / peak",
-    "score / peak",
+    "graph / limit",
+    "score / limit",
 )
 
 

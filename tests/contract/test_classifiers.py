@@ -22,8 +22,7 @@ from knowngood.errors import DataError
 from knowngood.features.backbones import load_backbone
 from knowngood.inspector.classification import ANSWERS
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import input_shape
-from knowngood.inspector.ship import LARGEST_DIFFERENCE, export
+from knowngood.inspector.learn import LARGEST_DIFFERENCE, export, input_shape
 from knowngood.inspector.train import train
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import OWN_ODDS
@@ -205,8 +204,8 @@ class TestScores:
     def test_the_map_is_hotter_where_there_is_a_defect(self, name, said, fresh):
         if name not in LOCATES:
             pytest.skip("it gives no map, or a coarse one")
-        peaks = said["map"].max(axis=(1, 2))
-        assert auroc(fresh.numbers > 0, peaks) > 0.9
+        map_maxima = said["map"].max(axis=(1, 2))
+        assert auroc(fresh.numbers > 0, map_maxima) > 0.9
 
 
 class TestEngines:
@@ -253,8 +252,8 @@ class TestFit:
             other.train_loss,
             other.notes,
         )
-        if fitted.peaks is not None:
-            assert inspector.manifest.peaks == np.sort(fitted.peaks).tolist()
+        if fitted.map_maxima is not None:
+            assert inspector.manifest.map_maxima == np.sort(fitted.map_maxima).tolist()
 
     def test_a_second_fit_leaves_the_first_and_what_it_was_given_as_they_were(
         self, recipe, fitted, said, seen, learned, fresh
@@ -427,7 +426,7 @@ class TestInspector:
         assert len(manifest.held_out) == int((inspector.classifier.truth == 0).sum())
         assert manifest.held_out == sorted(manifest.held_out)
         blank = np.zeros((96, 96, 3), np.uint8)
-        assert bool(manifest.peaks) == (inspector.inspect(blank)[0].patch_map is not None)
+        assert bool(manifest.map_maxima) == (inspector.inspect(blank)[0].patch_map is not None)
 
     def test_unreadable_files_are_left_out_and_told(self, name, table, learned, tmp_path):
         """Kinds still match: those that follow are not shifted."""

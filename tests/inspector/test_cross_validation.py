@@ -113,7 +113,7 @@ def test_progress_names_the_fold(found, told):
     stages = list(dict.fromkeys(stage for stage, _, _ in told))
     assert stages[0] == "fold 1 of 2: looking at images"
     assert stages[-1].startswith("fold 2 of 2: ")
-    assert ("fold 2 of 2: judging test images", 8, 8) in told
+    assert ("fold 2 of 2: inspecting test images", 8, 8) in told
 
 
 def test_where_the_data_have_no_split_all_images_take_turns(table):

@@ -12,12 +12,11 @@ from PIL import Image
 from knowngood.data.samples import fingerprint, load_samples
 from knowngood.detectors import Detector, make_detector
 from knowngood.errors import DataError, InspectorError, RecipeError
-from knowngood.inspector import ship as shipping
+from knowngood.inspector import learn as learning
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import input_shape
+from knowngood.inspector.learn import LARGEST_DIFFERENCE, input_shape
 from knowngood.inspector.manifest import RESIZE
-from knowngood.inspector.ship import LARGEST_DIFFERENCE
 from knowngood.metrics.thresholds import conformal
 from knowngood.types import silent
 
@@ -299,7 +298,7 @@ def test_a_detector_of_ones_own(image_only, widget, tmp_path):
 
 @pytest.mark.parametrize("difference", [2e-4, float("nan")])
 def test_a_graph_that_differs_from_torch_is_not_shipped(widget, monkeypatch, difference):
-    monkeypatch.setattr(shipping, "export", lambda *_, **__: (b"graph", difference))
+    monkeypatch.setattr(learning, "export", lambda *_, **__: (b"graph", difference))
     with pytest.raises(InspectorError, match="what the exported graph gives differs from torch's"):
         fit(widget, TINY)
 

@@ -24,7 +24,7 @@ MANIFEST = Manifest(
     versions={"python": "3.11"},
     training=["00ff", "11ee"],
     held_out=[-1.0, 0.1, 2.5],
-    peaks=[0.2, 0.3, 0.9],
+    map_maxima=[0.2, 0.3, 0.9],
     validation=["22dd"],
     threshold=Threshold(2.5, "false rejects at most 0.05", 0.05, 3, 0, 0.63, "Too few good images"),
     graph_hash="cd",
@@ -180,6 +180,11 @@ def test_no_held_out_scores(values):
 def test_an_older_format_advises_to_fit_anew(values):
     with pytest.raises(InspectorError, match=r"has format 1, which is no longer read; fit it anew"):
         parsed(values | {"format": 1})
+
+
+def test_format_4_is_read(values):
+    values["peaks"] = values.pop("map_maxima")
+    assert parsed(values | {"format": 4}) == MANIFEST
 
 
 def test_a_newer_format_advises_to_upgrade(values):

@@ -153,10 +153,10 @@ def test_an_evaluation_has_the_worst(rebuilding, widget):
     assert evaluation.records is rebuilding.records
     assert len(evaluation.reconstructions) == len(evaluation.scores)
     assert evaluation.reconstructions["original"].notna().sum() == 14  # fewer than ten of either kind
-    assert "peaks" not in evaluation.provenance
+    assert "map_maxima" not in evaluation.provenance
 
 
 def test_heatmaps_are_scaled_by_the_maps_and_not_the_scores(rebuilding):
-    peaks, line = rebuilding.manifest.heat_scale
-    assert len(peaks) == len(rebuilding.manifest.held_out)
-    assert max(peaks) <= line < rebuilding.threshold.value / 10
+    map_maxima, line = rebuilding.manifest.heat_scale
+    assert len(map_maxima) == len(rebuilding.manifest.held_out)
+    assert max(map_maxima) <= line < rebuilding.threshold.value / 10

@@ -45,9 +45,9 @@ def test_every_figure_is_there_and_positive(measured, values, inspector):
 
 def test_the_shares_are_ratios_of_the_figures(values):
     assert values["score / decode"] == values["score"] / values["decode only"]
-    per_image = 2 * values["arithmetic"] / values["machine's peak"]
-    assert values["graph / peak"] == pytest.approx(per_image * values["graph only"])
-    assert values["score / peak"] == pytest.approx(per_image * values["score"])
+    per_image = 2 * values["arithmetic"] / values["float32 limit"]
+    assert values["graph / limit"] == pytest.approx(per_image * values["graph only"])
+    assert values["score / limit"] == pytest.approx(per_image * values["score"])
 
 
 def test_progress_tells_of_the_measuring_too(measured, stages):

@@ -90,7 +90,7 @@ def test_defects_and_good_images_are_needed(inspector, labelled, widget):
 def test_progress_reaches_its_end(inspector, labelled):
     told = []
     threshold_by_rule(inspector, "youden", labelled, progress=lambda *told_now: told.append(told_now))
-    assert told[-1] == ("judging validation images", 14, 14)
+    assert told[-1] == ("inspecting validation images", 14, 14)
     assert np.array_equal([done for _, done, _ in told], range(1, 15))
 
 

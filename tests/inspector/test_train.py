@@ -124,7 +124,7 @@ def test_held_out_scores_are_the_log_odds_of_a_defect(inspector):
 
 def test_heatmaps_are_scaled_by_maps_of_good_images(inspector, folder):
     maps = [verdict.patch_map for verdict in inspector.inspect(sorted((folder / "train/good").iterdir()))]
-    np.testing.assert_allclose(inspector.manifest.peaks, sorted(one.max() for one in maps), rtol=1e-5)
+    np.testing.assert_allclose(inspector.manifest.map_maxima, sorted(one.max() for one in maps), rtol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_inspector_and_another_holds_out_others(inspector, folder):
@@ -143,7 +143,7 @@ def test_a_table_and_its_folder_are_learned_alike(inspector, divided):
 
 
 def test_the_share_of_defects_to_learn_from(folder):
-    few = train(folder, SMALL, defect_share=0.4)
+    few = train(with_defects_to_learn(folder, 0.4), SMALL)
     assert few.classifier.counts == [12, 4, 4]
     assert evaluate(few, folder).metrics["counts"] == {"good": 6, "defect": 10, "unreadable": 0}
 
@@ -337,7 +337,7 @@ def test_a_defect_without_a_type_is_not_learned_either(inspector, test_table):
 
 def test_kinds_that_the_test_lacks_are_warned_of(inspector, test_table):
     metrics = evaluate(inspector, test_table[:9]).metrics
-    assert metrics["warnings"] == ["The test has no image of: scratch. Nothing is known of these kinds."]
+    assert metrics["warnings"] == ["The test has no image of: scratch. Nothing is known of these classes."]
     matrix = np.array(metrics["classifier"]["confusion"]["matrix"])
     assert matrix[2].sum() == 0
     # The mean is over the kinds that are there.
@@ -432,7 +432,6 @@ def test_a_run_for_a_recipe_that_trains_no_network_is_refused(folder, tmp_path):
         ({"by": "kind"}, "by='kind' is not known"),
         ({"device": "tpu"}, "device='tpu'"),
         ({"seed": -1}, "seed"),
-        ({"defect_share": 1.0}, "defect_share=1.0"),
     ],
 )
 def test_a_wrong_argument_is_named(folder, arguments, words):

@@ -118,8 +118,8 @@ class AnomalyFeatures(OnFrozen):
         )
         linear, record = teach_linear(samples, images.names, self.teaching(seed), progress)
         fitted = FittedAnomalyFeatures(place, linear, views, images.shape, record.temperature, self.agreement)
-        peaks = samples.features[numbers == 0, 0, 0].astype(np.float64) * place.spread
-        return concluded(fitted, record, images, views, peaks)
+        map_maxima = samples.features[numbers == 0, 0, 0].astype(np.float64) * place.spread
+        return concluded(fitted, record, images, views, map_maxima)
 
 
 class _Place(nn.Module):

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from knowngood.data.jpeg import decode_jpeg
 from knowngood.data.png import decode_png, pixel_chunks
 from knowngood.errors import DataError, UnreadableImage
 
@@ -196,6 +195,8 @@ def _decode(
             common = header.mode in ("L", "RGB") and not header.deep and not transparent and small
             return decode_png(chunks, _reused(image) if at_least and common else None)
     if image.format == "JPEG" and header.mode in ("L", "RGB"):
+        from knowngood.data.jpeg import decode_jpeg
+
         pixels = decode_jpeg(data, image.size[::-1], grey=header.mode == "L", at_least=at_least)
         if pixels is not None:
             return pixels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +18,10 @@ from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.recipe import Recipe
 from knowngood.training.records import Records
-from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
+
+if TYPE_CHECKING:
+    from knowngood.training.run import Run
 
 
 class FittedDetector(nn.Module, ABC):
@@ -61,14 +63,14 @@ class Fit(NamedTuple):
         fitted: Scores new images.
         held_out: Scores of good images, `(M,)` float64, in no particular order, each by a model that did not
             learn from that image. A threshold is set from these.
-        peaks: The largest value of the map of good images, float64, as new ones would have it, where the
-            score is of another kind than the map's values; else None.
+        map_maxima: The largest value of the map of each good image, float64, as new ones would have it, where
+            the score is another quantity than the map's values; else None.
         records: What is kept of how it learned.
     """
 
     fitted: FittedDetector
     held_out: NDArray[np.float64]
-    peaks: NDArray[np.float64] | None = None
+    map_maxima: NDArray[np.float64] | None = None
     records: Records = Records()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
@@ -26,8 +26,10 @@ from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.parallel import in_parallel
 from knowngood.recipe import OneOf
 from knowngood.settings import BackboneName, Folds, HeldOut, InputSize, Smoothing, Strides, Weights
-from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
+
+if TYPE_CHECKING:
+    from knowngood.training.run import Run
 
 CANDIDATES = 10
 """Patches looked at for each one that is kept, in each fold."""

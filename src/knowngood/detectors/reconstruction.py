@@ -129,8 +129,8 @@ class Reconstruction(Trained):
                 run=run,
             )
             fitted = self.fitted(network).eval()
-            held_out, peaks = judge_held_out(fitted, store)
-        return Fit(fitted, held_out, peaks=peaks, records=Records(record))
+            held_out, map_maxima = judge_held_out(fitted, store)
+        return Fit(fitted, held_out, map_maxima=map_maxima, records=Records(record))
 
 
 class FittedReconstruction(FittedDetector):

@@ -98,8 +98,8 @@ def judge_held_out(
         assert scores.map is not None
         return scores.image.double(), scores.map.double().amax(dim=(1, 2))
 
-    image, peaks = over_rows(score_and_peak, store, store.validation)
-    return image.numpy(), peaks.numpy()
+    image, map_maxima = over_rows(score_and_peak, store, store.validation)
+    return image.numpy(), map_maxima.numpy()
 
 
 def over_rows(

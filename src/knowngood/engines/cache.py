@@ -1,4 +1,4 @@
-"""Converted and compiled networks are kept in the user's cache folder."""
+"""A cache of converted and compiled networks in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -25,18 +25,10 @@ def folder() -> Path:
 
 
 def cached(key: str, make: Callable[[], bytes]) -> bytes:
-    """Give what was made for this key before, or make it and keep it.
+    """Return what was made before for a key, which names all that it depends on, or make it and keep it.
 
-    Any number of processes may do so at once: a file appears whole, and one that was damaged is made anew.
-    Where the folder cannot be written, nothing is kept.
-
-    Args:
-        key: Names all that the content depends on.
-        make: Makes the content.
-
-    Example:
-        >>> cached("an example", lambda: b"made").decode()
-        'made'
+    Any number of processes may do so at once: a file appears whole, and a damaged one is made anew. Where the
+    folder cannot be written, nothing is kept.
     """
     path = folder() / hashlib.sha256(key.encode()).hexdigest()
     with suppress(OSError):

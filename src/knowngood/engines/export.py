@@ -12,31 +12,27 @@ import torch
 from onnx import compose
 from torch import Tensor, nn
 
-from knowngood.engines.simplify import BATCH
+BATCH = "n"
+"""The name of the free batch dimension."""
 
 OPSET = 17
 
 
 def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: Sequence[str]) -> bytes:
-    """Export a module to an ONNX graph with a free batch size.
+    """Export a module, which is switched to evaluation mode, to a serialised ONNX graph of any batch size.
 
-    The module is switched to evaluation mode. The TorchScript exporter is used because it takes a tenth of
-    the dynamo exporter's time on the graphs of this project, and traces the same operations.
+    The TorchScript exporter is used because it takes a tenth of the dynamo exporter's time on the graphs of
+    this project, and traces the same operations.
 
     Args:
         module: Returns one tensor or a tuple of tensors, batch first.
         inputs: A name and an example, batch first, for each argument of the module.
         outputs: A name for each returned tensor.
 
-    Returns:
-        The serialised graph.
-
     Example:
-        >>> class Mean(nn.Module):
-        ...     def forward(self, images):
-        ...         return images.float().mean(dim=(1, 2, 3))
-        >>> len(to_onnx(Mean(), {"images": blank((8, 8))}, ["mean"])) > 0
-        True
+        >>> graph = to_onnx(nn.Flatten(), {"images": blank((8, 8))}, ["pixels"])
+        >>> [output.name for output in onnx.load_from_string(graph).graph.output]
+        ['pixels']
     """
     axes = {name: {0: BATCH} for name in (*inputs, *outputs)}
     buffer: Any = io.BytesIO()  # the exporter writes to it, though its signature asks for a path
@@ -59,47 +55,33 @@ def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: Sequence[str]
 
 
 def blank(shape: tuple[int, int]) -> Tensor:
-    """An example of what a graph of images takes: one black image, uint8 `(1, H, W, 3)`."""
+    """A black image, uint8 `(1, H, W, 3)`: an example of what a graph of images takes."""
     return torch.zeros((1, *shape, 3), dtype=torch.uint8)
 
 
 def chain(graph: bytes, module: nn.Module, outputs: Sequence[str], *, rows: int = 1) -> bytes:
-    """Put a module behind a graph.
+    """Put a module behind a serialised ONNX graph, whose outputs have so many rows per image.
 
-    Args:
-        graph: A serialised ONNX graph.
-        module: Takes the graph's outputs, in their order.
-        outputs: A name for each tensor that the module returns.
-        rows: Rows of each of the graph's outputs for an image.
-
-    Returns:
-        One serialised graph, from the first one's inputs to the module's outputs.
+    The outputs name the tensors that the module returns.
     """
-    first = onnx.load_from_string(graph)
+    shapes = [o.type.tensor_type.shape for o in onnx.load_from_string(graph).graph.output]
     examples = {
-        output.name: torch.zeros([rows, *(d.dim_value for d in output.type.tensor_type.shape.dim[1:])])
-        for output in first.graph.output
+        f"given{number}": torch.zeros([rows, *(d.dim_value for d in shape.dim[1:])])
+        for number, shape in enumerate(shapes)
     }
-    second = onnx.load_from_string(to_onnx(module, examples, outputs))
-    second = compose.add_prefix(second, f"{outputs[0]}/", rename_inputs=False, rename_outputs=False)
-    second.ir_version = first.ir_version
-    merged = compose.merge_models(first, second, io_map=[(name, name) for name in examples])
-    return bytes(merged.SerializeToString())
+    return put_before(to_onnx(module, examples, outputs), graph, prefix=f"{outputs[0]}/")
 
 
-def put_before(graph: bytes, first: bytes) -> bytes:
-    """Let what one graph gives be the images of another.
+def put_before(graph: bytes, first: bytes, *, prefix: str = "seen/") -> bytes:
+    """Let the outputs of one serialised ONNX graph, `first`, be the inputs of another, in their order.
 
-    Args:
-        graph: A serialised ONNX graph that takes `images`.
-        first: A serialised ONNX graph that takes `images` and gives one tensor.
-
-    Returns:
-        One serialised graph, from the first one's input to the other one's outputs.
+    All names in `graph` but those of its outputs get the prefix.
     """
-    second, model = onnx.load_from_string(graph), onnx.load_from_string(first)
-    (given,), (taken,) = model.graph.output, second.graph.input
-    second = compose.add_prefix(second, "seen/", rename_outputs=False)
-    model.ir_version = second.ir_version
-    merged = compose.merge_models(model, second, io_map=[(given.name, f"seen/{taken.name}")])
+    before, behind = onnx.load_from_string(first), onnx.load_from_string(graph)
+    behind = compose.add_prefix(behind, prefix, rename_outputs=False)
+    before.ir_version = behind.ir_version = max(before.ir_version, behind.ir_version)
+    joints = zip(before.graph.output, behind.graph.input, strict=True)
+    merged = compose.merge_models(
+        before, behind, io_map=[(given.name, taken.name) for given, taken in joints]
+    )
     return bytes(merged.SerializeToString())

@@ -1,4 +1,4 @@
-"""How much arithmetic a graph takes."""
+"""The arithmetic that a graph takes."""
 
 from __future__ import annotations
 
@@ -9,35 +9,26 @@ from knowngood.engines.engine import read_for_one_image
 
 
 def multiply_adds(graph: bytes) -> int:
-    """Count the multiplications, each with its addition, that a graph takes for one image.
+    """Count the multiplications, each with its addition, that a serialised ONNX graph takes for one image.
 
     Convolutions and matrix products are counted, all else is small beside them. The shapes come from
     OpenVINO's reader: exported graphs compute some shapes from others, further than ONNX's own shape
     inference follows.
 
-    Args:
-        graph: A serialised ONNX graph whose first dimension of the input is the batch.
-
     Raises:
         ValueError: OpenVINO cannot read the graph.
 
     Example:
-        >>> from onnx import TensorProto, helper
-        >>> image, score = (
-        ...     helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        ...     for name, shape in (("images", ["n", 8]), ("score", ["n", 5]))
-        ... )
-        >>> weights = helper.make_tensor("weights", TensorProto.FLOAT, (8, 5), [1.0] * 40)
-        >>> product = helper.make_node("MatMul", ["images", "weights"], ["score"])
-        >>> model = helper.make_model(helper.make_graph([product], "g", [image], [score], [weights]))
-        >>> multiply_adds(model.SerializeToString())
+        >>> import torch
+        >>> from knowngood.engines.export import to_onnx
+        >>> multiply_adds(to_onnx(torch.nn.Linear(8, 5), {"images": torch.zeros(1, 8)}, ["score"]))
         40
     """
     return sum(map(_of_node, read_for_one_image(graph).get_ops()))
 
 
 def _of_node(node: Any) -> int:
-    """Multiplications that a node of the graph takes: those for each element of its output."""
+    """Multiplications of a node: those for each element of its output, times the elements."""
     match node.get_type_name():
         case "Convolution":
             _, *taps = node.input(1).get_shape()  # (out, in, height, width)

@@ -1,19 +1,10 @@
 """The logarithm of a sum of exponentials, in operations that every engine runs."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 
 def logsumexp(values: Tensor, dim: int) -> Tensor:
-    """What `torch.logsumexp` gives for finite values.
-
-    It is written out since OpenVINO takes an exported `torch.logsumexp` over all dimensions, whichever is
-    asked for.
-
-    Args:
-        values: `(..., C, ...)`.
-        dim: The dimension of C, over which the sum is taken.
+    """Compute `torch.logsumexp` of finite values, of which OpenVINO reduces all dimensions once exported.
 
     Example:
         >>> import torch

@@ -1,13 +1,14 @@
-"""Which instructions the processor has for arithmetic: they decide how fast a graph runs."""
+"""The instruction set of the processor, which decides how fast a graph runs."""
 
 from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 
 LIMIT = "ONEDNN_MAX_CPU_ISA"
-"""The environment variable that keeps OpenVINO and torch from newer instructions."""
+"""This environment variable keeps OpenVINO and torch from newer instructions."""
 
 SETS = {
     "AMX": "amx_int8",
@@ -20,13 +21,9 @@ SETS = {
 
 
 def instruction_set() -> str:
-    """Name the fastest instruction set in use, such as `AVX2`; the kind of processor where it is not told.
+    """Name the fastest instruction set in use, such as `AVX2`, or the limit that the user has set.
 
-    Only Linux tells. What the user has set as the limit is taken at its word.
-
-    Example:
-        >>> instruction_set() != ""
-        True
+    Outside Linux it is not known: the machine's type is given instead, such as `arm64`.
     """
     if limit := os.environ.get(LIMIT):
         return f"{limit} ({LIMIT})"
@@ -35,9 +32,8 @@ def instruction_set() -> str:
 
 
 def processor(field: str = "model name") -> str:
-    """What Linux tells about the first processor; empty elsewhere."""
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return ""
-    with info.open() as lines:  # those of all other cores are not read
+    """A field of Linux's description of the first processor; empty on other systems."""
+    with suppress(FileNotFoundError), Path("/proc/cpuinfo").open() as lines:
+        # The lines of all other cores are not read.
         return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
+    return ""

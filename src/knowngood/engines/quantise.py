@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -24,13 +24,16 @@ threshold."""
 COLOURS = 3
 """Channels of an image."""
 
-EVENED = 0.75
-"""How far the channels that a depthwise convolution reads are evened out: 0 leaves them as they are; 1 makes
-them equal, which would leave a defect no room where good parts reach the last level."""
+EQUALISED = 0.75
+"""How far the ranges of the channels that a depthwise convolution reads are equalised: 0 leaves them as they
+are; 1 makes them equal, which would leave a defect no room where good parts reach the last level."""
+
+Constants = dict[str, NDArray[Any]]
+"""The constants of a graph by name."""
 
 
 class Observed(NamedTuple):
-    """What each channel of a tensor was on the images, `(C,)`: its least and largest value, and its mean."""
+    """The least and the largest value of each channel of a tensor on some images, and its mean, `(C,)`."""
 
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -40,28 +43,27 @@ class Observed(NamedTuple):
 def quantise(graph: bytes, images: Iterable[NDArray[np.uint8]]) -> tuple[bytes, list[Outputs]]:
     """Let the convolutions of a graph multiply 8-bit numbers.
 
-    The input of each convolution is rounded to 256 levels over the range that it took on the images, its
-    weights to 127 levels for each output channel (Jacob et al., "Quantization and Training of Neural Networks
-    for Efficient Integer-Arithmetic-Only Inference", arXiv:1712.05877). Four things keep the features
-    close.
+    The input of each convolution is rounded to 256 levels over its range on the images, its weights to 127
+    levels for each output channel (Jacob et al., "Quantization and Training of Neural Networks for Efficient
+    Integer-Arithmetic-Only Inference", arXiv:1712.05877). Four things keep the features close.
 
     - What is rounded in the first layer goes through all others: pixels keep their own 256 levels where one
       step serves all colours; other convolutions of colours stay in floating point.
     - Weights of one kernel are rounded so that their sum changes least: what they read is mostly smooth.
-    - The channels that a depthwise convolution reads are evened out before they are rounded; its weights have
+    - The channels that a depthwise convolution reads are equalised before they are rounded; its weights have
       a scale for each channel, and take the factor back (cross-layer equalization in Nagel et al., "Data-Free
       Quantization Through Weight Equalization and Bias Correction", arXiv:1906.04721, section 4.1).
-    - What the rounding of weights adds to a channel in the mean is taken off its bias (the same, 4.2).
+    - What the rounding of weights adds to the mean of a channel is taken off its bias (the same, 4.2).
 
     All else, the sums of residual branches included, stays in floating point.
 
     Args:
         graph: A serialised ONNX graph in float32, as `simplify` leaves it.
-        images: What to observe the ranges on, uint8 `(H, W, 3)` at the graph's shape.
+        images: Images to observe the ranges on, uint8 `(H, W, 3)` at the graph's shape.
 
     Returns:
         The serialised graph, whose nodes are the standard's own, so that any ONNX runtime can run it; and
-        what the graph in float32 gives for each of the images.
+        the outputs of the graph in float32 for each of the images.
     """
     model = onnx.load_from_string(graph)
     constants = {c.name: numpy_helper.to_array(c) for c in model.graph.initializer}
@@ -71,37 +73,33 @@ def quantise(graph: bytes, images: Iterable[NDArray[np.uint8]]) -> tuple[bytes, 
         steps = observed[name].high - observed[name].low
         if np.ptp(steps) > 1e-5 * steps.max():  # normalised by a spread for each colour: no levels for all
             del readers[name], observed[name]
-    added: list[onnx.TensorProto] = []
     nodes: list[onnx.NodeProto] = []
     factors: dict[str, NDArray[np.float64] | None] = {}
     rounded = {node.output[0] for of_tensor in readers.values() for node in of_tensor}
     for node in model.graph.node:
         if node.output[0] in rounded:
             name = node.input[0]
-            weight = constants[node.input[1]]
-            bias = constants[node.input[2]] if len(node.input) > 2 else np.zeros(len(weight), np.float32)
-            nodes.append(_weight(node, weight, bias, observed[name].mean, factors[name], added))
-            node.input[0] = f"{name}/rounded"
+            nodes.append(_round_weight(node, observed[name].mean, factors[name], constants))
         nodes.append(node)
-        for name in node.output:
-            if name in observed:
-                depthwise = all(constants[reader.input[1]].shape[1] == 1 for reader in readers[name])
-                factors[name] = _evening(observed[name]) if depthwise and name in convolved else None
-                nodes += _activation(name, observed[name], factors[name], added)
+        for name in filter(observed.__contains__, node.output):
+            depthwise = all(constants[reader.input[1]].shape[1] == 1 for reader in readers[name])
+            factors[name] = _equalising(observed[name]) if depthwise and name in convolved else None
+            nodes += _round_tensor(name, observed[name], factors[name], constants)
     used = {name for node in nodes for name in node.input}
-    kept = [c for c in (*model.graph.initializer, *added) if c.name in used]
     del model.graph.node[:], model.graph.initializer[:]
     model.graph.node.extend(nodes)
-    model.graph.initializer.extend(kept)
+    model.graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in constants.items() if name in used
+    )
     return bytes(model.SerializeToString()), outputs
 
 
 def _readers(
-    model: onnx.ModelProto, constants: dict[str, NDArray[np.float32]]
+    model: onnx.ModelProto, constants: Constants
 ) -> tuple[dict[str, list[onnx.NodeProto]], set[str]]:
-    """Find the convolutions that may be rounded, by the tensor that they read; and all that is convolved."""
+    """The convolutions that may be rounded, by the tensor that they read; and all tensors behind one."""
     readers: dict[str, list[onnx.NodeProto]] = {}
-    convolved: set[str] = set()  # what is behind a convolution; before the first there are pixels
+    convolved: set[str] = set()  # before the first convolution there are pixels
     for node in model.graph.node:
         if node.op_type == "Conv" and set(node.input[1:]) <= set(constants):
             groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
@@ -116,55 +114,54 @@ def _readers(
 def _observe(
     graph: bytes, tensors: list[str], convolved: set[str], images: Iterable[NDArray[np.uint8]]
 ) -> tuple[dict[str, Observed], list[Outputs]]:
-    """Run the images through the graph and look at tensors `(N, C, H, W)` inside it."""
+    """Run the images through the graph; give the ranges of tensors `(N, C, H, W)` in it, and its outputs."""
     model = onnx.load_from_string(graph)
     own = len(model.graph.output)
     for name in tensors:
-        for kind in ("ReduceMin", "ReduceMax", "ReduceMean"):
-            output = f"{kind} {name}"
-            model.graph.node.append(helper.make_node(kind, [name], [output], keepdims=0, axes=[0, 2, 3]))
+        for reduce in ("ReduceMin", "ReduceMax", "ReduceMean"):
+            output = f"{reduce} {name}"
+            model.graph.node.append(helper.make_node(reduce, [name], [output], keepdims=0, axes=[0, 2, 3]))
             model.graph.output.append(helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None))
     shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[1:]]
     black_and_white = [np.full(shape, grey, np.uint8) for grey in (0, 255)]
     pairs = ((None, image[None]) for image in chain(black_and_white, images))
     stream = compile_graph(model.SerializeToString()).stream(pairs)
     runs = [tuple(np.array(value) for value in outputs) for _, outputs in stream]
-    found = {}
-    for position, name in enumerate(tensors):
+    observed = {}
+    for place, name in enumerate(tensors):
         lows, highs, means = (
-            np.stack([run[own + 3 * position + kind] for run in runs]).astype(np.float64) for kind in range(3)
+            np.stack([run[own + 3 * place + reduced] for run in runs]).astype(np.float64)
+            for reduced in range(3)
         )
         if name in convolved:
             lows, highs = MARGIN * lows[2:], MARGIN * highs[2:]
         # Zero must be one of the levels: convolutions pad with it.
         low, high = np.minimum(lows.min(axis=0), 0), np.maximum(highs.max(axis=0), 0)
-        found[name] = Observed(low, high, means[2:].mean(axis=0))
-    return found, [run[:own] for run in runs[2:]]
+        observed[name] = Observed(low, high, means[2:].mean(axis=0))
+    return observed, [run[:own] for run in runs[2:]]
 
 
-def _evening(observed: Observed) -> NDArray[np.float64]:
-    """Choose what to divide each channel by, `(C,)`, so that channels of small values get more levels."""
+def _equalising(observed: Observed) -> NDArray[np.float64]:
+    """The factors to divide channels by, `(C,)`, so that channels of small values get more levels."""
     reach = np.maximum(observed.high, -observed.low)
-    return np.asarray(np.maximum(reach, 1e-3 * max(reach.max(), 1e-9)) ** EVENED)
+    return np.asarray(np.maximum(reach, 1e-3 * max(reach.max(), 1e-9)) ** EQUALISED)
 
 
-def _activation(
-    name: str, observed: Observed, factor: NDArray[np.float64] | None, added: list[onnx.TensorProto]
+def _round_tensor(
+    name: str, observed: Observed, factor: NDArray[np.float64] | None, constants: Constants
 ) -> list[onnx.NodeProto]:
-    """Nodes that even a tensor out, if a factor is given, and round it to 256 levels."""
-    divisor = np.ones_like(observed.mean) if factor is None else factor
-    low, high = float((observed.low / divisor).min()), float((observed.high / divisor).max())
-    scale = max((high - low) / 255, 1e-12)
-    parameters = {f"{name}/scale": np.float32(scale), f"{name}/zero": np.uint8(round(-low / scale))}
-    added += [numpy_helper.from_array(np.array(value), key) for key, value in parameters.items()]
-    nodes = []
-    source = name
+    """Nodes that divide a tensor by a factor, if there is one, and round it to 256 levels."""
+    nodes, source = [], name
+    low, high = observed.low, observed.high
     if factor is not None:
+        low, high = low / factor, high / factor
         source = f"{name}/even"
-        added.append(
-            numpy_helper.from_array((1 / divisor).astype(np.float32)[:, None, None], f"{name}/inverse")
-        )
+        constants[f"{name}/inverse"] = (1 / factor).astype(np.float32)[:, None, None]
         nodes.append(helper.make_node("Mul", [name, f"{name}/inverse"], [source]))
+    scale = max((float(high.max()) - float(low.min())) / 255, 1e-12)
+    constants[f"{name}/scale"] = np.array(scale, np.float32)
+    constants[f"{name}/zero"] = np.array(round(-float(low.min()) / scale), np.uint8)
+    parameters = (f"{name}/scale", f"{name}/zero")
     return [
         *nodes,
         helper.make_node("QuantizeLinear", [source, *parameters], [f"{name}/levels"]),
@@ -172,52 +169,48 @@ def _activation(
     ]
 
 
-def _weight(
+def _round_weight(
     node: onnx.NodeProto,
-    weight: NDArray[np.float32],
-    bias: NDArray[np.float32],
     mean: NDArray[np.float64],
     factor: NDArray[np.float64] | None,
-    added: list[onnx.TensorProto],
+    constants: Constants,
 ) -> onnx.NodeProto:
-    """Give a convolution rounded weights and a corrected bias; return the node that makes the weights.
+    """Give a convolution a rounded input, rounded weights and a corrected bias, and return the weights' node.
 
-    Args:
-        node: The convolution, changed in place.
-        weight: `(O, I / groups, height, width)`.
-        bias: `(O,)`.
-        mean: Of each input channel, `(I,)`.
-        factor: What each input channel was divided by, `(I,)`; None for nothing.
-        added: New constants are appended.
+    The mean and the factor, by which its input was divided, are those of each input channel, `(I,)`; the
+    weight is `(O, I / groups, height, width)`, the bias `(O,)`.
     """
-    name = node.input[1]
+    source, name, *bias = node.input
+    weight = constants[name]
     groups = len(mean) // weight.shape[1]
 
-    def seen(of_inputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each output channel sees, `(O, I / groups)`."""
+    def per_output(of_inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """From input channels `(I,)` to those that each output channel reads, `(O, I / groups)`."""
         return of_inputs.reshape(groups, -1).repeat(len(weight) // groups, axis=0)
 
     if factor is not None:
-        weight = (weight * seen(factor)[:, :, None, None]).astype(np.float32)
+        weight = (weight * per_output(factor)[:, :, None, None]).astype(np.float32)
         mean = mean / factor
     scales = np.maximum(np.abs(weight).max(axis=(1, 2, 3)) / LARGEST_WEIGHT, 1e-12).astype(np.float32)
     levels = _rounded(weight / scales[:, None, None, None]).astype(np.int8)
     lost = (weight - levels * scales[:, None, None, None]).sum(axis=(2, 3))  # (O, I / groups)
-    corrected = (bias + (lost * seen(mean)).sum(axis=1)).astype(np.float32)
+    shift = (lost * per_output(mean)).sum(axis=1)
     parameters = {
         f"{name}/levels": levels,
         f"{name}/scale": scales,
         f"{name}/zero": np.zeros(len(scales), np.int8),
     }
-    added += [numpy_helper.from_array(value, key) for key, value in parameters.items()]
-    added.append(numpy_helper.from_array(corrected, f"{name}/bias"))
-    del node.input[1:]
-    node.input.extend([f"{name}/rounded", f"{name}/bias"])
+    constants |= {
+        **parameters,
+        f"{name}/bias": ((constants[bias[0]] if bias else 0) + shift).astype(np.float32),
+    }
+    del node.input[:]
+    node.input.extend([f"{source}/rounded", f"{name}/rounded", f"{name}/bias"])
     return helper.make_node("DequantizeLinear", list(parameters), [f"{name}/rounded"], axis=0)
 
 
 def _rounded(kernels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Round kernels `(O, I, height, width)` to whole numbers that keep the sum of each, as near as can be."""
+    """Round kernels `(O, I, height, width)` to whole numbers; the sum of each changes least."""
     flat = kernels.reshape(*kernels.shape[:2], -1)
     whole = np.rint(flat)
     missing = np.rint((flat - whole).sum(axis=2, keepdims=True))

@@ -1,4 +1,4 @@
-"""A graph brought to its plainest form: shapes worked out, constants folded, every constant used once."""
+"""Simplified graphs: shapes known, constants folded, every constant used once."""
 
 from __future__ import annotations
 
@@ -7,26 +7,20 @@ from pathlib import Path
 
 import onnx
 
-BATCH = "n"
-"""The name of the free batch dimension."""
+from knowngood.engines.export import BATCH
 
 
 def simplify(graph: bytes) -> bytes:
-    """Fold all that is constant once height and width are known; the batch size stays free.
+    """Fold all that is constant in a serialised ONNX graph once height and width are known.
 
-    A traced network works out its paddings from shapes, image for image, and one that is applied at two
-    scales shares its constants between them: OpenVINO then fuses neither into the convolutions.
-
-    Args:
-        graph: A serialised ONNX graph; its first dimension is the batch, in all inputs and outputs.
-
-    Returns:
-        The serialised graph, which computes the same.
+    A traced network computes its paddings from shapes, for each image, and one that is applied at two scales
+    shares its constants between them: OpenVINO then fuses neither into the convolutions. The first dimension
+    of all inputs and outputs is the batch, whose size stays free.
     """
     import onnxruntime
 
     model = onnx.load_from_string(graph)
-    _set_batch(model, 1)
+    _set_batch(model, onnx.TensorShapeProto.Dimension(dim_value=1))
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
         # Only rewriting within the standard's own operators.
@@ -35,20 +29,16 @@ def simplify(graph: bytes) -> bytes:
         options.log_severity_level = 3
         onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         plain = onnx.load(options.optimized_model_filepath)
-    _set_batch(plain, BATCH)
+    _set_batch(plain, onnx.TensorShapeProto.Dimension(dim_param=BATCH))
     del plain.graph.value_info[:]  # intermediate shapes, with the batch size of one
     _unshare(plain)
     return bytes(plain.SerializeToString())
 
 
-def _set_batch(model: onnx.ModelProto, size: int | str) -> None:
-    """Make the first dimension of all inputs and outputs a number, or free under a name."""
+def _set_batch(model: onnx.ModelProto, size: onnx.TensorShapeProto.Dimension) -> None:
+    """Replace the first dimension of all inputs and outputs."""
     for value in (*model.graph.input, *model.graph.output):
-        dimension = value.type.tensor_type.shape.dim[0]
-        if isinstance(size, int):
-            dimension.dim_value = size
-        else:
-            dimension.dim_param = size
+        value.type.tensor_type.shape.dim[0].CopyFrom(size)
 
 
 def _unshare(model: onnx.ModelProto) -> None:

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from knowngood.engines.cache import cached
 from knowngood.engines.engine import Engine, Outputs, compile_graph
 from knowngood.engines.export import blank, to_onnx
-from knowngood.engines.simplify import simplify
 from knowngood.errors import InspectorError
 from knowngood.features.weights import checkpoint_file
 
@@ -126,6 +125,8 @@ def freeze(
     module = partial(_build, kind, backbone, strides, weights, setting, options)
 
     def convert() -> bytes:
+        from knowngood.engines.simplify import simplify
+
         network = module()
         noise = np.random.default_rng(0).integers(0, 256, size=(1, *shape, 3), dtype=np.uint8)
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Experiments as a table: what was changed, and what came of it."""
+"""Experiments as a table: what was changed, and the resulting figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 from knowngood.classifiers import CLASSIFIERS, make_classifier
 from knowngood.data.labelled import with_defects_to_learn
 from knowngood.errors import RecipeError
-from knowngood.inspector.cross_validation import fold_figures
+from knowngood.inspector.cross_validation import fold_figures, with_title
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
@@ -27,13 +27,9 @@ _KEYS = ("classifier", "settings", "experiments")
 
 @dataclass(frozen=True)
 class Experiment:
-    """One way to learn.
+    """A classifier to train: its name in the registry, and the settings that differ from its defaults.
 
-    Args:
-        name: `original`, or the number of the experiment.
-        classifier: A name in `knowngood.classifiers.CLASSIFIERS`.
-        settings: What differs from its defaults.
-        change: What differs from the original, in words.
+    The name of the experiment is `original` or its number; `change` is the difference from the original.
     """
 
     name: str
@@ -43,19 +39,18 @@ class Experiment:
 
 
 def read_grid(grid: str | Path | Mapping[str, Any]) -> list[Experiment]:
-    """The experiments of a grid, the original one first; every recipe in it is checked.
+    """Read and check the experiments of a grid, the original one first.
 
-    Args:
-        grid: A YAML file, or what is in it: `classifier`, its `settings`, and `experiments`, a list of the
-            settings that each one changes. An experiment may name another `classifier`, which then starts
-            from its own defaults.
+    A grid is a YAML file, or its content: `classifier`, its `settings`, and `experiments`, a list of the
+    settings that each one changes. An experiment may name another `classifier`, which then starts from its
+    own defaults.
 
     Raises:
         RecipeError: The file or a setting cannot be understood.
 
     Example:
-        >>> found = read_grid({"classifier": "finetune", "experiments": [{"epochs": 200}]})
-        >>> [(one.name, one.change) for one in found]
+        >>> grid = read_grid({"classifier": "finetune", "experiments": [{"epochs": 200}]})
+        >>> [(experiment.name, experiment.change) for experiment in grid]
         [('original', ''), ('1', 'epochs=10 → 200')]
     """
     values = dict(grid) if isinstance(grid, Mapping) else read_settings(Path(grid))
@@ -76,18 +71,16 @@ def read_grid(grid: str | Path | Mapping[str, Any]) -> list[Experiment]:
         )
     original = make_classifier(classifier, settings)
     experiments = [Experiment(ORIGINAL, classifier, dict(settings), "")]
-    for number, changed in enumerate(changes, 1):
-        own = dict(changed)
-        other = own.pop("classifier", classifier)
-        combined = own if other != classifier else {**settings, **own}
-        recipe = make_classifier(other, combined)
-        words = [f"classifier={classifier} → {other}"] if other != classifier else []
-        words += [
-            f"{key}={getattr(recipe, key)}"
-            if other != classifier
-            else f"{key}={getattr(original, key)} → {getattr(recipe, key)}"
-            for key in own
-        ]
+    for number, change in enumerate(changes, 1):
+        changed = dict(change)
+        other = changed.pop("classifier", classifier)
+        if other == classifier:
+            recipe = make_classifier(classifier, combined := {**settings, **changed})
+            words = [f"{key}={getattr(original, key)} → {getattr(recipe, key)}" for key in changed]
+        else:
+            recipe = make_classifier(other, combined := changed)
+            words = [f"{key}={getattr(recipe, key)}" for key in changed]
+            words.insert(0, f"classifier={classifier} → {other}")
         experiments.append(Experiment(str(number), other, combined, ", ".join(words)))
     return experiments
 
@@ -101,26 +94,15 @@ def compare(
     device: str = "auto",
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Do experiments on the same images with the same seed.
+    """Train and evaluate each experiment of a grid (see `read_grid`) on the same images with the same seed.
 
-    Choose by the validation figures, which come from held-out training images: the test figures are there to
-    report what was chosen, and who chooses by them has no test any more.
-
-    Args:
-        data: As `knowngood.inspector.train.train` takes it.
-        grid: See `read_grid`.
-        by: See `knowngood.inspector.train.train`.
-        seed: Of each experiment.
-        device: `auto`, `cpu`, `cuda` or another torch device.
-        progress: Called during long work.
+    Choose by the validation figures, which come from held-out training images: the test figures report what
+    was chosen, and who chooses by them has no test any more. The other arguments are those of
+    `knowngood.train`.
 
     Returns:
-        One row an experiment: `experiment`, `change`, loss and accuracy of `train_` and `validation_` images,
-        what `test_` images give at the inspector's threshold, and `seconds`.
-
-    Raises:
-        DataError: The images cannot be learned from.
-        RecipeError: The grid cannot be understood.
+        One row per experiment: `experiment`, `change`, loss and accuracy of `train_` and `validation_`
+        images, the figures of `test_` images at the inspector's threshold, and `seconds`.
 
     Example::
 
@@ -131,15 +113,12 @@ def compare(
     rows = []
     for experiment in experiments:
         title = f"experiment {experiment.name}" if experiment.change else ORIGINAL
-
-        def told(stage: str, done: int, total: int, title: str = title) -> None:
-            progress(f"{title}: {stage}", done, total)
-
+        titled = with_title(progress, title)
         recipe = make_classifier(experiment.classifier, experiment.settings)
         start = time.perf_counter()
-        inspector = train(table, recipe, by=by, seed=seed, device=device, progress=told)
+        inspector = train(table, recipe, by=by, seed=seed, device=device, progress=titled)
         seconds = time.perf_counter() - start
-        figures = experiment_figures(inspector, evaluate(inspector, table, progress=told))
+        figures = experiment_figures(inspector, evaluate(inspector, table, progress=titled))
         rows.append(
             {"experiment": experiment.name, "change": experiment.change, **figures, "seconds": seconds}
         )
@@ -147,12 +126,7 @@ def compare(
 
 
 def experiment_figures(inspector: Inspector, evaluation: Evaluation) -> dict[str, float]:
-    """What came of an experiment: figures of `train_`, `validation_` and `test_` images.
-
-    Args:
-        inspector: A classifier of good parts and defects.
-        evaluation: Its evaluation.
-    """
+    """The figures of a classifier on `train_`, `validation_` and `test_` images."""
     record = inspector.classifier
     return {
         "train_loss": record.train_loss,

@@ -1,4 +1,4 @@
-"""Stratified cross-validation: how good a classifier is, where there are too few images to put some aside."""
+"""Stratified cross-validation: the evaluation of a classifier where images are too few to hold some out."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ from knowngood.inspector.train import train
 from knowngood.types import Progress, silent
 
 FIGURES = ("class_accuracy", "balanced_accuracy", "macro_precision", "macro_f1")
-"""What is told of the kinds in each fold; beside these the image AUROC."""
+"""The figures of the classes in each fold; the image AUROC is added."""
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What classifiers say of images that they did not learn from, each image once.
+    """The evaluations of each fold's classifier on the images of that fold.
 
-    Args:
-        scores: One row an image, as in `Evaluation.scores`, with its `fold`.
-        folds: The figures of each fold, a row each: `fold`, `images` and those of `figures`.
-        evaluations: The evaluation of each fold.
+    `scores` has one row per image, as in `Evaluation.scores`, with its `fold`; `folds` one row per fold with
+    `fold`, `images`, and the values of `figures`.
     """
 
     scores: pd.DataFrame
@@ -57,55 +55,43 @@ def cross_validate(
     device: str = "auto",
     progress: Progress = silent,
 ) -> CrossValidation:
-    """Divide images into folds, and let each be judged by an inspector that learned from the others.
+    """Divide images into folds, and evaluate on each the inspector that learned from the others.
 
-    Each kind is spread over the folds as evenly as can be, and images of a group stay together. Where the
-    data name a train split, its images are learned from in every fold, and those of the test split take
-    turns.
+    Each class is spread over the folds as evenly as can be, and images of a group stay together. Where the
+    data name a train split, its images are learned from in every fold, and those of the test split are
+    divided.
 
-    Args:
-        data: A folder or a table, as `knowngood.data.samples.load_samples` takes it, or the table itself.
-        classifier: A name in `knowngood.classifiers.CLASSIFIERS`, or a recipe.
-        count: Number of folds.
-        by: See `knowngood.inspector.train.train`.
-        seed: Divides the images; fold k is learned with the seed plus k.
-        device: `auto`, `cpu`, `cuda` or another torch device.
-        progress: Called during long work.
+    `count` is the number of folds. Fold k is learned with the seed plus k; the other arguments are those of
+    `knowngood.train`.
 
     Raises:
-        DataError: A kind has fewer images than there are folds, or the data cannot be learned from.
+        DataError: A class has fewer images than there are folds, or the data cannot be learned from.
         RecipeError: The classifier or a setting is not known, or there are fewer than two folds.
 
     Example::
 
-        found = cross_validate("widget/", "linear_probe")
-        print(found.figures)
+        cross_validate("widget/", "linear_probe").figures
     """
     if count < 2:
         raise RecipeError(f"folds={count}: at least 2 are needed")
     table = check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data)
-    always = pd.Series(False, index=table.index)
-    if not table.attrs.get(SPLIT_MADE):
-        always = table["split"] == "train"
-    turns = table[~always].reset_index(drop=True)
+    always = (table["split"] == "train") & (not table.attrs.get(SPLIT_MADE))
+    divided = table[~always].reset_index(drop=True)
     if by == "auto":  # the same in every fold, wherever a defect without a type may be
         untyped = (table["label"] == "defect") & (table["defect"] == "")
         by = "label" if untyped.any() else "type"
-    kinds = classes_by(turns, by)
-    groups = turns["group"].tolist() if "group" in turns else None
-    _check_kinds(kinds, groups or turns["path"].tolist(), count)
-    fold_of = folds(len(turns), count, seed, groups, kinds.tolist())
+    classes = classes_by(divided, by)
+    groups = divided["group"].tolist() if "group" in divided else None
+    _check_classes(classes, groups or divided["path"].tolist(), count)
+    fold_of = folds(len(divided), count, seed, groups, classes.tolist())
     evaluations, scores, rows = [], [], []
     for fold in range(count):
         split = np.where(fold_of == fold, "test", "train")
-        part = pd.concat([table[always], turns.assign(split=split)], ignore_index=True)
-        part.attrs.clear()  # this split is given
-
-        def told(stage: str, done: int, total: int, fold: int = fold) -> None:
-            progress(f"fold {fold + 1} of {count}: {stage}", done, total)
-
-        inspector = train(part, classifier, by=by, seed=seed + fold, device=device, progress=told)
-        evaluation = evaluate(inspector, part, progress=told)
+        samples = pd.concat([table[always], divided.assign(split=split)], ignore_index=True)
+        samples.attrs.clear()  # this split is given
+        titled = with_title(progress, f"fold {fold + 1} of {count}")
+        inspector = train(samples, classifier, by=by, seed=seed + fold, device=device, progress=titled)
+        evaluation = evaluate(inspector, samples, progress=titled)
         evaluations.append(evaluation)
         scores.append(evaluation.scores.assign(fold=fold))
         rows.append({"fold": fold, "images": len(evaluation.scores)} | fold_figures(evaluation))
@@ -114,19 +100,22 @@ def cross_validate(
 
 def fold_figures(evaluation: Evaluation) -> dict[str, Any]:
     """The main figures of a classifier's evaluation; NaN for one that the data cannot give."""
-    told = evaluation.metrics["classifier"]
-    found = {name: told.get(name, np.nan) for name in FIGURES}
-    auroc = evaluation.metrics["image_auroc"]
-    return found | {"image_auroc": np.nan if auroc is None else auroc}
+    of_classes, auroc = evaluation.metrics["classifier"], evaluation.metrics["image_auroc"]
+    figures = {name: of_classes.get(name, np.nan) for name in FIGURES}
+    return figures | {"image_auroc": np.nan if auroc is None else auroc}
 
 
-def _check_kinds(kinds: NDArray[np.str_], parts: Sequence[Any], count: int) -> None:
-    """Refuse a kind that would be missing from a fold; images of a group are one part."""
-    for kind in np.unique(kinds):
-        images = len({part for part, own in zip(parts, kinds, strict=True) if own == kind})
-        if images < count:
-            fewer = f"take at most {images} folds, " if images > 1 else ""
-            raise DataError(
-                f"{str(kind)!r} has {images} image(s), too few for {count} folds: it would be missing from a "
-                f"test; {fewer}add images, or tell good parts from defects alone (by=label)"
-            )
+def with_title(progress: Progress, title: str) -> Progress:
+    """Put a title before each stage that is reported."""
+    return lambda stage, done, total: progress(f"{title}: {stage}", done, total)
+
+
+def _check_classes(classes: NDArray[np.str_], parts: Sequence[Any], count: int) -> None:
+    """Refuse a class that would be missing from a fold; images of a group are one part."""
+    images = pd.Series(parts).groupby(classes).nunique()
+    for name, number in images[images < count].items():
+        fewer = f"take at most {number} folds, " if number > 1 else ""
+        raise DataError(
+            f"{name!r} has {number} image(s), too few for {count} folds: it would be missing from a test; "
+            f"{fewer}add images, or tell good parts from defects alone (by=label)"
+        )

@@ -1,4 +1,4 @@
-"""How good an inspector is on labelled images."""
+"""The evaluation of an inspector on labelled images."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from knowngood.training.records import Records
 from knowngood.types import Progress, silent
 
 WORST = 10
-"""Test images of which the reconstruction is kept, among the good and among the defects."""
+"""Test images whose reconstruction is kept, among the good and among the defects."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an inspector said of labelled test images.
+    """The verdicts of an inspector on labelled test images, and their metrics.
 
     Args:
-        metrics: What `metrics.json` holds; a value that the data cannot give is None, with the reason under
-            `notes`.
-        scores: One row a judged image: path, label, defect, mask, score, p_value, decision; from a classifier
-            also the kind that it takes the image for, and the probability of each kind, as `p_<kind>`.
+        metrics: The content of `metrics.json`; a value that the data cannot give is None, with the reason
+            under `notes`.
+        scores: One row per verdict: path, label, defect, mask, score, p_value, decision; from a classifier
+            also `predicted_class` and the probability of each class, `p_<class>`.
         maps: Anomaly maps at patch resolution, float32 `(N, h, w)`, rows as in `scores`; None for image-only
             detectors.
         provenance: The inspector's manifest as plain values; long lists are counted.
         held_out: Scores of good images from which the threshold was set.
-        heat_scale: What heatmaps are scaled by; see `Manifest.heat_scale`.
+        heat_scale: See `Manifest.heat_scale`.
         unreadable: Test images that could not be read.
-        records: What is kept of how the inspector learned.
-        reconstructions: What `knowngood.inspector.reconstructions` says of the test images, with the images
-            of the worst ten; None where the detector rebuilds none.
-        classification: What a classifier, of defects or inside a detector, says of the test images, rows as
-            in `scores`; None where there is none.
+        records: The inspector's records of its training.
+        reconstructions: See `knowngood.inspector.reconstructions`, with the images of the worst ten; None
+            where the detector reconstructs none.
+        classification: The logits of a classifier, whether of defects or inside a detector, rows as in
+            `scores`; None without one.
     """
 
     metrics: dict[str, Any]
@@ -66,16 +66,11 @@ class Evaluation:
 def evaluate(
     inspector: Inspector, data: str | Path | pd.DataFrame, *, progress: Progress = silent
 ) -> Evaluation:
-    """Judge the test images of a folder or table and compare with their labels.
+    """Compare the verdicts on the test images of a folder or table with their labels.
 
-    Nothing about the inspector changes: its threshold is the one it came with.
-
-    Args:
-        inspector: What to evaluate.
-        data: A folder, a CSV or Parquet table, or the table itself. Its test split is used; where it has none
-            of its own, all images that the inspector did not learn from. Test images that a classifier
-            learned from are left out.
-        progress: Called during long work.
+    The inspector and its threshold stay as they are. Images that are not in the test split take no part;
+    where the user made no split, all images that the inspector did not learn from do. Test images that a
+    classifier learned from are left out.
 
     Raises:
         DataError: There is no test image, none can be read, or a mask has another size than its image.
@@ -87,48 +82,38 @@ def evaluate(
     """
     table = check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data)
     test, left_out = _test_images(table, inspector)
-    if test.empty:
-        raise DataError(
-            "there is no test image: the inspector learned from all of these, or none is of the test split;"
-            " put images into test/good and test/<defect type>, or name a folder of others"
-        )
-
     unreadable: list[UnreadableImage] = []
-    records = inspector.records
+    records, manifest = inspector.records, inspector.manifest
     classifies = inspector.classifies or records.classes is not None
-    rebuilds = bool(records.training and records.training.rebuilt)
-    rebuilt = Reconstructions(keep=WORST) if rebuilds else None
-    verdicts, seconds = _judged(inspector, test, classifies, rebuilt, unreadable, progress)
-    judged = test.iloc[[verdict.index for verdict in verdicts]].reset_index(drop=True)
-    said = pd.DataFrame([verdict.row() for verdict in verdicts]).drop(columns="path")
-    scores = pd.concat([judged[["path", "label", "defect", "mask"]], said], axis=1)
+    reconstructs = records.training is not None and bool(records.training.rebuilt)
+    rebuilt = Reconstructions(keep=WORST) if reconstructs else None
+    extras = REBUILT if reconstructs else ANSWERS if classifies else ()
+    verdicts, seconds = _inspect(inspector, test, extras, rebuilt, unreadable, progress)
+    inspected = test.iloc[[verdict.index for verdict in verdicts]].reset_index(drop=True)
+    rows = pd.DataFrame([verdict.row() for verdict in verdicts]).drop(columns="path")
+    scores = pd.concat([inspected[["path", "label", "defect", "mask"]], rows], axis=1)
     notes: dict[str, str] = {}
     metrics = {
-        **image_metrics(scores, inspector.manifest.threshold.value, notes),
+        **image_metrics(scores, manifest.threshold.value, notes),
         **pixel_metrics(scores, verdicts, notes, progress),
-        "counts": {
-            "good": int((scores["label"] == "good").sum()),
-            "defect": int((scores["label"] == "defect").sum()),
-            "unreadable": len(unreadable),
-        },
+        "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
+        | {"unreadable": len(unreadable)},
         "images_per_second": len(verdicts) / seconds,
         "notes": notes,
-        "warnings": _warnings(list(judged["digest"]), inspector.manifest, unreadable, left_out),
+        "warnings": _warnings(list(inspected["digest"]), manifest, len(unreadable), left_out),
     }
-    found = classification(records, verdicts, judged) if classifies else None
+    found = classification(records, verdicts, inspected) if classifies else None
     if found:
         metrics["classifier"] = found.metrics()
         metrics["warnings"] += found.warnings(scores)
-    has_maps = verdicts[0].patch_map is not None
+    maps = [verdict.patch_map for verdict in verdicts if verdict.patch_map is not None]
     return Evaluation(
         metrics=metrics,
         scores=scores,
-        maps=np.stack([verdict.patch_map for verdict in verdicts if verdict.patch_map is not None])
-        if has_maps
-        else None,
-        provenance=_provenance(inspector.manifest),
-        held_out=np.array(inspector.manifest.held_out),
-        heat_scale=inspector.manifest.heat_scale,
+        maps=np.stack(maps) if maps else None,
+        provenance=_provenance(manifest),
+        held_out=np.array(manifest.held_out),
+        heat_scale=manifest.heat_scale,
         unreadable=unreadable,
         records=records,
         reconstructions=rebuilt.table() if rebuilt else None,
@@ -136,20 +121,19 @@ def evaluate(
     )
 
 
-def _judged(
+def _inspect(
     inspector: Inspector,
     test: pd.DataFrame,
-    classifies: bool,
+    extras: tuple[str, ...],
     rebuilt: Reconstructions | None,
     unreadable: list[UnreadableImage],
     progress: Progress,
 ) -> tuple[list[Verdict], float]:
-    """The verdicts of all test images that can be read, and the seconds that they took.
+    """The verdicts on all test images that can be read, and the seconds that they took.
 
     Reconstructions are compared at once, since the memory would not hold them all; that is not counted.
     """
     verdicts: list[Verdict] = []
-    extras = REBUILT if rebuilt else ANSWERS if classifies else ()
     labels = list(test["defect"].where(test["defect"] != "", test["label"]))
     _ = inspector.compiled  # once for an inspector, so it does not count as time for an image
     start, compared = time.perf_counter(), 0.0
@@ -157,11 +141,9 @@ def _judged(
         if rebuilt:
             before = time.perf_counter()
             rebuilt.add(verdict, labels[verdict.index])
-            verdicts.append(dataclasses.replace(verdict, extras={}))
             compared += time.perf_counter() - before
-        else:
-            verdicts.append(verdict)
-        progress("judging test images", len(verdicts), len(test))
+        verdicts.append(dataclasses.replace(verdict, extras={}) if rebuilt else verdict)
+        progress("inspecting test images", len(verdicts), len(test))
     return verdicts, time.perf_counter() - start - compared
 
 
@@ -171,42 +153,41 @@ def _test_images(table: pd.DataFrame, inspector: Inspector) -> tuple[pd.DataFram
     Defects are often in the test split alone, so that a classifier had to learn from some of these: they are
     left out, and counted. A column `digest` is added, the fingerprint of each file.
     """
-    teaches = inspector.classifies
     split_made = table.attrs.get(SPLIT_MADE)
     if not split_made:
         table = table[table["split"] == "test"]
     test = table.assign(digest=fingerprint(list(table["path"])))
     learned = test["digest"].isin(inspector.manifest.training)
-    if split_made or teaches:
+    if split_made or inspector.classifies:
         test = test[~learned]
-    return test.reset_index(drop=True), 0 if split_made or not teaches else int(learned.sum())
+    if test.empty:
+        raise DataError(
+            "there is no test image: the inspector learned from all of these, or none is in the test split;"
+            " put images into test/good and test/<defect type>, or name a folder of others"
+        )
+    return test.reset_index(drop=True), 0 if split_made or not inspector.classifies else int(learned.sum())
 
 
 def _provenance(manifest: Manifest) -> dict[str, Any]:
     """The manifest without what only a program reads."""
     values = dataclasses.asdict(manifest)
-    del values["held_out"], values["peaks"]
+    del values["held_out"], values["map_maxima"]
     for name in ("training", "validation"):
         digest = hashlib.sha256("".join(values[name]).encode()).hexdigest()[:16]
         values[name] = {"images": len(values[name]), "fingerprint": digest}
     return values
 
 
-def _warnings(
-    digests: list[str], manifest: Manifest, unreadable: list[UnreadableImage], left_out: int
-) -> list[str]:
-    """What a reader must know before believing the figures."""
-    warnings = []
-    if left_out:
-        warnings.append(
-            f"{left_out} images of the test split are left out, since the classifier learned from them."
-        )
-    for known, use in ((manifest.training, "learned from"), (manifest.validation, "used for the threshold")):
-        count = sum(map(set(known).__contains__, digests))
-        if count:
-            warnings.append(
-                f"{count} of the {len(digests)} test images were {use}: the figures flatter the inspector."
-            )
-    if unreadable:
-        warnings.append(f"{len(unreadable)} test images could not be read and are not counted.")
-    return warnings
+def _warnings(digests: list[str], manifest: Manifest, unreadable: int, left_out: int) -> list[str]:
+    """Reasons to doubt the figures, as sentences."""
+    learned, validated = (
+        sum(map(set(known).__contains__, digests)) for known in (manifest.training, manifest.validation)
+    )
+    flatter = f"of the {len(digests)} test images were {{}}: the figures flatter the inspector."
+    warnings = {
+        "images of the test split are left out, since the classifier learned from them.": left_out,
+        flatter.format("learned from"): learned,
+        flatter.format("used for the threshold"): validated,
+        "test images could not be read and are not counted.": unreadable,
+    }
+    return [f"{count} {words}" for words, count in warnings.items() if count]

@@ -2,7 +2,7 @@
 the record of that; sealed by a checksum.
 
 Any zip tool opens it, and `model.onnx` runs in any ONNX runtime. The zip comment, which ends the file, is the
-SHA-256 of all bytes before it: a file that was cut off or altered is told before anything in it is used.
+SHA-256 of all bytes before it: a file that was cut off or altered is refused before anything in it is used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from knowngood.output import replacing
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
 TRAINING = "training"
-"""How the names of all other members begin."""
+"""The names of all other members begin with it."""
 
 LARGEST = 2 << 30
 """A larger file is not read, in bytes."""
@@ -32,16 +32,10 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def write_inspector(
     path: str | os.PathLike[str], manifest: bytes, graph: bytes, training: Mapping[str, bytes] | None = None
 ) -> None:
-    """Write an inspector file; one that was there before is replaced whole or not at all.
-
-    Args:
-        path: The file.
-        manifest: The manifest as JSON.
-        graph: The serialised graph.
-        training: Members that tell of the training, by name.
+    """Write an inspector file, with the members that describe its training by name.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written; one that was there before is unchanged.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -50,9 +44,8 @@ def write_inspector(
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
         archive.comment = b"0" * _SEAL
     body = buffer.getvalue()[:-_SEAL]
-    with replacing(path) as unfinished, unfinished.open("wb") as file:
-        file.write(body)
-        file.write(hashlib.sha256(body).hexdigest().encode())
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(body + hashlib.sha256(body).hexdigest().encode())
 
 
 def read_inspector(path: str | os.PathLike[str]) -> tuple[bytes, bytes, dict[str, bytes]]:
@@ -62,37 +55,50 @@ def read_inspector(path: str | os.PathLike[str]) -> tuple[bytes, bytes, dict[str
         InspectorError: The file cannot be opened, is no inspector, or was cut off or altered.
     """
     name = os.fspath(path)
-    try:
-        if Path(path).exists() and not Path(path).is_file():
-            raise InspectorError(f"{name!r} is not a file; name an inspector file")
-        size = Path(path).stat().st_size
-        if size > LARGEST:
-            raise InspectorError(f"{name!r} is too large for an inspector ({size >> 20} MiB)")
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise InspectorError(f"{name!r} cannot be opened: {error.strerror}") from error
-    if not content.startswith(b"PK\x03\x04"):
-        raise InspectorError(f"{name!r} is not an inspector; `knowngood fit` makes one")
+    content = _read_file(Path(path), name)
     broken = f"{name!r} was cut off or altered; copy it again from where it was made, or fit it anew"
-    body, seal = content[:-_SEAL], content[-_SEAL:]
-    sealed = hashlib.sha256(body).hexdigest().encode() == seal
+    sealed = hashlib.sha256(content[:-_SEAL]).hexdigest().encode() == content[-_SEAL:]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            names = [member.filename for member in members]
-            others = [name for name in names if name not in (MANIFEST, GRAPH)]
-            if (
-                len(names) != len(set(names))
-                or len(names) != len(others) + 2
-                or not all(name.startswith(TRAINING) for name in others)
-            ):
-                raise InspectorError(f"{name!r} is a zip file but not an inspector")
+            others = _other_members(archive, name)
             if not sealed:
                 raise InspectorError(broken)
-            if any(m.compress_type != zipfile.ZIP_STORED or m.file_size > size for m in members):
+            if any(
+                member.compress_type != zipfile.ZIP_STORED or member.file_size > len(content)
+                for member in archive.infolist()
+            ):
                 raise InspectorError(f"{name!r} holds compressed or oversized parts; an inspector never does")
-            training = {name: archive.read(name) for name in others}
+            training = {other: archive.read(other) for other in others}
             return archive.read(MANIFEST), archive.read(GRAPH), training
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         # zipfile has no common base for what a damaged directory makes it raise.
         raise InspectorError(broken) from error
+
+
+def _read_file(path: Path, name: str) -> bytes:
+    """The content of a file that may be an inspector's."""
+    try:
+        if path.exists() and not path.is_file():
+            raise InspectorError(f"{name!r} is not a file; name an inspector file")
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise InspectorError(f"{name!r} is too large for an inspector ({size >> 20} MiB)")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InspectorError(f"{name!r} cannot be opened: {error.strerror}") from error
+    if not content.startswith(b"PK\x03\x04"):
+        raise InspectorError(f"{name!r} is not an inspector; `knowngood fit` makes one")
+    return content
+
+
+def _other_members(archive: zipfile.ZipFile, name: str) -> list[str]:
+    """The names of the members beside the manifest and the graph, each of which must be there once."""
+    names = archive.namelist()
+    others = [member for member in names if member not in (MANIFEST, GRAPH)]
+    if (
+        len(names) != len(set(names))
+        or len(names) != len(others) + 2
+        or not all(member.startswith(TRAINING) for member in others)
+    ):
+        raise InspectorError(f"{name!r} is a zip file but not an inspector")
+    return others

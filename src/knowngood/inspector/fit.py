@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from knowngood.data.decoding import Source
 from knowngood.data.samples import good_sources
-from knowngood.detectors import DETECTORS, Detector, make_detector
-from knowngood.detectors.base import Fit
-from knowngood.errors import UnreadableImage
-from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import CHOSE_THE_EPOCH, checked_device, learn
+from knowngood.detectors.registry import DETECTORS, make_detector
+from knowngood.inspector.learn import CHOSE_THE_EPOCH, Task, checked_device, learn
 from knowngood.inspector.manifest import MAX_FALSE_REJECT
 from knowngood.metrics.thresholds import Threshold, conformal
-from knowngood.training.run import Run
 from knowngood.types import Progress, silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from knowngood.data.decoding import Source
+    from knowngood.detectors.base import Detector, Fit
+    from knowngood.errors import UnreadableImage
+    from knowngood.inspector.inspector import Inspector
+    from knowngood.training.run import Run
 
 
 def fit(
@@ -39,16 +43,16 @@ def fit(
 
     Args:
         data: A folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
-            table itself: only good images of the train split are looked at. Or good images, all to learn
-            from: a sequence of paths and arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in
-            RGB order, or one array `(N, H, W)` or `(N, H, W, 3)`.
+            table itself: only good images of the train split are read. Or good images, all to learn from: a
+            sequence of paths and arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB
+            order, or one array `(N, H, W)` or `(N, H, W, 3)`.
         detector: A name in `knowngood.detectors.DETECTORS`, or a recipe.
         seed: The same seed on the same images gives the same inspector.
-        classes: The class of each image where images are given alone, for detectors that tell the classes
-            of good parts apart; a table's are its column `class`.
+        classes: The class of each image where images are given alone, for detectors that separate classes
+            of good parts; a table has them in its column `class`.
         device: `auto`, `cpu` or `cuda`.
-        run: How and where to train, for detectors whose network is trained: a folder in which a training that
-            was cut off goes on, the precision, the number of devices.
+        run: Where and how a network is trained: a folder in which an interrupted training resumes, the
+            precision, the number of devices.
         on_unreadable: Called with each image that cannot be read, which is then left out; without it such
             images are an error.
         progress: Called during long work.
@@ -67,16 +71,14 @@ def fit(
     Example::
 
         inspector = fit("widget/")
-        inspector.save("widget.inspector")
         inspector = fit(photographs)    # uint8 (N, H, W, 3), as a camera's program has them
     """
     recipe = make_detector(detector) if isinstance(detector, str) else detector
     device = checked_device(recipe, seed=seed, device=device, run=run)
     return learn(
+        Task(DETECTORS, _first_threshold),
         recipe,
-        DETECTORS.name_of(recipe),
         good_sources(data, classes),
-        _threshold,
         seed=seed,
         device=device,
         run=run,
@@ -85,12 +87,12 @@ def fit(
     )
 
 
-def _threshold(fit: Fit) -> Threshold:
+def _first_threshold(fit: Fit) -> Threshold:
     """The first threshold; where the same images chose an epoch, its bound is no longer exact."""
     threshold = conformal(fit.held_out, MAX_FALSE_REJECT)
     notes = [threshold.note]
     if fit.records.training is not None:
         notes.append(CHOSE_THE_EPOCH)
     if len(fit.held_out) > 1 and np.ptp(fit.held_out) == 0:
-        notes.append("They all have the same score, so it tells nothing apart: try another seed or network.")
+        notes.append("They all have the same score, so it separates nothing: try another seed or network.")
     return dataclasses.replace(threshold, note=" ".join(filter(None, notes)))

@@ -1,14 +1,14 @@
-"""The inspector: judges images. Nothing here imports torch."""
+"""The inspector, which inspects images. Nothing here imports torch."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +21,24 @@ from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
-from knowngood.training.classifier_record import ClassifierRecord
-from knowngood.training.record import TrainingRecord
 from knowngood.training.records import Records
 from knowngood.types import EXTRAS
 
+if TYPE_CHECKING:
+    from knowngood.training.classifier_record import ClassifierRecord
+    from knowngood.training.record import TrainingRecord
+
 OUTPUTS = {"score": 1, "map": 3, **EXTRAS}
-"""What a graph may give, with the number of dimensions; the score it must."""
+"""The outputs that a graph may have, with the number of dimensions; the score is required."""
 
 PIXELS = "pixels"
 """The extra that is the image as the network saw it."""
 
 
 class Inspector:
-    """Judges images with one exported graph and one threshold.
+    """Inspects images with one exported ONNX graph and one threshold.
 
-    Args:
-        manifest: Where it comes from and how it decides.
-        graph: The serialised ONNX graph.
-        records: What is kept of how it learned.
-        engine: What runs the graph, a name in `knowngood.engines.engine.ENGINES`.
+    `engine` is a name in `knowngood.engines.engine.ENGINES`.
 
     Example::
 
@@ -50,63 +48,55 @@ class Inspector:
     """
 
     def __init__(
-        self,
-        manifest: Manifest,
-        graph: bytes,
-        records: Records | None = None,
-        *,
-        engine: str = "openvino",
+        self, manifest: Manifest, graph: bytes, records: Records | None = None, *, engine: str = "openvino"
     ) -> None:
         self.manifest = manifest
         self.graph = graph
         self.records = records or Records()
         self.engine = engine
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
-        self._ways: set[bool] = set()  # in which the graph was tried: for one image alone, for many
+        self._checked: set[bool] = set()  # the modes in which the graph was run: one image alone, or many
 
     def __repr__(self) -> str:
-        manifest = self.manifest
+        learned = f"{len(self.manifest.training)} {self.learned_from}"
         return (
-            f"Inspector({manifest.method}, learned from {len(manifest.training)} {self.learned_from}, "
-            f"threshold {manifest.threshold.value:.4g})"
+            f"Inspector({self.manifest.method}, learned from {learned}, threshold {self.threshold.value:.4g})"
         )
 
     @property
     def learned_from(self) -> str:
-        """What it learned from, in words."""
+        """The images that it learned from, in words."""
         return "images of good parts and defects" if self.classifies else "good images"
 
     @property
     def classifies(self) -> bool:
-        """Whether it is a classifier of good parts and defects; if not, it is an anomaly detector."""
+        """True for a classifier of good parts and defects, False for an anomaly detector."""
         return self.manifest.task == CLASSIFICATION
 
     @property
     def training(self) -> TrainingRecord | None:
-        """How its network was trained; None where none was."""
+        """The training of its network; None where none was trained."""
         return self.records.training
 
     @property
     def classifier(self) -> ClassifierRecord:
-        """What a classifier of good parts and defects learned.
+        """The record of a classifier of good parts and defects.
 
         Raises:
             InspectorError: It is an anomaly detector.
         """
         if self.records.classifier is None:
-            raise InspectorError(
-                f"{self.manifest.method} is an anomaly detector; `knowngood train` classifies"
-            )
+            raise InspectorError(f"{self.manifest.method} detects anomalies; `knowngood train` classifies")
         return self.records.classifier
 
     @property
     def threshold(self) -> Threshold:
-        """The line between accept and reject, and how it was chosen."""
+        """The threshold, and how it was chosen."""
         return self.manifest.threshold
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, engine: str = "openvino") -> Inspector:
-        """Load an inspector file; it may come from a stranger, nothing in it is run but arithmetic.
+        """Load an inspector file, which may come from a stranger: only its graph's arithmetic is executed.
 
         Raises:
             InspectorError: The file is no inspector, was altered or cut off, or is of a newer format.
@@ -114,11 +104,7 @@ class Inspector:
         name = os.fspath(path)
         content, graph, members = read_inspector(path)
         manifest = Manifest.from_json(content, name=name)
-        if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
-            raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
-        # A tensor kept outside an ONNX file is found by its `location`, which could name any file here.
-        if b"location" in graph:
-            raise InspectorError(f"{name!r}: its graph refers to other files; an inspector never does")
+        _check_graph(graph, manifest, name)
         try:
             records = Records.from_members(members)
         except ValueError as error:
@@ -136,23 +122,19 @@ class Inspector:
         write_inspector(path, self.manifest.to_json(), self.graph, self.records.to_members())
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
-        """The same inspector with another threshold, and the fingerprint of the images that it was set on."""
+        """A copy with another threshold, and the fingerprints of the images that it was set on."""
         return self.with_manifest(threshold=threshold, validation=validation)
 
     def with_manifest(self, **changes: Any) -> Inspector:
-        """The same inspector with other values in its manifest."""
+        """A copy with other values in its manifest."""
         manifest = dataclasses.replace(self.manifest, **changes)
         return Inspector(manifest, self.graph, self.records, engine=self.engine)
 
     def inspect(self, images: Sequence[Source] | Source) -> list[Verdict]:
-        """Judge images.
+        """Inspect images; return a verdict for each, in order.
 
-        Args:
-            images: Paths, bytes of files, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16
-                in RGB order; or only one of these.
-
-        Returns:
-            A verdict for each, in order.
+        They are paths, bytes of files, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in
+        RGB order; or only one of these.
 
         Raises:
             DataError: Images cannot be read; all of them are named.
@@ -171,29 +153,28 @@ class Inspector:
         extras: Sequence[str] = (),
         on_unreadable: Callable[[UnreadableImage], None] | None = None,
     ) -> Iterator[Verdict]:
-        """Judge any number of images in bounded memory, in order.
+        """Inspect any number of images in bounded memory, in order; see `inspect`.
 
         Args:
-            images: Paths or arrays.
-            extras: What each verdict shall hold beyond the usual: outputs of the graph by name (see
+            images: Paths, bytes or arrays.
+            extras: Further outputs of the graph that verdicts shall hold, by name (see
                 `knowngood.types.EXTRAS`), without the batch dimension; or `pixels`, uint8 `(H, W, 3)`, the
                 image as the network saw it.
             on_unreadable: Called with each image that cannot be read, which is then left out; without it
                 such images are an error.
-
-        Raises:
-            DataError: Images cannot be read.
-            InspectorError: The graph does not run, not as the manifest says, or does not give an extra.
         """
         read = ImageSet(images, self.manifest.reading, on_unreadable=on_unreadable)
         record = self.records.classifier
         alone = len(images) == 1
-        engine = self._tried(alone)
-        self._check_extras(extras, (*engine.outputs, PIXELS))
+        engine = self._checked_engine(alone)
+        for name in extras:
+            if name not in (*engine.outputs, PIXELS):
+                outputs = ", ".join(sorted((*engine.outputs, PIXELS)))
+                raise InspectorError(f"{self.manifest.method} gives no {name}; it gives {outputs}")
         pairs = ((batch, batch.images) for batch in read.batches())
         results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
-        for batch, outputs in results:
-            given = dict(zip(engine.outputs, outputs, strict=True)) | {PIXELS: batch.images}
+        for batch, arrays in results:
+            given = dict(zip(engine.outputs, arrays, strict=True)) | {PIXELS: batch.images}
             scores, maps = given["score"], given.get("map")
             if not np.isfinite(scores).all():
                 raise InspectorError("the inspector's graph gives a score that is not a finite number")
@@ -201,7 +182,9 @@ class Inspector:
             for row, index in enumerate(batch.index):
                 score = float(scores[row])
                 rejected = score > self.threshold.value
-                answer = _kind(given["logits"][row, 0], record, rejected) if record else (None, None)
+                predicted, probabilities = (
+                    _predict(given["logits"][row, 0], record, rejected) if record else (None, None)
+                )
                 yield Verdict(
                     source=images[index],
                     index=int(index),
@@ -210,72 +193,70 @@ class Inspector:
                     decision="reject" if rejected else "accept",
                     size=(int(batch.sizes[row, 0]), int(batch.sizes[row, 1])),
                     patch_map=None if maps is None else maps[row].copy(),
-                    predicted_class=answer[0],
-                    probabilities=answer[1],
+                    predicted_class=predicted,
+                    probabilities=probabilities,
                     extras={name: given[name][row].copy() for name in extras},
-                )
-
-    def _check_extras(self, extras: Sequence[str], given: Collection[str]) -> None:
-        """Refuse extras that the graph does not give."""
-        for name in extras:
-            if name not in given:
-                raise InspectorError(
-                    f"{self.manifest.method} gives no {name}; it gives {', '.join(sorted(given))}"
                 )
 
     @property
     def compiled(self) -> Engine:
-        """The graph, compiled for many images and tried out when it is first used.
-
-        Raises:
-            InspectorError: The graph does not run, or not as the manifest says.
-        """
-        return self._tried(False)
+        """The graph, compiled for many images and checked at its first use."""
+        return self._checked_engine(False)
 
     @cached_property
     def _engine(self) -> Engine:
-        """What runs the graph."""
         try:
             return compile_graph(self.graph, self.engine, keep=True)
         except ValueError as error:
             raise InspectorError(f"the inspector's graph does not run here: {error}") from error
 
-    def _tried(self, alone: bool) -> Engine:
-        """The engine, once the graph has run on a blank image in the way that is wanted."""
-        if alone in self._ways:
-            return self._engine
-        blank = np.zeros((1, *self.manifest.input_shape, 3), dtype=np.uint8)
+    def _checked_engine(self, alone: bool) -> Engine:
+        """The engine, once the graph has run on a blank image in the mode that is wanted."""
         engine = self._engine
+        if alone in self._checked:
+            return engine
+        blank = np.zeros((1, *self.manifest.input_shape, 3), dtype=np.uint8)
         try:
-            outputs = engine(blank) if alone else next(engine.stream([(None, blank)]))[1]
+            arrays = engine(blank) if alone else next(engine.stream([(None, blank)]))[1]
         except Exception as error:
             # What the engines raise at a graph that does not suit them shares no base but Exception.
             reason = " ".join(str(error).split())[:300]
             raise InspectorError(f"the inspector's graph does not run here: {reason}") from error
-        names = engine.outputs
-        if "score" not in names or any(
-            array.ndim != OUTPUTS.get(name) or len(array) != 1
-            for name, array in zip(names, outputs, strict=True)
-        ):
-            raise InspectorError(
-                f"the inspector's graph gives {', '.join(names)}, and not just what an inspector's may: "
-                f"{', '.join(OUTPUTS)}, each for one image"
-            )
-        record = self.records.classifier
-        shapes = {name: array.shape for name, array in zip(engine.outputs, outputs, strict=True)}
-        if record and shapes.get("logits") != (1, 1, len(record.names)):
-            raise InspectorError(
-                f"the inspector's graph does not answer for the {len(record.names)} classes that it names"
-            )
-        self._ways.add(alone)
+        names = [] if self.records.classifier is None else self.records.classifier.names
+        _check_outputs({name: a.shape for name, a in zip(engine.outputs, arrays, strict=True)}, names)
+        self._checked.add(alone)
         return engine
 
 
-def _kind(
+def _check_graph(graph: bytes, manifest: Manifest, name: str) -> None:
+    """Check that a graph is the manifest's, and refers to no other file."""
+    if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
+        raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
+    # A tensor kept outside an ONNX file is found by its `location`, which could name any file here.
+    if b"location" in graph:
+        raise InspectorError(f"{name!r}: its graph refers to other files; an inspector never does")
+
+
+def _check_outputs(shapes: dict[str, tuple[int, ...]], classes: list[str]) -> None:
+    """Check the outputs of a graph for one image: those of an inspector, and logits for its classes."""
+    if "score" not in shapes or any(
+        len(shape) != OUTPUTS.get(name) or shape[0] != 1 for name, shape in shapes.items()
+    ):
+        raise InspectorError(
+            f"the inspector's graph gives {', '.join(shapes)}, and not just what an inspector's may: "
+            f"{', '.join(OUTPUTS)}, each for one image"
+        )
+    if classes and shapes.get("logits") != (1, 1, len(classes)):
+        raise InspectorError(
+            f"the inspector's graph does not answer for the {len(classes)} classes that it names"
+        )
+
+
+def _predict(
     logits: NDArray[np.float32], record: ClassifierRecord, rejected: bool
 ) -> tuple[str, dict[str, float]]:
-    """What a classifier takes an image for, and the probability of each kind."""
+    """The predicted class, which is a defect type if the image is rejected, and all probabilities."""
     scaled = logits / record.temperature
     likely = np.exp(scaled - scaled.max())
-    kind = 1 + int(scaled[1:].argmax()) if rejected else 0
-    return record.names[kind], dict(zip(record.names, (likely / likely.sum()).tolist(), strict=True))
+    number = 1 + int(scaled[1:].argmax()) if rejected else 0
+    return record.names[number], dict(zip(record.names, (likely / likely.sum()).tolist(), strict=True))

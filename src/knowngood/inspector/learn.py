@@ -1,42 +1,70 @@
-"""From a recipe and images to an inspector: what `fit` and `train` have in common."""
+"""From a recipe and images to an inspector: the common part of `fit` and `train`."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import platform
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic_core import to_jsonable_python
+from torch import Tensor, nn
 
 from knowngood.data.decoding import Source, name_of
 from knowngood.data.images import image_size, significant_bits
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.data.samples import Selection, fingerprint
-from knowngood.detectors.base import Fit
-from knowngood.errors import DataError, RecipeError, UnreadableImage
+from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
+from knowngood.engines.engine import compile_graph
+from knowngood.engines.export import blank, chain, to_onnx
+from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
 from knowngood.features.extract import resolve_device
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.ship import ship
-from knowngood.metrics.thresholds import Threshold
-from knowngood.training.run import Run
-from knowngood.types import Progress
+from knowngood.inspector.manifest import CLASSIFICATION, DETECTION, RESIZE, Manifest
 
 if TYPE_CHECKING:
-    from knowngood.classifiers import Classifier
-    from knowngood.detectors import Detector
+    from knowngood.classifiers.base import Classifier
+    from knowngood.detectors.base import Detector
+    from knowngood.metrics.thresholds import Threshold
+    from knowngood.registry import Registry
+    from knowngood.training.run import Run
+    from knowngood.types import Progress
 
 CHOSE_THE_EPOCH = "These images also chose the epoch whose weights were kept, so the bound leans low."
 """A note on a threshold."""
 
+LARGEST_DIFFERENCE = 1e-4
+"""The largest relative difference allowed between a graph's scores and torch's."""
+
+LARGEST_ROUNDED = 5e-3
+"""The same for a graph in 8 bits, where a value between two levels may be rounded either way."""
+
 _SAMPLED = 100
 _LONGEST = 4.0
+_CHECKED = 2
+_IN_SCORES = ("image", "map")
+_LIBRARIES = ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")
+
+
+class Task(NamedTuple):
+    """The methods of one of the tasks of inspectors, and the function that chooses the first threshold."""
+
+    registry: Registry[Any]
+    threshold: Callable[[Fit], Threshold]
 
 
 def learn(
+    task: Task,
     recipe: Detector | Classifier,
-    name: str,
     selection: Selection,
-    threshold: Callable[[Fit], Threshold],
     *,
     seed: int,
     device: str,
@@ -44,73 +72,53 @@ def learn(
     on_unreadable: Callable[[UnreadableImage], None] | None,
     progress: Progress,
 ) -> Inspector:
-    """Read the images, learn from them, and make an inspector of what was learned.
-
-    Args:
-        recipe: What to learn.
-        name: Its name in the registry.
-        selection: What to learn from.
-        threshold: Sets the first threshold.
-        seed: The same seed on the same images gives the same inspector.
-        device: A torch device.
-        run: How and where a network is trained.
-        on_unreadable: Called once with each image that cannot be read, which is then left out.
-        progress: Called during long work.
-
-    Raises:
-        KnowngoodError: What `knowngood.fit` and `knowngood.train` say.
-    """
+    """Learn from the selected images, export the graph, verify it, and record its origin; see `fit`."""
     unreadable: list[UnreadableImage] = []
-    shape = input_shape(selection.sources, recipe.input_size, recipe.multiple)
-    images = ImageSet(
-        selection.sources,
-        Reading(shape, bits=significant_bits(selection.sources)),
-        selection.classes,
-        selection.groups,
-        selection.masks,
-        on_unreadable=unreadable.append if on_unreadable else None,
-    )
+    sources = selection.sources
+    shape = input_shape(sources, recipe.input_size, recipe.multiple)
+    reading = Reading(shape, bits=significant_bits(sources))
+    report = unreadable.append if on_unreadable else None
+    images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
     fit = recipe.fit(images, seed=seed, device=device, progress=progress, run=run)
     if not np.isfinite(fit.held_out).all():
         remedy = "take a smaller learning_rate" if recipe.trains else "are all images constant?"
         raise DataError(f"scores of held-out good images are not finite numbers; {remedy}")
-    # The images may have been read more than once.
-    left_out = {failure.path: failure for failure in unreadable}
-    for failure in left_out.values():
-        if on_unreadable:
-            on_unreadable(failure)
-    read = images.subset(
-        place for place, source in enumerate(images.sources) if name_of(source, place) not in left_out
-    )
-    training = fingerprint(read.sources)
+    images = _readable(images, unreadable, on_unreadable)
+    training = fingerprint(images.sources)
     if len(set(training)) == 1:
         raise DataError(
-            f"all {len(read)} good images are copies of one image; take photographs of several parts"
+            f"all {len(images)} good images are copies of one image; take photographs of several parts"
         )
-    return ship(
-        fit,
-        read,
-        recipe=recipe,
-        name=name,
-        training=training,
-        threshold=threshold(fit),
+    graph, difference = _verified_graph(fit, images)
+    manifest = Manifest(
+        task=DETECTION if fit.records.classifier is None else CLASSIFICATION,
+        method=task.registry.name_of(recipe),
+        recipe=to_jsonable_python(dataclasses.asdict(recipe)),
+        backbone=fit.fitted.features.backbone if isinstance(fit.fitted, FittedOnFeatures) else {},
+        input_shape=images.shape,
+        resize=RESIZE,
+        bits=images.reading.bits,
         seed=seed,
         device=device,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
+        training=training,
+        held_out=np.sort(fit.held_out).tolist(),
+        map_maxima=[] if fit.map_maxima is None else np.sort(fit.map_maxima).tolist(),
+        validation=[],
+        threshold=task.threshold(fit),
+        graph_hash=hashlib.sha256(graph).hexdigest(),
+        graph_difference=difference,
     )
+    return Inspector(manifest, graph, fit.records)
 
 
 def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run: Run | None) -> str:
-    """Refuse what cannot be done before any image is looked at; give the torch device.
-
-    Args:
-        recipe: What to learn.
-        seed: Of the fit.
-        device: `auto` or a torch device.
-        run: How and where a network is trained.
+    """Check all but the images; return the torch device.
 
     Raises:
-        RecipeError: The device is not known, no library takes the seed, or the recipe trains no network that
-            a run could be for.
+        RecipeError: The device is not known, no library takes the seed, or a run is given though the recipe
+            trains no network.
     """
     if not 0 <= seed < 2**63:
         raise RecipeError(
@@ -122,26 +130,108 @@ def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run
 
 
 def input_shape(sources: Sequence[Source], size: int, multiple: int) -> tuple[int, int]:
-    """Choose the shape that images are resized to: about `size` squared pixels, in their usual aspect ratio.
+    """The shape that images are resized to: about `size` squared pixels, in their median aspect ratio.
 
-    Both sides are multiples of a number. A ratio beyond 4 counts as 4.
+    Both sides are a multiple of `multiple`. A ratio beyond 4 counts as 4.
 
     Example:
         >>> input_shape([], 500, 64)
         (512, 512)
     """
-    step = max(1, len(sources) // _SAMPLED)
-    sizes = [size for size in map(_size, sources[::step]) if not isinstance(size, UnreadableImage)]
-    ratio = float(np.median([height / width for height, width in sizes])) if sizes else 1.0
+    ratios = []
+    for source in sources[:: max(1, len(sources) // _SAMPLED)]:
+        with suppress(UnreadableImage):
+            height, width = image_size(source)
+            ratios.append(height / width)
+    ratio = float(np.median(ratios)) if ratios else 1.0
     ratio = min(max(ratio, 1 / _LONGEST), _LONGEST)
     sides = np.array([size * ratio**0.5, size / ratio**0.5])
     height, width = np.maximum(np.round(sides / multiple), 1).astype(int) * multiple
     return int(height), int(width)
 
 
-def _size(source: Source) -> tuple[int, int] | UnreadableImage:
-    """Height and width of an image, or why it cannot be read."""
-    try:
-        return image_size(source)
-    except UnreadableImage as failure:
-        return failure
+def _readable(
+    images: ImageSet,
+    unreadable: Sequence[UnreadableImage],
+    on_unreadable: Callable[[UnreadableImage], None] | None,
+) -> ImageSet:
+    """The images that could be read; each of the others, which may have failed several times, is reported."""
+    left_out = {failure.path: failure for failure in unreadable}
+    if on_unreadable:
+        for failure in left_out.values():
+            on_unreadable(failure)
+    return images.subset(
+        place for place, source in enumerate(images.sources) if name_of(source, place) not in left_out
+    )
+
+
+def _verified_graph(fit: Fit, images: ImageSet) -> tuple[bytes, float]:
+    """The exported graph, and how far its outputs are from torch's; an error if that is too far."""
+    some = images.subset(range(min(_CHECKED, len(images))))
+    few = unseen(next(some.batches(_CHECKED)).images)
+    graph, difference = export(fit.fitted, few, typical=float(np.median(np.abs(fit.held_out))))
+    if not difference <= (LARGEST_ROUNDED if b"QuantizeLinear" in graph else LARGEST_DIFFERENCE):
+        raise InspectorError(
+            f"what the exported graph gives differs from torch's by {difference:.1e}, relative; "
+            "this is a defect of the exporter or the engine: try other versions of torch and openvino"
+        )
+    return graph, difference
+
+
+def unseen(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Blend images `(N, H, W, 3)` with each other, so that none is like one that was learned from.
+
+    A patch that was remembered has a distance of zero, which is all rounding and verifies nothing.
+
+    Example:
+        >>> unseen(np.array([0, 100], np.uint8).reshape(2, 1, 1, 1)).ravel().tolist()
+        [50, 50]
+    """
+    others = np.flip(images, axis=(0, 1)).astype(np.uint16)
+    return ((images + others) // 2).astype(np.uint8)
+
+
+def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float) -> tuple[bytes, float]:
+    """Export a fitted method to a graph, and measure how far its outputs are from torch's.
+
+    Frozen features come from the engine on both sides: `freeze` has compared them with torch's.
+
+    Args:
+        fitted: It is moved to the CPU.
+        images: `(N, H, W, 3)`, at the input shape of the graph.
+        typical: A usual score, which the differences of smaller ones are relative to.
+
+    Returns:
+        The ONNX graph, with those parts of `Scores` that there are; and the largest relative difference: of
+        each score to itself, of other outputs to their largest value.
+    """
+    fitted = fitted.eval().cpu()
+    with torch.inference_mode():
+        in_torch = fitted(torch.from_numpy(images)).given
+    outputs = ["score" if name == "image" else name for name in in_torch]
+    if isinstance(fitted, FittedOnFeatures):
+        graph = chain(fitted.features.graph, _Tensors(fitted), outputs, rows=fitted.features.views)
+    else:
+        graph = to_onnx(_Tensors(fitted), {"images": blank(images.shape[1:3])}, outputs)
+    in_graph = compile_graph(graph, keep=True)(images)  # the inspector will soon run it
+    differences = []
+    for (name, expected), given in zip(in_torch.items(), in_graph, strict=True):
+        known = expected.numpy()
+        size = np.abs(known) if name == "image" else np.abs(known).max()
+        scale = np.maximum(size, max(typical, 1e-12) if name in _IN_SCORES else 1e-6)
+        differences.append(float(np.max(np.abs(known - given) / scale)))
+    return graph, max(differences)
+
+
+class _Tensors(nn.Module):
+    """A fitted method with plain tensors as outputs, as an exporter wants them."""
+
+    def __init__(self, fitted: FittedDetector) -> None:
+        super().__init__()
+        self.fitted = fitted
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Score images, or features where the method is fitted on them."""
+        fitted = self.fitted
+        scores = fitted.judge(inputs) if isinstance(fitted, FittedOnFeatures) else fitted(*inputs)
+        return tuple(scores.given.values())

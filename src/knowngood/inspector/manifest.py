@@ -1,10 +1,12 @@
-"""The manifest of an inspector: where it comes from and how it decides, as JSON."""
+"""The manifest of an inspector: its origin and its threshold, as JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import sys
+import types
+import typing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,23 +17,29 @@ from knowngood.data.reading import Reading
 from knowngood.errors import InspectorError
 from knowngood.metrics.thresholds import Threshold, conformal
 
-FORMAT = 4
+FORMAT = 5
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
 """Older formats do not say what their inspector's task is."""
 
+RENAMED = {"peaks": "map_maxima"}
+"""Keys of format 4 that have another name since."""
+
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
-"""What an inspector does: it tells good parts from all others, or names classes of defects too."""
+"""An inspector separates good parts from all others, or also predicts classes of defects."""
 
 MAX_FALSE_REJECT = 0.05
-"""The false-reject rate for which the threshold is set at first; `knowngood threshold` moves it."""
+"""The false-reject rate that the first threshold is set for; `knowngood threshold` moves it."""
 
 RESIZE = (
     "stretched to the input shape: halved by area averages while both sides are even and at least twice as "
     "long as needed, then area averages if a side is still that long, else linear; JPEG decoded at 1/2, 1/4 "
     "or 1/8 where that is large enough"
 )
+
+Value = bool | float | str | None
+"""A value that a setting may have in JSON."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +50,27 @@ class Manifest:
         task: One of `TASKS`.
         method: The name of the detector or classifier in its registry.
         recipe: Its hyper-parameters.
-        backbone: Name, source and hash of the frozen network's weights; empty if there is none.
+        backbone: Name, source and hash of the frozen network's weights; empty without one.
         input_shape: Height and width that images are resized to.
         resize: How they are resized, in words.
         bits: Bits that 16-bit pixels really use, larger values saturate; None if no image had 16 bits.
         seed: The seed of the fit.
-        device: The device of the fit.
-        created: When it was fitted, in ISO 8601, UTC.
-        versions: Versions of the software that made it.
+        device: The torch device of the fit.
+        created: The time of the fit, in ISO 8601, UTC.
+        versions: Versions of the software of the fit.
         training: Fingerprint of each training image.
         held_out: Scores of good images that the model did not learn from, ascending.
-        peaks: The largest value of each of their maps, ascending, where scores are of another kind than the
-            maps' values; else empty.
+        map_maxima: The largest value of each of their maps, ascending, where the score is another quantity
+            than the maps' values; else empty.
         validation: Fingerprint of each image that the threshold was set on, beyond the held-out scores.
-        threshold: The line between accept and reject, and how it was chosen.
+        threshold: The threshold, and how it was chosen.
         graph_hash: SHA-256 of the graph, hexadecimal.
-        graph_difference: Largest difference between torch's scores and the graph's, relative; where the
-            detector stands on frozen features, both take them from the engine, compared when converted.
+        graph_difference: Largest relative difference between torch's scores and the graph's.
     """
 
     task: str
     method: str
-    recipe: dict[str, Any]
+    recipe: dict[str, Value | list[Value]]
     backbone: dict[str, str]
     input_shape: tuple[int, int]
     resize: str
@@ -74,7 +81,7 @@ class Manifest:
     versions: dict[str, str]
     training: list[str]
     held_out: list[float]
-    peaks: list[float]
+    map_maxima: list[float]
     validation: list[str]
     threshold: Threshold
     graph_hash: str
@@ -82,115 +89,93 @@ class Manifest:
 
     @property
     def reading(self) -> Reading:
-        """How images are read."""
+        """The shape and the depth in which images are read."""
         return Reading(self.input_shape, self.bits)
 
     @property
     def heat_scale(self) -> tuple[NDArray[np.float64], float]:
-        """What heatmaps are scaled by: typical largest values of good parts' maps, and a line above them."""
-        if not self.peaks:
+        """The scale of heatmaps: typical largest values of good parts' maps, and a line above them."""
+        if not self.map_maxima:
             return np.array(self.held_out), self.threshold.value
-        return np.array(self.peaks), conformal(self.peaks, MAX_FALSE_REJECT).value
+        return np.array(self.map_maxima), conformal(self.map_maxima, MAX_FALSE_REJECT).value
 
     def to_json(self) -> bytes:
-        """Serialise, with the format's number first."""
+        """Serialise, with the format number first."""
         content = {"format": FORMAT, **dataclasses.asdict(self)}
         return json.dumps(content, indent=1, allow_nan=False).encode()
 
     @classmethod
     def from_json(cls, content: bytes, *, name: str) -> Manifest:
-        """Parse and check a manifest that may come from a stranger.
-
-        Args:
-            content: UTF-8 JSON.
-            name: The inspector's file name, for messages.
+        """Parse and check a manifest that may come from a stranger; messages have the file's name.
 
         Raises:
             InspectorError: Its format is too new or too old, or a key is missing, unknown or of a wrong type.
         """
-        try:
-            values = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise InspectorError(f"{name!r}: its manifest is not JSON") from error
-        if not isinstance(values, dict) or not _is_count(values.get("format")):
-            raise InspectorError(f"{name!r}: its manifest names no format")
-        made = values.pop("format")
-        if made > FORMAT:
-            raise InspectorError(
-                f"{name!r} has format {made}; this knowngood reads format {FORMAT}. Upgrade knowngood"
-            )
-        if made < OLDEST:
-            raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
-        values = _checked(values, _MANIFEST, name)
-        values["threshold"] = Threshold(**_checked(values["threshold"], _THRESHOLD, name))
-        height, width = values["input_shape"] = tuple(values["input_shape"])
+        values = _read(content, name)
+        _check(values, cls, name)
+        _check(values["threshold"], Threshold, name)
+        height, width = values["input_shape"]
         if not (8 <= height <= 16384 and 8 <= width <= 16384):
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
         if not values["held_out"]:
             raise InspectorError(f"{name!r}: its manifest has no held-out scores")
+        values |= {"input_shape": (height, width), "threshold": Threshold(**values["threshold"])}
         return cls(**values)
 
 
-def _is_number(value: Any) -> bool:
-    # The bound also tells infinity and NaN, and whole numbers that no float can hold.
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+def _read(content: bytes, name: str) -> dict[str, Any]:
+    """The values of a manifest under their present names, if its format can be read."""
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InspectorError(f"{name!r}: its manifest is not JSON") from error
+    if not isinstance(values, dict) or not _fits(values.get("format"), int):
+        raise InspectorError(f"{name!r}: its manifest names no format")
+    made = values.pop("format")
+    if made > FORMAT:
+        raise InspectorError(
+            f"{name!r} has format {made}; this knowngood reads format {FORMAT}. Upgrade knowngood"
+        )
+    if made < OLDEST:
+        raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
+    for former, key in RENAMED.items():
+        if made == 4 and former in values:
+            values[key] = values.pop(former)
+    return values
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+_ALLOWED: dict[str, tuple[Any, ...]] = {"task": TASKS, "bits": (None, *range(1, 17))}
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_setting(value: Any) -> bool:
-    items = value if isinstance(value, list) else [value]
-    return all(item is None or isinstance(item, bool | str) or _is_number(item) for item in items)
-
-
-def _is_texts_by_name(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
-
-
-_THRESHOLD = {
-    "value": _is_number,
-    "rule": _is_text,
-    "requested": lambda value: value is None or _is_number(value),
-    "held_out": _is_count,
-    "above": _is_count,
-    "upper_bound": lambda value: value is None or _is_number(value),
-    "note": _is_text,
-}
-_MANIFEST = {
-    "task": lambda value: _is_text(value) and value in TASKS,
-    "method": _is_text,
-    "recipe": lambda value: isinstance(value, dict) and all(map(_is_setting, value.values())),
-    "backbone": _is_texts_by_name,
-    "input_shape": lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_count, value)),
-    "resize": _is_text,
-    "bits": lambda value: value is None or (_is_count(value) and 1 <= value <= 16),
-    "seed": _is_count,
-    "device": _is_text,
-    "created": _is_text,
-    "versions": _is_texts_by_name,
-    "training": lambda value: isinstance(value, list) and all(map(_is_text, value)),
-    "held_out": lambda value: isinstance(value, list) and all(map(_is_number, value)),
-    "peaks": lambda value: isinstance(value, list) and all(map(_is_number, value)),
-    "validation": lambda value: isinstance(value, list) and all(map(_is_text, value)),
-    "threshold": lambda value: isinstance(value, dict),
-    "graph_hash": _is_text,
-    "graph_difference": _is_number,
-}
-
-
-def _checked(values: dict[str, Any], rules: dict[str, Any], name: str) -> dict[str, Any]:
-    """The values, if they have exactly the keys of the rules and each follows its rule."""
-    for key in values.keys() - rules.keys():
+def _check(values: dict[str, Any], cls: type, name: str) -> None:
+    """Check that the values have exactly the fields of a class, each with a value of its type."""
+    types = typing.get_type_hints(cls)
+    for key in values.keys() - types.keys():
         raise InspectorError(f"{name!r}: its manifest has an unknown key {key!r}")
-    for key, rule in rules.items():
+    for key, of_key in types.items():
         if key not in values:
             raise InspectorError(f"{name!r}: its manifest lacks {key!r}")
-        if not rule(values[key]):
+        allowed = _ALLOWED.get(key)
+        if not _fits(values[key], of_key) or (allowed and values[key] not in allowed):
             raise InspectorError(f"{name!r}: its manifest has a wrong value for {key!r}")
-    return dict(values)
+
+
+def _fits(value: Any, type_: Any) -> bool:
+    """Check that a value from JSON fits the type of a field, where whole numbers are counts."""
+    origin, arguments = typing.get_origin(type_) or type_, typing.get_args(type_)
+    if origin is types.UnionType:
+        return any(_fits(value, one) for one in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(_fits(item, arguments[0]) for item in value)
+    if origin is tuple:
+        return isinstance(value, list) and len(value) == len(arguments) and all(map(_fits, value, arguments))
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
+    if isinstance(value, bool):
+        return origin is bool
+    if origin is int:
+        return isinstance(value, int) and value >= 0
+    if origin is float:
+        # The bound also excludes infinity and NaN, and whole numbers that no float can hold.
+        return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+    return isinstance(value, dict if origin is Threshold else origin)

@@ -1,9 +1,10 @@
-"""Figures of how well scores and maps tell defects from good parts."""
+"""Metrics of scores and anomaly maps against labels and masks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -18,41 +19,46 @@ from knowngood.metrics.rates import confusion
 from knowngood.metrics.regions import PixelHistogram
 from knowngood.types import Progress
 
+MapAndMask = tuple[NDArray[np.float32], NDArray[np.bool_]]
+
 NO_GOOD = "there is no good test image"
 NO_DEFECT = "there is no defective test image"
 
+_RANKING: dict[str, Callable[..., float]] = {
+    "image_auroc": auroc,
+    "image_ap": average_precision,
+    "image_f1_max": lambda defect, score: f1_max(defect, score)[0],
+}
+_PIXELS = {
+    "pixel_auroc": PixelHistogram.auroc,
+    "pixel_ap": PixelHistogram.average_precision,
+    "pixel_aupro": PixelHistogram.aupro,
+}
+
 
 def image_metrics(scores: pd.DataFrame, threshold: float, notes: dict[str, str]) -> dict[str, Any]:
-    """Ranking, error rates and per-defect figures; why one cannot be given goes to the notes."""
+    """Ranking, error rates and figures per defect type; the reasons for missing ones go to the notes."""
     defect = (scores["label"] == "defect").to_numpy()
     score = scores["score"].to_numpy()
-    lacking = NO_DEFECT if not defect.any() else NO_GOOD if defect.all() else None
-
-    def ranking(name: str, function: Callable[[], float]) -> float | None:
-        if lacking:
-            notes[name] = lacking
-            return None
-        return float(function())
-
-    counted = confusion(defect, score, threshold)
+    no_defect, no_good = "" if defect.any() else NO_DEFECT, NO_GOOD if defect.all() else ""
+    lacking = no_defect or no_good
     metrics: dict[str, Any] = {
-        "image_auroc": ranking("image_auroc", lambda: auroc(defect, score)),
-        "image_ap": ranking("image_ap", lambda: average_precision(defect, score)),
-        "image_f1_max": ranking("image_f1_max", lambda: f1_max(defect, score)[0]),
-        "threshold": threshold,
+        name: None if lacking else float(metric(defect, score)) for name, metric in _RANKING.items()
     }
-    for name, possible, reason, rate in (
-        ("false_reject_rate", not defect.all(), NO_GOOD, counted.false_reject_rate),
-        ("escape_rate", bool(defect.any()), NO_DEFECT, counted.escape_rate),
+    notes |= dict.fromkeys(metrics, lacking) if lacking else {}
+    metrics["threshold"] = threshold
+    counted = confusion(defect, score, threshold)
+    for name, lacking, measure in (
+        ("false_reject_rate", no_good, counted.false_reject_rate),
+        ("escape_rate", no_defect, counted.escape_rate),
     ):
-        if possible:
-            measured = rate()
-            low, high = measured.low, measured.high
-            metrics |= {name: measured.value, f"{name}_low": low, f"{name}_high": high}
-        else:
-            keys = (name, f"{name}_low", f"{name}_high")
+        keys = (name, f"{name}_low", f"{name}_high")
+        if lacking:
             metrics |= dict.fromkeys(keys)
-            notes |= dict.fromkeys(keys, reason)
+            notes |= dict.fromkeys(keys, lacking)
+        else:
+            rate = measure()
+            metrics |= zip(keys, (rate.value, rate.low, rate.high), strict=True)
     metrics["confusion"] = dict(zip(counted._fields, map(int, counted), strict=True))
     metrics["per_defect"] = {
         name: {
@@ -68,55 +74,52 @@ def image_metrics(scores: pd.DataFrame, threshold: float, notes: dict[str, str])
 def pixel_metrics(
     scores: pd.DataFrame, verdicts: list[Verdict], notes: dict[str, str], progress: Progress
 ) -> dict[str, float | None]:
-    """Figures over the pixels of all images whose truth is known: good ones, and defects with a mask."""
-    names = ("pixel_auroc", "pixel_ap", "pixel_aupro")
-    defect = scores["label"] == "defect"
-    known = ~defect | (scores["mask"] != "")
-    unmasked = int((~known).sum())
+    """Metrics over the pixels of good images and of defects with a mask; notes say why there are none."""
+    defect = (scores["label"] == "defect").to_numpy()
+    known = ~defect | (scores["mask"] != "").to_numpy()
     maps = [verdict.patch_map for verdict in verdicts if verdict.patch_map is not None]
-    reason = (
-        "the detector gives no map"
-        if not maps
-        else NO_DEFECT
-        if not defect.any()
-        else "no defect has a mask"
-        if not (defect & known).any()
-        else None
-    )
-    if reason:
-        notes |= dict.fromkeys(names, reason)
-        return dict.fromkeys(names)
-    if unmasked:
-        notes |= dict.fromkeys(names, f"{unmasked} defects have no mask and are left out")
+    low, high = (float(min(map(np.min, maps))), float(max(map(np.max, maps)))) if maps else (0.0, 0.0)
+    reasons = {
+        "the detector gives no map": not maps,
+        NO_DEFECT: not defect.any(),
+        "no defect has a mask": not (defect & known).any(),
+        "all maps are constant": low == high,
+    }
+    lacking = next((reason for reason, holds in reasons.items() if holds), "")
+    if not lacking:
+        histogram = PixelHistogram(low, high)
+        pairs = _maps_and_masks(compress(verdicts, known), scores["mask"][known])
+        for done, (anomaly_map, mask) in enumerate(pairs, 1):
+            histogram.update(anomaly_map, mask)
+            progress("comparing maps with masks", done, int(known.sum()))
+        try:
+            histogram.cuts()
+        except ValueError:
+            lacking = "the masks mark no pixel at all, or every one"
+    if lacking:
+        notes |= dict.fromkeys(_PIXELS, lacking)
+        return dict.fromkeys(_PIXELS)
+    if not known.all():
+        notes |= dict.fromkeys(_PIXELS, f"{(~known).sum()} defects have no mask and are left out")
+    return {name: metric(histogram) for name, metric in _PIXELS.items()}
 
-    def truth(row: int) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_]]:
-        verdict, mask = verdicts[row], scores["mask"].iloc[row]
-        blank = np.zeros(verdict.size, dtype=np.bool_)
-        return verdict.map, read_mask(mask, verdict.size) if mask else blank
 
-    low, high = float(min(map(np.min, maps))), float(max(map(np.max, maps)))
-    if low == high:
-        notes |= dict.fromkeys(names, "all maps are constant")
-        return dict.fromkeys(names)
-    histogram = PixelHistogram(low, high)
-    rows = np.flatnonzero(known)
+def _maps_and_masks(verdicts: Iterable[Verdict], masks: Iterable[str]) -> Iterator[MapAndMask]:
+    """The anomaly map and the true defect of each image, in its own pixels."""
     with ThreadPoolExecutor(1) as reader:
         # One image ahead, so that memory has a bound whatever the number of images.
-        ahead = reader.submit(truth, rows[0])
-        for done, following in enumerate([*rows[1:], None], 1):
-            anomaly_map, mask = ahead.result()
-            if following is not None:
-                ahead = reader.submit(truth, following)
-            assert anomaly_map is not None
-            histogram.update(anomaly_map, mask)
-            progress("comparing maps with masks", done, len(rows))
-    try:
-        histogram.cuts()
-    except ValueError:
-        notes |= dict.fromkeys(names, "the masks mark no pixel at all, or every one")
-        return dict.fromkeys(names)
-    return {
-        "pixel_auroc": histogram.auroc(),
-        "pixel_ap": histogram.average_precision(),
-        "pixel_aupro": histogram.aupro(),
-    }
+        waiting: Future[MapAndMask] | None = None
+        for verdict, mask in zip(verdicts, masks, strict=True):
+            following = reader.submit(_map_and_mask, verdict, mask)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = following
+        if waiting is not None:
+            yield waiting.result()
+
+
+def _map_and_mask(verdict: Verdict, mask: str) -> MapAndMask:
+    """The map and the mask of one image."""
+    anomaly_map = verdict.map
+    assert anomaly_map is not None
+    return anomaly_map, read_mask(mask, verdict.size) if mask else np.zeros(verdict.size, dtype=np.bool_)

@@ -1,7 +1,8 @@
-"""How fast this machine learns and judges, and how far that is from its limits."""
+"""The speed of fitting and inspecting on this machine, beside its limits."""
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from timeit import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +35,7 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.types import Progress, silent
 
 ROUNDS = 3
-"""Times that each throughput is measured; the median is given."""
+"""Each throughput is measured so many times; the median is given."""
 
 MOST = 100
 """The most images, evenly spread over the table, that are read in a round."""
@@ -44,14 +46,7 @@ _SIDE = 2048
 
 
 class Figure(NamedTuple):
-    """One measurement.
-
-    Attributes:
-        value: None where the system or the detector does not tell.
-        unit: Empty for a share.
-        meaning: What was measured, in words.
-        form: How the value is printed.
-    """
+    """One measurement: its value, if there is one, its meaning in words, and how to format the value."""
 
     value: float | None
     unit: str
@@ -61,12 +56,7 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured.
-
-    Args:
-        conditions: Detector, number of cores, instruction set and images per round, in words.
-        figures: The measurements by name; a throughput is the median of several rounds.
-    """
+    """The measurements by name, with their conditions in words; a throughput is the median of rounds."""
 
     conditions: str
     figures: dict[str, Figure]
@@ -79,20 +69,13 @@ def measure_speed(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Speed:
-    """Learn an inspector from the good images, and measure how fast that was and how fast it judges.
+    """Fit an inspector on the good training images, and measure that and its speed on images of both splits.
 
     All measurements use all cores. They take turns, so that a busy moment of the machine does not fall on one
-    of them alone.
-
-    Args:
-        data: A folder, a table's file, or the table itself, as `knowngood.fit` takes it. It learns from the
-            good training images; images of both splits are read for the rest.
-        detector: A name in `knowngood.detectors.DETECTORS`, or a recipe.
-        seed: The seed of the fit.
-        progress: Called during long work.
+    of them alone. The arguments are those of `knowngood.fit`.
 
     Raises:
-        KnowngoodError: Whatever `knowngood.fit` raises, or other images of the table cannot be read.
+        KnowngoodError: `knowngood.fit` raises it, or other images of the table cannot be read.
 
     Example::
 
@@ -107,25 +90,25 @@ def measure_speed(
         seconds = perf_counter() - start
 
     paths = [str(path) for path in samples["path"][:: math.ceil(len(samples) / MOST)]]
-    # Before the graph is compiled for many images too, which a program that judges one at a time never does.
+    # Before the graph is compiled for many images too, which inspecting one at a time never does.
     latency = latencies(inspector, paths[0])
     # Not timed: the files get into the system's cache, and the engine ready.
     _count(inspector.stream(paths))
     memory = _peak_memory()
-    rates, peak = _throughputs(inspector, paths, progress)
+    rates, gflops = _throughputs(inspector, paths, progress)
 
     learned, (height, width) = len(inspector.manifest.training), inspector.manifest.input_shape
     each = f"{1e3 * seconds / learned:.0f} ms each"
     figures = {
         "fit": Figure(seconds, "s", f"{learned} files to a saved inspector, {each}"),
-        "peak memory": Figure(memory, "GB", "of this process, after learning and judging", ".2f"),
+        "peak memory": Figure(memory, "GB", "of this process, after fitting and inspecting", ".2f"),
         "decode only": Figure(rates["decode"], "images/s", f"files to {height} x {width} pixels"),
         "backbone only": Figure(rates.get("backbone"), "images/s", "pixels to features"),
         "graph only": Figure(rates["graph"], "images/s", "pixels to score and map"),
         "score": Figure(rates["score"], "images/s", "files to verdicts"),
         "one image": Figure(median(latency), "ms", "decoded image to verdict, median"),
         "one image, 95 %": Figure(float(np.percentile(latency, 95)), "ms", "95 % of the calls are faster"),
-        **_limits(multiply_adds(inspector.graph), peak, rates),
+        **_limits(multiply_adds(inspector.graph), gflops, rates),
     }
     conditions = (
         f"{inspector.manifest.method} on {os.cpu_count()} cores with {instruction_set()}; "
@@ -134,31 +117,24 @@ def measure_speed(
     return Speed(conditions, figures)
 
 
-def _limits(multiplications: int, peak: float, rates: Mapping[str, float]) -> dict[str, Figure]:
-    """How far graph and score are from what this machine can do at most.
-
-    Args:
-        multiplications: How many the graph takes for one image, each with an addition.
-        peak: The fastest float32 matrix product, in GFLOP/s; a multiplication and an addition are two FLOP.
-        rates: Images a second of `decode`, `graph` and `score`.
-    """
-    at_peak = 2 * multiplications / (peak * 1e9)  # seconds per image
-    shares = {
-        "score / decode": (rates["score"] / rates["decode"], "reading the files is the limit"),
-        "graph / peak": (at_peak * rates["graph"], "float32 arithmetic is the limit; 8 bits may pass it"),
-        "score / peak": (at_peak * rates["score"], "the same is the limit, with the files read"),
-    }
+def _limits(multiplications: int, gflops: float, rates: Mapping[str, float]) -> dict[str, Figure]:
+    """Graph and score as shares of the limits of this machine; each multiplication has an addition."""
+    fastest = 2 * multiplications / (gflops * 1e9)  # seconds per image
+    decoding = rates["score"] / rates["decode"]
+    in_8_bits = "at 100 %, float32 arithmetic is the limit; 8 bits may pass it"
     return {
         "arithmetic": Figure(multiplications / 1e9, "G", "multiply-adds per image", ".2f"),
-        "machine's peak": Figure(peak, "GFLOP/s", f"float32 matrix product, {_SIDE} x {_SIDE}", ".0f"),
-        **{name: Figure(share, "", f"at 100 %, {words}", ".0%") for name, (share, words) in shares.items()},
+        "float32 limit": Figure(gflops, "GFLOP/s", f"float32 matrix product, {_SIDE} x {_SIDE}", ".0f"),
+        "score / decode": Figure(decoding, "", "at 100 %, reading the files is the limit", ".0%"),
+        "graph / limit": Figure(fastest * rates["graph"], "", in_8_bits, ".0%"),
+        "score / limit": Figure(fastest * rates["score"], "", "the same, with the files read", ".0%"),
     }
 
 
 def _throughputs(
     inspector: Inspector, paths: Sequence[str], progress: Progress
 ) -> tuple[dict[str, float], float]:
-    """Images a second of each kind of work, and the machine's peak in GFLOP/s."""
+    """The median images per second of each piece of work, and the machine's most GFLOP/s."""
     images = ImageSet(paths, inspector.manifest.reading)
     decoded = [batch.images for batch in islice(images.batches(), _IN_MEMORY)]
     works: dict[str, Callable[[], int]] = {
@@ -171,21 +147,18 @@ def _throughputs(
         backbone = compile_graph(features, inspector.engine)
         works["backbone"] = lambda: _run(backbone, decoded, len(paths))
     rates: dict[str, list[float]] = {name: [] for name in works}
-    peaks: list[float] = []
+    products: list[float] = []
     for done in range(1, ROUNDS + 1):
         for name, work in works.items():
-            rates[name].append(_rate(work))
-        peaks.append(_matrix_product())
+            start = perf_counter()
+            rates[name].append(work() / (perf_counter() - start))
+        products.append(_matrix_product())
         progress("measuring throughput", done, ROUNDS)
-    return {name: median(values) for name, values in rates.items()}, max(peaks)
+    return {name: median(values) for name, values in rates.items()}, max(products)
 
 
 def feature_graph(graph: bytes) -> bytes | None:
-    """The part of a graph that computes its features; None where it does not name them.
-
-    Args:
-        graph: A serialised ONNX graph.
-    """
+    """The part of a serialised ONNX graph that computes its features; None where it does not name them."""
     model = onnx.shape_inference.infer_shapes(onnx.load_from_string(graph))
     features = [name for node in model.graph.node for name in node.output if name.startswith(OUTPUT)]
     if not features:
@@ -196,7 +169,7 @@ def feature_graph(graph: bytes) -> bytes | None:
 
 
 def _count(items: Iterable[object]) -> int:
-    """Go through all items."""
+    """Consume all items."""
     return sum(1 for _ in items)
 
 
@@ -205,40 +178,26 @@ def _run(engine: Engine, decoded: Sequence[NDArray[np.uint8]], count: int) -> in
     return _count(engine.stream((None, image) for image in islice(cycle(decoded), count)))
 
 
-def _rate(work: Callable[[], int]) -> float:
-    """Images a second of some work that gives its number of images."""
-    start = perf_counter()
-    return work() / (perf_counter() - start)
-
-
 def latencies(inspector: Inspector, path: str | Path) -> list[float]:
-    """Milliseconds of calls with one decoded image, after a few that are not counted."""
+    """Milliseconds of calls with one decoded image, without the first few."""
     image = read_image(path, bits=inspector.manifest.bits)
-    milliseconds = []
-    for _ in range(5 + _CALLS):
-        start = perf_counter()
-        inspector.inspect(image)
-        milliseconds.append(1e3 * (perf_counter() - start))
-    return milliseconds[5:]
+    seconds = repeat(lambda: inspector.inspect(image), gc.enable, number=1, repeat=5 + _CALLS)
+    return [1e3 * of_call for of_call in seconds[5:]]
 
 
 def _matrix_product() -> float:
     """The fastest of a few float32 matrix products on all cores, in GFLOP/s."""
     factor = np.random.default_rng(0).random((_SIDE, _SIDE), dtype=np.float32)
     product = np.empty_like(factor)
-    seconds = []
-    for _ in range(5):
-        start = perf_counter()
-        np.matmul(factor, factor, out=product)
-        seconds.append(perf_counter() - start)
+    seconds = repeat(lambda: np.matmul(factor, factor, out=product), gc.enable, number=1, repeat=5)
     return 2 * _SIDE**3 / min(seconds) / 1e9
 
 
 def _peak_memory() -> float | None:
-    """The most memory that this process has held so far, in GB; None on Windows, which does not tell."""
+    """The peak memory of this process in GB; None on Windows, which does not give it."""
     if sys.platform == "win32":
         return None
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) / 1e9  # bytes on macOS, KiB elsewhere
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1 if sys.platform == "darwin" else 1024) / 1e9  # bytes on macOS, KiB elsewhere

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,18 @@ from knowngood.types import Progress, silent
 
 RULES = "f1-max, youden, even-odds, recall=0.99, cost=1:20 or cost=1:20,TYPE:100"
 
+_RULES: dict[str, tuple[int, Callable[..., thresholds.Threshold]]] = {
+    "f1-max": (0, thresholds.f1_max),
+    "youden": (0, thresholds.youden),
+    "even-odds": (0, thresholds.even_odds),
+    "recall": (1, thresholds.recall),
+    "cost": (2, thresholds.lowest_cost),
+}
+"""Each rule, with the number of numbers that it takes."""
+
 
 def threshold_at(inspector: Inspector, max_false_reject: float) -> Inspector:
-    """Set the threshold for a false-reject rate, from the good scores that the inspector carries.
-
-    Args:
-        inspector: It is not changed.
-        max_false_reject: Share of good parts that may be rejected, between 0 and 1.
-
-    Returns:
-        The same inspector with another threshold.
+    """A copy of the inspector with the threshold for a false-reject rate, from its held-out scores.
 
     Raises:
         RecipeError: The rate is not between 0 and 1.
@@ -39,42 +42,18 @@ def threshold_at(inspector: Inspector, max_false_reject: float) -> Inspector:
 def threshold_by_rule(
     inspector: Inspector, rule: str, validation: str | Path | pd.DataFrame, *, progress: Progress = silent
 ) -> Inspector:
-    """Set the threshold from labelled images.
+    """A copy of the inspector with the threshold that a rule gives on labelled images, whatever their split.
 
     Images that the inspector learned from are left out, and the others are remembered: evaluating on them
-    later gives a warning.
-
-    Args:
-        inspector: It is not changed.
-        rule: `f1-max`, `youden`, `even-odds` (a part is as likely good as defective), `recall=R` (at least
-            that share of defects is rejected), `cost=F:E` (the cost of a false reject and of an escape) or
-            `cost=F:E,TYPE:E,...` (with the cost of an escape of some defect types).
-        validation: A folder, a table file or a table; all its labelled images are used, whatever their split.
-        progress: Called during long work.
-
-    Returns:
-        The same inspector with another threshold.
+    later gives a warning. The rules are `f1-max`, `youden`, `even-odds` (a part is as likely good as
+    defective), `recall=R` (at least that share of defects is rejected), `cost=F:E` (the cost of a false
+    reject and of an escape) and `cost=F:E,TYPE:E,...` (with the cost of an escape of some defect types).
 
     Raises:
         RecipeError: The rule is not known.
         DataError: There are no good images or no defects, or some cannot be read.
     """
-    name, _, argument = rule.partition("=")
-    argument, *of_types = argument.split(",")
-    numbers = _numbers(argument.split(":") if argument else [], rule)
-    if (name, len(numbers)) not in {
-        ("f1-max", 0),
-        ("youden", 0),
-        ("even-odds", 0),
-        ("recall", 1),
-        ("cost", 2),
-    } or (of_types and name != "cost"):
-        raise RecipeError(f"rule {rule!r} is not known; take {RULES}")
-    prices = {kind: _numbers([cost], rule)[0] for kind, _, cost in (one.rpartition(":") for one in of_types)}
-    if (name == "recall" and not 0 < numbers[0] <= 1) or (
-        name == "cost" and min(*numbers, *prices.values()) <= 0
-    ):
-        raise RecipeError(f"rule {rule!r} is out of range; a recall lies above 0 and up to 1, costs above 0")
+    name, numbers, prices = _parsed(rule)
     table = check_samples(validation) if isinstance(validation, pd.DataFrame) else load_samples(validation)
     digests = pd.Series(fingerprint(list(table["path"])), index=table.index)
     unseen = ~digests.isin(inspector.manifest.training)
@@ -82,31 +61,36 @@ def threshold_by_rule(
     scores = []
     for verdict in inspector.stream(list(table["path"])):
         scores.append(verdict.score)
-        progress("judging validation images", len(scores), len(table))
+        progress("inspecting validation images", len(scores), len(table))
     defect = (table["label"] == "defect").to_numpy()
-    if name == "f1-max":
-        chosen = thresholds.f1_max(defect, scores)
-    elif name == "youden":
-        chosen = thresholds.youden(defect, scores)
-    elif name == "even-odds":
-        chosen = thresholds.even_odds(defect, scores)
-    elif name == "recall":
-        chosen = thresholds.recall(defect, scores, *numbers)
-    else:
-        kinds = class_of_each(table).to_numpy()
-        if absent := sorted(prices.keys() - set(kinds)):
+    arguments: list[object] = list(numbers)
+    if name == "cost":
+        classes = class_of_each(table)
+        if absent := sorted(prices.keys() - set(classes)):
             raise DataError(f"no validation image is of the defect type {absent[0]!r}, which the rule names")
-        of_each = np.array([prices.get(kind, numbers[1]) for kind in kinds])
-        chosen = thresholds.lowest_cost(defect, scores, numbers[0], of_each)
+        arguments[1] = np.array([prices.get(defect_type, numbers[1]) for defect_type in classes])
+    chosen = _RULES[name][1](defect, scores, *arguments)
     words = (
         f"{chosen.rule}, on {int((~defect).sum())} good and {int(defect.sum())} defective validation images"
     )
     return inspector.with_threshold(dataclasses.replace(chosen, rule=words), validation=list(digests[unseen]))
 
 
-def _numbers(texts: Sequence[str], rule: str) -> list[float]:
-    """The numbers in a rule."""
+def _parsed(rule: str) -> tuple[str, list[float], dict[str, float]]:
+    """The name of a rule, its numbers, and the costs of an escape by defect type."""
+    name, _, argument = rule.partition("=")
+    argument, *types = argument.split(",")
+    unknown = RecipeError(f"rule {rule!r} is not known; take {RULES}")
     try:
-        return [float(text) for text in texts]
+        numbers = [float(text) for text in argument.split(":") if argument]
+        prices = {
+            defect_type: float(cost) for defect_type, _, cost in (text.rpartition(":") for text in types)
+        }
     except ValueError:
-        raise RecipeError(f"rule {rule!r} is not known; take {RULES}") from None
+        raise unknown from None
+    if name not in _RULES or len(numbers) != _RULES[name][0] or (types and name != "cost"):
+        raise unknown
+    highest = 1 if name == "recall" else math.inf
+    if not all(0 < number <= highest for number in (*numbers, *prices.values())):
+        raise RecipeError(f"rule {rule!r} is out of range; a recall is above 0 and at most 1, costs above 0")
+    return name, numbers, prices

@@ -16,14 +16,14 @@ from knowngood.data.samples import Selection
 from knowngood.detectors.base import Fit
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import CHOSE_THE_EPOCH, checked_device, learn
+from knowngood.inspector.learn import CHOSE_THE_EPOCH, Task, checked_device, learn
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import Threshold, own_odds
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
-_PEAKS = 200
-"""Good images whose maps are looked at, for what heatmaps are scaled by."""
+_MAPS = 200
+"""Good images whose maps set the scale of heatmaps."""
 
 
 def train(
@@ -38,29 +38,21 @@ def train(
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
     progress: Progress = silent,
 ) -> Inspector:
-    """Learn an inspector from good parts and defects: it tells them apart, and names the type of a defect.
+    """Train an inspector on good parts and defects: it predicts the type of a defect.
 
-    Args:
-        data: A folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
-            table itself: images of the train split are learned from. Where it holds no defect, defects are
-            divided; see `knowngood.data.labelled.with_defects_to_learn`.
-        classifier: A name in `knowngood.classifiers.CLASSIFIERS`, or a recipe.
-        by: `type` to tell defect types apart, `label` good parts from defects alone, `auto` types where the
-            type of every defect is known.
-        defect_share: Share of each defect type to learn from, where the train split holds none.
-        seed: The same seed on the same images gives the same inspector.
-        device: `auto`, `cpu`, `cuda` or another torch device.
-        run: How and where a network is trained, for classifiers that train one.
-        on_unreadable: Called with each image that cannot be read, which is then left out; without it such
-            images are an error.
-        progress: Called during long work.
+    `data` is a folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
+    table itself: images of the train split are learned from. Where it holds no defect, `defect_share` of each
+    defect type goes to it; see `knowngood.data.labelled.with_defects_to_learn`. `by` names the classes: `type` each defect type,
+    `label` good parts and defects, `auto` types where the type of every defect is known. `classifier` is a
+    name in `knowngood.classifiers.CLASSIFIERS`, or a recipe. All other arguments are those of
+    `knowngood.fit`.
 
     Returns:
         The inspector. Its threshold is 0, where a defect is as likely as a good part by the classifier's own
         odds.
 
     Raises:
-        DataError: There are too few images of a kind, some cannot be read, or labels contradict each other.
+        DataError: A class has too few images, some cannot be read, or labels contradict each other.
         RecipeError: The classifier, a setting or the device is not known.
         TrainingError: The training went wrong.
         WeightsError: The backbone's weights are not on this machine.
@@ -74,21 +66,20 @@ def train(
     device = checked_device(recipe, seed=seed, device=device, run=run)
     selection = labelled(with_defects_to_learn(data, defect_share), by)
     inspector = learn(
+        Task(CLASSIFIERS, first_threshold),
         recipe,
-        CLASSIFIERS.name_of(recipe),
         selection,
-        first_threshold,
         seed=seed,
         device=device,
         run=run,
         on_unreadable=on_unreadable,
         progress=progress,
     )
-    return inspector if inspector.manifest.peaks else _with_peaks(inspector, selection)
+    return inspector if inspector.manifest.map_maxima else _with_map_maxima(inspector, selection)
 
 
 def first_threshold(fit: Fit) -> Threshold:
-    """The first threshold: 0, where the classifier holds a defect and a good part for as likely.
+    """The first threshold: 0, where a defect and a good part are equally likely to the classifier.
 
     So the decision, the class and the probabilities of a verdict agree.
     """
@@ -96,19 +87,20 @@ def first_threshold(fit: Fit) -> Threshold:
     if record is None:
         raise TypeError("the threshold of a classifier needs its record")
     chosen = own_odds(fit.held_out)
-    notes = []
+    notes = [chosen.note]
     if fit.records.training is not None:
         notes.append(CHOSE_THE_EPOCH)
     if auroc(record.truth > 0, held_out_scores(record)) <= 0.5:
         notes.append("Held-out defects score no higher than good parts: this classifier has learned nothing.")
-    return dataclasses.replace(chosen, note=" ".join(filter(None, [chosen.note, *notes])))
+    return dataclasses.replace(chosen, note=" ".join(filter(None, notes)))
 
 
-def _with_peaks(inspector: Inspector, selection: Selection) -> Inspector:
-    """The inspector with what its heatmaps are scaled by, from maps of good images."""
+def _with_map_maxima(inspector: Inspector, selection: Selection) -> Inspector:
+    """The inspector with the scale of its heatmaps, from maps of good images."""
     classes = selection.classes or []
     good = [source for source, name in zip(selection.sources, classes, strict=True) if name == GOOD]
-    some = good[:: max(1, len(good) // _PEAKS)]
+    some = good[:: max(1, len(good) // _MAPS)]
     maps = (verdict.patch_map for verdict in inspector.stream(some, on_unreadable=lambda _: None))
-    peaks = sorted(float(map_.max()) for map_ in maps if map_ is not None)
-    return inspector.with_manifest(peaks=peaks)
+    return inspector.with_manifest(
+        map_maxima=sorted(float(patch_map.max()) for patch_map in maps if patch_map is not None)
+    )

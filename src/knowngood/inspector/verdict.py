@@ -1,4 +1,4 @@
-"""What an inspector says of one image."""
+"""The result of inspecting one image."""
 
 from __future__ import annotations
 
@@ -15,20 +15,18 @@ from knowngood.data.reading import map_on_image
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What an inspector says of one image.
+    """The result of inspecting one image.
 
     Args:
-        source: The image as it was given: a path or an array.
+        source: The image as it was given.
         index: Its position among the images given.
         score: Raw and unbounded; higher is more anomalous.
         p_value: Share of good parts that score at least as high; small means unlike any good part.
         decision: `accept` or `reject`.
         size: Height and width of the image.
         patch_map: Anomaly map at patch resolution, float32 `(h, w)`; None for image-only detectors.
-        predicted_class: From a classifier, `good`, or for a rejected image the likeliest defect type; None
-            from an anomaly detector.
-        probabilities: From a classifier, the probability of each class by name, 1 in all; None from a
-            detector.
+        predicted_class: From a classifier, `good`, or for a rejected image the likeliest defect type.
+        probabilities: From a classifier, the probability of each class by name, 1 in all.
         extras: What was asked for beyond that, by name, for this image; see `Inspector.stream`.
     """
 
@@ -47,13 +45,10 @@ class Verdict:
         """The verdict as a row of a table; an array is named by its position."""
         path = name_of(self.source, self.index)
         row = {"path": path, "score": self.score, "p_value": self.p_value, "decision": self.decision}
-        if self.probabilities is None:
-            return row
-        return (
-            row
-            | {"predicted_class": self.predicted_class}
-            | {f"p_{name}": share for name, share in self.probabilities.items()}
-        )
+        if self.probabilities is not None:
+            row["predicted_class"] = self.predicted_class
+            row |= {f"p_{name}": share for name, share in self.probabilities.items()}
+        return row
 
     @property
     def map(self) -> NDArray[np.float32] | None:

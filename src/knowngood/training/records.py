@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 
-from knowngood.training import classes_record, classifier_record, record
-from knowngood.training.classes_record import Classes
-from knowngood.training.classifier_record import ClassifierRecord
-from knowngood.training.record import TrainingRecord
+if TYPE_CHECKING:
+    from knowngood.training.classes_record import Classes
+    from knowngood.training.classifier_record import ClassifierRecord
+    from knowngood.training.record import TrainingRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +42,22 @@ class Records:
         Raises:
             ValueError: Something in them is missing or not as it must be.
         """
+        if not members:
+            return cls()
+        from knowngood.training import classes_record, classifier_record, record
+
         has_training, has_classes, has_classifier = (
             part.CONTENT in members for part in (record, classes_record, classifier_record)
         )
-        if members and not (has_training or has_classes or has_classifier):
+        if not (has_training or has_classes or has_classifier):
             raise ValueError("the training record is damaged: it has no content")
         try:
             return cls(
-                training=TrainingRecord.from_members(members) if has_training else None,
-                classes=Classes.from_members(members) if has_classes else None,
-                classifier=ClassifierRecord.from_members(members) if has_classifier else None,
+                training=record.TrainingRecord.from_members(members) if has_training else None,
+                classes=classes_record.Classes.from_members(members) if has_classes else None,
+                classifier=classifier_record.ClassifierRecord.from_members(members)
+                if has_classifier
+                else None,
             )
         except (KeyError, TypeError, OverflowError, RecursionError, cv2.error) as error:
             raise ValueError(f"the training record is damaged: {error!r}") from error
