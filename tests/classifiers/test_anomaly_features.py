@@ -84,10 +84,10 @@ class TestDescriptions:
         with torch.inference_mode():
             fresh = fit.fitted(torch.from_numpy(shrunk(good_images[GOOD:]))).map.amax(dim=(1, 2)).numpy()
             known = fit.fitted(torch.from_numpy(shrunk(parts[:GOOD]))).map.amax(dim=(1, 2)).numpy()
-        assert fit.peaks.shape == (GOOD,)
-        assert known.max() < fit.peaks.min()
+        assert fit.map_maxima.shape == (GOOD,)
+        assert known.max() < fit.map_maxima.min()
         apart = np.median(fresh) - np.median(known)
-        assert abs(np.median(fit.peaks) - np.median(fresh)) < apart / 2
+        assert abs(np.median(fit.map_maxima) - np.median(fresh)) < apart / 2
         assert place.spread > 0
 
     def test_pool_features_where_the_map_is_hot(self):
@@ -146,5 +146,5 @@ class TestFewImages:
         few = parts[:LEAST_GOOD] + parts[GOOD : GOOD + 2]
         fit = learn(few, (LEAST_GOOD, 2))
         assert np.isfinite(fit.records.classifier.logits).all()
-        assert fit.peaks.shape == (LEAST_GOOD,)
-        assert np.isfinite(fit.peaks).all()
+        assert fit.map_maxima.shape == (LEAST_GOOD,)
+        assert np.isfinite(fit.map_maxima).all()

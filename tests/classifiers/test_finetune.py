@@ -99,7 +99,7 @@ class TestLesson:
         right = said[learned].argmax(axis=1) == NUMBERS[learned]
         assert lesson.train_accuracy == pytest.approx(right.mean())
         assert lesson.counts == [8, 5, 5]
-        assert plain.peaks is None
+        assert plain.map_maxima is None
 
     def test_what_was_chosen_is_noted(self, plain):
         real = np.bincount(np.delete(NUMBERS, plain.records.training.validation))

@@ -253,8 +253,8 @@ class TestFit:
             other.train_loss,
             other.notes,
         )
-        if fitted.peaks is not None:
-            assert inspector.manifest.peaks == np.sort(fitted.peaks).tolist()
+        if fitted.map_maxima is not None:
+            assert inspector.manifest.peaks == np.sort(fitted.map_maxima).tolist()
 
     def test_a_second_fit_leaves_the_first_and_what_it_was_given_as_they_were(
         self, recipe, fitted, said, seen, learned, fresh

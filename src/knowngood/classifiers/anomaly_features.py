@@ -118,8 +118,8 @@ class AnomalyFeatures(OnFrozen):
         )
         linear, record = teach_linear(samples, images.names, self.teaching(seed), progress)
         fitted = FittedAnomalyFeatures(place, linear, views, images.shape, record.temperature, self.agreement)
-        peaks = samples.features[numbers == 0, 0, 0].astype(np.float64) * place.spread
-        return concluded(fitted, record, images, views, peaks)
+        map_maxima = samples.features[numbers == 0, 0, 0].astype(np.float64) * place.spread
+        return concluded(fitted, record, images, views, map_maxima)
 
 
 class _Place(nn.Module):
@@ -137,7 +137,7 @@ class _Place(nn.Module):
 
     def describe(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """From patch features, each `(N, C, h, w)`, to a description `(N, D)` and the map `(N, h, w)`."""
-        map_ = self.detector.judge(features).map
+        map_ = self.detector.score_features(features).map
         assert map_ is not None
         heat = map_ / self.spread
         flat = heat.flatten(1)

@@ -65,7 +65,7 @@ def make_fit(
     classifier: ClassifierRecord,
     *,
     training: TrainingRecord | None = None,
-    peaks: NDArray[np.float64] | None = None,
+    map_maxima: NDArray[np.float64] | None = None,
 ) -> Fit:
     """The result of learning a classifier: its held-out scores are those of held-out good images.
 
@@ -73,10 +73,10 @@ def make_fit(
         fitted: Judges new images.
         classifier: What it learned.
         training: How its network was trained, if it has one.
-        peaks: See `Fit`.
+        map_maxima: See `Fit`.
     """
     scores = held_out_scores(classifier)[classifier.truth == 0]
-    return Fit(fitted, scores, peaks, Records(training=training, classifier=classifier))
+    return Fit(fitted, scores, map_maxima, Records(training=training, classifier=classifier))
 
 
 def held_out_scores(classifier: ClassifierRecord) -> NDArray[np.float64]:

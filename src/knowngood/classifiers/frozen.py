@@ -68,7 +68,7 @@ class FittedOnViews(FittedOnFeatures):
         `(N * V, C)`, and a map `(N * V, h, w)` or None.
         """
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From features of views to scores."""
         views = self.features.views
         described, logits, map_ = self.describe(features)
@@ -133,8 +133,8 @@ def concluded(
     record: ClassifierRecord,
     images: ImageSet,
     views: Symmetries,
-    peaks: NDArray[np.float64] | None = None,
+    map_maxima: NDArray[np.float64] | None = None,
 ) -> Fit:
     """The result of learning, its record with a sheet of the views."""
     sheet, rows = sheet_of(images, views)
-    return make_fit(fitted.eval(), replace(record, sheet=sheet, rows=rows), peaks=peaks)
+    return make_fit(fitted.eval(), replace(record, sheet=sheet, rows=rows), map_maxima=map_maxima)

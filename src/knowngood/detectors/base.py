@@ -47,10 +47,10 @@ class FittedOnFeatures(FittedDetector):
 
     def forward(self, images: Tensor) -> Scores:
         """Score images; see `FittedDetector.forward`."""
-        return self.judge(self.features(images))
+        return self.score_features(self.features(images))
 
     @abstractmethod
-    def judge(self, features: Sequence[Tensor]) -> Scores:
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From features, each `(N, ...)`, to scores."""
 
 
@@ -61,14 +61,14 @@ class Fit(NamedTuple):
         fitted: Scores new images.
         held_out: Scores of good images, `(M,)` float64, in no particular order, each by a model that did not
             learn from that image. A threshold is set from these.
-        peaks: The largest value of the map of good images, float64, as new ones would have it, where the
+        map_maxima: The largest value of the map of good images, float64, as new ones would have it, where the
             score is of another kind than the map's values; else None.
         records: What is kept of how it learned.
     """
 
     fitted: FittedDetector
     held_out: NDArray[np.float64]
-    peaks: NDArray[np.float64] | None = None
+    map_maxima: NDArray[np.float64] | None = None
     records: Records = Records()
 
 
@@ -127,7 +127,7 @@ def fit_out_of_fold(
     for fold in np.unique(fold_of[read]):
         inside = torch.from_numpy(fold_of[read] == fold)
         fitted = make([tensor[~inside] for tensor in stacked])
-        scores[inside] = fitted.judge([tensor[inside] for tensor in stacked]).image.double()
+        scores[inside] = fitted.score_features([tensor[inside] for tensor in stacked]).image.double()
     return Fit(make(stacked).to(device), scores.numpy())
 
 

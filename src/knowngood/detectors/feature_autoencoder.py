@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedOnFeatures
-from knowngood.detectors.trained import Trained, judge_held_out, learn
+from knowngood.detectors.trained import Trained, learn, score_held_out
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
@@ -111,7 +111,7 @@ class FeatureAutoencoder(Trained):
                 run=run,
             )
             fitted = FittedFeatureAutoencoder(features, network, smoothing=self.smoothing).eval()
-            held_out, _ = judge_held_out(lambda samples: fitted.judge([samples.float()]), kept)
+            held_out, _ = score_held_out(lambda samples: fitted.score_features([samples.float()]), kept)
         return Fit(fitted, held_out, records=Records(record))
 
 
@@ -193,7 +193,7 @@ class FittedFeatureAutoencoder(FittedOnFeatures):
         self.network = network
         self.smoothing = smoothing
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From features `(N, C, h, w)` to scores."""
         maps = smooth(self.network.errors(features[0]), self.smoothing)
         return Scores(maps.amax(dim=(1, 2)), maps)

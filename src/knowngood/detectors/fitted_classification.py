@@ -80,7 +80,7 @@ class FittedOnFrozen(FittedOnFeatures):
         self.network = network
         self.scorer = scorer
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From features `(N, V, C)` to scores."""
         seen, logits = self.network(features[0])
         return Scores(self.scorer(seen, logits), None, {"logits": logits, "features": seen})

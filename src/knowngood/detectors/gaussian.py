@@ -80,7 +80,7 @@ class FittedGaussian(FittedOnFeatures):
             ]
         )
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From features `(N, C)` of each level to scores."""
         distances = [
             ((level - mean) @ whiten).pow(2).sum(dim=1).sqrt()

@@ -89,7 +89,7 @@ class FittedKnn(FittedOnFeatures):
         self.register_buffer("points", scaled[kept])
         self.neighbours = min(neighbours, len(kept))
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From features `(N, C)` of each level to scores."""
         queries = (torch.cat(list(features), dim=1) - self.centre) / self.spread
         lengths, norms = queries.square().sum(dim=1, keepdim=True), self.points.square().sum(dim=1)

@@ -130,7 +130,7 @@ class FittedPadim(FittedOnFeatures):
         self.register_buffer("mean", mean)
         self.register_buffer("whiten", whiten)
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From patch features `(N, C, h, w)` to scores."""
         (maps,) = features
         return self.distances(maps[:, self.drawn].flatten(2).transpose(1, 2))

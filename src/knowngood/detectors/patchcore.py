@@ -188,7 +188,7 @@ class FittedPatchCore(FittedOnFeatures):
         self.standards = standards
         self.smoothing = smoothing
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From patch features `(N, D, h, w)` at each scale to scores."""
         return self.combine([bank(patches) for bank, patches in zip(self.banks, features, strict=True)])
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedDetector
-from knowngood.detectors.trained import Trained, judge_held_out, learn
+from knowngood.detectors.trained import Trained, learn, score_held_out
 from knowngood.features.patches import smooth
 from knowngood.recipe import OneOf
 from knowngood.training.blocks import Decoder, Encoder, pixels
@@ -129,8 +129,8 @@ class Reconstruction(Trained):
                 run=run,
             )
             fitted = self.fitted(network).eval()
-            held_out, peaks = judge_held_out(fitted, store)
-        return Fit(fitted, held_out, peaks=peaks, records=Records(record))
+            held_out, map_maxima = score_held_out(fitted, store)
+        return Fit(fitted, held_out, map_maxima=map_maxima, records=Records(record))
 
 
 class FittedReconstruction(FittedDetector):

@@ -83,7 +83,7 @@ def learn(
     return network, record
 
 
-def judge_held_out(
+def score_held_out(
     judge: Callable[[Tensor], Scores], store: Store
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The score of each held-out sample `(M,)`, and the largest value of its map `(M,)`.
@@ -98,8 +98,8 @@ def judge_held_out(
         assert scores.map is not None
         return scores.image.double(), scores.map.double().amax(dim=(1, 2))
 
-    image, peaks = over_rows(score_and_peak, store, store.validation)
-    return image.numpy(), peaks.numpy()
+    image, map_maxima = over_rows(score_and_peak, store, store.validation)
+    return image.numpy(), map_maxima.numpy()
 
 
 def over_rows(

@@ -84,7 +84,7 @@ def ship(
         | {library: version(library) for library in _LIBRARIES},
         training=training,
         held_out=np.sort(fit.held_out).tolist(),
-        peaks=[] if fit.peaks is None else np.sort(fit.peaks).tolist(),
+        peaks=[] if fit.map_maxima is None else np.sort(fit.map_maxima).tolist(),
         validation=[],
         threshold=threshold,
         graph_hash=hashlib.sha256(graph).hexdigest(),
@@ -162,4 +162,4 @@ class _Judge(nn.Module):
 
     def forward(self, *features: Tensor) -> tuple[Tensor, ...]:
         """What the method gives."""
-        return tuple(self.fitted.judge(features).given.values())
+        return tuple(self.fitted.score_features(features).given.values())
