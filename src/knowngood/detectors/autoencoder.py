@@ -15,8 +15,7 @@ from knowngood.recipe import OneOf
 from knowngood.training import losses
 
 LOSSES = ("l1", "l2", "ssim", "perceptual")
-PERCEIVED = (4, 8, 16)
-"""Strides of the feature maps that the perceptual loss compares."""
+PERCEIVED = (4, 8, 16)  # strides of the feature maps that the perceptual loss compares
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,7 @@ from knowngood.training.classifying import TRUNKS
 
 SCORES = ("mahalanobis", "knn", *LOGIT_SCORES, "odin")
 
-ODIN_TEMPERATURE = 1000.0
-"""The temperature that ODIN's authors use for all their data sets."""
+ODIN_TEMPERATURE = 1000.0  # the temperature that ODIN's authors use for all their data sets
 
 
 @dataclass(frozen=True, kw_only=True)

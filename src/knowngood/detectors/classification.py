@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, ClassVar, Self
@@ -45,8 +45,7 @@ Shift = Annotated[
     int, Field(ge=0, le=64, description="Largest random shift while small or cnn is trained, in pixels")
 ]
 
-SHOWN = 8
-"""Good images with the highest scores that the record shows."""
+SHOWN = 8  # good images with the highest scores that the record shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +133,12 @@ class Classification(Trained):
         store = self._on_pixels if self.network in TRUNKS else self._on_features
         with store(images, seed, device, progress) as inputs:
             kept = inputs.kept
-            if self.needs_classes:
-                check_learned(kept, names)
+            unlearned = set(range(len(names))) - set(kept.labels[kept.train].tolist())
+            if self.needs_classes and unlearned:
+                raise DataError(
+                    f"too few images of class {names[min(unlearned)]!r} can be read, so that none is left to "
+                    "learn from; replace them or leave the class out"
+                )
             sample = torch.from_numpy(kept.samples[:1].copy())
 
             def make() -> ClassifyingNetwork:
@@ -212,21 +215,6 @@ class _Inputs:
     views: nn.Module
     trunk: Callable[[], list[nn.Module]]
     fitted: Callable[[ClassifyingNetwork, Scorer, float], FittedDetector]
-
-
-def check_learned(kept: Store, names: Sequence[str]) -> None:
-    """Refuse stored samples that leave a class without a training image.
-
-    Raises:
-        DataError: Too few images of a class can be read.
-    """
-    learned = set(kept.labels[kept.train].tolist())
-    for number, name in enumerate(names):
-        if number not in learned:
-            raise DataError(
-                f"too few images of class {name!r} can be read, so that none is left to learn from; replace "
-                "them or leave the class out"
-            )
 
 
 def highest_scores(

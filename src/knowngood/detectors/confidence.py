@@ -17,13 +17,10 @@ from torch import Tensor, nn
 from knowngood.engines.logsumexp import logsumexp
 from knowngood.features.covariance import LEAST_VARIANCE, ledoit_wolf, whitening
 
-LARGEST_LOGIT = 1e30
-"""Logits are clamped to this, so that those that overflow give no NaN."""
-
+LARGEST_LOGIT = 1e30  # logits are clamped to this, so that those that overflow give no NaN
 TINY = 1e-30
 
-BATCH = 512
-"""Samples whose distances are computed at once."""
+BATCH = 512  # samples whose distances are computed at once
 
 
 def log_msp(logits: Tensor, temperature: float) -> Tensor:

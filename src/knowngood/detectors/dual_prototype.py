@@ -13,8 +13,7 @@ from torch.nn import functional as F
 
 from knowngood.detectors.reconstruction import Reconstruction, TwiceEncodingNetwork
 
-SLOWEST = 0.01
-"""The least share of a batch in the running mean that is its prototype."""
+SLOWEST = 0.01  # the least share of a batch in the running mean that is its prototype
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +43,12 @@ class DualPrototypeNetwork(TwiceEncodingNetwork):
     """Two encoders with a prototype each, which pulls the codes, and a decoder between them."""
 
     prototypes: Tensor
-    seen: Tensor
+    batches: Tensor
 
     def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int, pull: float) -> None:
         super().__init__(channels, shape, code=code, width=width)
         self.register_buffer("prototypes", torch.zeros(2, code))
-        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("batches", torch.zeros(()))
         self.pull = pull
 
     def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
@@ -71,5 +70,5 @@ class DualPrototypeNetwork(TwiceEncodingNetwork):
 
     def _move_prototypes(self, means: Tensor) -> None:
         """Add a batch to the running means, which forget slowly since the codes still move."""
-        self.seen += 1
-        self.prototypes += (means - self.prototypes) * (1 / self.seen).clamp(min=SLOWEST)
+        self.batches += 1
+        self.prototypes += (means - self.prototypes) * (1 / self.batches).clamp(min=SLOWEST)

@@ -28,8 +28,7 @@ from knowngood.training.standardise import LEAST_DEVIATION, Standardise
 from knowngood.training.store import Store
 from knowngood.types import Progress, Scores, silent
 
-HALVINGS = 2
-"""How often the feature maps are halved on their way to the code, if they are large enough."""
+HALVINGS = 2  # how often the feature maps are halved on their way to the code, if they are large enough
 
 
 @dataclass(frozen=True, kw_only=True)

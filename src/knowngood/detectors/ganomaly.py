@@ -14,8 +14,7 @@ from torch.nn import functional as F
 from knowngood.detectors.reconstruction import Code, Reconstruction, TwiceEncodingNetwork
 from knowngood.training.blocks import Encoder
 
-REBUILDING, ADVERSARIAL, ENCODING = 50.0, 1.0, 1.0
-"""The weights of the three losses in the paper's section 4."""
+REBUILDING, ADVERSARIAL, ENCODING = 50.0, 1.0, 1.0  # the weights of the three losses in the paper's section 4
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,13 +27,13 @@ def towards_confidence(
     probabilities = (values / temperature).softmax(dim=1)
     # The gradient of the largest log-probability: at the logits, the prediction minus the probabilities.
     gradient = F.one_hot(values.argmax(dim=1), values.shape[1]).to(values.dtype) - probabilities
-    for layer, given in zip(reversed(layers), reversed(inputs), strict=True):
-        gradient = backward(layer, given, gradient)
+    for layer, value in zip(reversed(layers), reversed(inputs), strict=True):
+        gradient = backward(layer, value, gradient)
     return images + step * gradient.sign()
 
 
-def backward(layer: nn.Module, given: Tensor, gradient: Tensor) -> Tensor:
-    """From the gradient with respect to a layer's output to that with respect to its `given` input.
+def backward(layer: nn.Module, value: Tensor, gradient: Tensor) -> Tensor:
+    """From the gradient with respect to a layer's output to that with respect to its input value.
 
     Raises:
         NotImplementedError: There is no rule for this type of layer.
@@ -46,7 +46,7 @@ def backward(layer: nn.Module, given: Tensor, gradient: Tensor) -> Tensor:
             left = [
                 int(size) - ((int(out) - 1) * stride - 2 * around + kernel)
                 for size, out, stride, around, kernel in zip(
-                    given.shape[2:], gradient.shape[2:], layer.stride, padding, layer.kernel_size, strict=True
+                    value.shape[2:], gradient.shape[2:], layer.stride, padding, layer.kernel_size, strict=True
                 )
             ]
             return F.conv_transpose2d(
@@ -56,11 +56,11 @@ def backward(layer: nn.Module, given: Tensor, gradient: Tensor) -> Tensor:
             scale = layer.weight / (variance + layer.eps).sqrt()
             return gradient * scale.view(1, -1, 1, 1)
         case nn.ReLU():
-            return gradient * (given > 0).to(gradient.dtype)
+            return gradient * (value > 0).to(gradient.dtype)
         case nn.Flatten(start_dim=1, end_dim=-1):
-            return gradient.reshape(-1, *map(int, given.shape[1:]))
+            return gradient.reshape(-1, *map(int, value.shape[1:]))
         case nn.AdaptiveAvgPool2d(output_size=1):
-            height, width = map(int, given.shape[2:])
+            height, width = map(int, value.shape[2:])
             return (gradient / (height * width)).expand(-1, -1, height, width)
         case nn.Identity() | RandomShift():  # the second moves nothing in evaluation
             return gradient

@@ -71,6 +71,7 @@ class FittedKnn(FittedOnFeatures):
     def score_features(self, features: Sequence[Tensor]) -> Scores:
         """Score images by their features, `(N, C)` for each level."""
         queries = (torch.cat(list(features), dim=1) - self.centre) / self.spread
+        # |x - p|² = |x|² - 2xp + |p|²: one matrix product for all pairs.
         lengths, norms = queries.square().sum(dim=1, keepdim=True), self.points.square().sum(dim=1)
         squared = lengths - 2 * queries @ self.points.T + norms
         nearest = squared.topk(self.neighbours, dim=1, largest=False).values

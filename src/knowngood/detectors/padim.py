@@ -24,8 +24,7 @@ from knowngood.settings import BackboneName, Folds, HeldOut, InputSize, Smoothin
 from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
-REGULARISATION = 0.01
-"""Added to the variances, as in the paper's equation 1."""
+REGULARISATION = 0.01  # added to the variances, as in the paper's equation 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +71,7 @@ class Padim(Detector):
         moments: dict[int, _Moments] = {}
         kept: dict[int, Tensor] = {}
         for index, (maps,) in extract(features, good, device=device, progress=progress):
-            points = maps[drawn].flatten(1).T.contiguous()  # (P, D): a row a position
+            points = maps[drawn].flatten(1).T.contiguous()  # (P, D): a row per position
             moments.setdefault(int(fold_of[index]), _Moments(points)).add(points)
             if index in to_score:
                 kept[index] = points
@@ -122,7 +121,7 @@ class FittedPadim(FittedOnFeatures):
 
     def score_points(self, points: Tensor) -> Scores:
         """Score images by the drawn features of each position, `(N, P, D)`."""
-        deviations = (points - self.mean).transpose(0, 1)  # (P, N, D): one matrix product a position
+        deviations = (points - self.mean).transpose(0, 1)  # (P, N, D): one matrix product per position
         distances = (deviations @ self.whiten).pow(2).sum(dim=2).sqrt().T
         maps = smooth(distances.reshape(-1, *self.shape), self.smoothing)
         return Scores(maps.amax(dim=(1, 2)), maps)

@@ -31,14 +31,9 @@ from knowngood.settings import BackboneName, Folds, HeldOut, InputSize, Smoothin
 from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
-CANDIDATES = 10
-"""Patches drawn for each one that is kept, in each fold."""
-
-SAMPLE = 16
-"""Good images that set the ranges of the 8-bit numbers."""
-
-LEAST_PER_IMAGE = 32
-"""Patches drawn from each image at each scale, however many images there are."""
+CANDIDATES = 10  # patches drawn for each one that is kept, in each fold
+SAMPLE = 16  # good images that set the ranges of the 8-bit numbers
+LEAST_PER_IMAGE = 32  # patches drawn from each image at each scale, however many images there are
 
 
 @dataclass(frozen=True, kw_only=True)

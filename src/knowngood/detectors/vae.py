@@ -11,8 +11,7 @@ from torch import Tensor
 
 from knowngood.detectors.reconstruction import PixelScored, ReconstructionNetwork
 
-LEAST_ERROR = 1e-6
-"""Added to the mean squared error, so that constant images have a logarithm."""
+LEAST_ERROR = 1e-6  # added to the mean squared error, so that constant images have a logarithm
 
 
 @dataclass(frozen=True, kw_only=True)

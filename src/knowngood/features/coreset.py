@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-AT_ONCE = 4096
-"""Points whose distances are computed at once."""
+AT_ONCE = 4096  # points whose distances are computed at once
 
 
 def k_center(points: Tensor, size: int, *, generator: torch.Generator, batch: int = 64) -> Tensor:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LEAST_VARIANCE = 1e-6
-"""Added to variances, so that a feature that never varies does not divide by zero."""
+LEAST_VARIANCE = 1e-6  # added to variances, so that a feature that never varies does not divide by zero
 
 
 def ledoit_wolf(points: Tensor) -> Tensor:

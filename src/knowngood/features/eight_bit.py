@@ -14,9 +14,8 @@ from knowngood.features.nearest import MemoryBank
 from knowngood.features.patches import as_points
 from knowngood.metrics.ranking import auroc
 
+# The largest loss of the AUROC of planted defects, in the mean of the scales, that is accepted.
 LARGEST_CHANGE = 0.002
-"""The largest loss of the AUROC of planted defects, in the mean of the scales, that is accepted."""
-
 _BANK = 1000
 _PART = 8
 _STRENGTH = 0.35
@@ -52,11 +51,11 @@ def eight_bit(features: FrozenFeatures, images: NDArray[np.uint8], *, seed: int)
         if defect.all() or not defect.any():
             return None
         drawn = torch.from_numpy(random.permutation(half * height * width)[:_BANK])
-        found = []
+        aurocs = []
         for maps, in_bits in ((exact, False), (rounded, True)):
             bank = MemoryBank(as_points(maps[:half])[drawn], eight_bit=in_bits)
-            found.append(auroc(defect, bank(maps[half:]).flatten().numpy()))
-        lost.append(found[0] - found[1])
+            aurocs.append(auroc(defect, bank(maps[half:]).flatten().numpy()))
+        lost.append(aurocs[0] - aurocs[1])
     return candidate if np.mean(lost) <= LARGEST_CHANGE else None
 
 

@@ -16,8 +16,7 @@ from knowngood.features.frozen import FrozenFeatures
 from knowngood.parallel import one_thread
 from knowngood.types import Progress, silent
 
-DEVICE_BATCH = 32
-"""Images, or views of images, in one step on a GPU."""
+DEVICE_BATCH = 32  # images, or views of images, in one step on a GPU
 
 
 def extract(

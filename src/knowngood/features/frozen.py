@@ -25,12 +25,9 @@ from knowngood.engines.simplify import simplify
 from knowngood.errors import InspectorError
 from knowngood.features.weights import checkpoint_file
 
-OUTPUT = "features/output"
-"""The name of the outputs of a feature graph, before their number."""
-
+OUTPUT = "features/output"  # the name of the outputs of a feature graph, before their number
+# The most that a graph's features may differ from torch's, as a share of their spread.
 LARGEST_DIFFERENCE = 1e-3
-"""The most that a graph's features may differ from torch's, as a share of their spread."""
-
 _MADE_BY = ("torch", "timm", "onnx", "onnxruntime", "openvino")
 _SOURCES = (".", "../engines")
 

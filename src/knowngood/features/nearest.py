@@ -9,20 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LEVELS, ZERO = 256, 128
-"""Queries take 8 bits: whole numbers from -128 to 127, kept as 0 to 255."""
-
+LEVELS, ZERO = 256, 128  # queries take 8 bits: whole numbers from -128 to 127, kept as 0 to 255
+# Points take 7 of their 8 bits, as in `knowngood.engines.quantise.LARGEST_WEIGHT`: two products then never
+# overflow in 16 bits, and a query may be twice as far out as any point before 8 bits cut it off.
 LARGEST_POINT = 63
-"""Points take 7 of their 8 bits, as in `knowngood.engines.quantise.LARGEST_WEIGHT`: two products then never
-overflow in 16 bits, and a query may be twice as far out as any point before 8 bits cut it off."""
-
+# So many channels can be summed without rounding: float32 holds halves below 2**23 exactly, and a query times
+# a point, less half the point's squared length, is at most 128 · 63 + 63² / 2 for each channel. Every
+# processor then gives the same sum, in whatever order it adds.
 EXACT_CHANNELS = 2**24 // (2 * ZERO * LARGEST_POINT + LARGEST_POINT**2)
-"""So many channels can be summed without rounding: float32 holds halves below 2**23 exactly, and a query
-times a point, less half the point's squared length, is at most 128 · 63 + 63² / 2 for each channel. Every
-processor then gives the same sum, in whatever order it adds."""
-
-BLOCK = 500
-"""Points that are compared at once: the comparisons with them stay in the cache."""
+BLOCK = 500  # points that are compared at once: the comparisons with them stay in the cache
 
 
 class MemoryBank(nn.Module):

@@ -32,7 +32,7 @@ class PatchFeatures(nn.Module):
         self.spacing = spacing
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Patch features `(N, C, h, w)` of uint8 images `(N, H, W, 3)`, one tensor a scale, finest first."""
+        """Patch features `(N, C, h, w)` of uint8 images `(N, H, W, 3)`, one per scale, finest first."""
         scaled = self.backbone.normalise(images)
         features = [self._at_one_scale(scaled)]
         for _ in range(self.scales - 1):

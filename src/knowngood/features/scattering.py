@@ -13,12 +13,9 @@ from torch.nn import functional as F
 
 from knowngood.errors import RecipeError
 
+# Weights of red, green and blue in the luminance (Recommendation ITU-R BT.601).
 LUMINANCE = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in the luminance (Recommendation ITU-R BT.601)."""
-
-REACH = 3.0
-"""Radius of a filter, in standard deviations of its envelope."""
-
+REACH = 3.0  # radius of a filter, in standard deviations of its envelope
 _FINEST = 0.8  # standard deviation of the envelope at scale 0, in pixels: kymatio's choice
 _SLANT = 0.5  # across the waves an envelope is this much shorter than along their crests: kymatio's choice
 
@@ -87,11 +84,11 @@ class Scattering(nn.Module):
         grey = (images.float() * self.luminance).sum(dim=-1)[:, None]
         first, second = [], []
         for scale in range(self.scales):
-            found = self._amplitudes(grey, scale, 0)
-            first.append(self._averaged(found, scale, (self.angles,)))
+            amplitude = self._amplitudes(grey, scale, 0)
+            first.append(self._averaged(amplitude, scale, (self.angles,)))
             if scale < self.scales - 1:
                 larger = [
-                    self._averaged(self._amplitudes(found, wave, scale), wave, (self.angles, self.angles))
+                    self._averaged(self._amplitudes(amplitude, wave, scale), wave, (self.angles, self.angles))
                     for wave in range(scale + 1, self.scales)
                 ]
                 pairs = torch.cat(larger, dim=2)  # (N, angles, waves, h, w)

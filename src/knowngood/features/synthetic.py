@@ -22,24 +22,14 @@ from sklearn.metrics.pairwise import euclidean_distances
 from knowngood.data.splits import folds
 from knowngood.errors import DataError
 
-BORROWED = 20
-"""Samples of its own to which the covariance of all classes is equivalent for a class."""
-
+BORROWED = 20  # samples of its own to which the covariance of all classes is equivalent for a class
+# Share of the real samples whose nearest neighbour is no farther than a synthetic one's may be.
 FARTHEST = 0.95
-"""Share of the real samples whose nearest neighbour is no farther than a synthetic one's may be."""
-
-TRIES = 10
-"""Samples drawn for each that is wanted, before fewer are returned."""
-
-FOLDS = 5
-"""Classifiers of the filter, each fitted without one fold of the real samples."""
-
+TRIES = 10  # samples drawn for each that is wanted, before fewer are returned
+FOLDS = 5  # classifiers of the filter, each fitted without one fold of the real samples
+# Inverse regularisation of these classifiers, for samples that are about 1 from the mean of their class.
 _STRENGTH = 10.0
-"""Inverse regularisation of these classifiers, for samples that are about 1 from the mean of their class."""
-
-_BATCH = 512
-"""Samples drawn at once, so that memory stays bounded."""
-
+_BATCH = 512  # samples drawn at once, so that memory stays bounded
 Features = NDArray[np.float64]
 Groups = Sequence[Any] | NDArray[Any] | None
 
@@ -64,11 +54,7 @@ class _Real(NamedTuple):
 
 
 def synthesise(
-    features: NDArray[np.float32],
-    numbers: NDArray[np.int64],
-    *,
-    seed: int,
-    groups: Groups = None,
+    features: NDArray[np.float32], numbers: NDArray[np.int64], *, seed: int, groups: Groups = None
 ) -> Synthetic:
     """Draw samples of the rare classes, until each has as many as the largest.
 
@@ -127,8 +113,8 @@ def synthesise(
         good, drawn = _draw_class(real, index, classifiers, int(wanted[index]), rng)
         kept.append(good)
         made += drawn
-    given = np.repeat(names[np.flatnonzero(wanted)], [len(good) for good in kept[1:]]).astype(np.int64)
-    return Synthetic((np.concatenate(kept) * unit).astype(np.float32), given, made, len(given))
+    classes = np.repeat(names[np.flatnonzero(wanted)], [len(good) for good in kept[1:]]).astype(np.int64)
+    return Synthetic((np.concatenate(kept) * unit).astype(np.float32), classes, made, len(classes))
 
 
 def _check(features: NDArray[Any], numbers: NDArray[Any], groups: Groups) -> None:
@@ -144,11 +130,7 @@ def _check(features: NDArray[Any], numbers: NDArray[Any], groups: Groups) -> Non
 
 
 def _draw_class(
-    real: _Real,
-    index: int,
-    classifiers: Sequence[LogisticRegression],
-    wanted: int,
-    rng: np.random.Generator,
+    real: _Real, index: int, classifiers: Sequence[LogisticRegression], wanted: int, rng: np.random.Generator
 ) -> tuple[Features, int]:
     """Draw samples of a class until enough `(m, D)` pass the filter, or too many were drawn; count these."""
     mean, farthest = real.samples.mean(axis=0), _farthest(real)

@@ -12,11 +12,8 @@ from torch import Tensor, nn
 
 from knowngood.errors import RecipeError
 
-DEEPEST = 10
-"""The most splits on the way to a leaf: each further one doubles the tables."""
-
-THREADS = 2
-"""Threads that train: the same everywhere, because sums in another order may give other trees."""
+DEEPEST = 10  # the most splits on the way to a leaf: each further one doubles the tables
+THREADS = 2  # threads that train: the same everywhere, because sums in another order may give other trees
 
 
 class Forest(nn.Module):

@@ -18,18 +18,11 @@ from knowngood.recipe import ORIENTATIONS, check_orientation
 
 VIEWED = "views/images"
 
-MARGIN = 0.05
-"""Share of the side by which views are moved, or cut on each side."""
-
-LEAST_SHARE = 1e-6
-"""The least probability of a class that no view votes for, so that its logarithm is finite."""
-
-LEAST_PROBABILITY = 1e-30
-"""The least mean probability, so that its logarithm is finite."""
-
+MARGIN = 0.05  # share of the side by which views are moved, or cut on each side
+LEAST_SHARE = 1e-6  # the least probability of a class that no view votes for, so that its logarithm is finite
+LEAST_PROBABILITY = 1e-30  # the least mean probability, so that its logarithm is finite
+# The cut at the top, bottom, left and right, in margins; a negative one adds instead.
 Window = tuple[float, float, float, float]
-"""The cut at the top, bottom, left and right, in margins; a negative one adds instead."""
-
 WHOLE: Window = (0, 0, 0, 0)
 SHIFTS: tuple[Window, ...] = ((1, -1, 0, 0), (-1, 1, 0, 0), (0, 0, 1, -1), (0, 0, -1, 1))
 NEARER, A_LITTLE_NEARER, FARTHER = (1, 1, 1, 1), (0.5, 0.5, 0.5, 0.5), (-1, -1, -1, -1)
