@@ -63,12 +63,7 @@ class FeatureAutoencoder(Trained):
     ) -> Fit:
         """Train the network on stored features."""
         features = freeze(
-            PatchFeatures,
-            good.shape,
-            backbone=self.backbone,
-            strides=self.strides,
-            weights=self.weights,
-            spacing=self.strides[-1],
+            PatchFeatures, good.shape, backbone=self.backbone, strides=self.strides, weights=self.weights
         )
         unlabelled = replace(good, classes=None)
         with store_features(

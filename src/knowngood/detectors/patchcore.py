@@ -125,7 +125,6 @@ class PatchCore(Detector):
             weights=self.weights,
             scales=self.scales,
             neighbourhood=self.neighbourhood,
-            spacing=self.strides[-1],
         )
         if self.eight_bit and torch.device(device).type == "cpu":
             sample = few(good, SAMPLE, seed)

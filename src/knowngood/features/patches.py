@@ -21,15 +21,17 @@ class PatchFeatures(nn.Module):
     section 3.1). Scale 0 is the image at input size; each further scale halves it.
 
     The neighbourhood is the odd side of the averaged square, in features of each map; the spacing is the
-    number of pixels between patches at each scale, one of the backbone's strides.
+    number of pixels between patches at each scale, one of the backbone's strides: by default the coarsest.
     """
 
-    def __init__(self, backbone: Backbone, *, spacing: int, scales: int = 1, neighbourhood: int = 1) -> None:
+    def __init__(
+        self, backbone: Backbone, *, spacing: int | None = None, scales: int = 1, neighbourhood: int = 1
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.scales = scales
         self.neighbourhood = neighbourhood
-        self.spacing = spacing
+        self.spacing = spacing or backbone.strides[-1]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Patch features `(N, C, h, w)` of uint8 images `(N, H, W, 3)`, one per scale, finest first."""
