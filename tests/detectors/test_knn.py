@@ -29,14 +29,14 @@ def expected(points, queries, neighbours):
 @pytest.mark.parametrize("neighbours", [1, 2, 7])
 def test_scores_are_mean_distances_to_the_nearest(neighbours):
     points, queries = draw(40, seed=0), draw(15, seed=1)
-    scores = FittedKnn(None, points, neighbours=neighbours, bank=100, seed=0).judge(queries)
+    scores = FittedKnn(None, points, neighbours=neighbours, bank=100, seed=0).score_features(queries)
     assert scores.map is None
     np.testing.assert_allclose(scores.image, expected(points, queries, neighbours), rtol=1e-3)
 
 
 def test_with_fewer_images_than_neighbours_all_count():
     points, queries = draw(3, seed=0), draw(4, seed=1)
-    scores = FittedKnn(None, points, neighbours=5, bank=100, seed=0).judge(queries)
+    scores = FittedKnn(None, points, neighbours=5, bank=100, seed=0).score_features(queries)
     np.testing.assert_allclose(scores.image, expected(points, queries, 3), rtol=1e-3)
 
 
@@ -44,10 +44,10 @@ def test_the_bank_has_a_bound_and_covers_the_others():
     points = draw(200, seed=0)
     few = FittedKnn(None, points, neighbours=1, bank=50, seed=0)
     assert few.points.shape == (50, 15)
-    scores = few.judge(points).image
+    scores = few.score_features(points).image
     assert (scores < 1e-2).sum() >= 50
     drawn = FittedKnn(None, [level[:50] for level in points], neighbours=1, bank=50, seed=0)
-    assert scores.max() < drawn.judge(points).image.max()
+    assert scores.max() < drawn.score_features(points).image.max()
 
 
 def test_held_out_scores_are_by_the_other_folds(good_images):
@@ -63,5 +63,5 @@ def test_held_out_scores_are_by_the_other_folds(good_images):
 
 def test_equal_images_leave_no_spread_to_divide_by():
     points = [level[:1].repeat(4, 1) for level in draw(1, seed=0)]
-    scores = FittedKnn(None, points, neighbours=2, bank=10, seed=0).judge(draw(2, seed=1))
+    scores = FittedKnn(None, points, neighbours=2, bank=10, seed=0).score_features(draw(2, seed=1))
     assert torch.isfinite(scores.image).all()

@@ -32,8 +32,12 @@ def photos():
 def test_each_image_in_order_without_the_batch_dimension(photos, in_torch):
     images = ImageSet(photos, Reading((8, 12)))
     # What a GPU does differs by its device alone.
-    stream = _extract_in_torch(Two(), images, "cpu") if in_torch else extract(two(), images, device="cpu")
-    found = [(index, [tensor.clone() for tensor in tensors]) for index, tensors in stream]
+    if in_torch:
+        stream = _extract_in_torch(Two(), images, "cpu", 1)
+        found = [(index, [array[0] for array in arrays]) for index, arrays in stream]
+    else:
+        stream = extract(two(), images, device="cpu")
+        found = [(index, [tensor.clone() for tensor in tensors]) for index, tensors in stream]
     assert [index for index, _ in found] == list(range(11))
     for photo, (_, (mean, red)) in zip(photos, found, strict=True):
         np.testing.assert_allclose(mean, photo.mean(axis=(0, 1)), rtol=1e-5)

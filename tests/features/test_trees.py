@@ -45,14 +45,6 @@ def changed(content, *keys, to):
     return json.dumps(model).encode()
 
 
-TREES = ("gradient_booster", "model", "trees")
-
-
-@pytest.fixture(scope="module")
-def content():
-    return trained(100, 3, rounds=2, depth=2)
-
-
 class TestForest:
     @pytest.mark.parametrize("classes", [2, 3, 10])
     @pytest.mark.parametrize("depth", [1, 4, 8])
@@ -166,57 +158,6 @@ class OfPixels(nn.Module):
 
     def forward(self, images):
         return self.forest(images.float().flatten(1))
-
-
-class TestDamage:
-    @pytest.mark.parametrize(
-        "damaged",
-        [b"", b"{}", b"[]", b"null", b"\xff\xfe", b'{"learner": 3}', b"[" * 100_000, b'{"learner": {}}'],
-    )
-    def test_what_is_no_model_is_refused(self, damaged):
-        with pytest.raises(ValueError, match="not trees of XGBoost"):
-            Forest.from_json(damaged)
-
-    def test_a_file_cut_short_is_refused(self, content):
-        for length in range(0, len(content), 97):
-            with pytest.raises(ValueError, match="not trees of XGBoost"):
-                Forest.from_json(content[:length])
-
-    @pytest.mark.parametrize(
-        ("keys", "to", "words"),
-        [
-            (("objective", "name"), "reg:squarederror", "objective is 'reg:squarederror'"),
-            (("gradient_booster", "name"), "dart", "booster is 'dart'"),
-            (("learner_model_param", "num_class"), "4", "same number of trees"),
-            (("learner_model_param", "num_class"), "-1", "num_class is -1"),
-            (("learner_model_param", "num_feature"), "0", "a column that there is not"),
-            (("learner_model_param", "base_score"), "[1E0,2E0]", ""),
-            (("learner_model_param", "base_score"), "__import__('os')", ""),
-            (("learner_model_param", "base_score"), "NaN", "not finite"),
-            (("gradient_booster", "model", "tree_info"), [0, 1, 2, 0, 1], "same number of trees"),
-            (("gradient_booster", "model", "tree_info"), [0, 1, 2], "one class for each tree"),
-            (("gradient_booster", "model", "tree_info"), [], "need at least one array|same number"),
-            ((*TREES, 0, "left_children", 0), 99, "out of its tree"),
-            ((*TREES, 0, "right_children", 0), -1, "out of its tree"),
-            ((*TREES, 0, "left_children", 0), 0, "out of its tree"),
-            ((*TREES, 0, "left_children", 1), 1, "more than 10 splits"),
-            ((*TREES, 0, "left_children", 0), 1.5, "not whole"),
-            ((*TREES, 0, "left_children"), [[1, -1, -1]], "a list of numbers"),
-            ((*TREES, 0, "left_children"), [], "one length"),
-            ((*TREES, 0, "split_indices", 0), 12, "a column that there is not"),
-            ((*TREES, 0, "split_indices", 0), -1, "a column that there is not"),
-            ((*TREES, 0, "split_indices", 0), 1e300, "not finite"),
-            ((*TREES, 0, "split_conditions", 0), float("nan"), "not finite"),
-            ((*TREES, 0, "split_conditions", 0), None, "not finite"),
-            ((*TREES, 0, "split_conditions"), [0.5], "one length"),
-            ((*TREES, 0, "split_type", 0), 1, "by category"),
-            ((*TREES, 0), {}, "left_children"),
-            (TREES, None, ""),
-        ],
-    )
-    def test_what_does_not_fit_is_named(self, content, keys, to, words):
-        with pytest.raises(ValueError, match=f"not trees of XGBoost.*({words})"):
-            Forest.from_json(changed(content, *keys, to=to))
 
 
 class TestBoost:

@@ -137,7 +137,7 @@ class _Place(nn.Module):
 
     def describe(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """From patch features, each `(N, C, h, w)`, to a description `(N, D)` and the map `(N, h, w)`."""
-        map_ = self.detector.judge(features).map
+        map_ = self.detector.score_features(features).map
         assert map_ is not None
         heat = map_ / self.spread
         flat = heat.flatten(1)

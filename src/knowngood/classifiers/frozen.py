@@ -68,7 +68,7 @@ class FittedOnViews(FittedOnFeatures):
         `(N * V, C)`, and a map `(N * V, h, w)` or None.
         """
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From features of views to scores."""
         views = self.features.views
         described, logits, map_ = self.describe(features)

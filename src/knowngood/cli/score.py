@@ -41,8 +41,8 @@ def score(
             if draw is not None:
                 try:
                     draw(verdict)
-                except (UnreadableImage, OutputError) as failure:
-                    failures.append(f"no heatmap: {failure}")
+                except (UnreadableImage, OutputError) as error:
+                    failures.append(f"no heatmap: {error}")
             if out is None:
                 typer.echo(f"{row['decision']}  {row['score']:9.4f}  p={row['p_value']:.4f}  {row['path']}")
             progress("inspecting images", done, len(images))

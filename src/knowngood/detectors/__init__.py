@@ -1,4 +1,4 @@
-"""Anomaly detectors, one file a method, and the registry that names them."""
+"""Anomaly detectors, one file per method, and the registry that names them."""
 
 from knowngood.detectors.base import Detector, Fit, FittedDetector
 from knowngood.detectors.registry import DETECTORS, make_detector

@@ -1,4 +1,4 @@
-"""Autoencoder: a network squeezes good images through a short code and rebuilds them."""
+"""Autoencoder: a network encodes good images to a short code and reconstructs them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,16 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from knowngood.detectors.base import FittedDetector
-from knowngood.detectors.reconstruction import (
-    FittedReconstruction,
-    MapScore,
-    RebuildingNetwork,
-    Reconstruction,
-)
+from knowngood.detectors.reconstruction import PixelScored, ReconstructionNetwork
 from knowngood.recipe import OneOf
 from knowngood.training import losses
-from knowngood.training.blocks import Decoder, Encoder
 
 LOSSES = ("l1", "l2", "ssim", "perceptual")
-PERCEIVED = (4, 8, 16)
-"""Strides of the feature maps that the perceptual loss compares."""
+PERCEIVED = (4, 8, 16)  # strides of the feature maps that the perceptual loss compares
 
 
 @dataclass(frozen=True, kw_only=True)
-class Autoencoder(Reconstruction):
+class Autoencoder(PixelScored):
     """A convolutional autoencoder; the anomaly map is its reconstruction error.
 
     Hinton and Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks",
@@ -45,21 +37,15 @@ class Autoencoder(Reconstruction):
         OneOf(LOSSES),
         Field(description="Training loss; perceptual compares features of the frozen backbone"),
     ] = "l1"
-    score: MapScore = "sum"
 
-    def network(self, channels: int, shape: Sequence[int]) -> RebuildingNetwork:
-        """See `Reconstruction.network`."""
-        return AutoencoderNetwork(
-            channels, shape, code=self.code, width=self.width, loss=make_loss(self.loss)
-        )
-
-    def fitted(self, network: RebuildingNetwork) -> FittedDetector:
-        """See `Reconstruction.fitted`."""
-        return FittedReconstruction(network, score=self.score, smoothing=self.smoothing)
+    def network(self, channels: int, shape: Sequence[int]) -> ReconstructionNetwork:
+        """Make a network with random weights."""
+        loss = make_loss(self.loss)
+        return AutoencoderNetwork(channels, shape, code=self.code, width=self.width, loss=loss)
 
 
 def make_loss(name: str) -> losses.Loss:
-    """The loss of a name in `LOSSES`."""
+    """Make a loss by its name in `LOSSES`."""
     if name == "perceptual":
         from knowngood.features.backbones import load_backbone
 
@@ -68,31 +54,21 @@ def make_loss(name: str) -> losses.Loss:
     return plain[name]
 
 
-class AutoencoderNetwork(RebuildingNetwork):
-    """An encoder and a decoder.
-
-    Args:
-        channels: 1 for grey images, 3 for colour.
-        shape: Height and width of the images.
-        code: Length of a code.
-        width: Channels after the first convolution.
-        loss: What is minimised.
-    """
+class AutoencoderNetwork(ReconstructionNetwork):
+    """An encoder and a decoder that minimise a loss between images and reconstructions."""
 
     def __init__(
         self, channels: int, shape: Sequence[int], *, code: int, width: int, loss: losses.Loss
     ) -> None:
-        super().__init__(channels)
-        self.encoder = Encoder(channels, shape, code=code, width=width)
-        self.decoder = Decoder(channels, shape, code=code, width=width)
+        super().__init__(channels, shape, code=code, width=width)
         self.loss = loss
 
     def rebuild(self, pixels: Tensor) -> Tensor:
-        """See `RebuildingNetwork.rebuild`."""
+        """Reconstruct pixels."""
         return self.decoder(self.encoder(pixels))  # type: ignore[no-any-return]
 
     def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
-        """See `Trainable.losses`."""
+        """The chosen loss."""
         pixels = self.pixels(batch)
         rebuilt = self.rebuild(pixels).float()
         with torch.autocast(pixels.device.type, enabled=False):

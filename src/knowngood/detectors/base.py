@@ -1,20 +1,17 @@
-"""What every detector is: a recipe that learns from good images, and what it has learned."""
+"""The base classes of detectors: a recipe that is fitted to good images, and the fitted detector."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knowngood.data.imageset import ImageSet
-from knowngood.data.splits import folds
 from knowngood.errors import DataError
-from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.recipe import Recipe
 from knowngood.training.records import Records
@@ -25,47 +22,35 @@ if TYPE_CHECKING:
 
 
 class FittedDetector(nn.Module, ABC):
-    """What a detector has learned: tensors, and how an image is scored with them."""
+    """A module that scores images with the tensors that a detector has learned."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> Scores:
-        """Score images.
-
-        Args:
-            images: uint8 `(N, H, W, 3)` RGB at the input shape; the score of each depends on it alone.
-        """
+        """Score uint8 images `(N, H, W, 3)` in RGB at the input shape, each by itself."""
 
 
 class FittedOnFeatures(FittedDetector):
-    """What a detector has learned about the features of a frozen network.
-
-    Args:
-        features: Gives the features of images.
-    """
+    """A fitted detector that scores the features of a frozen network."""
 
     def __init__(self, features: FrozenFeatures) -> None:
         super().__init__()
         self.features = features
 
     def forward(self, images: Tensor) -> Scores:
-        """Score images; see `FittedDetector.forward`."""
-        return self.judge(self.features(images))
+        """Score images."""
+        return self.score_features(self.features(images))
 
     @abstractmethod
-    def judge(self, features: Sequence[Tensor]) -> Scores:
-        """From features, each `(N, ...)`, to scores."""
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
+        """Score images by their features, each tensor `(N, ...)`."""
 
 
 class Fit(NamedTuple):
-    """The result of learning.
+    """The result of fitting a detector.
 
-    Attributes:
-        fitted: Scores new images.
-        held_out: Scores of good images, `(M,)` float64, in no particular order, each by a model that did not
-            learn from that image. A threshold is set from these.
-        map_maxima: The largest value of the map of each good image, float64, as new ones would have it, where
-            the score is another quantity than the map's values; else None.
-        records: What is kept of how it learned.
+    The threshold is set from `held_out`, the scores `(M,)` of good images in no particular order, each by a
+    model that was not fitted to that image. If the score has another unit than the anomaly map, `map_maxima`
+    has the largest value of each of their maps, `(M,)`.
     """
 
     fitted: FittedDetector
@@ -74,70 +59,10 @@ class Fit(NamedTuple):
     records: Records = Records()
 
 
-def held_out(count: int, most: int, seed: int) -> set[int]:
-    """Draw the images that are scored out of fold: all of `count`, or as many as `most`."""
-    return set(np.random.default_rng(seed).permutation(count)[:most].tolist())
-
-
-def check_folds(present: int, scored: int) -> None:
-    """Make sure that there is something to learn from and something to hold out.
-
-    Args:
-        present: Number of folds of which at least one image could be read.
-        scored: Number of images that will be scored out of fold.
-
-    Raises:
-        DataError: There are not two folds, or nothing to score.
-    """
-    if present < 2 or not scored:
-        raise DataError("one good image is too few to train on; at least 2 that can be read are needed")
-
-
-def fit_out_of_fold(
-    features: FrozenFeatures,
-    good: ImageSet,
-    make: Callable[[Sequence[Tensor]], FittedOnFeatures],
-    *,
-    count: int,
-    seed: int,
-    device: str,
-    progress: Progress,
-) -> Fit:
-    """Learn from features that are small enough to be kept for all good images; score each out of fold.
-
-    Args:
-        features: Gives one or more tensors per image.
-        good: Images of good parts.
-        make: Learns from tensors of several images, batch first.
-        count: Folds into which the images are divided, to score each by the others.
-        seed: Divides them.
-        device: A torch device.
-        progress: Called during long work.
-
-    Raises:
-        DataError: An image cannot be read, or there are too few.
-    """
-    fold_of = folds(len(good), count, seed, good.groups)
-    rows: dict[int, list[Tensor]] = {}
-    for done, (index, tensors) in enumerate(extract(features, good, device=device), 1):
-        rows[index] = [tensor.clone() for tensor in tensors]
-        progress("looking at good images", done, len(good))
-    read = np.array(sorted(rows))
-    check_folds(len(np.unique(fold_of[read])), len(read))
-    stacked = [torch.stack(column) for column in zip(*(rows[index] for index in read), strict=True)]
-    scores = torch.empty(len(read), dtype=torch.float64)
-    for fold in np.unique(fold_of[read]):
-        inside = torch.from_numpy(fold_of[read] == fold)
-        fitted = make([tensor[~inside] for tensor in stacked])
-        scores[inside] = fitted.judge([tensor[inside] for tensor in stacked]).image.double()
-    return Fit(make(stacked).to(device), scores.numpy())
-
-
 class Detector(Recipe, ABC):
-    """A recipe. Subclasses declare settings and nothing else, see `knowngood.recipe.Recipe`.
+    """A recipe of a detector; subclasses declare its settings, see `knowngood.recipe.Recipe`.
 
-    Every recipe has an `input_size`: images are resized to about that many pixels squared, both sides a
-    `multiple`.
+    Images are resized to about `input_size` pixels squared, with both sides a `multiple`.
     """
 
     multiple: ClassVar[int] = 64  # so that strides up to 32 divide the sides at two scales
@@ -150,7 +75,7 @@ class Detector(Recipe, ABC):
     def fit(
         self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
-        """Learn from good images.
+        """Fit a detector to good images.
 
         Args:
             good: Images of good parts, read as often as needed and never held all at once.
@@ -162,5 +87,20 @@ class Detector(Recipe, ABC):
 
         Raises:
             DataError: An image cannot be read, or there are too few.
-            TrainingError: The training went wrong.
+            TrainingError: The training diverged, or cannot be resumed.
         """
+
+
+def draw_held_out(count: int, most: int, seed: int) -> set[int]:
+    """Draw the images that are scored out of fold: all of `count`, or as many as `most`."""
+    return set(np.random.default_rng(seed).permutation(count)[:most].tolist())
+
+
+def check_folds(readable: int, scored: int) -> None:
+    """Refuse a fit with fewer than two readable folds, or without an image that is scored out of fold.
+
+    Raises:
+        DataError: There are too few images.
+    """
+    if readable < 2 or not scored:
+        raise DataError("one good image is too few to train on; at least 2 that can be read are needed")

@@ -1,4 +1,4 @@
-"""Class confidence: a network learns to tell classes of good parts apart, and is unsure of what is none."""
+"""Class confidence: a network classifies good parts; its confidence is low for defects."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
+from torch import nn
 
 from knowngood.data.class_names import check_classes
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.classification import Classification
-from knowngood.detectors.confidence import LOGIT_SCORES, Gaussians, LogitScore, Scorer, nearest_of
+from knowngood.detectors.confidence import LOGIT_SCORES, LogitScore, Scorer
 from knowngood.errors import RecipeError
 from knowngood.features.pooled import OneView
 from knowngood.recipe import OneOf
@@ -19,8 +19,7 @@ from knowngood.training.classifying import TRUNKS
 
 SCORES = ("mahalanobis", "knn", *LOGIT_SCORES, "odin")
 
-ODIN_TEMPERATURE = 1000.0
-"""The temperature that ODIN's authors use for all their data sets."""
+ODIN_TEMPERATURE = 1000.0  # the temperature that ODIN's authors use for all their data sets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +36,7 @@ class ClassConfidence(Classification):
     """
 
     needs_classes: ClassVar[bool] = True
+    frozen: ClassVar[type[nn.Module]] = OneView
 
     score: Annotated[
         str,
@@ -65,33 +65,23 @@ class ClassConfidence(Classification):
 
     @property
     def step(self) -> float:
-        """See `Classification.step`."""
+        """The step of ODIN, or 0."""
         return self.epsilon if self.score == "odin" else 0.0
 
     @property
     def known_temperature(self) -> float | None:
-        """See `Classification.known_temperature`."""
+        """The temperature as it is set; for ODIN its authors' by default."""
         return self.temperature or (ODIN_TEMPERATURE if self.score == "odin" else None)
 
     def classes(self, good: ImageSet) -> list[str]:
-        """See `Classification.classes`."""
+        """The classes of the images."""
         check_classes(good)
         return good.names
 
     def views(self) -> nn.Module:
-        """See `Classification.views`."""
+        """Make the module that takes an image as its only view."""
         return nn.Unflatten(0, (-1, 1))
 
-    def frozen(self) -> type[nn.Module]:
-        """See `Classification.frozen`."""
-        return OneView
-
-    def scorer(self, features: Tensor, truth: Tensor, *, temperature: float, seed: int) -> Scorer:
-        """See `Classification.scorer`."""
-        if self.score == "mahalanobis":
-            return Gaussians(features, truth)
-        if self.score == "knn":
-            return nearest_of(features, most=self.bank, neighbours=self.neighbours, seed=seed)
-        if self.score == "odin":
-            return LogitScore("msp", temperature)
-        return LogitScore(self.score, temperature)
+    def scorer_of_logits(self, temperature: float) -> Scorer:
+        """Make the scorer of logits."""
+        return LogitScore("msp" if self.score == "odin" else self.score, temperature)

@@ -1,15 +1,17 @@
-"""What detectors have in common that learn a classification of good images.
+"""The base of detectors that learn a classification of good images.
 
-A network that has learned to tell kinds of good images apart sees what is typical of them. Of an image that
-is none of them it is unsure, and what it sees lies far from what it knows.
+A network that distinguishes classes of good images learns features that are typical of them. Its confidence
+in a defect is low, and the features are far from those of good images.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, ClassVar, NamedTuple, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 import torch
@@ -21,11 +23,10 @@ from torch import Tensor, nn
 from knowngood.data.decoding import name_of
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedDetector
-from knowngood.detectors.confidence import Scorer
+from knowngood.detectors.confidence import Gaussians, Scorer, nearest_of
 from knowngood.detectors.fitted_classification import FittedOnFrozen, FittedOnPixels, Pixels
-from knowngood.detectors.trained import Trained, learn, over_rows
+from knowngood.detectors.trained import Trained, learn, over_rows, store_features
 from knowngood.errors import DataError, RecipeError
-from knowngood.features.extract import extract
 from knowngood.features.frozen import freeze
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.metrics.reliability import fit_temperature, reliability
@@ -34,19 +35,17 @@ from knowngood.settings import BatchSize, Epochs, InputSize, LabelSmoothing, Sch
 from knowngood.training.classes_record import Classes, Odd
 from knowngood.training.classifying import TRUNKS, ClassifyingNetwork, RandomShift, true_classes
 from knowngood.training.learner import SCHEDULES
-from knowngood.training.record import TrainingRecord
 from knowngood.training.records import Records
 from knowngood.training.run import Run
 from knowngood.training.standardise import Standardise
-from knowngood.training.store import Store, is_grey, store, store_images
+from knowngood.training.store import Store, is_grey, store_images
 from knowngood.types import Progress, silent
 
 Shift = Annotated[
     int, Field(ge=0, le=64, description="Largest random shift while small or cnn is trained, in pixels")
 ]
 
-ODD = 8
-"""Good images that the record shows as the oddest."""
+SHOWN = 8  # good images with the highest scores that the record shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +53,7 @@ class Classification(Trained):
     """A recipe of a classifier."""
 
     multiple: ClassVar[int] = 4
+    frozen: ClassVar[type[nn.Module]]  # what `freeze` makes features (N, V, C) of a backbone with
 
     input_size: Annotated[InputSize, Field(ge=16, le=1024)] = 256
     epochs: Epochs = 20
@@ -69,6 +69,7 @@ class Classification(Trained):
     schedule: Annotated[Schedule, OneOf(SCHEDULES)] = "cosine"
     label_smoothing: LabelSmoothing = 0.1
     shift: Shift = 2
+    score: str = "mahalanobis"
     temperature: Annotated[
         float | None,
         Field(ge=1e-3, le=1_000_000, description="Temperature that logits are divided by; none to fit it"),
@@ -94,178 +95,133 @@ class Classification(Trained):
         return self
 
     @property
-    @abstractmethod
     def step(self) -> float:
-        """How far pixels are moved towards what the network takes them for, before it judges; 0 for not."""
+        """How far pixels are moved towards the predicted class before an image is scored."""
+        return 0.0
 
     @property
-    @abstractmethod
     def known_temperature(self) -> float | None:
-        """What logits are divided by; None if that is to be fitted."""
+        """The temperature that logits are divided by; None to fit it."""
+        return self.temperature
 
     @abstractmethod
     def classes(self, good: ImageSet) -> list[str]:
-        """The names of the classes: those of the images, or, where it needs none, one for each view."""
+        """Name the classes: those of the images or, for a recipe that needs none, one per view."""
 
     @abstractmethod
     def views(self) -> nn.Module:
-        """From images `(N, H, W, 3)` to views `(N, V, H, W, 3)`."""
+        """Make the module from images `(N, H, W, 3)` to views `(N, V, H, W, 3)`."""
 
     @abstractmethod
-    def frozen(self) -> type[nn.Module]:
-        """What `knowngood.features.frozen.freeze` makes features `(N, V, C)` of a backbone with."""
+    def scorer_of_logits(self, temperature: float) -> Scorer:
+        """Make the scorer for a `score` that depends on the logits alone."""
 
-    @abstractmethod
-    def scorer(self, features: Tensor, truth: Tensor, *, temperature: float, seed: int) -> Scorer:
-        """What scores images.
-
-        Args:
-            features: Of the samples learned from, `(M, V, D)`.
-            truth: The true class of each view, `(M, V)`.
-            temperature: What logits are divided by.
-            seed: Draws what is remembered.
-        """
+    def scorer(self, features: Tensor, truth: Tensor, temperature: float, seed: int) -> Scorer:
+        """Make the scorer from features `(M, V, D)` of training samples and their true classes `(M, V)`."""
+        if self.score == "mahalanobis":
+            return Gaussians(features, truth)
+        if self.score == "knn":
+            return nearest_of(features, most=self.bank, neighbours=self.neighbours, seed=seed)
+        return self.scorer_of_logits(temperature)
 
     def fit(
-        self,
-        good: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,
+        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
-        """Train the network; see `Detector.fit`."""
+        """Train the network on stored pixels or features."""
         names = self.classes(good)
-        learned = good if self.needs_classes else dataclasses.replace(good, classes=None)
-
-        def train(
-            kept: Store, views: nn.Module, trunk: Callable[[], Sequence[nn.Module]]
-        ) -> tuple[ClassifyingNetwork, TrainingRecord]:
-            if self.needs_classes:
-                check_learned(kept, names)
+        images = good if self.needs_classes else dataclasses.replace(good, classes=None)
+        store = self._on_pixels if self.network in TRUNKS else self._on_features
+        with store(images, seed, device, progress) as inputs:
+            kept = inputs.kept
+            unlearned = set(range(len(names))) - set(kept.labels[kept.train].tolist())
+            if self.needs_classes and unlearned:
+                raise DataError(
+                    f"too few images of class {names[min(unlearned)]!r} can be read, so that none is left to "
+                    "learn from; replace them or leave the class out"
+                )
             sample = torch.from_numpy(kept.samples[:1].copy())
-            return learn(
-                self,
-                lambda: ClassifyingNetwork(
-                    views,
-                    nn.Sequential(*trunk()),
-                    sample,
-                    classes=len(names),
-                    label_smoothing=self.label_smoothing,
-                ),
+
+            def make() -> ClassifyingNetwork:
+                trunk, smoothing = nn.Sequential(*inputs.trunk()), self.label_smoothing
+                return ClassifyingNetwork(
+                    inputs.views, trunk, sample, classes=len(names), label_smoothing=smoothing
+                )
+
+            network, record = learn(
+                self, make, kept, seed=seed, device=device, progress=progress, run=run, schedule=self.schedule
+            )
+            fitted, held_out, classes = self._conclude(inputs, network, good, seed)
+        return Fit(fitted, held_out, records=Records(record, classes))
+
+    @contextmanager
+    def _on_pixels(self, images: ImageSet, seed: int, _: str, progress: Progress) -> Iterator[_Inputs]:
+        """Store images, for a network that is trained from random weights."""
+        with store_images(images, seed=seed, progress=progress) as kept:
+            channels = 1 if is_grey(kept.samples) else 3
+            yield _Inputs(
                 kept,
-                seed=seed,
-                device=device,
-                progress=progress,
-                run=run,
-                schedule=self.schedule,
+                Pixels(self.views(), channels),
+                lambda: [RandomShift(self.shift), *TRUNKS[self.network](channels, images.shape)],
+                partial(FittedOnPixels, step=self.step),
             )
 
-        if self.network in TRUNKS:
-            with store_images(learned, seed=seed, progress=progress) as kept:
-                channels = 1 if is_grey(kept.samples) else 3
-                layers = TRUNKS[self.network]
-                network, record = train(
-                    kept,
-                    Pixels(self.views(), channels),
-                    lambda: [RandomShift(self.shift), *layers(channels, good.shape)],
-                )
-                return self._conclude(
-                    _Subject(network, record, kept, good, names),
-                    lambda scorer, temperature: FittedOnPixels(
-                        network, scorer, step=self.step, temperature=temperature
-                    ),
-                    seed,
-                )
+    @contextmanager
+    def _on_features(self, images: ImageSet, seed: int, device: str, progress: Progress) -> Iterator[_Inputs]:
+        """Store the features of a frozen backbone, for a linear classifier."""
         features = freeze(
-            self.frozen(), good.shape, backbone=self.network, weights=self.weights, setting="network"
+            self.frozen, images.shape, backbone=self.network, weights=self.weights, setting="network"
         )
-
-        def rows() -> Iterator[tuple[int, NDArray[np.float32]]]:
-            done = 0
-            for done, (index, [seen]) in enumerate(extract(features, good, device=device), 1):
-                yield index, seen.numpy()
-                progress("looking at good images", done, len(good))
-            if done < len(good):  # some could not be read
-                progress("looking at good images", len(good), len(good))
-
-        with store(rows(), learned, seed=seed) as kept:
+        with store_features(features, images, seed=seed, device=device, progress=progress) as kept:
             standardise = Standardise.over(torch.from_numpy(kept.samples[kept.train]))
-            network, record = train(kept, nn.Identity(), lambda: [standardise])
-            return self._conclude(
-                _Subject(network, record, kept, good, names),
-                lambda scorer, _: FittedOnFrozen(features, network, scorer),
-                seed,
-            )
+            yield _Inputs(kept, nn.Identity(), lambda: [standardise], partial(FittedOnFrozen, features))
 
     def _conclude(
-        self, trained: _Subject, judge_by: Callable[[Scorer, float], FittedDetector], seed: int
-    ) -> Fit:
-        """From a trained network to the detector, with the scores of held-out images."""
-        network, record, kept, good, names = trained
-        features, logits = over_rows(network, kept, np.arange(len(kept.index)))
+        self, inputs: _Inputs, network: ClassifyingNetwork, good: ImageSet, seed: int
+    ) -> tuple[FittedDetector, NDArray[np.float64], Classes]:
+        """Make the detector of a trained network, score held-out images, and record the classification."""
+        kept, everything = inputs.kept, np.arange(len(inputs.kept.index))
+        features, logits = over_rows(network, kept, everything)
         truth = true_classes(logits, torch.from_numpy(kept.labels))
         held_logits, held_truth = (part[kept.validation].flatten(0, 1).numpy() for part in (logits, truth))
         temperature = self.known_temperature or fit_temperature(held_logits, held_truth)
-        scorer = self.scorer(features[kept.train], truth[kept.train], temperature=temperature, seed=seed)
-        fitted = judge_by(scorer, temperature).eval()
-        if self.step:  # scores do not follow from what the network says of images as they are
-            (scores,) = over_rows(lambda batch: (fitted(batch).image,), kept, np.arange(len(kept.index)))
+        scorer = self.scorer(features[kept.train], truth[kept.train], temperature, seed)
+        fitted = inputs.fitted(network, scorer, temperature).eval()
+        if self.step:  # scores do not follow from the logits of images as they are
+            (scores,) = over_rows(lambda batch: (fitted(batch).image,), kept, everything)
         else:
-            scores = torch.empty(len(kept.index))
+            scores = torch.empty(len(everything))
             with torch.inference_mode():
                 scores[kept.train] = scorer.of_learned(features[kept.train], logits[kept.train])
                 scores[kept.validation] = scorer.of_many(features[kept.validation], logits[kept.validation])
-        found, pictures = oddest(good, kept, scores.double().numpy())
+        odd, pictures = highest_scores(good, kept, scores.double().numpy())
         classes = Classes(
-            names=names,
+            names=self.classes(good),
             temperature=temperature,
             fitted=self.known_temperature is None,
             accuracy=float((held_logits.argmax(axis=1) == held_truth).mean()),
             before=reliability(held_logits, held_truth),
             after=reliability(held_logits, held_truth, temperature),
-            odd=found,
+            odd=odd,
             pictures=pictures,
         )
-        held_out = scores[kept.validation].double().numpy()
-        return Fit(fitted, held_out, records=Records(record, classes))
+        return fitted, scores[kept.validation].double().numpy(), classes
 
 
-class _Subject(NamedTuple):
-    """A network that was trained, and on what."""
+@dataclasses.dataclass(frozen=True)
+class _Inputs:
+    """Stored samples, and the parts of a network and of a detector that depend on what they are."""
 
-    network: ClassifyingNetwork
-    record: TrainingRecord
     kept: Store
-    good: ImageSet
-    names: list[str]
+    views: nn.Module
+    trunk: Callable[[], list[nn.Module]]
+    fitted: Callable[[ClassifyingNetwork, Scorer, float], FittedDetector]
 
 
-def check_learned(kept: Store, names: Sequence[str]) -> None:
-    """Make sure that there is something to learn of each class.
-
-    Raises:
-        DataError: Of a class no image is left, since too few could be read.
-    """
-    learned = set(kept.labels[kept.train].tolist())
-    for number, name in enumerate(names):
-        if number not in learned:
-            raise DataError(
-                f"too few images of class {name!r} can be read, so that none is left to learn from; replace "
-                "them or leave the class out"
-            )
-
-
-def oddest(good: ImageSet, kept: Store, scores: NDArray[np.float64]) -> tuple[list[Odd], NDArray[np.uint8]]:
-    """The good images with the highest scores, and their pictures `(n, H, W, 3)`.
-
-    Args:
-        good: Where they come from.
-        kept: All that could be read, as samples.
-        scores: The score of each sample.
-    """
-    rows = np.argsort(-scores, kind="stable")[:ODD].tolist()
+def highest_scores(
+    good: ImageSet, kept: Store, scores: NDArray[np.float64]
+) -> tuple[list[Odd], NDArray[np.uint8]]:
+    """List the good images whose samples have the highest scores, with their pictures `(n, H, W, 3)`."""
+    rows = np.argsort(-scores, kind="stable")[:SHOWN].tolist()
     places = kept.index[rows].tolist()
     held_out = set(kept.validation.tolist())
     odd = [

@@ -1,4 +1,4 @@
-"""Scores from what a classifier sees and says of an image: how unsure it is, or how far from what it knows.
+"""Image scores from the logits of a classifier, or from how far its features are from those of good images.
 
 Each takes features `(N, V, D)` and logits `(N, V, C)` of V views of an image and gives scores `(N,)`.
 """
@@ -17,19 +17,16 @@ from torch import Tensor, nn
 from knowngood.engines.logsumexp import logsumexp
 from knowngood.features.covariance import LEAST_VARIANCE, ledoit_wolf, whitening
 
-LARGEST_LOGIT = 1e30
-"""Logits are cut off here, so that those that overflow give no NaN."""
-
+LARGEST_LOGIT = 1e30  # logits are clamped to this, so that those that overflow give no NaN
 TINY = 1e-30
 
-TOGETHER = 512
-"""Samples whose distances are computed at once."""
+BATCH = 512  # samples whose distances are computed at once
 
 
 def log_msp(logits: Tensor, temperature: float) -> Tensor:
     """The logarithm of one minus the maximum softmax probability (Hendrycks and Gimpel, arXiv:1610.02136).
 
-    The logarithm orders images alike, and loses no digit where the network is sure. The score itself is
+    The logarithm ranks images alike and keeps its digits at high confidence. The probability itself is
     `knowngood.metrics.reliability.msp`.
 
     Example:
@@ -58,9 +55,10 @@ def log_entropy(logits: Tensor, temperature: float) -> Tensor:
         tensor([0.6931])
     """
     scaled = logits / temperature
-    surprise = (scaled.amax(dim=-1, keepdim=True) - scaled) + F.softplus(log_rest(scaled))[..., None]
-    # Where the network is sure the largest term is nothing in float32, but its logarithm is known.
-    logarithm = torch.where(surprise > TINY, surprise.clamp(min=TINY).log(), log_rest(scaled)[..., None])
+    rest = log_rest(scaled)[..., None]
+    surprise = (scaled.amax(dim=-1, keepdim=True) - scaled) + F.softplus(rest)
+    # At high confidence the largest term is nothing in float32, but its logarithm is known.
+    logarithm = torch.where(surprise > TINY, surprise.clamp(min=TINY).log(), rest)
     return logsumexp(logarithm - surprise, dim=-1)
 
 
@@ -84,29 +82,24 @@ LOGIT_SCORES: dict[str, Callable[[Tensor, float], Tensor]] = {
 
 
 class Scorer(nn.Module, ABC):
-    """Gives scores."""
+    """A module from features and logits to scores."""
 
     @abstractmethod
     def forward(self, features: Tensor, logits: Tensor) -> Tensor:
         """Scores `(N,)`."""
 
     def of_learned(self, features: Tensor, logits: Tensor) -> Tensor:
-        """Scores `(M,)` of the samples learned from, in their order; none is compared with itself."""
+        """Scores `(M,)` of the training samples, in their order; none is compared with itself."""
         return self.of_many(features, logits)
 
     def of_many(self, features: Tensor, logits: Tensor) -> Tensor:
         """Scores `(N,)` of any number of samples, in bounded memory."""
-        parts = zip(torch.split(features, TOGETHER), torch.split(logits, TOGETHER), strict=True)
+        parts = zip(torch.split(features, BATCH), torch.split(logits, BATCH), strict=True)
         return torch.cat([self(*part) for part in parts])
 
 
 class LogitScore(Scorer):
-    """A function of the logits, averaged over the views.
-
-    Args:
-        name: One of `LOGIT_SCORES`.
-        temperature: Logits are divided by it.
-    """
+    """One of `LOGIT_SCORES`, averaged over the views."""
 
     def __init__(self, name: str, temperature: float) -> None:
         super().__init__()
@@ -114,7 +107,7 @@ class LogitScore(Scorer):
         self.temperature = temperature
 
     def forward(self, _: Tensor, logits: Tensor) -> Tensor:
-        """See `Scorer.forward`."""
+        """Scores `(N,)`."""
         return self.function(within_range(logits), self.temperature).mean(dim=1)
 
 
@@ -122,11 +115,8 @@ class Gaussians(Scorer):
     """Mahalanobis distance to the nearest class, with one covariance for all classes, summed over the views.
 
     Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial
-    Attacks", arXiv:1807.03888. Each view has its own Gaussians.
-
-    Args:
-        features: `(M, V, D)` of the samples learned from.
-        truth: The true class of each view, `(M, V)`.
+    Attacks", arXiv:1807.03888. Each view has its own Gaussians, estimated from the features `(M, V, D)` and
+    true classes `(M, V)` of the training samples.
     """
 
     means: Tensor
@@ -134,26 +124,21 @@ class Gaussians(Scorer):
 
     def __init__(self, features: Tensor, truth: Tensor) -> None:
         super().__init__()
-        of_views = zip(features.double().unbind(dim=1), truth.numpy().T, strict=True)
-        means, whiten = zip(*(class_gaussians(*view) for view in of_views), strict=True)
+        views = zip(features.double().unbind(dim=1), truth.numpy().T, strict=True)
+        means, whiten = zip(*(class_gaussians(*view) for view in views), strict=True)
         self.register_buffer("means", torch.stack(means).float())  # (V, K, D)
         self.register_buffer("whiten", torch.stack(whiten).float())  # (V, D, D)
 
     def forward(self, features: Tensor, _: Tensor) -> Tensor:
-        """See `Scorer.forward`."""
+        """Scores `(N,)`."""
         deviations = (features[:, :, None] - self.means) @ self.whiten
         return deviations.square().sum(dim=-1).amin(dim=2).sqrt().sum(dim=1)
 
 
 def class_gaussians(points: Tensor, labels: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """The mean of each class, and what whitens deviations from it.
+    """Estimate the mean `(K, D)` of each class, and the whitening `(D, D)` of deviations from these.
 
-    Args:
-        points: `(M, D)`, in double precision: from few images little but the least variance is left.
-        labels: The class of each, `(M,)`.
-
-    Returns:
-        Means `(K, D)`, and a matrix `(D, D)` that deviations are multiplied by from the right.
+    Points `(M, D)` are in double precision: from few images little but the least variance is left.
     """
     names, numbers = np.unique(labels, return_inverse=True)
     means = torch.stack([points[numbers == number].mean(dim=0) for number in range(len(names))])
@@ -166,12 +151,8 @@ class Neighbours(Scorer):
     """Distance to the nearest features of good images, summed over the views.
 
     Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", arXiv:2204.06507; here features
-    keep their length, and the distances to several neighbours are averaged.
-
-    Args:
-        features: `(M, V, D)` of the samples learned from.
-        kept: Rows of those that are remembered.
-        count: Neighbours whose distances are averaged.
+    are not normalised, and the distances to `count` neighbours are averaged. Of the training samples'
+    features `(M, V, D)` those in the rows `kept` are kept.
     """
 
     points: Tensor
@@ -183,21 +164,21 @@ class Neighbours(Scorer):
         self.register_buffer("points", features[kept].transpose(0, 1).contiguous())  # (V, K, D)
 
     def forward(self, features: Tensor, _: Tensor) -> Tensor:
-        """See `Scorer.forward`."""
-        return self._nearest(distances(features.transpose(0, 1), self.points))
+        """Scores `(N,)`."""
+        return self._nearest(distances(features.transpose(0, 1), self.points), len(self.kept))
 
     def of_learned(self, features: Tensor, logits: Tensor) -> Tensor:
-        """See `Scorer.of_learned`."""
+        """Scores `(M,)` of the training samples; those that are kept are compared with the others."""
         scores = self.of_many(features, logits)
         if len(self.kept) > 1:
             among = distances(self.points, self.points)
             among.diagonal(dim1=1, dim2=2).fill_(torch.inf)
-            scores[self.kept] = self._nearest(among, others=1)
+            scores[self.kept] = self._nearest(among, len(self.kept) - 1)
         return scores
 
-    def _nearest(self, apart: Tensor, *, others: int = 0) -> Tensor:
-        """From distances `(V, N, K)` to scores `(N,)`; `others` of the points are none that count."""
-        count = min(self.count, self.points.shape[1] - others)
+    def _nearest(self, apart: Tensor, most: int) -> Tensor:
+        """From distances `(V, N, K)`, of which at most `most` count, to scores `(N,)`."""
+        count = min(self.count, most)
         return apart.topk(count, dim=2, largest=False).values.mean(dim=2).sum(dim=0)
 
 
@@ -212,18 +193,11 @@ def distances(queries: Tensor, points: Tensor) -> Tensor:
 
 
 def nearest_of(features: Tensor, *, most: int, neighbours: int, seed: int) -> Neighbours:
-    """Remember features.
-
-    Args:
-        features: `(M, V, D)` of the samples learned from.
-        most: The most of these samples that are remembered; they are drawn at random.
-        neighbours: Neighbours whose distances are averaged.
-        seed: Draws them.
-    """
+    """Keep the features of at most so many training samples `(M, V, D)`, drawn at random by the seed."""
     kept = np.random.default_rng(seed).permutation(len(features))[:most]
     return Neighbours(features, torch.from_numpy(kept), count=neighbours)
 
 
 def within_range(logits: Tensor) -> Tensor:
-    """Logits that can be computed with."""
+    """Clamp logits to a range that can be computed with."""
     return logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)

@@ -11,16 +11,9 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from knowngood.detectors.base import FittedDetector
-from knowngood.detectors.reconstruction import (
-    FittedTwiceEncoding,
-    RebuildingNetwork,
-    Reconstruction,
-    TwiceEncodingNetwork,
-)
+from knowngood.detectors.reconstruction import Reconstruction, TwiceEncodingNetwork
 
-SLOWEST = 0.01
-"""The least share of a batch in the running mean that is its prototype."""
+SLOWEST = 0.01  # the least share of a batch in the running mean that is its prototype
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +22,7 @@ class DualPrototype(Reconstruction):
 
     Liu et al., "Semi-supervised anomaly detection with dual prototypes autoencoder for industrial surface
     inspection", doi 10.1016/j.optlaseng.2020.106324. Codes of good images are drawn to one point, their
-    prototype, for either encoder by itself; a defect stays away from both. Here a prototype is the running
+    prototype, for either encoder by itself; a defect stays far from both. Here a prototype is the running
     mean of the codes, and the distance between the two codes, which is the score, is trained as well.
 
     Example:
@@ -41,38 +34,25 @@ class DualPrototype(Reconstruction):
         float, Field(ge=0, le=1000, description="Weight of the prototype losses; the reconstruction's is 1")
     ] = 0.01
 
-    def network(self, channels: int, shape: Sequence[int]) -> RebuildingNetwork:
-        """See `Reconstruction.network`."""
+    def network(self, channels: int, shape: Sequence[int]) -> TwiceEncodingNetwork:
+        """Make a network with random weights."""
         return DualPrototypeNetwork(channels, shape, code=self.code, width=self.width, pull=self.pull)
-
-    def fitted(self, network: RebuildingNetwork) -> FittedDetector:
-        """See `Reconstruction.fitted`."""
-        assert isinstance(network, DualPrototypeNetwork)
-        return FittedTwiceEncoding(network, smoothing=self.smoothing)
 
 
 class DualPrototypeNetwork(TwiceEncodingNetwork):
-    """Two encoders with a prototype each, and a decoder between them.
-
-    Args:
-        channels: 1 for grey images, 3 for colour.
-        shape: Height and width of the images.
-        code: Length of a code.
-        width: Channels after the first convolution.
-        pull: Weight of the distances to the prototypes.
-    """
+    """Two encoders with a prototype each, which pulls the codes, and a decoder between them."""
 
     prototypes: Tensor
-    seen: Tensor
+    batches: Tensor
 
     def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int, pull: float) -> None:
         super().__init__(channels, shape, code=code, width=width)
         self.register_buffer("prototypes", torch.zeros(2, code))
-        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("batches", torch.zeros(()))
         self.pull = pull
 
     def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
-        """The reconstruction's error, and how far the codes are from their prototypes and each other."""
+        """The reconstruction error, and the distances of the codes from their prototypes and each other."""
         pixels = self.pixels(batch)
         code, rebuilt, again = (tensor.float() for tensor in self.encode_twice(pixels))
         codes = torch.stack([code, again], dim=1)  # (N, 2, code)
@@ -89,6 +69,6 @@ class DualPrototypeNetwork(TwiceEncodingNetwork):
         }
 
     def _move_prototypes(self, means: Tensor) -> None:
-        """Take a batch into the running means, which forget slowly since the codes still move."""
-        self.seen += 1
-        self.prototypes += (means - self.prototypes) * (1 / self.seen).clamp(min=SLOWEST)
+        """Add a batch to the running means, which forget slowly since the codes still move."""
+        self.batches += 1
+        self.prototypes += (means - self.prototypes) * (1 / self.batches).clamp(min=SLOWEST)

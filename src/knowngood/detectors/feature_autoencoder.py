@@ -1,45 +1,34 @@
-"""Feature autoencoder: rebuilds what a frozen network sees instead of pixels."""
+"""Feature autoencoder: reconstructs the feature maps of a frozen network instead of pixels."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedOnFeatures
-from knowngood.detectors.trained import Trained, judge_held_out, learn
-from knowngood.features.extract import extract
+from knowngood.detectors.trained import Trained, learn, score_held_out, store_features
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
-from knowngood.settings import (
-    BackboneName,
-    Epochs,
-    InputSize,
-    LearningRate,
-    Smoothing,
-    Strides,
-    Weights,
-)
+from knowngood.settings import BackboneName, Epochs, InputSize, LearningRate, Smoothing, Strides, Weights
 from knowngood.training.blocks import SLOPE, down, up
 from knowngood.training.learner import Trainable
 from knowngood.training.records import Records
 from knowngood.training.run import Run
 from knowngood.training.standardise import LEAST_DEVIATION, Standardise
-from knowngood.training.store import Store, store
+from knowngood.training.store import Store
 from knowngood.types import Progress, Scores, silent
 
-HALVINGS = 2
-"""How often the feature maps are halved on their way to the code, if they are large enough."""
+HALVINGS = 2  # how often the feature maps are halved on their way to the code, if they are large enough
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +36,8 @@ class FeatureAutoencoder(Trained):
     """A convolutional autoencoder of backbone features; the anomaly map is its reconstruction error.
 
     After Shi, Yang and Qi, "Unsupervised anomaly segmentation via deep feature reconstruction",
-    arXiv:2012.07122; theirs looks at each place alone, this one at its surroundings too, so that it
-    also finds a part that is missing or in a wrong place. The score is the maximum of the map.
+    arXiv:2012.07122; theirs sees each position alone, this one its surroundings too, so that it also finds a
+    part that is missing or misplaced. The score is the maximum of the map.
 
     Example:
         >>> FeatureAutoencoder(input_size=320).strides
@@ -70,53 +59,30 @@ class FeatureAutoencoder(Trained):
     strides: Strides = (8, 16)
 
     def fit(
-        self,
-        good: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,
+        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
-        """Train the network; see `Detector.fit`."""
+        """Train the network on stored features."""
         features = freeze(
-            PatchFeatures,
-            good.shape,
-            backbone=self.backbone,
-            weights=self.weights,
-            strides=self.strides,
-            scales=1,
-            neighbourhood=1,
-            spacing=self.strides[-1],
+            PatchFeatures, good.shape, backbone=self.backbone, strides=self.strides, weights=self.weights
         )
-
-        def maps() -> Iterator[tuple[int, NDArray[Any]]]:
-            done = 0
-            for done, (index, [seen]) in enumerate(extract(features, good, device=device), 1):
-                yield index, seen.numpy().astype(np.float16)
-                progress("looking at good images", done, len(good))
-            if done < len(good):  # some could not be read
-                progress("looking at good images", len(good), len(good))
-
-        with store(maps(), replace(good, classes=None), seed=seed) as kept:
+        unlabelled = replace(good, classes=None)
+        with store_features(
+            features, unlabelled, seed=seed, device=device, progress=progress, dtype=np.float16
+        ) as kept:
             mean, deviation = moments(kept)
             grid = kept.samples.shape[2:]
-            network, record = learn(
-                self,
-                lambda: FeatureNetwork(mean, deviation, grid, code=self.code, width=self.width),
-                kept,
-                seed=seed,
-                device=device,
-                progress=progress,
-                run=run,
-            )
+
+            def make() -> FeatureNetwork:
+                return FeatureNetwork(mean, deviation, grid, code=self.code, width=self.width)
+
+            network, record = learn(self, make, kept, seed=seed, device=device, progress=progress, run=run)
             fitted = FittedFeatureAutoencoder(features, network, smoothing=self.smoothing).eval()
-            held_out, _ = judge_held_out(lambda samples: fitted.judge([samples.float()]), kept)
+            held_out, _ = score_held_out(lambda samples: fitted.score_features([samples.float()]), kept)
         return Fit(fitted, held_out, records=Records(record))
 
 
 def moments(kept: Store) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation `(C,)` of each channel, over the samples `(n, C, h, w)` learned from."""
+    """Mean and standard deviation `(C,)` of each channel over the training samples `(n, C, h, w)`."""
     samples, count = kept.samples, len(kept.train)
     total = square = torch.zeros(())
     for row in kept.train:
@@ -128,15 +94,7 @@ def moments(kept: Store) -> tuple[Tensor, Tensor]:
 
 
 class FeatureNetwork(Trainable):
-    """Rebuilds feature maps.
-
-    Args:
-        mean: Mean of each channel `(C,)`.
-        deviation: Standard deviation of each channel `(C,)`.
-        grid: Height and width of the maps.
-        code: Channels at the narrowest place.
-        width: Channels elsewhere.
-    """
+    """An autoencoder of feature maps with height and width `grid`, standardised per channel `(C,)`."""
 
     def __init__(
         self, mean: Tensor, deviation: Tensor, grid: Sequence[int], *, code: int, width: int
@@ -148,52 +106,46 @@ class FeatureNetwork(Trainable):
         odd = [[(side >> step) % 2 for side in grid] for step in range(steps)]
         channels = len(mean)
         self.encoder = nn.Sequential(
-            keep(channels, width),
+            same_size(channels, width),
             *(down(width, width) for _ in range(steps)),
             nn.Conv2d(width, code, 3, padding=1),
         )
         self.decoder = nn.Sequential(
-            keep(code, width),
+            same_size(code, width),
             *(up(width, width, odd=odd[step]) for step in reversed(range(steps))),
             nn.Conv2d(width, channels, 3, padding=1),
         )
 
     def errors(self, features: Tensor) -> Tensor:
-        """Mean squared difference `(N, h, w)` between features `(N, C, h, w)` and what is rebuilt of them."""
-        wanted = self.standardise(features)
-        errors: Tensor = (self.decoder(self.encoder(wanted)) - wanted).square()
+        """Mean squared error `(N, h, w)` of the reconstruction of features `(N, C, h, w)`."""
+        target = self.standardise(features)
+        errors: Tensor = (self.decoder(self.encoder(target)) - target).square()
         return errors.mean(dim=1)
 
     def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
-        """See `Trainable.losses`."""
+        """Mean squared error of the reconstruction."""
         return {"loss": self.errors(batch.float()).mean()}
 
     def show(self, _: Tensor) -> None:
-        """No image is rebuilt."""
+        """Show nothing, since no image is reconstructed."""
 
 
-def keep(inputs: int, outputs: int) -> nn.Sequential:
-    """A convolution that keeps the size, normalised."""
+def same_size(inputs: int, outputs: int) -> nn.Sequential:
+    """A normalised convolution that keeps the size of the maps."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.LeakyReLU(SLOPE)
     )
 
 
 class FittedFeatureAutoencoder(FittedOnFeatures):
-    """Judges images by the features that cannot be rebuilt.
-
-    Args:
-        features: Gives the features.
-        network: Rebuilds them.
-        smoothing: Standard deviation of the Gaussian that blurs the map, in patches.
-    """
+    """Scores images by the maximum reconstruction error of their features."""
 
     def __init__(self, features: FrozenFeatures, network: FeatureNetwork, *, smoothing: float) -> None:
         super().__init__(features)
         self.network = network
         self.smoothing = smoothing
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
-        """From features `(N, C, h, w)` to scores."""
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
+        """Score images by their features `(N, C, h, w)`."""
         maps = smooth(self.network.errors(features[0]), self.smoothing)
         return Scores(maps.amax(dim=(1, 2)), maps)

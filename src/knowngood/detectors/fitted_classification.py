@@ -1,4 +1,4 @@
-"""How images are judged by a network that classifies, on pixels or on what a frozen network sees."""
+"""Fitted detectors whose network classifies pixels, or the features of a frozen network."""
 
 from __future__ import annotations
 
@@ -16,12 +16,7 @@ from knowngood.types import Scores
 
 
 class Pixels(nn.Module):
-    """From images to the pixels of their views.
-
-    Args:
-        views: From images `(N, H, W, 3)` to views `(N, V, H, W, 3)`.
-        channels: 1 to look at grey images, 3 at colour.
-    """
+    """From images to the pixels of their views, in grey (1 channel) or colour (3)."""
 
     def __init__(self, views: nn.Module, channels: int) -> None:
         super().__init__()
@@ -29,58 +24,47 @@ class Pixels(nn.Module):
         self.channels = channels
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pixels `(N, V, channels, H, W)` from 0 to 1."""
+        """Pixels `(N, V, channels, H, W)` from 0 to 1 of images `(N, H, W, 3)`."""
         views = self.views(images)
         return apart(pixels(views.flatten(0, 1), self.channels), views.shape[1])
 
 
 class FittedOnPixels(FittedDetector):
-    """Judges images by a network that has learned from pixels.
-
-    Args:
-        network: Classifies.
-        scorer: Scores.
-        step: How far pixels are moved towards what the network takes them for, before it judges; 0 for not.
-        temperature: At which it takes them for that.
-    """
+    """Scores images by a network that classifies their pixels, after a step towards the predicted class."""
 
     def __init__(
-        self, network: ClassifyingNetwork, scorer: Scorer, *, step: float, temperature: float
+        self, network: ClassifyingNetwork, scorer: Scorer, temperature: float, *, step: float
     ) -> None:
         super().__init__()
         self.network = network
         self.scorer = scorer
-        self.step = step
         self.temperature = temperature
+        self.step = step
 
     def forward(self, images: Tensor) -> Scores:
-        """Score images; see `FittedDetector.forward`."""
+        """Score images."""
         views = self.network.views(images)
-        answer = self.network.classify(views)
-        judged = answer
+        features, logits = self.network.classify(views)
+        extras = {"logits": logits, "features": features}
         if self.step:
             layers = [*self.network.trunk, self.network.head]
             flat = views.flatten(0, 1)
             moved = towards_confidence(layers, flat, step=self.step, temperature=self.temperature)
-            judged = self.network.classify(apart(moved, views.shape[1]))
-        return Scores(self.scorer(*judged), None, {"logits": answer[1], "features": answer[0]})
+            features, logits = self.network.classify(apart(moved, views.shape[1]))
+        return Scores(self.scorer(features, logits), None, extras)
 
 
 class FittedOnFrozen(FittedOnFeatures):
-    """Judges images by a linear classifier of what a frozen network sees.
+    """Scores images by a linear classifier of the features of a frozen network."""
 
-    Args:
-        features: Gives the features.
-        network: Classifies them.
-        scorer: Scores.
-    """
-
-    def __init__(self, features: FrozenFeatures, network: ClassifyingNetwork, scorer: Scorer) -> None:
+    def __init__(
+        self, features: FrozenFeatures, network: ClassifyingNetwork, scorer: Scorer, _: float
+    ) -> None:
         super().__init__(features)
         self.network = network
         self.scorer = scorer
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
-        """From features `(N, V, C)` to scores."""
-        seen, logits = self.network(features[0])
-        return Scores(self.scorer(seen, logits), None, {"logits": logits, "features": seen})
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
+        """Score images by their features `(N, V, C)`."""
+        last, logits = self.network(features[0])
+        return Scores(self.scorer(last, logits), None, {"logits": logits, "features": last})

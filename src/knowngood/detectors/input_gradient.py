@@ -1,7 +1,4 @@
-"""The gradient with respect to the input, written with the operations that a graph can hold.
-
-A graph that is shipped has no automatic differentiation. Plain networks need few rules, so they are here.
-"""
+"""The gradient with respect to the input, in operations of a graph that has no automatic differentiation."""
 
 from __future__ import annotations
 
@@ -16,51 +13,40 @@ from knowngood.training.classifying import RandomShift
 def towards_confidence(
     layers: Sequence[nn.Module], images: Tensor, *, step: float, temperature: float
 ) -> Tensor:
-    """Move every value by one step in the direction in which the network becomes surer of its answer.
+    """Move every value of images `(N, ...)` by one step that increases the confidence of the network.
 
     Liang, Li and Srikant, "Enhancing the Reliability of Out-of-distribution Image Detection in Neural
-    Networks" (ODIN), arXiv:1706.02690.
-
-    Args:
-        layers: The network, one layer after the other, the last one linear; in evaluation mode.
-        images: `(N, ...)`.
-        step: How far.
-        temperature: Logits are divided by it.
+    Networks" (ODIN), arXiv:1706.02690. The network is given as its layers in evaluation mode, the last one
+    linear; logits are divided by the temperature.
     """
     inputs = []
     values = images
     for layer in layers:
         inputs.append(values)
         values = layer(values)
-    chances = (values / temperature).softmax(dim=1)
-    # The gradient of the largest log-probability: at the logits, the answer minus the probabilities.
-    answer = F.one_hot(values.argmax(dim=1), values.shape[1]).to(values.dtype)
-    gradient = answer - chances
-    for layer, given in zip(reversed(layers), reversed(inputs), strict=True):
-        gradient = backward(layer, given, gradient)
+    probabilities = (values / temperature).softmax(dim=1)
+    # The gradient of the largest log-probability: at the logits, the prediction minus the probabilities.
+    gradient = F.one_hot(values.argmax(dim=1), values.shape[1]).to(values.dtype) - probabilities
+    for layer, value in zip(reversed(layers), reversed(inputs), strict=True):
+        gradient = backward(layer, value, gradient)
     return images + step * gradient.sign()
 
 
-def backward(layer: nn.Module, given: Tensor, gradient: Tensor) -> Tensor:
-    """From the gradient with respect to a layer's output to that with respect to its input.
-
-    Args:
-        layer: In evaluation mode.
-        given: Its input.
-        gradient: Of something with respect to its output.
+def backward(layer: nn.Module, value: Tensor, gradient: Tensor) -> Tensor:
+    """From the gradient with respect to a layer's output to that with respect to its input value.
 
     Raises:
-        NotImplementedError: There is no rule for this kind of layer.
+        NotImplementedError: There is no rule for this type of layer.
     """
     match layer:
         case nn.Linear():
             return gradient @ layer.weight
         case nn.Conv2d(groups=1, dilation=(1, 1), padding_mode="zeros", padding=(int(), int()) as padding):
-            # What a convolution with a stride leaves over at the far border.
+            # The rows and columns that a convolution with a stride leaves out at the far border.
             left = [
                 int(size) - ((int(out) - 1) * stride - 2 * around + kernel)
                 for size, out, stride, around, kernel in zip(
-                    given.shape[2:], gradient.shape[2:], layer.stride, padding, layer.kernel_size, strict=True
+                    value.shape[2:], gradient.shape[2:], layer.stride, padding, layer.kernel_size, strict=True
                 )
             ]
             return F.conv_transpose2d(
@@ -70,11 +56,11 @@ def backward(layer: nn.Module, given: Tensor, gradient: Tensor) -> Tensor:
             scale = layer.weight / (variance + layer.eps).sqrt()
             return gradient * scale.view(1, -1, 1, 1)
         case nn.ReLU():
-            return gradient * (given > 0).to(gradient.dtype)
+            return gradient * (value > 0).to(gradient.dtype)
         case nn.Flatten(start_dim=1, end_dim=-1):
-            return gradient.reshape(-1, *map(int, given.shape[1:]))
+            return gradient.reshape(-1, *map(int, value.shape[1:]))
         case nn.AdaptiveAvgPool2d(output_size=1):
-            height, width = map(int, given.shape[2:])
+            height, width = map(int, value.shape[2:])
             return (gradient / (height * width)).expand(-1, -1, height, width)
         case nn.Identity() | RandomShift():  # the second moves nothing in evaluation
             return gradient

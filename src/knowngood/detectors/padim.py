@@ -1,4 +1,6 @@
-"""PaDiM: one Gaussian for each position of the image."""
+"""PaDiM: one Gaussian per position of the image."""
+
+# ruff: noqa: ARG002 (no network is trained, so that `run` is not used)
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
-from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, held_out
+from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, draw_held_out
 from knowngood.features.covariance import whitening
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures, freeze
@@ -22,8 +24,7 @@ from knowngood.settings import BackboneName, Folds, HeldOut, InputSize, Smoothin
 from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
-REGULARISATION = 0.01
-"""Added to the variances, as in the paper's equation 1."""
+REGULARISATION = 0.01  # added to the variances, as in the paper's equation 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,64 +51,48 @@ class Padim(Detector):
     held_out: HeldOut = 400
 
     def fit(
-        self,
-        good: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,  # noqa: ARG002
+        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
-        """Learn a Gaussian at each position; see `Detector.fit`."""
+        """Estimate a Gaussian at each position."""
         features = freeze(
             PatchFeatures,
             good.shape,
             backbone=self.backbone,
             strides=self.strides,
             weights=self.weights,
-            scales=1,
-            neighbourhood=1,
             spacing=self.strides[0],
         )
         ((available, *shape),) = features.shapes
-        drawn = torch.randperm(available, generator=torch.Generator().manual_seed(seed))
-        drawn = drawn[: min(self.dimensions, available)].sort().values
+        shuffled = torch.randperm(available, generator=torch.Generator().manual_seed(seed))
+        drawn = shuffled[: self.dimensions].sort().values
         fold_of = folds(len(good), self.folds, seed, good.groups)
-        to_score = held_out(len(good), self.held_out, seed)
+        to_score = draw_held_out(len(good), self.held_out, seed)
 
         moments: dict[int, _Moments] = {}
         kept: dict[int, Tensor] = {}
-        for done, (index, (maps,)) in enumerate(extract(features, good, device=device), 1):
-            points = maps[drawn].flatten(1).T.contiguous()  # (P, D): a row a position
+        for index, (maps,) in extract(features, good, device=device, progress=progress):
+            points = maps[drawn].flatten(1).T.contiguous()  # (P, D): a row per position
             moments.setdefault(int(fold_of[index]), _Moments(points)).add(points)
             if index in to_score:
                 kept[index] = points
-            progress("looking at good images", done, len(good))
         check_folds(len(moments), len(kept))
 
         scores: list[Tensor] = []
         for step, fold in enumerate(sorted(moments), 1):
             others = [moments[other] for other in sorted(moments) if other != fold]
-            fitted = FittedPadim(features, drawn, *_gaussians(others), shape, self.smoothing)
-            scores += [
-                fitted.distances(kept[index][None]).image for index in sorted(kept) if fold_of[index] == fold
-            ]
+            fitted = FittedPadim(features, drawn, _gaussians(others), shape, self.smoothing)
+            inside = [index for index in sorted(kept) if fold_of[index] == fold]
+            scores += [fitted.score_points(kept[index][None]).image for index in inside]
             progress("scoring good images out of fold", step, len(moments))
         everything = [moments[fold] for fold in sorted(moments)]
-        detector = FittedPadim(features, drawn, *_gaussians(everything), shape, self.smoothing).to(device)
-        return Fit(detector, torch.cat(scores).double().numpy())
+        fitted = FittedPadim(features, drawn, _gaussians(everything), shape, self.smoothing).to(device)
+        return Fit(fitted, torch.cat(scores).double().numpy())
 
 
 class FittedPadim(FittedOnFeatures):
-    """The Gaussians at all positions.
+    """The Gaussians of the drawn features `(D,)` at all positions of a map.
 
-    Args:
-        features: Gives the patch features.
-        drawn: `(D,)` which of the features are used.
-        mean: `(P, D)` for each of the P positions.
-        whiten: `(P, D, D)` turns deviations into Mahalanobis distances.
-        shape: Height and width of the map; P in all.
-        smoothing: Standard deviation of the blur, in patches.
+    They are given by their mean `(P, D)` and whitening matrix `(P, D, D)` at each of the P positions.
     """
 
     drawn: Tensor
@@ -118,8 +103,7 @@ class FittedPadim(FittedOnFeatures):
         self,
         features: FrozenFeatures,
         drawn: Tensor,
-        mean: Tensor,
-        whiten: Tensor,
+        gaussians: tuple[Tensor, Tensor],
         shape: Sequence[int],
         smoothing: float,
     ) -> None:
@@ -127,17 +111,17 @@ class FittedPadim(FittedOnFeatures):
         self.shape = shape
         self.smoothing = smoothing
         self.register_buffer("drawn", drawn)
-        self.register_buffer("mean", mean)
-        self.register_buffer("whiten", whiten)
+        for name, tensor in zip(("mean", "whiten"), gaussians, strict=True):
+            self.register_buffer(name, tensor)
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
-        """From patch features `(N, C, h, w)` to scores."""
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
+        """Score images by their patch features `(N, C, h, w)`."""
         (maps,) = features
-        return self.distances(maps[:, self.drawn].flatten(2).transpose(1, 2))
+        return self.score_points(maps[:, self.drawn].flatten(2).transpose(1, 2))
 
-    def distances(self, points: Tensor) -> Scores:
-        """From the drawn features of each position `(N, P, D)` to scores."""
-        deviations = (points - self.mean).transpose(0, 1)  # (P, N, D): one matrix product a position
+    def score_points(self, points: Tensor) -> Scores:
+        """Score images by the drawn features of each position, `(N, P, D)`."""
+        deviations = (points - self.mean).transpose(0, 1)  # (P, N, D): one matrix product per position
         distances = (deviations @ self.whiten).pow(2).sum(dim=2).sqrt().T
         maps = smooth(distances.reshape(-1, *self.shape), self.smoothing)
         return Scores(maps.amax(dim=(1, 2)), maps)
@@ -153,14 +137,14 @@ class _Moments:
         self.products = torch.zeros(*origin.shape, origin.shape[1])
 
     def add(self, points: Tensor) -> None:
-        """Take one image's points."""
+        """Add the points of one image."""
         shifted = points - self.origin
         self.count += 1
         self.total += shifted
         self.products.baddbmm_(shifted[:, :, None], shifted[:, None, :])
 
     def merge(self, other: _Moments) -> None:
-        """Take the points of another, which may have another origin."""
+        """Add the points of another, which may have another origin."""
         offset = other.origin - self.origin
         cross = other.total[:, :, None] * offset[:, None, :]
         square = other.count * offset[:, :, None] * offset[:, None, :]
@@ -170,7 +154,7 @@ class _Moments:
 
 
 def _gaussians(parts: list[_Moments]) -> tuple[Tensor, Tensor]:
-    """Mean `(P, D)` and whitening `(P, D, D)` of all images of some folds."""
+    """Estimate the mean `(P, D)` and whitening `(P, D, D)` of all images of some folds."""
     count = sum(part.count for part in parts)
     mean = torch.stack([part.total + part.count * part.origin for part in parts]).sum(dim=0) / count
     together = _Moments(mean)

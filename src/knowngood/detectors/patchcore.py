@@ -1,4 +1,6 @@
-"""PatchCore: remember patches of good images; a patch that is far from all of them is a defect."""
+"""PatchCore: a memory bank of patches of good images; a patch that is far from all of them is anomalous."""
+
+# ruff: noqa: ARG002 (no network is trained, so that `run` is not used)
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
-from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, held_out
+from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, draw_held_out
 from knowngood.features.coreset import StreamingCoreset, k_center
 from knowngood.features.eight_bit import eight_bit
 from knowngood.features.extract import extract, few
@@ -31,24 +33,18 @@ from knowngood.types import Progress, Scores, silent
 if TYPE_CHECKING:
     from knowngood.training.run import Run
 
-CANDIDATES = 10
-"""Patches looked at for each one that is kept, in each fold."""
-
-SAMPLE = 16
-"""Good images that are looked at beforehand, for the range of their features."""
-
-LEAST_PER_IMAGE = 32
-"""Patches of each image and scale that are looked at, however many images there are."""
+CANDIDATES = 10  # patches drawn for each one that is kept, in each fold
+SAMPLE = 16  # good images that set the ranges of the 8-bit numbers
+LEAST_PER_IMAGE = 32  # patches drawn from each image at each scale, however many images there are
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchCore(Detector):
     """Memory banks of patch features at several scales.
 
-    Roth et al., "Towards Total Recall in Industrial Anomaly Detection", arXiv:2106.08265. Here
-    patches lie on the grid of the coarsest map, the banks are thinned fold by fold in bounded memory, each
-    scale's distances are standardised by those of good images that were not learned from, and a patch is as
-    anomalous as its most anomalous scale.
+    Roth et al., "Towards Total Recall in Industrial Anomaly Detection", arXiv:2106.08265. Here patches have
+    the grid of the coarsest map, the banks are thinned fold by fold in bounded memory, each scale's distances
+    are standardised by those of held-out good images, and the most anomalous scale decides on a patch.
 
     Example:
         >>> PatchCore(coreset=1000).coreset
@@ -76,24 +72,18 @@ class PatchCore(Detector):
     ] = True
 
     def fit(
-        self,
-        good: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,  # noqa: ARG002
+        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
-        """Learn memory banks from good images; see `Detector.fit`."""
+        """Fill the memory banks."""
         generator = torch.Generator().manual_seed(seed)
         features, rounds = self._features(good, seed, device)
         fold_of = folds(len(good), self.folds, seed, good.groups)
         fold_sizes = np.bincount(fold_of)
-        to_score = held_out(len(good), self.held_out, seed)
+        to_score = draw_held_out(len(good), self.held_out, seed)
 
         coresets = [[self._coreset(seed) for _ in fold_sizes] for _ in range(self.scales)]
         kept: dict[int, list[Tensor]] = {}
-        for done, (index, maps) in enumerate(extract(features, good, device=device), 1):
+        for index, maps in extract(features, good, device=device, progress=progress):
             fold = fold_of[index]
             take = max(LEAST_PER_IMAGE, math.ceil(CANDIDATES * self.coreset / fold_sizes[fold]))
             for of_scale, patches in zip(coresets, maps, strict=True):
@@ -102,7 +92,6 @@ class PatchCore(Detector):
                 of_scale[fold].add(flat.index_select(1, drawn).half().T.to(device))
             if index in to_score:
                 kept[index] = [patches.half() for patches in maps]
-            progress("looking at good images", done, len(good))
 
         present = [fold for fold in range(len(fold_sizes)) if not coresets[0][fold].empty]
         check_folds(len(present), len(kept))
@@ -111,31 +100,25 @@ class PatchCore(Detector):
         for scale, of_scale in enumerate(coresets):
             parts = list(in_parallel(StreamingCoreset.points, [of_scale[fold] for fold in present]))
             without = [[*parts[:left_out], *parts[left_out + 1 :]] for left_out in range(len(parts))]
-            everything, *others = in_parallel(
-                partial(self._bank, seed=seed, eight_bit=rounds), [parts, *without]
-            )
+            make_bank = partial(self._bank, seed=seed, eight_bit=rounds)
+            everything, *others = in_parallel(make_bank, [parts, *without])
             bank_of = dict(zip(present, others, strict=True))
-
-            def measure(index: int, scale: int = scale, bank_of: dict[int, MemoryBank] = bank_of) -> Tensor:
-                patches = kept[index][scale][None].to(device).float()
-                away: Tensor = bank_of[fold_of[index]](patches)
-                return away[0]
-
+            held_out = [(bank_of[fold_of[index]], kept[index][scale]) for index in sorted(kept)]
             measured = []
-            for done, of_image in enumerate(in_parallel(measure, sorted(kept)), scale * len(kept) + 1):
+            for done, of_image in enumerate(in_parallel(_distances, held_out), scale * len(kept) + 1):
                 measured.append(of_image)
                 progress("scoring good images out of fold", done, self.scales * len(kept))
             distances.append(torch.stack(measured))
             banks.append(everything)
 
         standards = [(float(of_scale.mean()), float(of_scale.std())) for of_scale in distances]
-        detector = FittedPatchCore(features, banks, standards, self.smoothing)
+        fitted = FittedPatchCore(features, banks, standards, self.smoothing)
         with torch.inference_mode():
-            scores = detector.combine(distances).image
-        return Fit(detector, scores.double().cpu().numpy())
+            scores = fitted.combine(distances).image
+        return Fit(fitted, scores.double().cpu().numpy())
 
     def _features(self, good: ImageSet, seed: int, device: str) -> tuple[FrozenFeatures, bool]:
-        """Patch features, and whether they compute in 8 bits: where that is wanted and changes nothing."""
+        """Make patch features; they are in 8 bits, and True is returned, if a trial allows it."""
         features = freeze(
             PatchFeatures,
             good.shape,
@@ -144,39 +127,35 @@ class PatchCore(Detector):
             weights=self.weights,
             scales=self.scales,
             neighbourhood=self.neighbourhood,
-            spacing=self.strides[-1],
         )
         if self.eight_bit and torch.device(device).type == "cpu":
             sample = few(good, SAMPLE, seed)
             rounded = eight_bit(features, sample, seed=seed) if len(sample) > 1 else None
-            if rounded is not None:
+            if rounded:
                 return rounded, True
         return features, False
 
     def _coreset(self, seed: int) -> StreamingCoreset:
-        """What gathers the patches of one fold at one scale."""
-        return StreamingCoreset(
-            self.coreset,
-            buffer=2 * CANDIDATES * self.coreset,
-            generator=torch.Generator().manual_seed(seed),
-        )
+        """Make an empty coreset for one fold at one scale."""
+        generator = torch.Generator().manual_seed(seed)
+        return StreamingCoreset(self.coreset, buffer=2 * CANDIDATES * self.coreset, generator=generator)
 
     def _bank(self, parts: list[Tensor], *, seed: int, eight_bit: bool) -> MemoryBank:
-        """A memory bank of the coreset of all points."""
+        """Make a memory bank of a coreset of all points."""
         points = torch.cat(parts).float()
         chosen = k_center(points, self.coreset, generator=torch.Generator().manual_seed(seed))
         return MemoryBank(points[chosen], eight_bit=eight_bit)
 
 
-class FittedPatchCore(FittedOnFeatures):
-    """Memory banks, one a scale, and how far good patches are from them.
+def _distances(bank_and_patches: tuple[MemoryBank, Tensor]) -> Tensor:
+    """Distances `(h, w)` of one image's patches `(D, h, w)` to a bank."""
+    bank, patches = bank_and_patches
+    distances: Tensor = bank(patches[None].to(bank.points.device).float())
+    return distances[0]
 
-    Args:
-        features: Gives the patch features.
-        banks: A memory bank for each scale, finest first.
-        standards: Mean and standard deviation of good images' distances, for each scale.
-        smoothing: Standard deviation of the blur, in patches of the finest scale.
-    """
+
+class FittedPatchCore(FittedOnFeatures):
+    """A memory bank per scale, finest first, with mean and standard deviation of good images' distances."""
 
     def __init__(
         self,
@@ -190,12 +169,12 @@ class FittedPatchCore(FittedOnFeatures):
         self.standards = standards
         self.smoothing = smoothing
 
-    def judge(self, features: Sequence[Tensor]) -> Scores:
-        """From patch features `(N, D, h, w)` at each scale to scores."""
+    def score_features(self, features: Sequence[Tensor]) -> Scores:
+        """Score images by their patch features, `(N, D, h, w)` for each scale."""
         return self.combine([bank(patches) for bank, patches in zip(self.banks, features, strict=True)])
 
     def combine(self, distances: Sequence[Tensor]) -> Scores:
-        """From distances `(N, h, w)` at each scale to scores."""
+        """Score images by their distances to the banks, `(N, h, w)` for each scale."""
         standardised = [
             # Constant images leave no spread to divide by.
             ((of_scale - mean) / max(spread, 1e-6))[:, None]

@@ -1,10 +1,11 @@
-"""What detectors have in common that rebuild images from a code: what they cannot rebuild is a defect."""
+"""The base of detectors that encode and reconstruct images: what they fail to reconstruct is anomalous."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, ClassVar
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedDetector
-from knowngood.detectors.trained import Trained, judge_held_out, learn
+from knowngood.detectors.trained import Trained, learn, score_held_out
 from knowngood.features.patches import smooth
 from knowngood.recipe import OneOf
 from knowngood.training.blocks import Decoder, Encoder, pixels
@@ -25,23 +26,18 @@ from knowngood.training.store import is_grey, store_images
 from knowngood.types import Progress, Scores, silent
 
 Code = Annotated[int, Field(ge=1, le=65_536, description="Length of the code that an image is encoded to")]
-MapScore = Annotated[
-    str,
-    OneOf(("sum", "max")),
-    Field(description="Image score: sum of the absolute differences, or maximum of the blurred map"),
-]
 
 
-class RebuildingNetwork(Trainable):
-    """A network that rebuilds images.
+class ReconstructionNetwork(Trainable):
+    """A network with an `Encoder` and a `Decoder`, for grey images (1 channel) or colour (3)."""
 
-    Args:
-        channels: 1 to look at grey images, 3 at colour.
-    """
+    outputs: ClassVar[int] = 1  # of the encoder, for each number of a code
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int) -> None:
         super().__init__()
         self.channels = channels
+        self.encoder = Encoder(channels, shape, code=self.outputs * code, width=width)
+        self.decoder = Decoder(channels, shape, code=code, width=width)
 
     def pixels(self, images: Tensor) -> Tensor:
         """From uint8 `(N, H, W, 3)` to `(N, channels, H, W)` from 0 to 1; for grey, colours are averaged."""
@@ -49,44 +45,47 @@ class RebuildingNetwork(Trainable):
 
     @abstractmethod
     def rebuild(self, pixels: Tensor) -> Tensor:
-        """Pixels `(N, channels, H, W)` from 0 to 1, rebuilt from their code."""
+        """Reconstruct pixels `(N, channels, H, W)` from 0 to 1."""
+
+    def rebuild_and_score(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Reconstruct pixels, and score them `(N,)` if the score does not come from their differences."""
+        return self.rebuild(pixels), None
 
     def show(self, batch: Tensor) -> Tensor:
-        """The images rebuilt, uint8 `(n, H, W, 3)`."""
+        """Reconstruct images as uint8 `(n, H, W, 3)`."""
         rebuilt = self.rebuild(self.pixels(batch)).expand(-1, 3, -1, -1)
         return (255 * rebuilt.float()).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-class TwiceEncodingNetwork(RebuildingNetwork):
-    """A network that encodes an image, rebuilds it and encodes what it has rebuilt.
+class TwiceEncodingNetwork(ReconstructionNetwork):
+    """A network that encodes an image, reconstructs it and encodes the reconstruction.
 
-    Args:
-        channels: 1 for grey images, 3 for colour.
-        shape: Height and width of the images.
-        code: Length of a code.
-        width: Channels after the first convolution.
+    The score is the mean squared difference between the two codes.
     """
 
     def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int) -> None:
-        super().__init__(channels)
-        self.encoder = Encoder(channels, shape, code=code, width=width)
-        self.decoder = Decoder(channels, shape, code=code, width=width)
+        super().__init__(channels, shape, code=code, width=width)
         self.second_encoder = Encoder(channels, shape, code=code, width=width)
 
     def encode_twice(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The code `(N, code)` of pixels, the pixels rebuilt from it, and the code of those."""
+        """The code `(N, code)` of pixels, their reconstruction, and the code of the reconstruction."""
         code = self.encoder(pixels)
         rebuilt = self.decoder(code)
         return code, rebuilt, self.second_encoder(rebuilt)
 
     def rebuild(self, pixels: Tensor) -> Tensor:
-        """See `RebuildingNetwork.rebuild`."""
+        """Reconstruct pixels."""
         return self.encode_twice(pixels)[1]
+
+    def rebuild_and_score(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Reconstruct pixels and score them."""
+        code, rebuilt, again = self.encode_twice(pixels)
+        return rebuilt, (code - again).square().mean(dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruction(Trained):
-    """A recipe of a network that rebuilds images from a code."""
+    """A recipe of a network that reconstructs images from a code."""
 
     multiple: ClassVar[int] = 4
 
@@ -100,91 +99,59 @@ class Reconstruction(Trained):
     ] = 2.0
 
     @abstractmethod
-    def network(self, channels: int, shape: Sequence[int]) -> RebuildingNetwork:
-        """A network for images of a height and width, with weights drawn at random."""
+    def network(self, channels: int, shape: Sequence[int]) -> ReconstructionNetwork:
+        """Make a network with random weights for images of a height and width."""
 
-    @abstractmethod
-    def fitted(self, network: RebuildingNetwork) -> FittedDetector:
-        """The detector that judges by a trained network."""
+    def fitted(self, network: ReconstructionNetwork) -> FittedDetector:
+        """Make the detector of a trained network."""
+        return FittedReconstruction(network, smoothing=self.smoothing)
 
     def fit(
-        self,
-        good: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,
+        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
-        """Train the network; see `Detector.fit`."""
-        with store_images(replace(good, classes=None), seed=seed, progress=progress) as store:
-            channels = 1 if is_grey(store.samples) else 3
-            network, record = learn(
-                self,
-                lambda: self.network(channels, good.shape),
-                store,
-                seed=seed,
-                device=device,
-                progress=progress,
-                run=run,
-            )
+        """Train the network on stored images."""
+        with store_images(replace(good, classes=None), seed=seed, progress=progress) as kept:
+            make = partial(self.network, 1 if is_grey(kept.samples) else 3, good.shape)
+            network, record = learn(self, make, kept, seed=seed, device=device, progress=progress, run=run)
             fitted = self.fitted(network).eval()
-            held_out, map_maxima = judge_held_out(fitted, store)
-        return Fit(fitted, held_out, map_maxima=map_maxima, records=Records(record))
+            held_out, map_maxima = score_held_out(fitted, kept)
+        return Fit(fitted, held_out, map_maxima, Records(record))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelScored(Reconstruction):
+    """A recipe whose image score comes from the differences of pixels."""
+
+    score: Annotated[
+        str,
+        OneOf(("sum", "max")),
+        Field(description="Image score: sum of the absolute differences, or maximum of the blurred map"),
+    ] = "sum"
+
+    def fitted(self, network: ReconstructionNetwork) -> FittedDetector:
+        """Make the detector of a trained network."""
+        return FittedReconstruction(network, smoothing=self.smoothing, score=self.score)
 
 
 class FittedReconstruction(FittedDetector):
-    """Judges images by how far their reconstruction is from them.
+    """Scores images by the network or, if it gives no score, by their differences from the reconstruction.
 
-    Args:
-        network: Rebuilds images.
-        score: `sum` of the absolute differences over pixels and channels, in units of the full range, or
-            `max`imum of the map.
-        smoothing: Standard deviation of the Gaussian that blurs the map, in pixels.
+    The score is then the `sum` of the absolute differences over pixels and channels, in units of the full
+    range, or the `max`imum of the map.
     """
 
-    def __init__(self, network: RebuildingNetwork, *, score: str, smoothing: float) -> None:
+    def __init__(self, network: ReconstructionNetwork, *, smoothing: float, score: str = "sum") -> None:
         super().__init__()
         self.network = network
+        self.smoothing = smoothing
         self.score = score
-        self.smoothing = smoothing
 
     def forward(self, images: Tensor) -> Scores:
-        """Score images; see `FittedDetector.forward`."""
+        """Score images."""
         pixels = self.network.pixels(images)
-        rebuilt = self.network.rebuild(pixels)
-        differences = difference_map(pixels, rebuilt)
+        rebuilt, image = self.network.rebuild_and_score(pixels)
+        differences = (pixels - rebuilt).abs().sum(dim=1)
         maps = smooth(differences, self.smoothing)
-        image = differences.sum(dim=(1, 2)) if self.score == "sum" else maps.amax(dim=(1, 2))
+        if image is None:
+            image = differences.sum(dim=(1, 2)) if self.score == "sum" else maps.amax(dim=(1, 2))
         return Scores(image, maps, {"rebuilt": rebuilt.permute(0, 2, 3, 1)})
-
-
-class FittedTwiceEncoding(FittedDetector):
-    """Judges images by how far the code of their reconstruction is from their own.
-
-    Args:
-        network: Encodes, rebuilds and encodes again.
-        smoothing: Standard deviation of the Gaussian that blurs the map, in pixels.
-    """
-
-    def __init__(self, network: TwiceEncodingNetwork, *, smoothing: float) -> None:
-        super().__init__()
-        self.network = network
-        self.smoothing = smoothing
-
-    def forward(self, images: Tensor) -> Scores:
-        """Score images; see `FittedDetector.forward`."""
-        pixels = self.network.pixels(images)
-        code, rebuilt, again = self.network.encode_twice(pixels)
-        maps = smooth(difference_map(pixels, rebuilt), self.smoothing)
-        return Scores((code - again).square().mean(dim=1), maps, {"rebuilt": rebuilt.permute(0, 2, 3, 1)})
-
-
-def difference_map(pixels: Tensor, rebuilt: Tensor) -> Tensor:
-    """Absolute differences `(N, H, W)`, summed over the channels.
-
-    Example:
-        >>> difference_map(torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)).tolist()
-        [[[3.0, 3.0], [3.0, 3.0]]]
-    """
-    return (pixels - rebuilt).abs().sum(dim=1)

@@ -28,11 +28,7 @@ DETECTORS: Registry[Detector] = Registry(
 
 
 def make_detector(name: str = DETECTORS.default, settings: Mapping[str, Any] | None = None) -> Detector:
-    """Make a detector from its name and the settings that differ from its defaults.
-
-    Args:
-        name: A name in `DETECTORS`.
-        settings: Values by hyper-parameter; text is converted to the right type.
+    """Make a detector from its name in `DETECTORS` and the settings that differ from its defaults.
 
     Raises:
         RecipeError: The name or a setting is not known, or a value is out of range.

@@ -1,35 +1,39 @@
-"""What detectors have in common whose network is trained: the settings of the training."""
+"""The base of detectors whose network is trained: the settings of the training, and its steps."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, ClassVar, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Detector
+from knowngood.features.extract import extract
+from knowngood.features.frozen import FrozenFeatures
 from knowngood.settings import BatchSize, Epochs, InputSize, LearningRate, Patience
 from knowngood.training.learner import Trainable
 from knowngood.training.record import TrainingRecord
 from knowngood.training.run import Run
-from knowngood.training.store import Store
+from knowngood.training.store import Store, store
 from knowngood.training.train import train
 from knowngood.types import Progress, Scores
 
 N = TypeVar("N", bound=Trainable)
 
-_TOGETHER = 16
+_BATCH = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained(Detector):
-    """A recipe whose network is trained: a fifth of the good images is held out."""
+    """A recipe whose network is trained, with a fifth of the good images held out."""
 
     trains: ClassVar[bool] = True
 
@@ -43,7 +47,7 @@ class Trained(Detector):
 def learn(
     recipe: Trained,
     make: Callable[[], N],
-    store: Store,
+    kept: Store,
     *,
     seed: int,
     device: str,
@@ -51,24 +55,16 @@ def learn(
     run: Run | None,
     schedule: str = "cosine",
 ) -> tuple[N, TrainingRecord]:
-    """Make a network by its seed and train it as a recipe says.
+    """Make a network with random weights and train it on stored samples with the settings of a recipe.
 
-    Args:
-        recipe: The settings of the training.
-        make: Makes the network, with weights drawn at random.
-        store: What it is trained on.
-        seed: As in `Detector.fit`, like the others.
-        device: A torch device.
-        progress: Called after each epoch.
-        run: How and where to train.
-        schedule: How the learning rate goes on; see `knowngood.training.train.train`.
+    The other arguments are those of `Detector.fit` and `knowngood.training.train.train`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = make().to(memory_format=torch.channels_last)
     record = train(
         network,
-        store,
+        kept,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
@@ -83,41 +79,46 @@ def learn(
     return network, record
 
 
-def judge_held_out(
-    judge: Callable[[Tensor], Scores], store: Store
+@contextmanager
+def store_features(
+    features: FrozenFeatures,
+    images: ImageSet,
+    *,
+    seed: int,
+    device: str,
+    progress: Progress,
+    dtype: DTypeLike = np.float32,
+) -> Iterator[Store]:
+    """Keep the features of images on disk, one tensor each; see `knowngood.training.store.store`."""
+    extracted = extract(features, images, device=device, progress=progress)
+    samples = ((index, tensor.numpy().astype(dtype)) for index, [tensor] in extracted)
+    with store(samples, images, seed=seed) as kept:
+        yield kept
+
+
+def score_held_out(
+    score: Callable[[Tensor], Scores], kept: Store
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The score of each held-out sample `(M,)`, and the largest value of its map `(M,)`.
+    """Score the held-out samples: image scores `(M,)`, and the largest value of each map `(M,)`."""
 
-    Args:
-        judge: From samples `(n, ...)` to scores with maps.
-        store: The samples.
-    """
-
-    def score_and_peak(batch: Tensor) -> tuple[Tensor, Tensor]:
-        scores = judge(batch)
+    def image_and_maximum(batch: Tensor) -> tuple[Tensor, Tensor]:
+        scores = score(batch)
         assert scores.map is not None
         return scores.image.double(), scores.map.double().amax(dim=(1, 2))
 
-    image, map_maxima = over_rows(score_and_peak, store, store.validation)
-    return image.numpy(), map_maxima.numpy()
+    image, maximum = over_rows(image_and_maximum, kept, kept.validation)
+    return image.numpy(), maximum.numpy()
 
 
 def over_rows(
-    function: Callable[[Tensor], tuple[Tensor, ...]], store: Store, rows: NDArray[np.int64]
+    function: Callable[[Tensor], tuple[Tensor, ...]], kept: Store, rows: NDArray[np.int64]
 ) -> tuple[Tensor, ...]:
-    """What a function gives for stored samples, a few of which are looked at together.
+    """Apply a function to some rows of stored samples, a few at a time.
 
-    Args:
-        function: From samples `(n, ...)` to tensors, each `(n, ...)`.
-        store: The samples.
-        rows: Which of them.
+    It takes samples `(n, ...)` and returns tensors, each `(n, ...)`; these are concatenated.
     """
-
-    def batches() -> Iterator[tuple[Tensor, ...]]:
-        samples = store.samples
-        for start in range(0, len(rows), _TOGETHER):
-            chosen = rows[start : start + _TOGETHER]
-            yield function(torch.from_numpy(np.stack([samples[row] for row in chosen])))
-
+    samples = kept.samples
+    chunks = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
     with torch.inference_mode():
-        return tuple(torch.cat(parts) for parts in zip(*batches(), strict=True))
+        results = [function(torch.from_numpy(np.stack([samples[row] for row in chunk]))) for chunk in chunks]
+        return tuple(torch.cat(parts) for parts in zip(*results, strict=True))

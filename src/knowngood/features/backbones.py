@@ -16,24 +16,18 @@ from knowngood.features.weights import (
     DEFAULT,
     EMBEDDED,
     checkpoint_file,
-    hub_told_whether_there_is_a_network,
+    hub_offline_without_network,
     installed,
     read_checkpoint,
 )
 
 
 class Backbone(nn.Module):
-    """A pretrained network that gives feature maps, frozen, with its normalisation inside.
+    """A frozen pretrained network from images to feature maps, with its normalisation inside.
 
-    Args:
-        name: timm's name of the architecture.
-        network: Takes normalised `(N, 3, H, W)`; returns a feature map for each stride.
-        mean: Mean of each colour channel, for values in 0 to 1.
-        std: Standard deviation of each colour channel, for values in 0 to 1.
-        strides: Pixels between neighbouring features, for each returned map.
-        channels: Number of features in each returned map.
-        weights: Where the weights came from, for the manifest.
-        weights_hash: SHA-256 of the network's tensors.
+    The network takes normalised images `(N, 3, H, W)` and returns a feature map for each stride, in pixels.
+    Mean and standard deviation are those of the colour channels, from 0 to 1. `weights` names their source,
+    and `weights_hash` is the SHA-256 of the tensors, both for the manifest.
     """
 
     mean: Tensor
@@ -78,17 +72,13 @@ def load_backbone(
     weights: str | None = None,
     setting: str = "backbone",
 ) -> Backbone:
-    """Load a pretrained backbone.
+    """Load a pretrained backbone in evaluation mode, cut after the last layer that is needed.
 
     Args:
-        name: Any architecture that timm knows by this name and that gives feature maps.
-        strides: The feature maps wanted, by their stride in pixels; None for all that the network has.
-            They are given finest first, each once.
+        name: timm's name of an architecture that has feature maps.
+        strides: The feature maps wanted, by their stride in pixels; None for all.
         weights: A local checkpoint, `.safetensors` or `.pth`; None for the installed or downloaded one.
         setting: The setting that gave the name, for messages.
-
-    Returns:
-        The backbone in evaluation mode, cut after the last layer that is needed.
 
     Raises:
         RecipeError: timm does not know the name, or the network has no such stride.
@@ -100,7 +90,7 @@ def load_backbone(
     """
     import timm
 
-    tagged = "." in name  # an architecture, and which of its trainings
+    tagged = "." in name  # an architecture and the tag of its weights
     if not timm.is_model(name) or (tagged and name not in timm.list_models(pretrained=True)):
         close = timm.list_models(f"*{name.partition('.')[0]}*", pretrained=tagged)[:5]
         hint = f"did you mean {', '.join(close)}?" if close else "timm.list_models() names all"
@@ -149,7 +139,7 @@ def hash_tensors(module: nn.Module) -> str:
 
 
 def _create(name: str, **options: Any) -> Any:
-    """Create a feature network with initial weights that are the same at each call."""
+    """Create a feature network whose initial weights are the same at each call."""
     import timm
 
     with torch.random.fork_rng(devices=[]):
@@ -158,7 +148,7 @@ def _create(name: str, **options: Any) -> Any:
 
 
 def _weights(name: str, weights: str | None) -> tuple[dict[str, Any], str]:
-    """The overlay that tells timm where the weights are, and the source in words."""
+    """Read local weights as an overlay of timm's configuration, and name their source."""
     file = checkpoint_file(name, weights)
     if file is None:
         return {}, "timm download"
@@ -176,11 +166,11 @@ def _weights(name: str, weights: str | None) -> tuple[dict[str, Any], str]:
 
 
 def _pretrained(name: str, levels: list[int], overlay: dict[str, Any], source: str, blank: Any) -> Any:
-    """Create the network with its weights, and make sure that no layer is still as in the blank one."""
+    """Create the network with its weights, and refuse weights that leave a layer as in the blank network."""
     # timm lists the layers that were cut off as unexpected; what matters is checked below.
     logging.getLogger("timm.models._builder").setLevel(logging.ERROR)
     try:
-        with nullcontext() if overlay else hub_told_whether_there_is_a_network():
+        with nullcontext() if overlay else hub_offline_without_network():
             network = _create(
                 name, out_indices=levels, pretrained=True, pretrained_cfg_overlay=overlay or None
             )

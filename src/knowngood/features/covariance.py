@@ -5,21 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LEAST_VARIANCE = 1e-6
-"""Added to variances, so that a feature that never varies does not divide by zero."""
+LEAST_VARIANCE = 1e-6  # added to variances, so that a feature that never varies does not divide by zero
 
 
 def ledoit_wolf(points: Tensor) -> Tensor:
-    """Estimate a covariance from few points by shrinking it towards a multiple of the identity.
+    """Estimate a covariance `(C, C)` from few points `(N, C)`, shrunk towards a multiple of the identity.
 
     Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
     doi 10.1016/S0047-259X(03)00096-4.
-
-    Args:
-        points: `(N, C)`, N at least 2.
-
-    Returns:
-        The covariance `(C, C)`.
 
     Example:
         >>> ledoit_wolf(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
@@ -41,14 +34,10 @@ def ledoit_wolf(points: Tensor) -> Tensor:
 
 
 def whitening(covariance: Tensor, *, floor: float) -> Tensor:
-    """The matrix that turns a deviation into one whose length is its Mahalanobis distance.
+    """The matrix `(..., C, C)` for which `deviation @ whitening` has the Mahalanobis distance as its length.
 
-    Args:
-        covariance: `(..., C, C)`, symmetric and positive semi-definite.
-        floor: Added to the diagonal, so that a feature that never varies does not divide by zero.
-
-    Returns:
-        `(..., C, C)`; a row vector is multiplied from the left: `deviation @ whitening`.
+    The floor is added to the diagonal of the covariance `(..., C, C)`, so that a feature that never varies
+    does not divide by zero.
 
     Example:
         >>> whitening(torch.diag(torch.tensor([4.0, 16.0])), floor=0.0)

@@ -1,4 +1,4 @@
-"""Features in 8-bit arithmetic, where they tell good from odd as well as in floating point."""
+"""Features in 8-bit arithmetic, if they separate good from defective as well as in floating point."""
 
 from __future__ import annotations
 
@@ -14,29 +14,27 @@ from knowngood.features.nearest import MemoryBank
 from knowngood.features.patches import as_points
 from knowngood.metrics.ranking import auroc
 
+# The largest loss of the AUROC of planted defects, in the mean of the scales, that is accepted.
 LARGEST_CHANGE = 0.002
-"""The most that 8 bits may take off the AUROC of planted defects, in the mean of the scales."""
-
 _BANK = 1000
 _PART = 8
 _STRENGTH = 0.35
 
 
 def eight_bit(features: FrozenFeatures, images: NDArray[np.uint8], *, seed: int) -> FrozenFeatures | None:
-    """Let the convolutions compute in 8 bits, unless that changes what looks odd.
+    """Convert the convolutions to 8 bits, unless that changes which patches are anomalous.
 
-    It is tried on good images alone: patches of one half make a memory bank, on the images of the other half
-    defects are planted, and the AUROC of planted patches against the others, by the distance to the nearest
-    patch of the bank, is compared between both arithmetics, at all scales; the bank computes in 8 bits too.
+    The trial needs good images alone: patches of one half make a memory bank, and defects are planted in the
+    other half. The AUROC of planted patches against the others, by the distance to the bank, is compared
+    between both arithmetics at all scales.
 
     Args:
         features: Patch features, the finest scale first.
-        images: Some good images `(N, H, W, 3)`, at least 2; their ranges become those of the 8-bit numbers.
+        images: Good images `(N, H, W, 3)`, at least 2, which set the ranges of the 8-bit numbers.
         seed: Draws the bank and the places of the planted defects.
 
     Returns:
-        The features in 8 bits; None where the AUROC would fall by more than `LARGEST_CHANGE`, or where the
-        images are too small to try.
+        None if the AUROC would fall by more than `LARGEST_CHANGE`, or if the images are too small to try.
     """
     random = np.random.default_rng(seed)
     half = len(images) // 2
@@ -53,29 +51,24 @@ def eight_bit(features: FrozenFeatures, images: NDArray[np.uint8], *, seed: int)
         if defect.all() or not defect.any():
             return None
         drawn = torch.from_numpy(random.permutation(half * height * width)[:_BANK])
-        found = []
+        aurocs = []
         for maps, in_bits in ((exact, False), (rounded, True)):
             bank = MemoryBank(as_points(maps[:half])[drawn], eight_bit=in_bits)
-            found.append(auroc(defect, bank(maps[half:]).flatten().numpy()))
-        lost.append(found[0] - found[1])
+            aurocs.append(auroc(defect, bank(maps[half:]).flatten().numpy()))
+        lost.append(aurocs[0] - aurocs[1])
     return candidate if np.mean(lost) <= LARGEST_CHANGE else None
 
 
 def plant(
     images: NDArray[np.uint8], side: int, random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Plant a faint defect in each image: a square of it, laid over another place, half transparent.
+    """Plant a faint defect in each image `(N, H, W, 3)`: a square of it, blended into another place.
 
     After Li et al., "CutPaste: Self-Supervised Learning for Anomaly Detection and Localization",
-    arXiv:2104.04015; turned upside down here, and blended so that not all are easily seen.
-
-    Args:
-        images: `(N, H, W, 3)`, uint8.
-        side: Side of the square, in pixels.
-        random: Draws the places.
+    arXiv:2104.04015; here the square is upside down and inverted, and blended so that not all are easy.
 
     Returns:
-        New images, and where the defects are, bool `(N, H, W)`.
+        New images, and the masks of the defects, bool `(N, H, W)`.
     """
     planted, where = images.copy(), np.zeros(images.shape[:3], dtype=np.bool_)
     height, width = images.shape[1:3]
@@ -92,6 +85,6 @@ def plant(
 
 
 def _at_patches(mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which patches of a grid lie on a mask with their centre."""
+    """Whether the centre of each patch of a grid is inside a mask."""
     rows, columns = ((np.arange(n) + 0.5) / n * side for n, side in zip(shape, mask.shape, strict=True))
     return np.asarray(mask[rows.astype(int)[:, None], columns.astype(int)])

@@ -14,59 +14,73 @@ from knowngood.data.imageset import ImageSet
 from knowngood.errors import DataError, RecipeError
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.parallel import one_thread
+from knowngood.types import Progress, silent
 
-DEVICE_BATCH = 32
-"""Images in one step on a GPU."""
+DEVICE_BATCH = 32  # images, or views of images, in one step on a GPU
 
 
-def extract(features: FrozenFeatures, images: ImageSet, *, device: str) -> Iterator[tuple[int, list[Tensor]]]:
-    """Give the features of each image that can be read, in order, without holding more than a few of them.
-
-    On the CPU the extractor runs as an OpenVINO graph, which takes a fraction of eager PyTorch's time; on
-    other devices it runs in PyTorch.
-
-    Args:
-        features: What to extract.
-        images: What to read.
-        device: A torch device.
+def extract(
+    features: FrozenFeatures, images: ImageSet, *, device: str, progress: Progress = silent
+) -> Iterator[tuple[int, list[Tensor]]]:
+    """Extract the features of each readable image in order, without holding more than a few of them.
 
     Yields:
         The image's position in the sources, and its tensors without the batch dimension, on the CPU. They
         may be overwritten once the next are asked for: copy what is to be kept.
     """
-    if torch.device(device).type == "cpu":
-        pairs = ((int(batch.index[0]), batch.images) for batch in images.batches())
-        with one_thread():
-            for index, arrays in features.engine.stream(pairs):
-                yield index, [torch.from_numpy(array[0]) for array in arrays]
-    else:
-        yield from _extract_in_torch(features.module(), images, device)
+    done = 0
+    for done, (index, arrays) in enumerate(extract_views(features, images, device=device), 1):
+        yield index, [torch.from_numpy(array[0]) for array in arrays]
+        progress("looking at good images", done, len(images))
+    if done < len(images):  # some could not be read
+        progress("looking at good images", len(images), len(images))
 
 
-def _extract_in_torch(module: nn.Module, images: ImageSet, device: str) -> Iterator[tuple[int, list[Tensor]]]:
-    """As `extract`, in large batches on a device of torch's."""
+def extract_views(
+    features: FrozenFeatures, images: ImageSet, *, device: str
+) -> Iterator[tuple[int, list[NDArray[np.float32]]]]:
+    """Extract the features of all views of each readable image, as `extract` does for a single view.
+
+    On the CPU the extractor runs as an OpenVINO graph, in a fraction of eager PyTorch's time.
+
+    Yields:
+        The image's position in the sources, and its arrays `(V, ...)`, which may be overwritten.
+    """
+    if torch.device(device).type != "cpu":
+        yield from _extract_in_torch(features.module(), images, device, features.views)
+        return
+    pairs = ((int(batch.index[0]), batch.images) for batch in images.batches())
+    with one_thread():
+        for index, arrays in features.engine.stream(pairs):
+            yield index, list(arrays)
+
+
+def _extract_in_torch(
+    module: nn.Module, images: ImageSet, device: str, views: int
+) -> Iterator[tuple[int, list[NDArray[np.float32]]]]:
+    """Extract features of all views in large batches on a device of torch's."""
     # Not in bfloat16: features would be off by a fifth of their spread, against a graph in float32.
     module = module.eval().to(device).to(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        for batch in images.batches(DEVICE_BATCH):
+        for batch in images.batches(DEVICE_BATCH // views):
             tensors = module(torch.from_numpy(batch.images).to(device))
-            on_cpu = [tensor.float().cpu() for tensor in tensors]
+            arrays = [tensor.float().cpu().numpy() for tensor in tensors]
             for row, index in enumerate(batch.index):
-                yield int(index), [tensor[row] for tensor in on_cpu]
+                yield int(index), [array[row * views : (row + 1) * views] for array in arrays]
 
 
 def few(images: ImageSet, count: int, seed: int) -> NDArray[np.uint8]:
-    """Draw some of the images, uint8 `(n, H, W, 3)`; those that cannot be read are passed over."""
+    """Draw some of the images, uint8 `(n, H, W, 3)`; those that cannot be read are left out."""
     drawn = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
     some = replace(images.subset(drawn), on_unreadable=lambda _: None)
     try:
         return next(some.batches(count)).images
-    except DataError:  # whoever reads all images tells which cannot be read
+    except DataError:  # whoever reads all images names those that cannot be read
         return np.empty((0, *images.shape, 3), np.uint8)
 
 
 def resolve_device(device: str) -> str:
-    """Turn `auto` into `cuda` where there is one, else `cpu`; give back any other usable device as it is.
+    """Turn `auto` into `cuda` where there is one, else `cpu`; return any other usable device as it is.
 
     Raises:
         RecipeError: The device is not known, or not on this machine.
@@ -77,9 +91,9 @@ def resolve_device(device: str) -> str:
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    kind = device.partition(":")[0]
-    if kind == "cpu" or (kind == "cuda" and torch.cuda.is_available()):
-        return device
-    if kind == "cuda":
+    name = device.partition(":")[0]
+    if name not in ("cpu", "cuda"):
+        raise RecipeError(f"device={device!r} is not known; take auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
         raise RecipeError(f"device={device!r} is not usable on this machine: torch finds no CUDA; take cpu")
-    raise RecipeError(f"device={device!r} is not known; take auto, cpu or cuda")
+    return device

@@ -24,25 +24,21 @@ from knowngood.engines.export import blank, to_onnx
 from knowngood.errors import InspectorError
 from knowngood.features.weights import checkpoint_file
 
-OUTPUT = "features/output"
-"""What the outputs of a feature graph are called, with a number behind it."""
-
+OUTPUT = "features/output"  # the name of the outputs of a feature graph, before their number
+# The most that a graph's features may differ from torch's, as a share of their spread.
 LARGEST_DIFFERENCE = 1e-3
-"""The most that a graph's features may differ from torch's, as a share of their spread."""
-
 _MADE_BY = ("torch", "timm", "onnx", "onnxruntime", "openvino")
 _SOURCES = (".", "../engines")
 
 
 @dataclass(frozen=True, eq=False)
 class FrozenFeatures:
-    """What a network sees in images, as one or more tensors; it never changes, and can be pickled.
+    """A frozen network that extracts one or more tensors from images; it can be pickled.
 
     Args:
         graph: The serialised ONNX graph: uint8 images `(N, H, W, 3)` in, tensors out, batch first.
-        module: Makes the torch module that the graph was made from, for devices other than the CPU; a
-            function that can be pickled.
-        views: Rows of each output for an image.
+        module: Makes the same as a torch module, for devices other than the CPU; it can be pickled.
+        views: Rows of each output per image.
     """
 
     graph: bytes
@@ -50,12 +46,12 @@ class FrozenFeatures:
     views: int = 1
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without what was compiled."""
+        """Pickle without the compiled graph."""
         return FrozenFeatures, (self.graph, self.module, self.views)
 
     @property
     def backbone(self) -> dict[str, str]:
-        """Name of the network, where its weights came from, and their SHA-256."""
+        """Name of the network, the source of its weights, and their SHA-256."""
         return {entry.key: entry.value for entry in self._model.metadata_props}
 
     @property
@@ -90,7 +86,7 @@ class FrozenFeatures:
 
 
 def freeze(
-    kind: Callable[..., nn.Module],
+    extractor: Callable[..., nn.Module],
     shape: tuple[int, int],
     *,
     backbone: str,
@@ -99,43 +95,36 @@ def freeze(
     setting: str = "backbone",
     **options: Any,
 ) -> FrozenFeatures:
-    """Convert features made from a pretrained backbone to a graph, or find them converted.
+    """Convert features of a pretrained backbone to a graph, or load the converted graph from the cache.
 
-    Args:
-        kind: A module class: takes a `Backbone` and the options; its instance takes uint8 images
-            `(N, H, W, 3)` and returns a tuple of tensors, batch first.
-        shape: Height and width of the images, in pixels.
-        backbone: timm's name of the network.
-        strides: The feature maps wanted; see `load_backbone`.
-        weights: A local checkpoint; see `load_backbone`.
-        setting: The setting that gave the backbone's name, for messages.
-        options: For `kind`.
+    The extractor is a module class that takes a `Backbone` and the options; its instance takes uint8 images
+    `(N, H, W, 3)` of the shape and returns a tuple of tensors, batch first. The other arguments and errors
+    are those of `knowngood.features.backbones.load_backbone`.
 
     Raises:
-        RecipeError: timm does not know the backbone, or it has no such stride.
-        WeightsError: The weights are not on this machine and cannot be downloaded, or do not fit.
         InspectorError: The graph gives other features than torch.
 
     Example:
         >>> from knowngood.features.patches import PatchFeatures
-        >>> network = {"backbone": "tf_efficientnet_lite0", "strides": (8,)}
-        >>> freeze(PatchFeatures, (64, 64), **network, scales=1, neighbourhood=1, spacing=8).shapes
+        >>> lite = "tf_efficientnet_lite0"
+        >>> freeze(PatchFeatures, (64, 64), backbone=lite, strides=(8,), spacing=8).shapes
         [(40, 8, 8)]
     """
-    module = partial(_build, kind, backbone, strides, weights, setting, options)
+    network = {"strides": strides, "weights": weights, "setting": setting}
+    module = partial(_build, extractor, options, backbone, network)
 
     def convert() -> bytes:
         from knowngood.engines.simplify import simplify
 
-        network = module()
+        torch_module = module()
         noise = np.random.default_rng(0).integers(0, 256, size=(1, *shape, 3), dtype=np.uint8)
         with torch.inference_mode():
-            expected = [tensor.numpy() for tensor in network.eval()(torch.from_numpy(noise))]
+            expected = [tensor.numpy() for tensor in torch_module.eval()(torch.from_numpy(noise))]
         names = [f"{OUTPUT}{i}" for i in range(len(expected))]
-        graph = simplify(to_onnx(network, {"images": blank(shape)}, names))
+        graph = simplify(to_onnx(torch_module, {"images": blank(shape)}, names))
         _check(expected, compile_graph(graph)(noise))
         model = onnx.load_from_string(graph)
-        source: Any = network.backbone
+        source: Any = torch_module.backbone
         about = {"name": source.name, "weights": source.weights, "weights_hash": source.weights_hash}
         onnx.helper.set_model_props(model, about)
         return bytes(model.SerializeToString())
@@ -144,7 +133,7 @@ def freeze(
     if checkpoint is None:
         return FrozenFeatures(convert(), module)  # which weights these are is known only once they are loaded
     key = {
-        "features": [kind.__module__, kind.__qualname__],
+        "features": [extractor.__module__, extractor.__qualname__],
         "options": options,
         "shape": shape,
         "backbone": backbone,
@@ -152,29 +141,23 @@ def freeze(
         "weights": [checkpoint.name, hashlib.sha256(checkpoint.read_bytes()).hexdigest()],
         "embedded": weights is None,
         "versions": {name: version(name) for name in _MADE_BY},
-        "source": _source_hash(inspect.getsourcefile(kind)),
+        "source": _source_hash(inspect.getsourcefile(extractor)),
     }
     return FrozenFeatures(cached(json.dumps(key, sort_keys=True), convert), module)
 
 
 def _build(
-    kind: Callable[..., nn.Module],
-    backbone: str,
-    strides: Sequence[int] | None,
-    weights: str | None,
-    setting: str,
-    options: dict[str, Any],
+    extractor: Callable[..., nn.Module], options: dict[str, Any], backbone: str, network: dict[str, Any]
 ) -> nn.Module:
-    """The module that `freeze` converts."""
-    # timm is imported only where nothing was kept.
+    """Make the module that `freeze` converts."""
+    # timm is imported only where nothing was cached.
     from knowngood.features.backbones import load_backbone
 
-    network = load_backbone(backbone, strides=strides, weights=weights, setting=setting)
-    return kind(network, **options)
+    return extractor(load_backbone(backbone, **network), **options)
 
 
 def _check(expected: Sequence[NDArray[np.float32]], given: Outputs) -> None:
-    """Make sure that a graph gives what torch gives."""
+    """Refuse a graph whose features differ from torch's."""
     for ours, theirs in zip(expected, given, strict=True):
         difference = float(np.abs(ours - theirs).max()) / max(float(ours.std()), 1e-12)
         if not difference <= LARGEST_DIFFERENCE:
@@ -184,9 +167,9 @@ def _check(expected: Sequence[NDArray[np.float32]], given: Outputs) -> None:
             )
 
 
-def _source_hash(of_kind: str | None) -> str:
-    """SHA-256 of the code that makes graphs: another version of it must not find what this one made."""
+def _source_hash(of_extractor: str | None) -> str:
+    """SHA-256 of the code that makes graphs: another version of it must not load what this one cached."""
     here = Path(__file__).parent
     files = sorted(file for source in _SOURCES for file in (here / source).glob("*.py"))
-    files += [Path(of_kind)] if of_kind else []
+    files += [Path(of_extractor)] if of_extractor else []
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

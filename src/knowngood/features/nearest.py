@@ -9,31 +9,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LEVELS, ZERO = 256, 128
-"""Queries take 8 bits: whole numbers from -128 to 127, kept as 0 to 255."""
-
+LEVELS, ZERO = 256, 128  # queries take 8 bits: whole numbers from -128 to 127, kept as 0 to 255
+# Points take 7 of their 8 bits, as in `knowngood.engines.quantise.LARGEST_WEIGHT`: two products then never
+# overflow in 16 bits, and a query may be twice as far out as any point before 8 bits cut it off.
 LARGEST_POINT = 63
-"""Points take 7 of their 8 bits, as in `knowngood.engines.quantise.LARGEST_WEIGHT`: two products then never
-overflow in 16 bits. It leaves queries room: one may lie twice as far out as any point before 8 bits cut it
-off."""
-
+# So many channels can be summed without rounding: float32 holds halves below 2**23 exactly, and a query times
+# a point, less half the point's squared length, is at most 128 · 63 + 63² / 2 for each channel. Every
+# processor then gives the same sum, in whatever order it adds.
 EXACT_CHANNELS = 2**24 // (2 * ZERO * LARGEST_POINT + LARGEST_POINT**2)
-"""So many channels can be summed without rounding: float32 holds halves below 2**23 exactly, and a query
-times a point, less half the point's squared length, is at most 128 · 63 + 63² / 2 for each channel. Every
-processor then gives the same sum, in whatever order it adds."""
-
-BLOCK = 500
-"""Points that are compared at once: the comparisons with them stay in the cache."""
+BLOCK = 500  # points that are compared at once: the comparisons with them stay in the cache
 
 
 class MemoryBank(nn.Module):
-    """A fixed set of points that answers how far the points of a map are from it.
+    """A fixed set of points, and the distances from each position of a map to the nearest of them.
 
     Args:
-        points: `(M, C)` the points to keep.
+        points: The points, `(M, C)`.
         eight_bit: Multiply whole numbers of 8 bits: points and queries are rounded to one step, and the
-            distance between the rounded ones is exact, the same on every processor. An engine takes a third
-            of the time for it; torch multiplies the same whole numbers as float32.
+            distance between the rounded ones is exact, the same on every processor. An engine needs a third
+            of the time; torch multiplies the same whole numbers as float32.
 
     Example:
         >>> bank = MemoryBank(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), eight_bit=False)
@@ -67,7 +61,7 @@ class MemoryBank(nn.Module):
         # The nearest point has the largest xp - |p|² / 2.
         blocks = zip(torch.split(self.points, BLOCK), torch.split(self.halves, BLOCK, dim=1), strict=True)
         nearest = reduce(torch.maximum, (self._products(queries, *block).amax(dim=1) for block in blocks))
-        lengths = _added((part**2).sum(dim=1) for part in torch.split(queries, self.channels, dim=1))
+        lengths = _sum((part**2).sum(dim=1) for part in torch.split(queries, self.channels, dim=1))
         # The root of a float32 number is off in its last bit, and on other processors for other numbers.
         distances = (lengths - 2 * nearest).clamp(min=0).double().sqrt().float()
         return distances if self.step is None else distances * self.step
@@ -80,15 +74,15 @@ class MemoryBank(nn.Module):
             halves,
             strict=True,
         )
-        return _added(F.conv2d(query, self._whole(point), -half) for query, point, half in parts)
+        return _sum(F.conv2d(query, self._whole(point), -half) for query, point, half in parts)
 
     def _whole(self, points: Tensor) -> Tensor:
-        """Points as they are; an engine is told that they are whole, if they are."""
+        """Mark points as whole numbers for an engine, if they are."""
         if self.step is None or not torch.onnx.is_in_onnx_export():
             return points
         return torch.fake_quantize_per_tensor_affine(points, 1.0, 0, -ZERO, ZERO - 1)
 
 
-def _added(terms: Iterable[Tensor]) -> Tensor:
-    """The sum of tensors, in their order."""
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    """Add tensors in their order."""
     return reduce(torch.add, terms)

@@ -1,4 +1,4 @@
-"""Patch features: what a frozen backbone sees around each point of an image, at one or more scales."""
+"""Patch features: the features of a frozen backbone around each point of an image, at several scales."""
 
 from __future__ import annotations
 
@@ -16,27 +16,25 @@ if TYPE_CHECKING:
 class PatchFeatures(nn.Module):
     """Patch features of images at several scales.
 
-    At each scale the feature maps are averaged over a neighbourhood, brought to one grid and concatenated, as
-    in PatchCore (Roth et al., "Towards Total Recall in Industrial Anomaly Detection", arXiv:2106.08265,
+    At each scale the feature maps are averaged over a neighbourhood, resampled to one grid and concatenated,
+    as in PatchCore (Roth et al., "Towards Total Recall in Industrial Anomaly Detection", arXiv:2106.08265,
     section 3.1). Scale 0 is the image at input size; each further scale halves it.
 
-    Args:
-        backbone: Gives the feature maps, finest first.
-        scales: Number of scales, at least 1.
-        neighbourhood: Side of the averaged square, in features of each map; odd.
-        spacing: Pixels between neighbouring patches at each scale, one of the backbone's strides: finer maps
-            are averaged, coarser ones enlarged.
+    The neighbourhood is the odd side of the averaged square, in features of each map; the spacing is the
+    number of pixels between patches at each scale, one of the backbone's strides: by default the coarsest.
     """
 
-    def __init__(self, backbone: Backbone, *, scales: int, neighbourhood: int, spacing: int) -> None:
+    def __init__(
+        self, backbone: Backbone, *, spacing: int | None = None, scales: int = 1, neighbourhood: int = 1
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.scales = scales
         self.neighbourhood = neighbourhood
-        self.spacing = spacing
+        self.spacing = spacing or backbone.strides[-1]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Patch features `(N, C, h, w)` of uint8 images `(N, H, W, 3)`, one tensor a scale, finest first."""
+        """Patch features `(N, C, h, w)` of uint8 images `(N, H, W, 3)`, one per scale, finest first."""
         scaled = self.backbone.normalise(images)
         features = [self._at_one_scale(scaled)]
         for _ in range(self.scales - 1):
@@ -70,7 +68,7 @@ def halve(maps: Tensor) -> Tensor:
 
 
 def align(maps: Sequence[Tensor]) -> list[Tensor]:
-    """Bring maps `(N, C, h, w)` of different resolution to the grid of the first one, bilinearly.
+    """Resample maps `(N, C, h, w)` of different resolution to the grid of the first one, bilinearly.
 
     Example:
         >>> [tuple(m.shape) for m in align([torch.zeros(1, 2, 8, 8), torch.zeros(1, 3, 4, 4)])]
@@ -80,16 +78,16 @@ def align(maps: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _on_grid(level: Tensor, grid: Tensor) -> Tensor:
-    """A map on the grid of another: averaged where that one is a whole number of times coarser."""
+    """Resample a map to the grid of another; it is averaged if that is a whole number of times coarser."""
     factors = [int(own) / int(side) for own, side in zip(level.shape[-2:], grid.shape[-2:], strict=True)]
     if all(factor.is_integer() for factor in factors):
         return F.avg_pool2d(level, [int(factor) for factor in factors])
-    # It is coarser, or the network has rounded its sides, so that 7 stands beside 4.
+    # It is coarser, or the network has rounded its sides, so that 7 meets 4.
     return _interpolated(level, grid)
 
 
 def _interpolated(maps: Tensor, grid: Tensor) -> Tensor:
-    """Maps on the grid of others, bilinearly."""
+    """Resample maps to the grid of others, bilinearly."""
     size = [int(side) for side in grid.shape[-2:]]
     factors = [side / int(own) for side, own in zip(size, maps.shape[-2:], strict=True)]
     if all(factor.is_integer() for factor in factors):
@@ -99,7 +97,7 @@ def _interpolated(maps: Tensor, grid: Tensor) -> Tensor:
 
 
 def as_points(features: Tensor) -> Tensor:
-    """From feature maps `(N, C, h, w)` to one row a patch, `(N * h * w, C)`.
+    """From feature maps `(N, C, h, w)` to one row per patch, `(N * h * w, C)`.
 
     Example:
         >>> tuple(as_points(torch.zeros(2, 5, 3, 4)).shape)

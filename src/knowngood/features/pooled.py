@@ -1,4 +1,4 @@
-"""One vector for an image: what a network sees of it, averaged over the image."""
+"""Pooled features: the feature maps of a frozen backbone, averaged over the image."""
 
 from __future__ import annotations
 
@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
 
 class LevelMeans(nn.Module):
-    """The mean over the image of each feature map.
-
-    Args:
-        backbone: Gives the feature maps.
-    """
+    """The mean over the image of each feature map."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -28,11 +24,7 @@ class LevelMeans(nn.Module):
 
 
 class OneView(nn.Module):
-    """The means of all levels side by side, for an image as it is.
-
-    Args:
-        backbone: Gives the feature maps.
-    """
+    """The means of all levels side by side, with the image as its only view."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()

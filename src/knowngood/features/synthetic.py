@@ -1,11 +1,11 @@
-"""Made-up features for rare classes: drawn from a Gaussian, and kept only where they look like their class.
+"""Synthetic features for rare classes: drawn from a Gaussian, and kept only if they are like their class.
 
 After Jiang and Ge, "Data augmentation classifier for imbalanced fault classification",
 DOI 10.1109/TASE.2020.2998467: a generative model makes samples of the minority, a filter keeps the good ones,
-and a classifier learns from real and made-up samples together. Ten samples cannot train a GAN; a Gaussian can
-borrow how features vary from classes that have many samples, as in Yang, Liu and Xu, "Free Lunch for Few-shot
-Learning: Distribution Calibration", arXiv:2101.06395. To interpolate between samples ("SMOTE: Synthetic
-Minority Over-sampling Technique", arXiv:1106.1813) never leaves what the few span.
+and a classifier is fitted to real and synthetic samples together. Ten samples cannot train a GAN; a Gaussian
+can borrow the variation of features from classes with many samples, as in Yang, Liu and Xu, "Free Lunch for
+Few-shot Learning: Distribution Calibration", arXiv:2101.06395. Interpolation between samples ("SMOTE:
+Synthetic Minority Over-sampling Technique", arXiv:1106.1813) never leaves the span of the few.
 """
 
 from __future__ import annotations
@@ -22,89 +22,61 @@ from sklearn.metrics.pairwise import euclidean_distances
 from knowngood.data.splits import folds
 from knowngood.errors import DataError
 
-BORROWED = 20
-"""The covariance of all classes counts as so many samples of a class, beside the class's own."""
-
+BORROWED = 20  # samples of its own to which the covariance of all classes is equivalent for a class
+# Share of the real samples whose nearest neighbour is no farther than a synthetic one's may be.
 FARTHEST = 0.95
-"""Share of the real samples whose nearest neighbour is no farther than a made-up one's may be."""
-
-TRIES = 10
-"""Samples drawn for each that is wanted, before fewer are given."""
-
-FOLDS = 5
-"""Judges, each of which has learned without one part of the real samples."""
-
+TRIES = 10  # samples drawn for each that is wanted, before fewer are returned
+FOLDS = 5  # classifiers of the filter, each fitted without one fold of the real samples
+# Inverse regularisation of these classifiers, for samples that are about 1 from the mean of their class.
 _STRENGTH = 10.0
-"""Inverse of the judges' regularisation, for samples that lie about 1 from the mean of their class."""
-
-_AT_ONCE = 512
-"""Samples drawn at once, so that memory stays bounded."""
-
+_BATCH = 512  # samples drawn at once, so that memory stays bounded
 Features = NDArray[np.float64]
+Groups = Sequence[Any] | NDArray[Any] | None
 
 
 class Synthetic(NamedTuple):
-    """Made-up samples.
+    """Synthetic samples, their classes, and how many were drawn and kept."""
 
-    Attributes:
-        features: `(m, D)`, float32.
-        numbers: The class of each, int64 `(m,)`.
-        made: Samples that were drawn.
-        kept: Samples that are given, m: those that the filter let through, as far as they were wanted.
-    """
-
-    features: NDArray[np.float32]
-    numbers: NDArray[np.int64]
+    features: NDArray[np.float32]  # (m, D)
+    numbers: NDArray[np.int64]  # (m,)
     made: int
-    kept: int
+    kept: int  # m
 
 
 class _Real(NamedTuple):
-    """The real samples of one class, and what its made-up ones are drawn from and judged by.
+    """The real samples of one class."""
 
-    Attributes:
-        samples: `(k, D)`.
-        parts: The number of the part that each shows `(k,)`.
-        deviations: Of these from their mean `(k, D)`.
-        every: Deviations of the samples of all classes from their classes' means `(n, D)`.
-        freedom: Degrees of freedom of all of those.
-    """
-
-    samples: Features
-    parts: NDArray[np.int64]
-    deviations: Features
-    every: Features
-    freedom: int
+    samples: Features  # (k, D)
+    parts: NDArray[np.int64]  # the number of the part that each shows, (k,)
+    deviations: Features  # from their mean, (k, D)
+    every: Features  # deviations of the samples of all classes from their classes' means, (n, D)
+    freedom: int  # degrees of freedom of those
 
 
 def synthesise(
-    features: NDArray[np.float32],
-    numbers: NDArray[np.int64],
-    *,
-    seed: int,
-    groups: Sequence[Any] | NDArray[Any] | None = None,
+    features: NDArray[np.float32], numbers: NDArray[np.int64], *, seed: int, groups: Groups = None
 ) -> Synthetic:
-    """Make samples of the rare classes, until each has as many as the largest.
+    """Draw samples of the rare classes, until each has as many as the largest.
 
     A class is drawn from a Gaussian about its own mean. Its covariance is the class's own, mixed with that of
-    all classes about their means at the class's size, the more so the fewer samples it has (Friedman,
-    "Regularized Discriminant Analysis", DOI 10.1080/01621459.1989.10478752). A sample is kept if
+    all classes, the more so the fewer samples it has (Friedman, "Regularized Discriminant Analysis",
+    DOI 10.1080/01621459.1989.10478752). A sample is kept if
 
-    - one of five logistic regressions says its class, each of which has learned without a fifth of the real
-      samples. To ask that all say so took away the samples near other classes, the ones most worth having:
-      on features of screws and transistors it cost 1 to 7 points of the defects' recall;
-    - it lies no farther from the nearest real sample of its class than these lie from each other.
+    - one of five logistic regressions predicts its class, each fitted without a fifth of the real samples
+      (if all of them had to, the most useful samples near other classes were lost: on features of screws and
+      transistors that cost 1 to 7 points of the defects' recall);
+    - it is no farther from the nearest real sample of its class than these are from each other.
 
     Args:
         features: Real samples, `(n, D)`.
         numbers: The class of each, `(n,)`.
         seed: Another seed draws other samples.
-        groups: The group of each `(n,)`, such as a part photographed more than once: what is near to another
-            of its own group does not tell how a class varies.
+        groups: The group of each, `(n,)`, such as a part photographed more than once: neighbours of one group
+            do not show how a class varies.
 
     Returns:
-        The made-up samples alone, class by class. A class with a single sample or group gets none; one of
-        which too few look right gets fewer.
+        The synthetic samples alone, class by class. A class with a single sample or group gets none; one for
+        which too few pass the filter gets fewer.
 
     Raises:
         DataError: Shapes do not agree, or a feature is not finite.
@@ -126,31 +98,27 @@ def synthesise(
             wanted[index] = 0  # one part does not show how a class varies
     means = np.stack([features[which == index].mean(axis=0, dtype=np.float64) for index in range(len(names))])
     deviations = features - means[which]
-    # In these units, all features vary alike within a class, and samples lie about 1 from its mean.
+    # In these units, all features vary alike within a class, and samples are about 1 from its mean.
     unit = np.sqrt((deviations**2).mean(axis=0) * features.shape[1])
     unit[unit == 0] = 1
     samples, deviations = features / unit, deviations / unit
 
-    judges = _judges(samples, which, parts, seed) if wanted.any() else []
+    classifiers = _classifiers(samples, which, parts, seed) if wanted.any() else []
     kept: list[Features] = [np.zeros((0, features.shape[1]))]
     made = 0
     for index in np.flatnonzero(wanted).tolist():
         own = which == index
-        freedom = len(samples) - len(names)
-        real = _Real(samples[own], parts[own], deviations[own], deviations, freedom)
-        good, drawn = _make(real, index, judges, int(wanted[index]), np.random.default_rng([seed, index]))
+        real = _Real(samples[own], parts[own], deviations[own], deviations, len(samples) - len(names))
+        rng = np.random.default_rng([seed, index])
+        good, drawn = _draw_class(real, index, classifiers, int(wanted[index]), rng)
         kept.append(good)
         made += drawn
-    given = np.repeat(names[np.flatnonzero(wanted)], [len(good) for good in kept[1:]]).astype(np.int64)
-    return Synthetic((np.concatenate(kept) * unit).astype(np.float32), given, made, len(given))
+    classes = np.repeat(names[np.flatnonzero(wanted)], [len(good) for good in kept[1:]]).astype(np.int64)
+    return Synthetic((np.concatenate(kept) * unit).astype(np.float32), classes, made, len(classes))
 
 
-def _check(
-    features: NDArray[np.float32],
-    numbers: NDArray[np.int64],
-    groups: Sequence[Any] | NDArray[Any] | None,
-) -> None:
-    """Refuse what cannot be learned from."""
+def _check(features: NDArray[Any], numbers: NDArray[Any], groups: Groups) -> None:
+    """Refuse samples of disagreeing shapes or without finite features."""
     count = len(features) if groups is None else len(groups)
     if features.ndim != 2 or not 0 < len(features) == len(numbers) == count:
         raise DataError(
@@ -161,18 +129,19 @@ def _check(
         raise DataError("features hold NaN or infinity; leave out the samples that they come from")
 
 
-def _make(
-    real: _Real, index: int, judges: Sequence[LogisticRegression], wanted: int, rng: np.random.Generator
+def _draw_class(
+    real: _Real, index: int, classifiers: Sequence[LogisticRegression], wanted: int, rng: np.random.Generator
 ) -> tuple[Features, int]:
-    """Draw samples of a class until enough `(m, D)` are good, or too many were drawn; tell how many."""
+    """Draw samples of a class until enough `(m, D)` pass the filter, or too many were drawn; count these."""
     mean, farthest = real.samples.mean(axis=0), _farthest(real)
     kept: list[Features] = []
     made, missing = 0, wanted
     while missing and made < TRIES * wanted:
-        count = min(TRIES * wanted - made, missing, _AT_ONCE)
+        count = min(TRIES * wanted - made, missing, _BATCH)
         drawn = mean + _deviations(real, count, rng)
         near = euclidean_distances(drawn, real.samples).min(axis=1) <= farthest
-        good = drawn[near & _agreed(drawn, index, judges)]
+        predicted = np.any([classifier.predict(drawn) == index for classifier in classifiers], axis=0)
+        good = drawn[near & predicted]
         kept.append(good)
         made += count
         missing -= len(good)
@@ -180,11 +149,9 @@ def _make(
 
 
 def _deviations(real: _Real, count: int, rng: np.random.Generator) -> Features:
-    """Draw deviations from a class's mean, `(count, D)`.
-
-    Sums of real deviations, each weighted by a normal number, have the covariance of these: no matrix
-    `(D, D)` has to be estimated or factorised.
-    """
+    """Draw deviations from a class's mean, `(count, D)`."""
+    # Sums of real deviations, each weighted by a normal number, have the covariance of these: no matrix
+    # (D, D) has to be estimated or factorised.
     own, freedom = real.deviations, len(real.deviations) - 1
     every = (real.every**2).sum() / real.freedom
     size = (own**2).sum() / freedom / every if every else 0.0
@@ -195,29 +162,22 @@ def _deviations(real: _Real, count: int, rng: np.random.Generator) -> Features:
 
 
 def _farthest(real: _Real) -> float:
-    """How far most real samples lie at most from the nearest one of another part."""
+    """The largest distance to the nearest sample of another part that most real samples keep."""
     distances = euclidean_distances(real.samples)
     distances[real.parts[:, None] == real.parts] = np.inf
     return float(np.quantile(distances.min(axis=1), FARTHEST))
 
 
-def _judges(
+def _classifiers(
     samples: Features, which: NDArray[np.int64], parts: NDArray[np.int64], seed: int
 ) -> list[LogisticRegression]:
-    """Classifiers, each of which has learned without one fold of the real samples."""
+    """Fit the classifiers of the filter, each without one fold of the real samples."""
     fold = folds(len(samples), FOLDS, seed, groups=parts.tolist(), classes=which.tolist())
-    judges = []
-    for left_out in range(fold.max() + 1):
-        seen = fold != left_out
-        if len(np.unique(which[seen])) > 1:
-            judge = LogisticRegression(C=_STRENGTH, class_weight="balanced", max_iter=1000)
-            judges.append(judge.fit(samples[seen], which[seen]))
-    return judges
-
-
-def _agreed(drawn: Features, index: int, judges: Sequence[LogisticRegression]) -> NDArray[np.bool_]:
-    """Whether any judge takes samples `(m, D)` for a class; one who has not seen it never does."""
-    agreed = np.zeros(len(drawn), np.bool_)
-    for judge in judges:
-        agreed |= judge.predict(drawn) == index
-    return agreed
+    subsets = [fold != left_out for left_out in range(fold.max() + 1)]
+    return [
+        LogisticRegression(C=_STRENGTH, class_weight="balanced", max_iter=1000).fit(
+            samples[rows], which[rows]
+        )
+        for rows in subsets
+        if len(np.unique(which[rows])) > 1
+    ]

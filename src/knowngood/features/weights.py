@@ -1,8 +1,4 @@
-"""Where the weights of a backbone come from.
-
-They are looked for in this order: a file that the user names, a weight package that is installed
-(`EMBEDDED`), and last timm's own download, which needs a network.
-"""
+"""The weights of backbones: from a file, else an installed package (`EMBEDDED`), else timm's download."""
 
 from __future__ import annotations
 
@@ -32,11 +28,11 @@ class Embedded:
 
     @property
     def requirement(self) -> str:
-        """What to ask pip for."""
+        """The name of the package for pip."""
         return self.package.replace("_", "-")
 
     def file(self) -> Path | None:
-        """The checkpoint, or None where the package is not installed."""
+        """The checkpoint, or None if the package is not installed."""
         spec = importlib.util.find_spec(self.package)
         if spec is None or spec.origin is None:
             return None
@@ -51,7 +47,7 @@ DEFAULT = "tf_efficientnet_lite0"
 
 
 def checkpoint_file(name: str, weights: str | None) -> Path | None:
-    """The file that holds the weights of a backbone; None where timm would have to download them.
+    """The file with the weights of a backbone; None if timm would have to download them.
 
     Raises:
         WeightsError: The weights are not on this machine.
@@ -72,7 +68,7 @@ def checkpoint_file(name: str, weights: str | None) -> Path | None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file; reading it never runs code from it."""
+    """Read the tensors of a checkpoint file, without running code from it."""
     import torch
 
     try:
@@ -91,21 +87,15 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if (
-        not isinstance(content, dict)
-        or not content
-        or not all(isinstance(value, torch.Tensor) for value in content.values())
-    ):
+    tensors = isinstance(content, dict) and all(isinstance(one, torch.Tensor) for one in content.values())
+    if not (tensors and content):
         raise WeightsError(f"weights={str(path)!r} holds no dictionary of tensors")
     return {key.removeprefix("module."): value for key, value in content.items()}
 
 
 @contextmanager
-def hub_told_whether_there_is_a_network() -> Iterator[None]:
-    """Without a network the hub's client would try again for most of a minute; now it fails at once.
-
-    What was downloaded before still loads.
-    """
+def hub_offline_without_network() -> Iterator[None]:
+    """Let the hub's client fail at once without a network; it would try again for most of a minute."""
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE

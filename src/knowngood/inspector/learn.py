@@ -233,5 +233,5 @@ class _Tensors(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Score images, or features where the method is fitted on them."""
         fitted = self.fitted
-        scores = fitted.judge(inputs) if isinstance(fitted, FittedOnFeatures) else fitted(*inputs)
+        scores = fitted.score_features(inputs) if isinstance(fitted, FittedOnFeatures) else fitted(*inputs)
         return tuple(scores.given.values())

@@ -42,10 +42,10 @@ def train(
 
     `data` is a folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
     table itself: images of the train split are learned from. Where it holds no defect, `defect_share` of each
-    defect type goes to it; see `knowngood.data.labelled.with_defects_to_learn`. `by` names the classes: `type` each defect type,
-    `label` good parts and defects, `auto` types where the type of every defect is known. `classifier` is a
-    name in `knowngood.classifiers.CLASSIFIERS`, or a recipe. All other arguments are those of
-    `knowngood.fit`.
+    defect type goes to it; see `knowngood.data.labelled.with_defects_to_learn`. `by` names the classes:
+    `type` each defect type, `label` good parts and defects, `auto` types where the type of every defect is
+    known. `classifier` is a name in `knowngood.classifiers.CLASSIFIERS`, or a recipe. All other arguments are
+    those of `knowngood.fit`.
 
     Returns:
         The inspector. Its threshold is 0, where a defect is as likely as a good part by the classifier's own
