@@ -171,7 +171,7 @@ class TestMethods:
     def test_one_epoch_at_the_end_is_for_all_layers(self, parts):
         before = torch.get_rng_state()
         fit = learn(parts, epochs=1, head_epochs=5)
-        assert fit.fitted.network.head_epochs == 0
+        assert fit.fitted.network.settings.head_epochs == 0
         assert torch.equal(torch.get_rng_state(), before)  # chance elsewhere is left as it was
 
     def test_a_learning_rate_is_found(self, parts, monkeypatch):

@@ -43,9 +43,9 @@ from knowngood.settings import (
 from knowngood.training.augment import Augment, Augmentation
 from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.classifying import apart
-from knowngood.training.finetuning import METRICS, FineTuned
+from knowngood.training.finetuning import METRICS, FineTuned, FineTuning
 from knowngood.training.imbalance import AUTO, METHODS, choose
-from knowngood.training.learner import SCHEDULES
+from knowngood.training.learner import SCHEDULES, TrainingSettings
 from knowngood.training.record import TrainingRecord
 from knowngood.training.run import Run
 from knowngood.training.store import Store, store_images
@@ -178,27 +178,31 @@ class FineTune(Classifier):
                     load_backbone(self.backbone, strides=self.strides, weights=self.weights),
                     counts,
                     held_out,
-                    imbalance=method,
-                    augmentation=self.augmentation,
-                    label_smoothing=self.label_smoothing,
-                    dropout=self.dropout,
-                    head_epochs=min(self.head_epochs, self.epochs - 1),
-                    layer_decay=self.layer_decay,
-                    metric=self.metric,
+                    FineTuning(
+                        method,
+                        self.augmentation,
+                        label_smoothing=self.label_smoothing,
+                        dropout=self.dropout,
+                        head_epochs=min(self.head_epochs, self.epochs - 1),
+                        layer_decay=self.layer_decay,
+                        metric=self.metric,
+                    ),
                 ).to(memory_format=torch.channels_last)
                 some = np.random.default_rng(seed).permutation(kept.train)[:STANDARD]
                 network.learn_scale(torch.from_numpy(np.stack([kept.samples[row] for row in np.sort(some)])))
             record = train(
                 network,
                 kept,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                schedule=self.schedule,
-                weight_decay=self.weight_decay,
-                head_epochs=network.head_epochs,
-                sampling=method,
-                patience=self.patience,
+                TrainingSettings(
+                    self.epochs,
+                    self.batch_size,
+                    self.learning_rate,
+                    self.patience,
+                    schedule=self.schedule,
+                    weight_decay=self.weight_decay,
+                    head_epochs=network.settings.head_epochs,
+                    sampling=method,
+                ),
                 seed=seed,
                 device=device,
                 run=run,
@@ -283,7 +287,7 @@ class FittedFineTuned(FittedDetector):
         count = 1 if self.eight is None else 8
         maps, means, logits = self.network(views.flatten(0, 1))
         first = [apart(level, count)[:, 0] for level in maps]
-        places = class_activation(first, *self.network.places)
+        places = class_activation(first, *self.network.linear)
         return answer(
             apart(logits, count),
             apart(means, count),

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from knowngood.detectors.base import Detector
 from knowngood.settings import BatchSize, Epochs, InputSize, LearningRate, Patience
-from knowngood.training.learner import Trainable
+from knowngood.training.learner import Trainable, TrainingSettings
 from knowngood.training.record import TrainingRecord
 from knowngood.training.run import Run
 from knowngood.training.store import Store
@@ -69,11 +69,9 @@ def learn(
     record = train(
         network,
         store,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
-        schedule=schedule,
-        patience=recipe.patience,
+        TrainingSettings(
+            recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.patience, schedule=schedule
+        ),
         seed=seed,
         device=device,
         run=run,

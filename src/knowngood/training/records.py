@@ -1,9 +1,10 @@
-"""The records of how an inspector learned, together. No torch here."""
+"""All records of how an inspector learned. No torch here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 
@@ -12,15 +13,22 @@ from knowngood.training.classes_record import Classes
 from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.record import TrainingRecord
 
+_PARTS: dict[str, tuple[str, Any]] = {
+    "training": (record.CONTENT, TrainingRecord),
+    "classes": (classes_record.CONTENT, Classes),
+    "classifier": (classifier_record.CONTENT, ClassifierRecord),
+}
+"""For each field of `Records` the member of an inspector file by which it is recognised, and its type."""
+
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """What is kept of how an inspector learned.
+    """The records of how an inspector learned.
 
     Args:
         training: How a network was trained; None where none was.
-        classes: Which classes of good parts a detector tells apart; None for other methods.
-        classifier: What a classifier of good parts and defects learned; None for an anomaly detector.
+        classes: The classes of good parts that a detector tells apart; None for other methods.
+        classifier: The record of a classifier of good parts and defects; None for an anomaly detector.
     """
 
     training: TrainingRecord | None = None
@@ -30,27 +38,21 @@ class Records:
     def to_members(self) -> dict[str, bytes]:
         """The records as files by name."""
         members: dict[str, bytes] = {}
-        for one in (self.training, self.classes, self.classifier):
-            members |= one.to_members() if one is not None else {}
+        for part in (self.training, self.classes, self.classifier):
+            members |= part.to_members() if part is not None else {}
         return members
 
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> Records:
-        """Read records that may come from a stranger.
+        """Read records of unknown origin.
 
         Raises:
-            ValueError: Something in them is missing or not as it must be.
+            ValueError: A value is missing or impossible.
         """
-        has_training, has_classes, has_classifier = (
-            part.CONTENT in members for part in (record, classes_record, classifier_record)
-        )
-        if members and not (has_training or has_classes or has_classifier):
+        present = {name: part for name, (content, part) in _PARTS.items() if content in members}
+        if members and not present:
             raise ValueError("the training record is damaged: it has no content")
         try:
-            return cls(
-                training=TrainingRecord.from_members(members) if has_training else None,
-                classes=Classes.from_members(members) if has_classes else None,
-                classifier=ClassifierRecord.from_members(members) if has_classifier else None,
-            )
+            return cls(**{name: part.from_members(members) for name, part in present.items()})
         except (KeyError, TypeError, OverflowError, RecursionError, cv2.error) as error:
             raise ValueError(f"the training record is damaged: {error!r}") from error

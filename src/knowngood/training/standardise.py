@@ -1,4 +1,4 @@
-"""Standardised features: of mean 0 and standard deviation 1 over the samples learned from."""
+"""Standardisation of features to mean 0 and standard deviation 1 over the training samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Standardise(nn.Module):
     """Subtracts a mean from each feature and divides by a scale.
 
     Args:
-        mean: `(D,)`, or another shape that goes with the features.
+        mean: `(D,)`, or another shape that broadcasts with the features.
         scale: Of the same shape: standard deviations plus `LEAST_DEVIATION`.
     """
 
