@@ -1,4 +1,4 @@
-"""Class activation maps: which places speak for which kind."""
+"""Class activation maps."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from knowngood.features.patches import align
 
 
 def class_activation(maps: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
-    """What the logits of a linear classifier of mean features would be, if all looked as it does at a place.
+    """The logits that a linear classifier of mean features has at each position, `(N, C, h, w)`.
 
-    Their mean over the image is the logits themselves, where all maps are of one size. Zhou et al., "Learning
+    Their mean over the image is the image's logits, where all maps are of one size. Zhou et al., "Learning
     Deep Features for Discriminative Localization", arXiv:1512.04150.
 
     Args:
-        maps: Feature maps `(N, D_i, h_i, w_i)`, finest first.
+        maps: Feature maps `(N, D_i, h_i, w_i)`; the result has the resolution of the first, the finest.
         weight: `(C, D)` of their means side by side, D the sum of all D_i.
         bias: `(C,)`.
-
-    Returns:
-        `(N, C, h, w)` at the resolution of the first.
 
     Example:
         >>> maps = [torch.tensor([[[[1.0, 3.0]]]])]

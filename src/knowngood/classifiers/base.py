@@ -1,4 +1,4 @@
-"""What every classifier is: a recipe that learns from good parts and defects, and what it has learned."""
+"""The interface of classifiers: a recipe that learns from good parts and defects, and its results."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.engines.logsumexp import logsumexp
 from knowngood.errors import DataError
 from knowngood.features.views import mean_probability, vote
+from knowngood.metrics.classification import losses
+from knowngood.metrics.reliability import fit_temperature
 from knowngood.recipe import Recipe
 from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.record import TrainingRecord
@@ -24,14 +26,17 @@ from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
 AGREEMENTS = {"mean": mean_probability, "vote": vote}
-"""How the answers to several views of an image become one: by mean probability, or by majority."""
+"""How predictions for several views of an image are combined: by mean probability, or by majority."""
+
+SHEET = 128
+"""The longest side of pictures in a sheet of samples, in pixels."""
 
 
 class Classifier(Recipe, ABC):
     """A recipe. Subclasses declare settings and nothing else, see `knowngood.recipe.Recipe`.
 
-    Every recipe has an `input_size`, as a detector's has, and an `orientation`: how the product may lie. What
-    it learns scores images by the log odds of a defect.
+    Every recipe has an `input_size`, like a detector's, and an `orientation` of the product. The image score
+    is the log odds of a defect.
     """
 
     multiple: ClassVar[int] = 32  # so that strides up to that divide the sides
@@ -67,16 +72,43 @@ def make_fit(
     training: TrainingRecord | None = None,
     map_maxima: NDArray[np.float64] | None = None,
 ) -> Fit:
-    """The result of learning a classifier: its held-out scores are those of held-out good images.
-
-    Args:
-        fitted: Judges new images.
-        classifier: What it learned.
-        training: How its network was trained, if it has one.
-        map_maxima: See `Fit`.
-    """
+    """A `Fit` whose held-out scores are those of held-out good images."""
     scores = held_out_scores(classifier)[classifier.truth == 0]
     return Fit(fitted, scores, map_maxima, Records(training=training, classifier=classifier))
+
+
+def make_record(
+    names: Sequence[str],
+    numbers: NDArray[np.int64],
+    held_out: tuple[NDArray[np.float32], NDArray[np.int64]],
+    learned: tuple[NDArray[np.float32], NDArray[np.int64]],
+    notes: Sequence[str],
+) -> ClassifierRecord:
+    """The record of a classifier, with a temperature that is fitted on held-out images.
+
+    Args:
+        names: The classes.
+        numbers: The class of each image `(n,)`.
+        held_out: Logits `(M, C)` of held-out images, and their true classes `(M,)`.
+        learned: The same of images that were learned from.
+        notes: One sentence per automatic choice.
+    """
+    (logits, truth), (predicted, known) = held_out, learned
+    return ClassifierRecord(
+        names=list(names),
+        counts=np.bincount(numbers, minlength=len(names)).tolist(),
+        logits=logits,
+        truth=truth,
+        temperature=fit_temperature(logits, truth, doubt=1 / (2 + len(truth))),
+        train_loss=float(losses(predicted, known).mean()),
+        train_accuracy=float((predicted.argmax(axis=1) == known).mean()),
+        notes=list(notes),
+    )
+
+
+def shrinkage(shape: Sequence[int]) -> int:
+    """The whole number by which the sides of images of a shape are divided in a sheet of samples."""
+    return max(1, -(-max(shape) // SHEET))
 
 
 def held_out_scores(classifier: ClassifierRecord) -> NDArray[np.float64]:
@@ -85,14 +117,11 @@ def held_out_scores(classifier: ClassifierRecord) -> NDArray[np.float64]:
 
 
 def log_odds(logits: Tensor, temperature: float) -> Tensor:
-    """The image score of a classifier: how much likelier a defect is than a good part.
+    """The image score of a classifier `(N, ...)`: the log odds of a defect, 0 where both are equally likely.
 
     Args:
-        logits: `(N, C, ...)`, the first kind is good.
+        logits: `(N, C, ...)`, the first class is good.
         temperature: Logits are divided by it.
-
-    Returns:
-        `(N, ...)` raw and unbounded; 0 where both are as likely.
 
     Example:
         >>> log_odds(torch.tensor([[0.0, 0.0], [1.0, 3.0]]), 2.0).tolist()
@@ -102,33 +131,30 @@ def log_odds(logits: Tensor, temperature: float) -> Tensor:
     return logsumexp(scaled[:, 1:], dim=1) - scaled[:, 0]
 
 
-def agreed(views: Tensor, agreement: str) -> Tensor:
-    """Logits `(N, C)` of images from those of their views `(N, V, C)`."""
+def combine_views(views: Tensor, agreement: str) -> Tensor:
+    """Logits `(N, C)` of images from those of their views `(N, V, C)`, by one of `AGREEMENTS`."""
     return views[:, 0] if views.shape[1] == 1 else AGREEMENTS[agreement](views)
 
 
-def answer(
+def score_views(
     views: Tensor, features: Tensor, temperature: float, agreement: str, map_: Tensor | None
 ) -> Scores:
-    """What a classifier says of images, from its answers to their views.
+    """The scores of images from their views.
 
     Args:
         views: Logits `(N, V, C)`.
-        features: What it sees in each view `(N, V, D)`.
+        features: Features of each view `(N, V, D)`.
         temperature: Logits are divided by it.
-        agreement: How views become one answer, a name in `AGREEMENTS`.
+        agreement: One of `AGREEMENTS`.
         map_: `(N, h, w)` of the first view, or None.
     """
-    logits = agreed(views, agreement)
-    return Scores(
-        log_odds(logits, temperature),
-        map_,
-        {"logits": logits[:, None], "features": features.mean(dim=1, keepdim=True)},
-    )
+    logits = combine_views(views, agreement)
+    extras = {"logits": logits[:, None], "features": features.mean(dim=1, keepdim=True)}
+    return Scores(log_odds(logits, temperature), map_, extras)
 
 
-def check_left(images: ImageSet, places: Sequence[int]) -> None:
-    """Make sure that two images or groups of each class are left, once images that cannot be read are out.
+def check_readable(images: ImageSet, places: Sequence[int]) -> None:
+    """Verify that two images or groups of each class could be read.
 
     Args:
         images: The images with their classes.

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as v2  # type: ignore[import-untyped]
 
-from knowngood.errors import RecipeError
-from knowngood.recipe import check_orientation
-
-MOST = {"zoom": 1, "shift": 0.5, "contrast": 1, "brightness": 1, "blur": 5}
-"""The largest values of an augmentation."""
+from knowngood.recipe import ORIENTATIONS, OneOf, Recipe
+from knowngood.settings import Orientation
 
 
-@dataclass(frozen=True)
-class Augmentation:
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(Recipe):
     """How far images are changed in training; no change may turn an image into one of another class.
-
-    Args:
-        orientation: One of `knowngood.recipe.ORIENTATIONS`.
-        zoom: Images are enlarged or reduced by a factor of up to one plus this.
-        shift: Images are moved by up to this share of their sides.
-        contrast: Contrast is multiplied by up to one plus or minus this.
-        brightness: Brightness is multiplied by up to one plus or minus this.
-        blur: Largest standard deviation of a Gaussian blur, in pixels; half of the images are blurred.
 
     Raises:
         RecipeError: A value is out of range.
@@ -37,19 +28,28 @@ class Augmentation:
         0.1
     """
 
-    orientation: str = "fixed"
-    zoom: float = 0.1
-    shift: float = 0.05
-    contrast: float = 0.2
-    brightness: float = 0.2
-    blur: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_orientation("Augmentation", self.orientation)
-        for name, most in MOST.items():
-            value = getattr(self, name)
-            if not 0 <= value <= most:
-                raise RecipeError(f"Augmentation: {name}={value!r} must be a number between 0 and {most}")
+    orientation: Annotated[Orientation, OneOf(ORIENTATIONS)] = "fixed"
+    zoom: Annotated[
+        float, Field(ge=0, le=1, description="Random zoom in training, by a factor of up to one plus this")
+    ] = 0.1
+    shift: Annotated[
+        float,
+        Field(ge=0, le=0.5, description="Largest random shift in training, as a share of the image's side"),
+    ] = 0.05
+    contrast: Annotated[
+        float, Field(ge=0, le=1, description="Random contrast in training, one plus or minus up to this")
+    ] = 0.2
+    brightness: Annotated[
+        float, Field(ge=0, le=1, description="Random brightness in training, one plus or minus up to this")
+    ] = 0.2
+    blur: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=5,
+            description="Largest standard deviation of random Gaussian blur in training, in pixels",
+        ),
+    ] = 0.5
 
     @classmethod
     def none(cls) -> Augmentation:

@@ -166,6 +166,6 @@ class FineTuned(Trainable):
 
 
 def _block(name: str) -> str:
-    """The block of a parameter, such as `blocks.3` of `blocks.3.0.bn1.bias` or `layer1` of `layer1.0.bn1.bias`."""
+    """The block of a parameter: `blocks.3` of `blocks.3.0.bn1.bias`, `layer1` of `layer1.0.bn1.bias`."""
     first, *rest = name.split(".")
     return f"{first}.{rest[0]}" if first in ("blocks", "stages", "layers") else first
