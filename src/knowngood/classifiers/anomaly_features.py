@@ -67,15 +67,10 @@ class AnomalyFeatures(OnFrozen):
     folds: Annotated[Folds, Field(le=20)] = 3
 
     def fit(
-        self,
-        images: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,  # noqa: ARG002  # nothing is trained
+        self, images: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
         """Learn the detector and the classifier; see `Classifier.fit`."""
+        del run  # nothing is trained
         views = Symmetries(self.orientation, images.shape)
         good = np.flatnonzero(images.numbers == 0)
         if len(good) < LEAST_GOOD:
@@ -123,11 +118,8 @@ class AnomalyFeatures(OnFrozen):
 
 
 class _Descriptor(nn.Module):
-    """Describes images by a detector's map and features.
-
-    Args:
-        detector: A detector with a map of patch features.
-        spread: Standard deviation of its scores of good images that it did not learn from.
+    """Describes images by the map and the features of a detector, in units of its `spread`: the standard
+    deviation of its scores of good images that it did not learn from.
     """
 
     def __init__(self, detector: FittedOnFeatures, spread: float) -> None:

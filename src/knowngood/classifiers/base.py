@@ -117,11 +117,7 @@ def held_out_scores(classifier: ClassifierRecord) -> NDArray[np.float64]:
 
 
 def log_odds(logits: Tensor, temperature: float) -> Tensor:
-    """The image score of a classifier `(N, ...)`: the log odds of a defect, 0 where both are equally likely.
-
-    Args:
-        logits: `(N, C, ...)`, the first class is good.
-        temperature: Logits are divided by it.
+    """The log odds of a defect `(N, ...)` from logits `(N, C, ...)`, of which the first class is good.
 
     Example:
         >>> log_odds(torch.tensor([[0.0, 0.0], [1.0, 3.0]]), 2.0).tolist()
@@ -139,26 +135,14 @@ def combine_views(views: Tensor, agreement: str) -> Tensor:
 def score_views(
     views: Tensor, features: Tensor, temperature: float, agreement: str, map_: Tensor | None
 ) -> Scores:
-    """The scores of images from their views.
-
-    Args:
-        views: Logits `(N, V, C)`.
-        features: Features of each view `(N, V, D)`.
-        temperature: Logits are divided by it.
-        agreement: One of `AGREEMENTS`.
-        map_: `(N, h, w)` of the first view, or None.
-    """
+    """The scores of images from logits `(N, V, C)` and features `(N, V, D)` of their views."""
     logits = combine_views(views, agreement)
     extras = {"logits": logits[:, None], "features": features.mean(dim=1, keepdim=True)}
     return Scores(log_odds(logits, temperature), map_, extras)
 
 
 def check_readable(images: ImageSet, places: Sequence[int]) -> None:
-    """Verify that two images or groups of each class could be read.
-
-    Args:
-        images: The images with their classes.
-        places: The positions of those that could be read.
+    """Verify that of each class two images or groups are among those that could be read, at `places`.
 
     Raises:
         DataError: There are fewer.

@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from knowngood import settings
 from knowngood.classifiers.activation import class_activation
 from knowngood.classifiers.base import (
     AGREEMENTS,
@@ -31,20 +32,6 @@ from knowngood.features.backbones import load_backbone
 from knowngood.features.views import EightViews
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.recipe import OneOf, settings_of
-from knowngood.settings import (
-    Agreement,
-    BackboneName,
-    BatchSize,
-    Epochs,
-    Imbalance,
-    InputSize,
-    LabelSmoothing,
-    LearningRate,
-    Patience,
-    Schedule,
-    Strides,
-    Weights,
-)
 from knowngood.training.augment import Augment, Augmentation
 from knowngood.training.classifying import apart
 from knowngood.training.finetuning import METRICS, FineTuned, FineTuning
@@ -81,16 +68,16 @@ class FineTune(Augmentation, Classifier):
 
     trains: ClassVar[bool] = True
 
-    input_size: Annotated[InputSize, Field(ge=32, le=2048)] = 256
-    backbone: BackboneName = DEFAULT_BACKBONE
-    weights: Weights = None
-    strides: Strides = (16, 32)
-    epochs: Epochs = 10
+    input_size: Annotated[settings.InputSize, Field(ge=32, le=2048)] = 256
+    backbone: settings.BackboneName = DEFAULT_BACKBONE
+    weights: settings.Weights = None
+    strides: settings.Strides = (16, 32)
+    epochs: settings.Epochs = 10
     head_epochs: Annotated[
         int, Field(ge=0, description="First epochs, in which only the head is trained")
     ] = 2
-    batch_size: Annotated[BatchSize, Field(ge=2)] = 16
-    learning_rate: LearningRate = 3e-4
+    batch_size: Annotated[settings.BatchSize, Field(ge=2)] = 16
+    learning_rate: settings.LearningRate = 3e-4
     layer_decay: Annotated[
         float,
         Field(
@@ -98,12 +85,12 @@ class FineTune(Augmentation, Classifier):
         ),
     ] = 0.5
     weight_decay: Annotated[float, Field(ge=0, le=1, description="Weight decay of AdamW")] = 1e-2
-    schedule: Annotated[Schedule, OneOf(SCHEDULES)] = "one_cycle"
-    label_smoothing: LabelSmoothing = 0.0
+    schedule: Annotated[settings.Schedule, OneOf(SCHEDULES)] = "one_cycle"
+    label_smoothing: settings.LabelSmoothing = 0.0
     dropout: Annotated[
         float, Field(ge=0, le=0.9, description="Share of the features that is dropped at random in training")
     ] = 0.2
-    imbalance: Annotated[Imbalance, OneOf((AUTO, *METHODS))] = AUTO
+    imbalance: Annotated[settings.Imbalance, OneOf((AUTO, *METHODS))] = AUTO
     pasted: Annotated[
         int,
         Field(
@@ -114,13 +101,13 @@ class FineTune(Augmentation, Classifier):
     metric: Annotated[
         str, OneOf(METRICS), Field(description="Metric on held-out images that selects the best epoch")
     ] = "loss"
-    patience: Patience = 20
+    patience: settings.Patience = 20
     views: Annotated[
         int,
         OneOf((1, 8)),
         Field(description="Views of each image that are classified (test-time augmentation)"),
     ] = 1
-    agreement: Annotated[Agreement, OneOf(tuple(AGREEMENTS))] = "mean"
+    agreement: Annotated[settings.Agreement, OneOf(tuple(AGREEMENTS))] = "mean"
 
     @property
     def augmentation(self) -> Augmentation:
@@ -128,13 +115,7 @@ class FineTune(Augmentation, Classifier):
         return Augmentation(**{name: getattr(self, name) for name in settings_of(Augmentation)})
 
     def fit(
-        self,
-        images: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,
+        self, images: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
         """Train the network; see `Classifier.fit`. A fifth of the images is held out."""
         with store_images(images, seed=seed, progress=progress) as real:
@@ -142,18 +123,13 @@ class FineTune(Augmentation, Classifier):
             kept, notes = real, []
             if self.pasted:
                 kept, note = with_pasted(
-                    real,
-                    images,
-                    self.pasted,
-                    orientation=self.orientation,
-                    seed=seed,
-                    progress=progress,
+                    real, images, self.pasted, orientation=self.orientation, seed=seed, progress=progress
                 )
                 notes = [note]
             counts = np.bincount(kept.labels[kept.train], minlength=len(images.names)).tolist()
             method, why = choose(self.imbalance, counts)
             network = self._network(kept, counts, method, seed)
-            settings = TrainingSettings(
+            optimisation = TrainingSettings(
                 self.epochs,
                 self.batch_size,
                 self.learning_rate,
@@ -166,7 +142,7 @@ class FineTune(Augmentation, Classifier):
             record = train(
                 network,
                 kept,
-                settings,
+                optimisation,
                 seed=seed,
                 device=device,
                 run=run,
@@ -179,7 +155,7 @@ class FineTune(Augmentation, Classifier):
     def _network(self, kept: Store, counts: list[int], method: str, seed: int) -> FineTuned:
         """The network before training, its features standardised by some of the samples."""
         held_out = np.bincount(kept.labels[kept.validation], minlength=len(counts)).tolist()
-        settings = FineTuning(
+        fine_tuning = FineTuning(
             method,
             self.augmentation,
             label_smoothing=self.label_smoothing,
@@ -191,7 +167,7 @@ class FineTune(Augmentation, Classifier):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             backbone = load_backbone(self.backbone, strides=self.strides, weights=self.weights)
-            network = FineTuned(backbone, counts, held_out, settings).to(memory_format=torch.channels_last)
+            network = FineTuned(backbone, counts, held_out, fine_tuning).to(memory_format=torch.channels_last)
             some = np.random.default_rng(seed).permutation(kept.train)[:STANDARD]
             samples = kept.samples
             network.learn_scale(torch.from_numpy(np.stack([samples[row] for row in np.sort(some)])))
@@ -238,14 +214,7 @@ class FineTune(Augmentation, Classifier):
 
 
 class FittedFineTuned(FittedDetector):
-    """A fine-tuned network; its map is the class activation of the first view.
-
-    Args:
-        network: Classifies one view.
-        orientation: One of `knowngood.recipe.ORIENTATIONS`.
-        views: Number of views that are classified, 1 or 8.
-        agreement: One of `knowngood.classifiers.base.AGREEMENTS`.
-    """
+    """A fine-tuned network, for 1 or 8 views; its map is the class activation of the first view."""
 
     def __init__(self, network: FineTuned, orientation: str, views: int, agreement: str) -> None:
         super().__init__()

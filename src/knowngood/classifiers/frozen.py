@@ -53,13 +53,8 @@ class OnFrozen(Classifier):
 
 
 class FittedOnViews(FittedOnFeatures):
-    """A classifier of the features of an image's views.
-
-    Args:
-        features: The features of all views; see `knowngood.features.views.seen_from`.
-        head: The classifier of one view.
-        temperature: Logits are divided by it.
-        agreement: One of `knowngood.classifiers.base.AGREEMENTS`.
+    """A classifier of the features of all views of an image, see `knowngood.features.views.seen_from`: a
+    `head` for one view, and an agreement, one of `knowngood.classifiers.base.AGREEMENTS`.
     """
 
     def __init__(self, features: FrozenFeatures, head: nn.Module, temperature: float, agreement: str) -> None:

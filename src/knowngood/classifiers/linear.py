@@ -30,16 +30,7 @@ _ABSENT = -30.0
 
 
 class Linear(nn.Module):
-    """A linear classifier of standardised features.
-
-    Each block of features has the same weight, however many it holds: a feature is divided by its standard
-    deviation and by the square root of the size of its block.
-
-    Args:
-        standardise: Standardises features `(..., D)`.
-        weight: `(C, D)`.
-        bias: `(C,)`.
-    """
+    """A linear classifier of standardised features, with a weight `(C, D)` and a bias `(C,)`."""
 
     weight: Tensor
     bias: Tensor
@@ -57,13 +48,8 @@ class Linear(nn.Module):
 
 
 class Samples(NamedTuple):
-    """The training set of a classifier of features.
-
-    Attributes:
-        features: Of each view of an image, float32 `(n, V, D)`.
-        numbers: The class of each image, int64 `(n,)`.
-        blocks: The number of features in each block, D in all.
-        groups: The group of each image; None where every image is a group by itself.
+    """The training set of a classifier: the features of each view of an image, float32 `(n, V, D)`, the class
+    of each image, int64 `(n,)`, the number of features in each block, and the group of each image, if known.
     """
 
     features: NDArray[np.float32]
@@ -78,13 +64,8 @@ class Samples(NamedTuple):
 
 
 class HeadSettings(NamedTuple):
-    """How a classifier of frozen features is fitted.
-
-    Attributes:
-        imbalance: `auto` or one of `knowngood.training.imbalance.FIXED_FEATURES`.
-        agreement: One of `knowngood.classifiers.base.AGREEMENTS`.
-        synthetic: Whether plausible synthetic features are added to rare classes.
-        seed: Draws folds, samples and starts.
+    """How a classifier of frozen features is fitted: with a method of `FIXED_FEATURES`, or `auto`, for
+    imbalance, one of `AGREEMENTS` for views, and, if asked for, synthetic features in rare classes.
     """
 
     imbalance: str
@@ -126,16 +107,7 @@ def record_of_head(
     settings: HeadSettings,
     notes: Sequence[str],
 ) -> ClassifierRecord:
-    """The record of a classifier of frozen features.
-
-    Args:
-        samples: The training set.
-        names: The classes.
-        held_out: Logits `(n, C)`, each out of fold.
-        head: The final classifier.
-        settings: How it was fitted.
-        notes: Automatic choices beside the method for imbalance.
-    """
+    """The record of a classifier of frozen features, from its logits `(n, C)` out of fold."""
     with torch.inference_mode():
         learned = combine_views(head(torch.from_numpy(samples.features)), settings.agreement).numpy()
     counts = np.bincount(samples.numbers, minlength=len(names)).tolist()
@@ -216,7 +188,11 @@ def as_rows(samples: Samples, settings: HeadSettings) -> tuple[NDArray[np.float3
 
 
 def fit_linear(samples: Samples, classes: int, strength: float, settings: HeadSettings) -> Linear:
-    """A logistic regression of the samples."""
+    """A logistic regression of the samples.
+
+    Each block of features has the same weight, however many it holds: a feature is divided by its standard
+    deviation and by the square root of the size of its block.
+    """
     from sklearn.linear_model import LogisticRegression
 
     rows, numbers, weights, shift, images = balance(samples, classes, settings)

@@ -46,15 +46,10 @@ class LinearProbe(OnFrozen):
     strides: Strides = (8, 16, 32)
 
     def fit(
-        self,
-        images: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,  # noqa: ARG002  # nothing is trained
+        self, images: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
         """Learn the classifier; see `Classifier.fit`."""
+        del run  # nothing is trained
         views = Symmetries(self.orientation, images.shape)
         one = freeze(
             LevelMaps, images.shape, backbone=self.backbone, strides=self.strides, weights=self.weights

@@ -27,13 +27,7 @@ STRENGTH = 10.0
 
 
 def with_pasted(
-    kept: Store,
-    images: ImageSet,
-    count: int,
-    *,
-    orientation: str,
-    seed: int,
-    progress: Progress,
+    kept: Store, images: ImageSet, count: int, *, orientation: str, seed: int, progress: Progress
 ) -> tuple[Store, str]:
     """Add pasted defects to the training samples; none comes from a held-out image.
 

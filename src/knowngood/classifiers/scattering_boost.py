@@ -61,15 +61,10 @@ class ScatteringBoost(OnFrozen):
     ] = 0.1
 
     def fit(
-        self,
-        images: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,  # noqa: ARG002  # no network is trained
+        self, images: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
         """Learn the trees; see `Classifier.fit`."""
+        del run  # nothing is trained
         views = Symmetries(self.orientation, images.shape)
         make = partial(_Coefficients, images.shape, self.scales, self.angles)
         graph = simplify(to_onnx(make(), {"images": blank(images.shape)}, [f"{OUTPUT}0"]))

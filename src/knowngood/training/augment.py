@@ -15,13 +15,12 @@ from torchvision.transforms.v2 import functional as v2  # type: ignore[import-un
 from knowngood.recipe import ORIENTATIONS, OneOf, Recipe
 from knowngood.settings import Orientation
 
+_Share = Annotated[float, Field(ge=0, le=1)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(Recipe):
     """How far images are changed in training; no change may turn an image into one of another class.
-
-    Raises:
-        RecipeError: A value is out of range.
 
     Example:
         >>> Augmentation(orientation="any").zoom
@@ -29,26 +28,19 @@ class Augmentation(Recipe):
     """
 
     orientation: Annotated[Orientation, OneOf(ORIENTATIONS)] = "fixed"
-    zoom: Annotated[
-        float, Field(ge=0, le=1, description="Random zoom in training, by a factor of up to one plus this")
-    ] = 0.1
+    zoom: Annotated[_Share, Field(description="Random zoom in training, by a factor of up to 1 + this")] = 0.1
     shift: Annotated[
-        float,
-        Field(ge=0, le=0.5, description="Largest random shift in training, as a share of the image's side"),
+        float, Field(ge=0, le=0.5, description="Largest random shift in training, as a share of the side")
     ] = 0.05
     contrast: Annotated[
-        float, Field(ge=0, le=1, description="Random contrast in training, one plus or minus up to this")
+        _Share, Field(description="Random contrast in training, from 1 - this to 1 + this")
     ] = 0.2
     brightness: Annotated[
-        float, Field(ge=0, le=1, description="Random brightness in training, one plus or minus up to this")
+        _Share, Field(description="Random brightness in training, from 1 - this to 1 + this")
     ] = 0.2
     blur: Annotated[
         float,
-        Field(
-            ge=0,
-            le=5,
-            description="Largest standard deviation of random Gaussian blur in training, in pixels",
-        ),
+        Field(ge=0, le=5, description="Largest standard deviation of Gaussian blur in training, in pixels"),
     ] = 0.5
 
     @classmethod

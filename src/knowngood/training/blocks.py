@@ -24,12 +24,10 @@ def halvings(shape: Sequence[int]) -> int:
     return max(1, int(math.log2(min(shape) / SMALLEST)))
 
 
-def down(inputs: int, outputs: int, *, kernel: int = 4) -> nn.Sequential:
+def down(inputs: int, outputs: int) -> nn.Sequential:
     """A normalised convolution that halves the size (DCGAN's block, arXiv:1511.06434)."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride=2, padding=1),
-        nn.BatchNorm2d(outputs),
-        nn.LeakyReLU(SLOPE),
+        nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.BatchNorm2d(outputs), nn.LeakyReLU(SLOPE)
     )
 
 
@@ -58,13 +56,8 @@ def pixels(images: Tensor, channels: int) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """From images to codes: strided convolutions that double the channels, then one linear layer.
-
-    Args:
-        channels: 1 for grey images, 3 for colour.
-        shape: Height and width of the images.
-        code: Length of a code.
-        width: Channels after the first convolution.
+    """From images to codes: strided convolutions that double the channels, `width` of the first one, and one
+    linear layer. Images have 1 channel if grey, or 3.
     """
 
     def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int) -> None:
@@ -80,7 +73,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From codes to images from 0 to 1: the reverse of an `Encoder`, with the same arguments."""
+    """From codes to images from 0 to 1: the reverse of an `Encoder` with the same arguments."""
 
     def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int) -> None:
         super().__init__()

@@ -22,13 +22,8 @@ _MOST_ANSWERS = 1 << 26
 
 
 class Odd(NamedTuple):
-    """A good image with one of the highest scores.
-
-    Attributes:
-        name: The file, or the position of an array.
-        label: Its class; empty where there are none.
-        score: Its image score.
-        held_out: Whether it was held out from training.
+    """A good image with one of the highest scores: its file, or the position of an array; its class, empty
+    where there are none; its score; and whether it was held out from training.
     """
 
     name: str
@@ -68,11 +63,7 @@ class Classes:
 
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> Classes:
-        """Read a record of unknown origin.
-
-        Raises:
-            ValueError: A value is impossible; where one is missing, KeyError or TypeError.
-        """
+        """Read a record; ValueError, KeyError or TypeError if it is damaged."""
         values: dict[str, Any] = json.loads(members[CONTENT])
         record = cls(
             names=list(values["names"]),

@@ -35,8 +35,7 @@ class ClassifierRecord:
         train_loss: Cross-entropy on the training images.
         train_accuracy: Accuracy on the training images.
         notes: One sentence per automatic choice, with its reason.
-        sheet: Samples, the original and augmented ones in a row, uint8 `(rows, columns, h, w, 3)`; None where
-            nothing is augmented.
+        sheet: Original and augmented samples, uint8 `(rows, columns, h, w, 3)`; None if there are none.
         rows: The caption of each row of the sheet.
         files: Files in the format of another library, by name.
     """
@@ -64,11 +63,7 @@ class ClassifierRecord:
 
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> ClassifierRecord:
-        """Read a record of unknown origin.
-
-        Raises:
-            ValueError: A value is impossible; where one is missing, KeyError or TypeError.
-        """
+        """Read a record; ValueError, KeyError or TypeError if it is damaged."""
         values = json.loads(members[CONTENT])
         sheet = None
         if values["sheet"] is not None:

@@ -18,8 +18,8 @@ WIDTH = 32
 class ClassifyingNetwork(Trainable):
     """A trunk that computes features of each view of a sample, and a linear layer that classifies them.
 
-    Where a sample has one view, its label is its class. Where it has several, the class of each is the
-    view's number, and labels are ignored.
+    Where a sample has one view, its label is its class. Where it has several, the class of each is the view's
+    number, and labels are ignored.
 
     Args:
         views: From samples `(N, ...)` to views `(N, V, ...)`.
@@ -85,11 +85,7 @@ def true_classes(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 class RandomShift(nn.Module):
-    """Moves each image in a random direction, in training only; the border is repeated.
-
-    Args:
-        most: The largest shift in pixels, up and down, left and right.
-    """
+    """Moves each image at random by up to `most` pixels, in training only; the border is repeated."""
 
     def __init__(self, most: int) -> None:
         super().__init__()

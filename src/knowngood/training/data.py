@@ -22,12 +22,7 @@ EXAMPLES = 8
 
 
 class StoredBatches(Dataset[tuple[Tensor, Tensor]]):
-    """Batches of stored samples and their labels.
-
-    Args:
-        store: The samples.
-        batches: Rows of each batch.
-    """
+    """Batches of stored samples and their labels, from the rows of each batch."""
 
     def __init__(self, store: Store, batches: list[NDArray[np.int64]]) -> None:
         self.samples = store.samples
@@ -48,15 +43,9 @@ class StoredData(lightning.LightningDataModule):
     """Training and validation batches.
 
     The order depends on the seed and the epoch's number alone, so that it is the same after a restart. A
-    batch is shared among all devices, so their number changes the result only by rounding and by layers that
-    look at a batch as a whole.
-
-    Args:
-        store: The samples.
-        batch_size: Samples in a step, over all devices; they are shared out evenly, so that no step is left
-            with a single sample.
-        seed: Draws the order.
-        sampling: One of `knowngood.training.imbalance.METHODS`, by which the samples of a pass are drawn.
+    batch is shared evenly among all devices, so that no step is left with a single sample; their number
+    changes the result only by rounding and by layers that look at a batch as a whole. `sampling` is one of
+    `knowngood.training.imbalance.METHODS`, by which the samples of a pass are drawn.
     """
 
     def __init__(self, store: Store, *, batch_size: int, seed: int, sampling: str = "none") -> None:

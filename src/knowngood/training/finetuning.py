@@ -38,8 +38,7 @@ class FineTuning:
         dropout: Share of the features that is dropped at random in training.
         head_epochs: First epochs, in which only the linear layer is trained.
         layer_decay: The learning rate of each block of layers as a share of the next block's (Howard and
-            Ruder, "Universal Language Model Fine-tuning for Text Classification", arXiv:1801.06146, section
-            3.2, with a factor of 1 / 2.6).
+            Ruder, arXiv:1801.06146, section 3.2, with a factor of 1 / 2.6).
         metric: One of `METRICS`.
     """
 
@@ -53,13 +52,8 @@ class FineTuning:
 
 
 class FineTuned(Trainable):
-    """A backbone, the means of its feature maps, standardised, and a linear layer.
-
-    Args:
-        backbone: A pretrained network, all layers of which are made trainable.
-        counts: Images of each class to learn from.
-        held_out: Held-out images of each class.
-        settings: The settings.
+    """A backbone, all layers of which are trainable, the standardised means of its feature maps, and a linear
+    layer; with the number of images of each class that are learned from and held out.
     """
 
     skips_parameters = True

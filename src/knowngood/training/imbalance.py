@@ -68,19 +68,18 @@ def choose(method: str, counts: Sequence[int], *, fixed: bool = False) -> Choice
 
     The limits are ours; the evidence for each method is published:
 
-    - `class_weights` for features that are not trained: no image is left out or repeated, and a regularised
-      linear classifier keeps to its weights.
-    - `none` where the largest class is less than 1.5 times the smallest: the cost of imbalance grows with it,
-      and a little costs next to nothing (Buda, Maki and Mazurowski, "A systematic study of the class
+    - `class_weights` for features that are not trained: a regularised linear classifier keeps to its weights.
+    - `none` below a ratio of 1.5 between the largest and the smallest class: the cost of imbalance grows with
+      it, and a little costs next to nothing (Buda, Maki and Mazurowski, "A systematic study of the class
       imbalance problem in convolutional neural networks", arXiv:1710.05381).
-    - `class_weights` up to 5 times. With larger weights few images decide a step, and in networks that fit
-      their images weights lose their effect (Byrd and Lipton, "What is the Effect of Importance Weighting in
-      Deep Learning?", arXiv:1812.03372).
-    - `logit_adjustment` for more than two classes and over 20 times: it is consistent for the balanced error
+    - `class_weights` up to 5. With larger weights few images decide a step, and in networks that fit their
+      images weights lose their effect (Byrd and Lipton, "What is the Effect of Importance Weighting in Deep
+      Learning?", arXiv:1812.03372).
+    - `logit_adjustment` for more than two classes and above 20: it is consistent for the balanced error
       (Menon et al., arXiv:2007.07314), and repeats no image of the tail.
-    - `undersampling` for a majority of thousands: the images left out there are hardly missed, and the rarest
-      class gains (Chaudhuri et al., "Why does Throwing Away Data Improve Worst-Group Error?",
-      arXiv:2205.11672); unlike weights it keeps its effect (Byrd and Lipton).
+    - `undersampling` for a majority of thousands: the rarest class gains (Chaudhuri et al., "Why does
+      Throwing Away Data Improve Worst-Group Error?", arXiv:2205.11672), and unlike weights it keeps its
+      effect (Byrd and Lipton).
     - `weighted_sampler` otherwise: drawing rare classes more often was best in almost all of Buda, Maki and
       Mazurowski's comparisons, and did not make networks overfit.
 
@@ -159,9 +158,6 @@ def epoch_rows(
         rows: Rows of the samples to learn from `(m,)`.
         rng: Draws them.
 
-    Raises:
-        RecipeError: The method is not known.
-
     Example:
         >>> labels = np.array([0, 0, 0, 1])
         >>> labels[epoch_rows("oversampling", labels, np.arange(4), np.random.default_rng(0))].mean()
@@ -220,13 +216,7 @@ class ClassLoss(nn.Module):
         self.register_buffer("log_share", torch.from_numpy(log_shares(counts)).float())
 
     def forward(self, logits: Tensor, labels: Tensor, late: bool = False) -> Tensor:
-        """The loss of a batch, a scalar.
-
-        Args:
-            logits: `(N, C)`.
-            labels: The number of each image's class, int64 `(N,)`.
-            late: Whether `deferred_reweighting` weighs classes by now.
-        """
+        """The loss of logits `(N, C)` and labels `(N,)`; `deferred_reweighting` weighs classes if `late`."""
         logits = logits.float()
         if self.method == "logit_adjustment" and self.training:
             logits = logits + self.log_share

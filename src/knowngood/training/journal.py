@@ -1,21 +1,26 @@
-"""The journal of a training: losses, the best weights and reconstructions, saved with each checkpoint."""
+"""The journal of a training: losses, the best weights and reconstructions, saved with each checkpoint.
+
+Only the training that was begun in a folder is resumed there.
+"""
 
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, NamedTuple
 
 import lightning
 import torch
 from torch import Tensor
 
-from knowngood.errors import OutputError, TrainingError
-from knowngood.output import replacing
+from knowngood.errors import OutputError, RecipeError, TrainingError
+from knowngood.output import make_folder, replacing
 from knowngood.training.learner import ACCURACY
 from knowngood.training.record import Epoch, loss_table
 from knowngood.types import Progress
@@ -26,7 +31,7 @@ EVERY = 5
 MOST = 40
 """Reconstructions that are kept: the checkpoint and the inspector hold them all."""
 
-LOSSES = "losses.csv"
+BEGUN, CHECKPOINT, LOSSES = "run.json", "last.ckpt", "losses.csv"
 
 KEPT = ("best", "least", "weights", "rebuilt")
 """The attributes that a checkpoint keeps as they are."""
@@ -39,12 +44,8 @@ class Journal(lightning.Callback):
     """Records each epoch, and saves everything in one checkpoint file, every few seconds and at the end.
 
     Losses, weights and pictures are in one file, so that after a kill at any moment they belong to the same
-    epoch.
-
-    Args:
-        file: The checkpoint; `losses.csv` is written beside it.
-        examples: The fixed validation batch.
-        patience: Epochs without improvement on held-out samples after which training stops.
+    epoch; `losses.csv` is written beside it. `examples` is the fixed validation batch. Training stops after
+    `patience` epochs without improvement on held-out samples.
     """
 
     def __init__(self, file: Path, examples: Tensor, patience: int) -> None:
@@ -159,3 +160,48 @@ class ProgressCallback(lightning.Callback):
         assert trainer.max_epochs is not None
         if trainer.current_epoch + 1 < trainer.max_epochs:
             self.progress("training", trainer.current_epoch + 1, trainer.max_epochs)
+
+
+def begin(folder: Path, what: dict[str, Any]) -> None:
+    """Record what is trained in a folder, or verify that it is what was begun there.
+
+    Raises:
+        RecipeError: Something else was begun there; the first field that differs is named.
+        TrainingError: The folder holds a damaged file.
+        OutputError: The folder cannot be written.
+    """
+    make_folder(folder)
+    file = folder / BEGUN
+    if not file.exists():
+        with replacing(file) as unfinished:
+            unfinished.write_text(json.dumps(what, indent=1), encoding="utf-8")
+        return
+    try:
+        before = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainingError(f"{str(file)!r} is damaged; delete {str(folder)!r} or name another") from error
+    now = json.loads(json.dumps(what))
+    for name in [*now, *(before.keys() - now.keys())]:
+        if before.get(name) != now.get(name):
+            raise RecipeError(
+                f"{str(folder)!r} holds a training with {name}={before.get(name)!r}, not "
+                f"{now.get(name)!r}; name another folder to train anew, or give {name} as it was"
+            )
+
+
+class Checkpoint(NamedTuple):
+    """The part of a checkpoint that is read outside Lightning: the state of its `Journal`, and the rate."""
+
+    journal: dict[str, Any]
+    learning_rate: float
+
+
+def load_checkpoint(file: Path) -> Checkpoint:
+    """Read a checkpoint without running code that is in it; a TrainingError if it cannot be read."""
+    try:
+        saved = torch.load(file, map_location="cpu", weights_only=True)
+        journal = saved["callbacks"][Journal.__qualname__]
+        _ = journal["done"]
+        return Checkpoint(journal, saved["lr_schedulers"][0]["base_lrs"][0])
+    except (OSError, RuntimeError, ValueError, LookupError, EOFError, UnpicklingError, TypeError) as error:
+        raise TrainingError(f"{str(file)!r} cannot be read; delete it to train anew") from error

@@ -40,13 +40,11 @@ class TrainingSettings:
     Args:
         epochs: The most epochs.
         batch_size: Samples per step; fewer if there are fewer.
-        learning_rate: The first epoch's, or the largest of a cycle; None for a range test (see
-            `knowngood.training.learning_rate.find_learning_rate`).
+        learning_rate: The first epoch's, or the largest of a cycle; None for a range test.
         patience: Epochs without improvement on held-out samples after which training stops.
         schedule: One of `SCHEDULES`.
         weight_decay: Share of the learning rate by which weights shrink in a step.
-        head_epochs: Number of first epochs in which not all parameters are trained; with `one_cycle` they
-            have a cycle of their own.
+        head_epochs: First epochs, in which not all parameters are trained; a cycle of their own.
         sampling: One of `knowngood.training.imbalance.METHODS`, by which the samples of a pass are drawn.
     """
 
@@ -73,11 +71,8 @@ class Trainable(nn.Module, ABC):
         """Prepare for an epoch, counted from 0."""
 
     def objective(self, seen: Mapping[str, float]) -> float:
-        """The value by which epochs are compared; the smallest is the best.
-
-        Args:
-            seen: Means over the epoch, such as `validation/loss`; `validation/monitored` is the loss that
-                `monitored` names.
+        """The value by which epochs are compared, the smallest being the best, from means over the epoch such
+        as `validation/loss`; `validation/monitored` is the loss that `monitored` names.
         """
         return seen["validation/monitored"]
 
@@ -87,11 +82,8 @@ class Trainable(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, batch: Tensor, labels: Tensor) -> Mapping[str, Tensor | Share]:
-        """The losses of a batch by name, each a scalar; the one named `loss` is minimised.
-
-        Args:
-            batch: Samples `(n, ...)`.
-            labels: The number of each sample's class, int64 `(n,)`; all 0 where there are no classes.
+        """The losses of samples `(n, ...)` and their labels, int64 `(n,)` and all 0 where there are no
+        classes: each a scalar, by name; the one named `loss` is minimised.
         """
 
     def show(self, batch: Tensor) -> Tensor | None:  # noqa: ARG002  # most networks rebuild no image
@@ -102,10 +94,7 @@ class Trainable(nn.Module, ABC):
 class Learner(lightning.LightningModule):
     """Trains a network with Adam, or with AdamW if there is weight decay.
 
-    Args:
-        network: The network.
-        settings: The settings.
-        seed: Noise and dropout depend on this and the step alone, so that they are the same after a restart.
+    Noise and dropout depend on the seed and the step alone, so that they are the same after a restart.
     """
 
     def __init__(self, network: Trainable, settings: TrainingSettings, seed: int) -> None:
@@ -179,11 +168,8 @@ class Learner(lightning.LightningModule):
 
 @dataclass(frozen=True)
 class Cycles:
-    """The factor of a learning rate in each step: it rises along a cosine and falls again, once or twice.
-
-    Args:
-        first: Steps of the first cycle; 0 for one cycle in all.
-        steps: Steps of both.
+    """The factor of a learning rate in each step: it rises along a cosine and falls again, in one cycle or,
+    if `first` is not 0, in a cycle of so many steps and another.
 
     Example:
         >>> cycles = Cycles(0, 100)

@@ -20,11 +20,7 @@ def write_json(content: Mapping[str, Any]) -> bytes:
 
 
 def picture_shape(sizes: Any) -> tuple[int, ...]:
-    """The shape of pictures from their number, height and width in a record.
-
-    Raises:
-        ValueError: The shape is impossible.
-    """
+    """The shape of pictures from their number, height and width; a ValueError if it is impossible."""
     count, height, width = map(int, sizes)
     if not all(0 < side <= _LARGEST for side in (count, height, width)):
         raise ValueError("the training record has pictures of an impossible size")
@@ -38,11 +34,7 @@ def write_pictures(images: NDArray[np.uint8]) -> bytes:
 
 
 def read_pictures(png: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Images `(n, h, w, 3)` from a PNG by `write_pictures`.
-
-    Raises:
-        ValueError: They are not of that shape.
-    """
+    """Images `(n, h, w, 3)` from a PNG by `write_pictures`; a ValueError if they are not of that shape."""
     # The size is in the first chunk, so that a bomb is refused before it is unpacked.
     size = np.frombuffer(png[16:24], ">u4").tolist()
     if size == [shape[2], shape[0] * shape[1]] and np.prod(shape) <= _MOST_VALUES:

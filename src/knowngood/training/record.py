@@ -22,13 +22,8 @@ _PICTURES = "training/{}.png"
 
 
 class Layer(NamedTuple):
-    """One layer of a network.
-
-    Attributes:
-        name: Its position, such as `encoder.0`.
-        type: Its type and main settings, such as `Conv2d 3 → 16, kernel 4, stride 2`.
-        output: Shape of its output without the batch.
-        parameters: Number of trained parameters.
+    """One layer of a network: its position, such as `encoder.0`; its type and main settings; the shape of its
+    output without the batch; and its number of trained parameters.
     """
 
     name: str
@@ -46,8 +41,7 @@ class Epoch(NamedTuple):
         validation: The loss on held-out images.
         error: Error rate on held-out images; None where nothing is classified.
         seconds: Duration of the epoch; None where it is unknown.
-        accuracies: Accuracy on the held-out images of each class, None for a class without any; empty where
-            it is not measured.
+        accuracies: Accuracy on held-out images of each class, None for a class without any; may be empty.
     """
 
     epoch: int
@@ -122,11 +116,7 @@ class TrainingRecord:
 
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> TrainingRecord:
-        """Read a record of unknown origin.
-
-        Raises:
-            ValueError: A value is impossible; where one is missing, KeyError or TypeError.
-        """
+        """Read a record; ValueError, KeyError or TypeError if it is damaged."""
         values: dict[str, Any] = json.loads(members[CONTENT])
         originals, rebuilt = None, {}
         if values["originals"] is not None:

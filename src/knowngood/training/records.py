@@ -23,12 +23,9 @@ _PARTS: dict[str, tuple[str, Any]] = {
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """The records of how an inspector learned.
-
-    Args:
-        training: How a network was trained; None where none was.
-        classes: The classes of good parts that a detector tells apart; None for other methods.
-        classifier: The record of a classifier of good parts and defects; None for an anomaly detector.
+    """The records of how an inspector learned: how a network was trained, which classes of good parts a
+    detector tells apart, and what a classifier of good parts and defects learned; None where there is no such
+    thing.
     """
 
     training: TrainingRecord | None = None
@@ -44,11 +41,7 @@ class Records:
 
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> Records:
-        """Read records of unknown origin.
-
-        Raises:
-            ValueError: A value is missing or impossible.
-        """
+        """Read records; a ValueError if they are damaged."""
         present = {name: part for name, (content, part) in _PARTS.items() if content in members}
         if members and not present:
             raise ValueError("the training record is damaged: it has no content")

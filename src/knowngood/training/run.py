@@ -55,10 +55,7 @@ def lightning_devices(device: str, count: int = 1) -> dict[str, Any]:
         ({'accelerator': 'gpu', 'devices': [1]}, {'accelerator': 'cpu', 'devices': 2})
     """
     name, _, number = device.partition(":")
-    return {
-        "accelerator": "gpu" if name == "cuda" else name,
-        "devices": [int(number)] if number else count,
-    }
+    return {"accelerator": "gpu" if name == "cuda" else name, "devices": [int(number)] if number else count}
 
 
 @contextmanager

@@ -9,11 +9,8 @@ LEAST_DEVIATION = 1e-3
 
 
 class Standardise(nn.Module):
-    """Subtracts a mean from each feature and divides by a scale.
-
-    Args:
-        mean: `(D,)`, or another shape that broadcasts with the features.
-        scale: Of the same shape: standard deviations plus `LEAST_DEVIATION`.
+    """Subtracts a mean `(D,)` from each feature and divides by a scale, a standard deviation plus
+    `LEAST_DEVIATION`; both may have another shape that broadcasts with the features.
     """
 
     mean: Tensor

@@ -118,12 +118,7 @@ def _held_out(labels: NDArray[np.int64], groups: Sequence[object] | None, seed: 
 
 
 def extended(kept: Store, samples: Sequence[NDArray[Any]], labels: Sequence[int]) -> Store:
-    """Append training samples that come from none of the sources; their position is -1.
-
-    Args:
-        kept: A store that is not used afterwards.
-        samples: Of the shape and type of the others.
-        labels: The number of each one's class.
+    """Append training samples that come from none of the sources; `kept` is not used afterwards.
 
     Raises:
         OutputError: The disk is full.

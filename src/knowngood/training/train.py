@@ -13,20 +13,23 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
+from lightning.pytorch.tuner.tuning import Tuner
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from knowngood.errors import RecipeError, TrainingError
 from knowngood.parallel import one_thread
 from knowngood.training.data import StoredData
-from knowngood.training.journal import Journal, ProgressCallback
+from knowngood.training.journal import CHECKPOINT, Journal, ProgressCallback, begin, load_checkpoint
 from knowngood.training.layers import layer_table, multiplications
 from knowngood.training.learner import Learner, Trainable, TrainingSettings
-from knowngood.training.learning_rate import find_learning_rate
 from knowngood.training.record import Epoch, TrainingRecord
-from knowngood.training.resume import CHECKPOINT, begin, load_checkpoint
 from knowngood.training.run import Run, interruptible, lightning_devices
 from knowngood.training.store import Store
 from knowngood.types import Progress, silent
+
+STEPS = 100
+RANGE = (1e-6, 0.1)
+"""Steps and learning rates of a range test."""
 
 SMALL = 20_000_000
 """Multiplications in a step below which one thread is as fast as several. With another program on the same
@@ -105,6 +108,39 @@ def train(
         originals=data.examples[0].numpy() if rebuilt else None,
         rebuilt=rebuilt,
     )
+
+
+def find_learning_rate(learner: Learner, data: StoredData, *, device: str) -> float:
+    """Raise the learning rate step by step and choose the one at which the loss falls fastest.
+
+    Smith, "Cyclical Learning Rates for Training Neural Networks", arXiv:1506.01186, section 3.3. The weights
+    are restored afterwards.
+
+    Raises:
+        TrainingError: The loss falls at no rate.
+    """
+    with TemporaryDirectory(prefix="knowngood-") as folder, interruptible():
+        trainer = lightning.Trainer(
+            **lightning_devices(device),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=folder,
+        )
+        found = Tuner(trainer).lr_find(
+            learner,
+            datamodule=data,
+            min_lr=RANGE[0],
+            max_lr=RANGE[1],
+            num_training=STEPS,
+            early_stop_threshold=None,  # it compares with a multiple of the loss, which may be negative
+            update_attr=False,
+        )
+    suggestion = found.suggestion() if found else None
+    if suggestion is None:
+        raise TrainingError("no learning rate was found at which the loss falls; give learning_rate yourself")
+    return float(suggestion)
 
 
 def _fit(trainer: lightning.Trainer, learner: Learner, data: StoredData, checkpoint: Path | None) -> None:
