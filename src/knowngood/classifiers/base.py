@@ -15,6 +15,7 @@ from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.engines.logsumexp import logsumexp
 from knowngood.errors import DataError
+from knowngood.features.patches import align
 from knowngood.features.views import mean_probability, vote
 from knowngood.metrics.classification import losses
 from knowngood.metrics.reliability import fit_temperature
@@ -84,14 +85,9 @@ def make_record(
     learned: tuple[NDArray[np.float32], NDArray[np.int64]],
     notes: Sequence[str],
 ) -> ClassifierRecord:
-    """The record of a classifier, with a temperature that is fitted on held-out images.
-
-    Args:
-        names: The classes.
-        numbers: The class of each image `(n,)`.
-        held_out: Logits `(M, C)` of held-out images, and their true classes `(M,)`.
-        learned: The same of images that were learned from.
-        notes: One sentence per automatic choice.
+    """The record of a classifier, from the classes `(n,)` of all images, and from logits `(M, C)` and true
+    classes `(M,)` of held-out images, on which the temperature is fitted, and of images that were learned
+    from.
     """
     (logits, truth), (predicted, known) = held_out, learned
     return ClassifierRecord(
@@ -125,6 +121,27 @@ def log_odds(logits: Tensor, temperature: float) -> Tensor:
     """
     scaled = logits / temperature
     return logsumexp(scaled[:, 1:], dim=1) - scaled[:, 0]
+
+
+def class_activation(maps: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+    """The logits that a linear classifier of mean features has at each position, `(N, C, h, w)`.
+
+    Their mean over the image is the image's logits, where all maps are of one size. Zhou et al., "Learning
+    Deep Features for Discriminative Localization", arXiv:1512.04150.
+
+    Args:
+        maps: Feature maps `(N, D_i, h_i, w_i)`; the result has the resolution of the first, the finest.
+        weight: `(C, D)` of their means side by side, D the sum of all D_i.
+        bias: `(C,)`.
+
+    Example:
+        >>> maps = [torch.tensor([[[[1.0, 3.0]]]])]
+        >>> class_activation(maps, torch.tensor([[2.0]]), torch.tensor([1.0])).tolist()
+        [[[[3.0, 7.0]]]]
+    """
+    parts = torch.split(weight, [int(level.shape[1]) for level in maps], dim=1)
+    each = [torch.einsum("nchw,kc->nkhw", level, part) for level, part in zip(maps, parts, strict=True)]
+    return torch.stack(align(each)).sum(dim=0) + bias[:, None, None]
 
 
 def combine_views(views: Tensor, agreement: str) -> Tensor:

@@ -13,11 +13,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from knowngood import settings
-from knowngood.classifiers.activation import class_activation
 from knowngood.classifiers.base import (
     AGREEMENTS,
     Classifier,
     check_readable,
+    class_activation,
     log_odds,
     make_fit,
     make_record,
@@ -73,39 +73,27 @@ class FineTune(Augmentation, Classifier):
     weights: settings.Weights = None
     strides: settings.Strides = (16, 32)
     epochs: settings.Epochs = 10
-    head_epochs: Annotated[
-        int, Field(ge=0, description="First epochs, in which only the head is trained")
-    ] = 2
+    head_epochs: Annotated[int, Field(ge=0, description="First epochs, which train only the head")] = 2
     batch_size: Annotated[settings.BatchSize, Field(ge=2)] = 16
     learning_rate: settings.LearningRate = 3e-4
     layer_decay: Annotated[
         float,
-        Field(
-            ge=0.01, le=1, description="Learning rate of a block of layers, as a share of the next block's"
-        ),
+        Field(ge=0.01, le=1, description="Learning rate of a layer block, as a share of the next one's"),
     ] = 0.5
     weight_decay: Annotated[float, Field(ge=0, le=1, description="Weight decay of AdamW")] = 1e-2
     schedule: Annotated[settings.Schedule, OneOf(SCHEDULES)] = "one_cycle"
     label_smoothing: settings.LabelSmoothing = 0.0
-    dropout: Annotated[
-        float, Field(ge=0, le=0.9, description="Share of the features that is dropped at random in training")
-    ] = 0.2
+    dropout: Annotated[float, Field(ge=0, le=0.9, description="Share of features dropped in training")] = 0.2
     imbalance: Annotated[settings.Imbalance, OneOf((AUTO, *METHODS))] = AUTO
     pasted: Annotated[
-        int,
-        Field(
-            ge=0,
-            description="Images made for each defect type by pasting defects, from masks, onto good parts",
-        ),
+        int, Field(ge=0, description="Images made per defect type by pasting masked defects onto good parts")
     ] = 0
     metric: Annotated[
         str, OneOf(METRICS), Field(description="Metric on held-out images that selects the best epoch")
     ] = "loss"
     patience: settings.Patience = 20
     views: Annotated[
-        int,
-        OneOf((1, 8)),
-        Field(description="Views of each image that are classified (test-time augmentation)"),
+        int, OneOf((1, 8)), Field(description="Views per image that are classified (test-time augmentation)")
     ] = 1
     agreement: Annotated[settings.Agreement, OneOf(tuple(AGREEMENTS))] = "mean"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated
@@ -63,11 +62,12 @@ class FittedOnViews(FittedOnFeatures):
         self.temperature = temperature
         self.agreement = agreement
 
-    @abstractmethod
     def describe(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
         """From features of views, each `(N * V, ...)`, to the vectors that are classified `(N * V, D)`, their
-        logits `(N * V, C)`, and a map `(N * V, h, w)` or None.
+        logits `(N * V, C)`, and a map `(N * V, h, w)`; by default the features are the vectors, and there is
+        no map.
         """
+        return features[0], self.head(features[0]), None
 
     def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From features of views to scores."""
@@ -88,15 +88,10 @@ def describe_images(
     device: str,
     progress: Progress,
 ) -> Samples:
-    """The vectors of all images that can be read, in all views.
+    """The vectors of all images that can be read, in all views, in blocks of so many features.
 
-    Args:
-        features: The features of all views; see `knowngood.features.views.seen_from`.
-        describe: From features of views, each `(V, ...)`, to the vectors that are classified, `(V, D)`.
-        images: The images with their classes.
-        blocks: The number of features in each block, D in all.
-        device: A torch device.
-        progress: Called after each image.
+    `describe` turns the features of the views of an image, each `(V, ...)`, into the vectors that are
+    classified, `(V, D)`; see `knowngood.features.views.seen_from`.
 
     Raises:
         DataError: Too few of a class can be read.

@@ -9,8 +9,7 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from knowngood.classifiers.activation import class_activation
-from knowngood.classifiers.base import log_odds
+from knowngood.classifiers.base import class_activation, log_odds
 from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, describe_images, fit_with_sheet
 from knowngood.classifiers.linear import Linear, select_linear
 from knowngood.data.imageset import ImageSet

@@ -29,19 +29,11 @@ STRENGTH = 10.0
 def with_pasted(
     kept: Store, images: ImageSet, count: int, *, orientation: str, seed: int, progress: Progress
 ) -> tuple[Store, str]:
-    """Add pasted defects to the training samples; none comes from a held-out image.
+    """Add pasted defects to the training samples, `count` of each type; none comes from a held-out image.
 
     The data augmentation classifier of Jiang and Ge ("Data augmentation classifier for imbalanced fault
     classification", doi 10.1109/TASE.2020.2998467), with cut and paste in place of a generative network: an
     image is left out unless a linear classifier of real samples predicts its defect type.
-
-    Args:
-        kept: The real samples.
-        images: Their sources, with classes and masks.
-        count: Images to make for each defect type.
-        orientation: How the product may be oriented.
-        seed: Draws parts, positions and defects.
-        progress: Called after each defect type.
 
     Returns:
         The samples with the pasted ones, and a note on their number.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
@@ -46,10 +45,7 @@ class ScatteringBoost(OnFrozen):
 
     input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 256
     scales: Annotated[
-        int,
-        Field(
-            ge=1, le=5, description="Number of wavelet scales; the largest wavelets are 2**scales pixels wide"
-        ),
+        int, Field(ge=1, le=5, description="Number of wavelet scales; the largest are 2**scales pixels wide")
     ] = 3
     angles: Annotated[int, Field(ge=2, le=16, description="Number of wavelet directions")] = 8
     rounds: Annotated[
@@ -98,7 +94,7 @@ class ScatteringBoost(OnFrozen):
         note = f"{self.rounds} rounds of boosting, trees of depth {self.depth}"
         record = record_of_head(samples, images.names, held_out, trees, settings, [note])
         record = replace(record, files={BOOSTER: trees.content})
-        fitted = FittedScatteringBoost(features, trees, record.temperature, self.agreement)
+        fitted = FittedOnViews(features, trees, record.temperature, self.agreement)
         return fit_with_sheet(fitted, record, images, views)
 
 
@@ -132,11 +128,3 @@ class _Trees(nn.Module):
         rows = features.reshape(-1, int(features.shape[-1]))
         logits: Tensor = self.forest(rows) - self.shift
         return logits.reshape(*features.shape[:-1], int(logits.shape[-1]))
-
-
-class FittedScatteringBoost(FittedOnViews):
-    """Boosted trees of scattering coefficients."""
-
-    def describe(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor, None]:
-        """See `FittedOnViews.describe`."""
-        return features[0], self.head(features[0]), None

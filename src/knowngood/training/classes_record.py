@@ -34,13 +34,11 @@ class Odd(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Classes:
-    """The classes that a network learned, and its accuracy on held-out images.
+    """The classes that a network learned, and its accuracy on held-out images or on their views.
 
     Args:
-        names: The classes.
         temperature: Logits are divided by it.
         fitted: Whether the temperature was fitted on held-out images.
-        accuracy: Accuracy on held-out images, or on their views.
         before: Confidence and accuracy of the network on held-out images.
         after: The same with the temperature.
         odd: Good images with the highest scores, the highest first.

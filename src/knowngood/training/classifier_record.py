@@ -32,8 +32,7 @@ class ClassifierRecord:
         logits: Logits of held-out images `(M, C)`, each by a classifier that did not learn from that image.
         truth: The true class of each, int64 `(M,)`.
         temperature: Logits are divided by it; it was fitted on these.
-        train_loss: Cross-entropy on the training images.
-        train_accuracy: Accuracy on the training images.
+        train_loss: Cross-entropy on the training images, as `train_accuracy` is their accuracy.
         notes: One sentence per automatic choice, with its reason.
         sheet: Original and augmented samples, uint8 `(rows, columns, h, w, 3)`; None if there are none.
         rows: The caption of each row of the sheet.

@@ -40,14 +40,10 @@ METHODS = tuple(WHEN)
 FIXED_FEATURES = ("none", "class_weights", "undersampling", "logit_adjustment")
 """The methods for features that are not trained: there, repeating an image is the same as weighting it."""
 
-EQUAL = 1.5
-"""Below this ratio of the largest to the smallest class, classes count as equally large."""
-
-MILD = 5.0
-"""Below this ratio, the smaller of two classes is in almost every batch of 32, where its weight counts."""
-
-TAIL = 20.0
-"""Above this ratio, more than two classes have a long tail."""
+EQUAL, MILD, TAIL = 1.5, 5.0, 20.0
+"""Ratios of the largest to the smallest class: below the first, classes count as equally large; below the
+second, the smaller of two is in almost every batch of 32, where its weight counts; above the third, more than
+two have a long tail."""
 
 MANY, ENOUGH = 5000, 200
 """A majority of so many images can be undersampled, if a minority of so many is left to learn from."""

@@ -33,12 +33,9 @@ class Layer(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The mean losses of one epoch.
+    """The mean losses of one epoch, counted from 1, on training images and on held-out images.
 
     Attributes:
-        epoch: Counted from 1.
-        train: The loss on training images.
-        validation: The loss on held-out images.
         error: Error rate on held-out images; None where nothing is classified.
         seconds: Duration of the epoch; None where it is unknown.
         accuracies: Accuracy on held-out images of each class, None for a class without any; may be empty.
@@ -71,7 +68,6 @@ class TrainingRecord:
 
     Args:
         layers: Its layers, in the order in which an image passes them.
-        epochs: The losses of each epoch.
         best: The epoch whose weights were kept: the one with the smallest validation loss.
         learning_rate: The learning rate at the start.
         validation: Positions of the held-out images among the images that could be read.

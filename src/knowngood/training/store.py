@@ -24,18 +24,11 @@ HELD_OUT_SHARE = 5
 
 @dataclass(frozen=True)
 class Store:
-    """Samples in one file of fixed-size records, and which of them are held out.
+    """Samples of one shape and type in a file, and the rows that are learned from and held out.
 
-    It is small and can be sent to other processes, which read the samples from the file.
-
-    Args:
-        file: The samples one after the other; the operating system caches what it has memory for.
-        shape: Shape of a sample.
-        dtype: Its NumPy type.
-        index: The position of each sample in the sources.
-        train: Rows to learn from.
-        validation: Rows that are held out.
-        labels: The number of each sample's class, int64 `(n,)`; all 0 where there are no classes.
+    It is small and can be sent to other processes, which read the samples from the file. `index` has the
+    position of each sample in the sources, `labels` the number of its class, int64 `(n,)`, all 0 where there
+    are no classes.
     """
 
     file: Path
@@ -62,13 +55,10 @@ class Store:
 
 @contextmanager
 def store(samples: Iterable[tuple[int, NDArray[Any]]], images: ImageSet, *, seed: int) -> Iterator[Store]:
-    """Keep samples on disk for as long as the context lasts, a fifth of them held out.
+    """Keep samples, each with its position in the sources, on disk for as long as the context lasts.
 
-    Args:
-        samples: The position in the sources of each, and the sample, all of one shape and type.
-        images: Their sources: those of one group (the same part photographed twice) are held out together,
-            and of each class a fifth, at least one image or group.
-        seed: Draws the held-out samples.
+    A fifth of each class is held out, at least one image or group; those of one group (the same part
+    photographed twice) are held out together.
 
     Raises:
         DataError: There are fewer than two samples.

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from knowngood.classifiers.activation import class_activation
-from knowngood.classifiers.base import check_readable, combine_views, log_odds, score_views
+from knowngood.classifiers.base import check_readable, class_activation, combine_views, log_odds, score_views
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.errors import DataError
