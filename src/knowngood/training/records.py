@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from knowngood.training import classes_record, classifier_record, record
-from knowngood.training.classes_record import Classes
-from knowngood.training.classifier_record import ClassifierRecord
-from knowngood.training.record import TrainingRecord
-
-_PARTS: dict[str, tuple[str, Any]] = {
-    "training": (record.CONTENT, TrainingRecord),
-    "classes": (classes_record.CONTENT, Classes),
-    "classifier": (classifier_record.CONTENT, ClassifierRecord),
-}
-"""For each field of `Records` the member of an inspector file by which it is recognised, and its type."""
+if TYPE_CHECKING:
+    from knowngood.training.classes_record import Classes
+    from knowngood.training.classifier_record import ClassifierRecord
+    from knowngood.training.record import TrainingRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +35,20 @@ class Records:
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> Records:
         """Read records; a ValueError if they are damaged."""
-        present = {name: part for name, (content, part) in _PARTS.items() if content in members}
-        if members and not present:
+        if not members:
+            return cls()
+        # Imported here: loading an inspector without records does not need them.
+        from knowngood.training import classes_record, classifier_record, record
+
+        parts: dict[str, tuple[str, Callable[[Mapping[str, bytes]], Any]]] = {
+            "training": (record.CONTENT, record.TrainingRecord.from_members),
+            "classes": (classes_record.CONTENT, classes_record.Classes.from_members),
+            "classifier": (classifier_record.CONTENT, classifier_record.ClassifierRecord.from_members),
+        }
+        present = {name: read for name, (content, read) in parts.items() if content in members}
+        if not present:
             raise ValueError("the training record is damaged: it has no content")
         try:
-            return cls(**{name: part.from_members(members) for name, part in present.items()})
+            return cls(**{name: read(members) for name, read in present.items()})
         except (KeyError, TypeError, OverflowError, RecursionError, cv2.error) as error:
             raise ValueError(f"the training record is damaged: {error!r}") from error
