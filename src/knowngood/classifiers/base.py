@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from knowngood.data.imageset import ImageSet
@@ -19,7 +21,8 @@ from knowngood.features.patches import align
 from knowngood.features.views import mean_probability, vote
 from knowngood.metrics.classification import losses
 from knowngood.metrics.reliability import fit_temperature
-from knowngood.recipe import Recipe
+from knowngood.recipe import ORIENTATIONS, OneOf, Recipe
+from knowngood.settings import InputSize, Orientation
 from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.record import TrainingRecord
 from knowngood.training.records import Records
@@ -33,18 +36,18 @@ SHEET = 128
 """The longest side of pictures in a sheet of samples, in pixels."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Classifier(Recipe, ABC):
     """A recipe. Subclasses declare settings and nothing else, see `knowngood.recipe.Recipe`.
 
-    Every recipe has an `input_size`, like a detector's, and an `orientation` of the product. The image score
-    is the log odds of a defect.
+    The image score is the log odds of a defect.
     """
 
     multiple: ClassVar[int] = 32  # so that strides up to that divide the sides
     trains: ClassVar[bool] = False  # whether a network is trained, so that a run says how and where
 
-    input_size: int
-    orientation: str
+    input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 256
+    orientation: Annotated[Orientation, OneOf(ORIENTATIONS)] = "fixed"
 
     @abstractmethod
     def fit(

@@ -26,8 +26,8 @@ from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedOnFeatures
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.features.views import Symmetries, extract_views
-from knowngood.recipe import ORIENTATIONS, OneOf
-from knowngood.settings import Agreement, Imbalance, InputSize, Orientation
+from knowngood.recipe import OneOf
+from knowngood.settings import Agreement, Imbalance
 from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.classifying import apart
 from knowngood.training.imbalance import AUTO, FIXED_FEATURES
@@ -38,8 +38,6 @@ from knowngood.types import Progress, Scores
 class OnFrozen(Classifier):
     """A recipe whose features do not change."""
 
-    input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 256
-    orientation: Annotated[Orientation, OneOf(ORIENTATIONS)] = "fixed"
     agreement: Annotated[Agreement, OneOf(tuple(AGREEMENTS))] = "mean"
     imbalance: Annotated[Imbalance, OneOf((AUTO, *FIXED_FEATURES))] = AUTO
     synthetic: Annotated[

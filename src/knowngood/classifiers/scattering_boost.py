@@ -23,7 +23,6 @@ from knowngood.features.frozen import OUTPUT, FrozenFeatures
 from knowngood.features.scattering import Scattering
 from knowngood.features.trees import Forest, boost
 from knowngood.features.views import Symmetries, seen_from
-from knowngood.settings import InputSize
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
@@ -43,7 +42,6 @@ class ScatteringBoost(OnFrozen):
         3
     """
 
-    input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 256
     scales: Annotated[
         int, Field(ge=1, le=5, description="Number of wavelet scales; the largest are 2**scales pixels wide")
     ] = 3
