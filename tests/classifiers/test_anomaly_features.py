@@ -78,9 +78,9 @@ class TestDescriptions:
     def test_of_good_parts_look_like_those_of_new_ones(self, parts, good_images):
         """The heat of an image that was learned from would be far lower."""
         fit = learn(parts)
-        place = fit.fitted.place
-        channels = sum(shape[0] for shape in place.detector.features.shapes)
-        assert len(fit.fitted.linear.standardise.mean) == (4 + 2) + 16 + 3 * channels + channels
+        descriptor = fit.fitted.descriptor
+        channels = sum(shape[0] for shape in descriptor.detector.features.shapes)
+        assert len(fit.fitted.head.standardise.mean) == (4 + 2) + 16 + 3 * channels + channels
         with torch.inference_mode():
             fresh = fit.fitted(torch.from_numpy(shrunk(good_images[GOOD:]))).map.amax(dim=(1, 2)).numpy()
             known = fit.fitted(torch.from_numpy(shrunk(parts[:GOOD]))).map.amax(dim=(1, 2)).numpy()
@@ -88,19 +88,19 @@ class TestDescriptions:
         assert known.max() < fit.map_maxima.min()
         apart = np.median(fresh) - np.median(known)
         assert abs(np.median(fit.map_maxima) - np.median(fresh)) < apart / 2
-        assert place.spread > 0
+        assert descriptor.spread > 0
 
     def test_pool_features_where_the_map_is_hot(self):
         maps = torch.zeros(1, 2, 4, 4)
         maps[0, 0, 1, 2], maps[0, 1] = 5, 1
         heat = torch.zeros(1, 4, 4)
         heat[0, 1, 2] = 10
-        narrow = anomaly_features._pooled(maps, heat, 0.2)
+        narrow = anomaly_features._pool(maps, heat, 0.2)
         torch.testing.assert_close(narrow, torch.tensor([[5.0, 1.0]]))
-        even = anomaly_features._pooled(maps, 0 * heat, 0.2)
+        even = anomaly_features._pool(maps, 0 * heat, 0.2)
         torch.testing.assert_close(even, maps.mean(dim=(2, 3)))
         finer = heat.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
-        torch.testing.assert_close(anomaly_features._pooled(maps, finer, 0.2), narrow)
+        torch.testing.assert_close(anomaly_features._pool(maps, finer, 0.2), narrow)
 
 
 def shrunk(images):

@@ -17,7 +17,7 @@ from knowngood.features.views import EightViews
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
 from knowngood.metrics.reliability import fit_temperature
-from knowngood.training import journal, learning_rate
+from knowngood.training import journal
 from knowngood.training.imbalance import METHODS
 from knowngood.training.run import Run
 
@@ -171,11 +171,11 @@ class TestMethods:
     def test_one_epoch_at_the_end_is_for_all_layers(self, parts):
         before = torch.get_rng_state()
         fit = learn(parts, epochs=1, head_epochs=5)
-        assert fit.fitted.network.head_epochs == 0
+        assert fit.fitted.network.settings.head_epochs == 0
         assert torch.equal(torch.get_rng_state(), before)  # chance elsewhere is left as it was
 
     def test_a_learning_rate_is_found(self, parts, monkeypatch):
-        monkeypatch.setattr(learning_rate, "STEPS", 30)
+        monkeypatch.setattr("knowngood.training.train.STEPS", 30)
         fit = learn(parts, learning_rate=None)
         assert 1e-6 < fit.records.training.learning_rate < 0.1
         assert fit.records.training.learning_rate != make_classifier("finetune").learning_rate

@@ -7,15 +7,15 @@ from torch import nn
 from knowngood.classifiers import linear
 from knowngood.classifiers.linear import (
     STRENGTHS,
+    HeadSettings,
     Linear,
     Samples,
-    Teaching,
+    as_rows,
     balance,
     fit_linear,
-    flat,
-    make_record,
     out_of_fold,
-    teach_linear,
+    record_of_head,
+    select_linear,
 )
 from knowngood.metrics.classification import losses
 from knowngood.metrics.reliability import fit_temperature
@@ -35,8 +35,8 @@ def draw(counts, *, views=1, seed=0, apart=1.5, groups=None):
     return Samples((features * scale + offset).astype(np.float32), numbers, BLOCKS, groups)
 
 
-def teaching(imbalance="class_weights", *, agreement="mean", synthetic=False, seed=0):
-    return Teaching(imbalance, agreement, synthetic, seed)
+def head_settings(imbalance="class_weights", *, agreement="mean", synthetic=False, seed=0):
+    return HeadSettings(imbalance, agreement, synthetic, seed)
 
 
 def shares(head, features):
@@ -51,7 +51,7 @@ class TestFitLinear:
         rows = samples.features[:, 0].astype(np.float64)
         standard = (rows - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-3)
         scaled = np.concatenate([standard[:, :2] / np.sqrt(2), standard[:, 2:] / np.sqrt(6)], axis=1)
-        given = shares(fit_linear(samples, len(counts), strength, teaching()), samples.features)[:, 0]
+        given = shares(fit_linear(samples, len(counts), strength, head_settings()), samples.features)[:, 0]
         for most, tolerance in ((1e-3, 2e-3), (1e-8, 0.03)):  # stopped as early, and at the optimum
             theirs = LogisticRegression(C=strength, class_weight="balanced", tol=most, max_iter=10_000)
             expected = theirs.fit(scaled, samples.numbers).predict_proba(scaled)
@@ -61,8 +61,8 @@ class TestFitLinear:
     def test_without_weights_it_leans_to_the_frequent_kind(self):
         samples = draw([60, 6], apart=0.5)
         rows = samples.features[:, 0]
-        plain = shares(fit_linear(samples, 2, 1.0, teaching("none")), rows)
-        weighted = shares(fit_linear(samples, 2, 1.0, teaching()), rows)
+        plain = shares(fit_linear(samples, 2, 1.0, head_settings("none")), rows)
+        weighted = shares(fit_linear(samples, 2, 1.0, head_settings()), rows)
         assert plain[:, 1].mean() == pytest.approx(0.1, abs=0.03)
         assert weighted[:, 1].mean() > 0.2
 
@@ -70,8 +70,10 @@ class TestFitLinear:
         one = draw([20, 8, 5])
         thrice = one._replace(features=np.repeat(one.features, 3, axis=1))
         rows = one.features[:, 0]
-        expected = shares(fit_linear(one, 3, 10.0, teaching()), rows)
-        np.testing.assert_allclose(shares(fit_linear(thrice, 3, 10.0, teaching()), rows), expected, atol=5e-3)
+        expected = shares(fit_linear(one, 3, 10.0, head_settings()), rows)
+        np.testing.assert_allclose(
+            shares(fit_linear(thrice, 3, 10.0, head_settings()), rows), expected, atol=5e-3
+        )
 
     def test_the_size_of_a_block_does_not_matter(self):
         """A block of the same feature many times says no more than the feature alone."""
@@ -79,28 +81,28 @@ class TestFitLinear:
         numbers = np.repeat([0, 1], 30)
         two = (rng.normal(size=(60, 1, 2)) + numbers[:, None, None]).astype(np.float32)
         wide = np.concatenate([two[:, :, :1], np.repeat(two[:, :, 1:], 50, axis=2)], axis=2)
-        narrow = fit_linear(Samples(two, numbers, [1, 1], None), 2, 1.0, teaching())
-        broad = fit_linear(Samples(wide, numbers, [1, 50], None), 2, 1.0, teaching())
+        narrow = fit_linear(Samples(two, numbers, [1, 1], None), 2, 1.0, head_settings())
+        broad = fit_linear(Samples(wide, numbers, [1, 50], None), 2, 1.0, head_settings())
         np.testing.assert_allclose(shares(broad, wide[:, 0]), shares(narrow, two[:, 0]), atol=5e-3)
 
     def test_a_constant_feature_does_no_harm(self):
         samples = draw([20, 10])
         samples.features[..., 3] = 7
-        head = fit_linear(samples, 2, 1.0, teaching())
+        head = fit_linear(samples, 2, 1.0, head_settings())
         assert torch.isfinite(head(torch.from_numpy(samples.features))).all()
         assert head.weight[:, 3].abs().max() < 1e-6
 
     def test_a_kind_that_is_not_there_is_never_said(self):
         samples = draw([20, 10])
         moved = samples._replace(numbers=np.where(samples.numbers == 1, 2, 0))
-        head = fit_linear(moved, 3, 10.0, teaching())
+        head = fit_linear(moved, 3, 10.0, head_settings())
         said = shares(head, samples.features[:, 0])
         assert said[:, 1].max() < 1e-6
-        whole = fit_linear(samples, 2, 10.0, teaching())
+        whole = fit_linear(samples, 2, 10.0, head_settings())
         np.testing.assert_allclose(said[:, [0, 2]], shares(whole, samples.features[:, 0]), atol=1e-5)
 
     def test_features_of_any_shape_before_the_last(self):
-        head = fit_linear(draw([20, 10, 8]), 3, 1.0, teaching())
+        head = fit_linear(draw([20, 10, 8]), 3, 1.0, head_settings())
         many = torch.randn(2, 4, 5, 8, generator=torch.Generator().manual_seed(0))
         logits = head(many)
         assert logits.shape == (2, 4, 5, 3)
@@ -109,7 +111,7 @@ class TestFitLinear:
     def test_made_samples_change_it(self):
         samples = draw([40, 6], apart=1.0)
         plain, filled = (
-            shares(fit_linear(samples, 2, 1.0, teaching("none", synthetic=made)), samples.features[:, 0])
+            shares(fit_linear(samples, 2, 1.0, head_settings("none", synthetic=made)), samples.features[:, 0])
             for made in (False, True)
         )
         assert filled[:, 1].mean() > plain[:, 1].mean() + 0.02
@@ -118,54 +120,56 @@ class TestFitLinear:
 class TestImbalance:
     def test_undersampling_keeps_as_many_of_each_and_the_seed_decides_which(self):
         samples = draw([30, 9, 4])
-        found = balance(samples, 3, teaching("undersampling"))
+        found = balance(samples, 3, head_settings("undersampling"))
         assert np.bincount(found.numbers).tolist() == [4, 4, 4]
         assert found.images == len(np.unique(found.rows, axis=0)) == 12
-        np.testing.assert_array_equal(balance(samples, 3, teaching("undersampling")).rows, found.rows)
-        assert not np.array_equal(balance(samples, 3, teaching("undersampling", seed=1)).rows, found.rows)
+        np.testing.assert_array_equal(balance(samples, 3, head_settings("undersampling")).rows, found.rows)
+        assert not np.array_equal(
+            balance(samples, 3, head_settings("undersampling", seed=1)).rows, found.rows
+        )
 
     @pytest.mark.parametrize("method", ["none", "class_weights", "logit_adjustment", "auto"])
     def test_all_others_keep_all_in_their_order(self, method):
         samples = draw([30, 9], views=2)
-        found = balance(samples, 2, teaching(method))
+        found = balance(samples, 2, head_settings(method))
         np.testing.assert_array_equal(found.rows, samples.features.reshape(78, -1))
         np.testing.assert_array_equal(found.numbers, np.repeat(samples.numbers, 2))
         assert found.images == 39
 
     @pytest.mark.parametrize("method", ["class_weights", "auto"])
     def test_weights_make_kinds_equal(self, method):
-        found = balance(draw([30, 9, 4]), 3, teaching(method))
+        found = balance(draw([30, 9, 4]), 3, head_settings(method))
         np.testing.assert_allclose(np.bincount(found.numbers, found.weights), 43 / 3)
-        assert balance(draw([30, 9, 4]), 3, teaching("none")).weights.tolist() == [1] * 43
+        assert balance(draw([30, 9, 4]), 3, head_settings("none")).weights.tolist() == [1] * 43
 
     def test_undersampling_learns_from_what_is_kept_alone(self):
         samples = draw([30, 9])
-        kept = balance(samples, 2, teaching("undersampling", seed=5))
+        kept = balance(samples, 2, head_settings("undersampling", seed=5))
         part = samples._replace(features=kept.rows[:, None], numbers=kept.numbers)
-        one = fit_linear(samples, 2, 1.0, teaching("undersampling", seed=5))
-        other = fit_linear(part, 2, 1.0, teaching("none", seed=5))
+        one = fit_linear(samples, 2, 1.0, head_settings("undersampling", seed=5))
+        other = fit_linear(part, 2, 1.0, head_settings("none", seed=5))
         for name, tensor in one.state_dict().items():
             assert torch.equal(tensor, other.state_dict()[name])
 
     def test_logit_adjustment_takes_the_log_share_from_the_plain_answer(self):
         samples = draw([30, 9, 4])
         rows = torch.from_numpy(samples.features[:, 0])
-        plain = fit_linear(samples, 3, 1.0, teaching("none"))(rows)
-        adjusted = fit_linear(samples, 3, 1.0, teaching("logit_adjustment"))(rows)
+        plain = fit_linear(samples, 3, 1.0, head_settings("none"))(rows)
+        adjusted = fit_linear(samples, 3, 1.0, head_settings("logit_adjustment"))(rows)
         expected = -np.log(np.array([30, 9, 4]) / 43)
         np.testing.assert_allclose((adjusted - plain).numpy(), np.tile(expected, (43, 1)), atol=1e-4)
-        np.testing.assert_allclose(balance(samples, 3, teaching("logit_adjustment")).shift, -expected)
-        assert balance(samples, 3, teaching()).shift.tolist() == [0, 0, 0]
+        np.testing.assert_allclose(balance(samples, 3, head_settings("logit_adjustment")).shift, -expected)
+        assert balance(samples, 3, head_settings()).shift.tolist() == [0, 0, 0]
 
     def test_rare_kinds_are_filled_up_behind_the_real_samples(self):
         samples = draw([30, 6], views=2)
-        rows, numbers = flat(samples, teaching(synthetic=True))
+        rows, numbers = as_rows(samples, head_settings(synthetic=True))
         np.testing.assert_array_equal(rows[:72].reshape(samples.features.shape), samples.features)
         np.testing.assert_array_equal(numbers[:72], np.repeat(samples.numbers, 2))
         assert len(rows) == len(numbers) > 72
         assert set(numbers[72:].tolist()) == {1}
         assert np.isfinite(rows).all()
-        assert len(flat(samples, teaching())[0]) == 72
+        assert len(as_rows(samples, head_settings())[0]) == 72
 
 
 class Memory(nn.Module):
@@ -189,7 +193,7 @@ class TestOutOfFold:
             learned.append(len(part.numbers))
             return Memory(part)
 
-        answers = out_of_fold(samples, 2, learn, teaching(), silent)
+        answers = out_of_fold(samples, 2, learn, head_settings(), silent)
         assert answers.dtype == np.float32
         assert answers.argmax(axis=1).tolist() == [0] * 31
         # Each was learned from by all the others, so the memory works.
@@ -204,9 +208,9 @@ class TestOutOfFold:
             numbers=np.repeat(samples.numbers[:16], 2),
             groups=[str(place // 2) for place in range(32)],
         )
-        apart = out_of_fold(twins, 2, Memory, teaching(), silent)
+        apart = out_of_fold(twins, 2, Memory, head_settings(), silent)
         assert apart.argmax(axis=1).tolist() == [0] * 32
-        careless = out_of_fold(twins._replace(groups=None), 2, Memory, teaching(), silent)
+        careless = out_of_fold(twins._replace(groups=None), 2, Memory, head_settings(), silent)
         assert careless.argmax(axis=1).sum() > 10
 
     def test_an_images_own_kind_has_no_part_in_its_answer(self, monkeypatch):
@@ -218,8 +222,8 @@ class TestOutOfFold:
             return out_of_fold(
                 samples._replace(numbers=numbers),
                 2,
-                lambda part: fit_linear(part, 2, 1.0, teaching("none")),
-                teaching("none"),
+                lambda part: fit_linear(part, 2, 1.0, head_settings("none")),
+                head_settings("none"),
                 silent,
             )
 
@@ -238,8 +242,8 @@ class TestOutOfFold:
         answers = out_of_fold(
             samples,
             2,
-            lambda part: fit_linear(part, 2, 1.0, teaching()),
-            teaching(agreement=agreement),
+            lambda part: fit_linear(part, 2, 1.0, head_settings()),
+            head_settings(agreement=agreement),
             silent,
         )
         assert answers.shape == (30, 2)
@@ -248,34 +252,38 @@ class TestOutOfFold:
 
     def test_progress_is_told(self):
         told = []
-        out_of_fold(draw([20, 10]), 2, Memory, teaching(), lambda *what: told.append(what))
+        out_of_fold(draw([20, 10]), 2, Memory, head_settings(), lambda *what: told.append(what))
         assert told == [("answering out of fold", done, 5) for done in range(1, 6)]
 
 
-class TestTeachLinear:
+class TestSelectLinear:
     @pytest.fixture
     def samples(self):
         return draw([40, 12, 8], apart=0.8)
 
     def test_the_strength_with_the_least_balanced_loss_is_taken(self, samples):
-        head, learned = teach_linear(samples, NAMES, teaching(), silent)
+        head, learned = select_linear(samples, NAMES, head_settings(), silent)
         loss = {}
         for strength in STRENGTHS:
             logits = out_of_fold(
-                samples, 3, lambda part, c=strength: fit_linear(part, 3, c, teaching()), teaching(), silent
+                samples,
+                3,
+                lambda part, c=strength: fit_linear(part, 3, c, head_settings()),
+                head_settings(),
+                silent,
             )
             each = losses(logits, samples.numbers, fit_temperature(logits, samples.numbers))
             loss[strength] = np.mean([each[samples.numbers == number].mean() for number in range(3)])
             if f"C = {strength:g} " in learned.notes[-1]:
                 np.testing.assert_array_equal(learned.logits, logits)
-                expected = fit_linear(samples, 3, strength, teaching())
+                expected = fit_linear(samples, 3, strength, head_settings())
                 assert torch.equal(head.weight, expected.weight)
         best = min(loss, key=loss.get)
         assert f"C = {best:g} (of 1, 10, 100 " in learned.notes[-1]
         assert len(set(loss.values())) == 3
 
     def test_what_is_kept_of_it(self, samples):
-        head, learned = teach_linear(samples, NAMES, teaching(), silent)
+        head, learned = select_linear(samples, NAMES, head_settings(), silent)
         assert isinstance(head, Linear)
         assert learned.names == NAMES
         assert learned.counts == [40, 12, 8]
@@ -286,11 +294,11 @@ class TestTeachLinear:
         doubt = 1 / (2 + len(samples.numbers))
         assert learned.temperature == fit_temperature(learned.logits, samples.numbers, doubt=doubt)
         assert learned.notes[0].startswith("imbalance: class_weights (asked for)")
-        again = make_record(samples, NAMES, learned.logits, head, teaching("auto"), ["and more"])
+        again = record_of_head(samples, NAMES, learned.logits, head, head_settings("auto"), ["and more"])
         assert again.notes[0].startswith("imbalance: class_weights (the largest class is 5.0 times")
         assert again.notes[1:] == ["and more"]
 
     def test_progress_is_told_to_its_end(self, samples):
         told = []
-        teach_linear(samples, NAMES, teaching(), lambda *what: told.append(what))
+        select_linear(samples, NAMES, head_settings(), lambda *what: told.append(what))
         assert told == [("answering out of fold", done, 15) for done in range(1, 16)]

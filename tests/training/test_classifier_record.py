@@ -9,7 +9,7 @@ from knowngood.inspector.file import write_inspector
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
 from knowngood.training.classifier_record import CONTENT, SHEET, ClassifierRecord
-from knowngood.training.pictures import write_pictures
+from knowngood.training.members import write_pictures
 from knowngood.training.records import Records
 
 

@@ -8,9 +8,9 @@ from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.features.backbones import Backbone
 from knowngood.training.augment import Augmentation
-from knowngood.training.finetuning import FineTuned
+from knowngood.training.finetuning import FineTuned, FineTuning
 from knowngood.training.imbalance import METHODS, ClassLoss
-from knowngood.training.learner import END, RISE, START, Cycles, Learner
+from knowngood.training.learner import END, RISE, START, Cycles, Learner, TrainingSettings
 from knowngood.training.run import Run
 from knowngood.training.store import store_images
 from knowngood.training.train import train
@@ -60,7 +60,7 @@ def make(*, counts=COUNTS, held_out=(4, 2, 1), **changes):
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        return FineTuned(backbone, counts, held_out, **options | changes)
+        return FineTuned(backbone, counts, held_out, FineTuning(**options | changes))
 
 
 @pytest.fixture(scope="module")
@@ -77,19 +77,17 @@ def store(photographs):
         yield kept
 
 
-def run(store, network, **changes):
-    options = {
+def run(store, network, *, run=None, **changes):
+    settings = {
         "epochs": 2,
         "batch_size": 4,
         "learning_rate": 1e-2,
         "schedule": "constant",
         "patience": 10,
-        "seed": 0,
-        "device": "cpu",
-        "head_epochs": network.head_epochs,
+        "head_epochs": network.settings.head_epochs,
         **changes,
     }
-    return train(network, store, **options)
+    return train(network, store, TrainingSettings(**settings), seed=0, device="cpu", run=run)
 
 
 def tensors(module):
@@ -376,7 +374,7 @@ class TestStandardised:
         with torch.inference_mode():
             _, means, logits = network(network.backbone.normalise(images))
             standard = network.standardise(means)
-            weight, bias = network.places
+            weight, bias = network.linear
             torch.testing.assert_close(logits, network.head(standard))
             torch.testing.assert_close(logits, F.linear(means, weight, bias), rtol=1e-4, atol=1e-4)
         assert standard.mean(dim=0).abs().max() < 1e-3

@@ -16,6 +16,7 @@ from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.errors import RecipeError, TrainingError
 from knowngood.training import journal
+from knowngood.training.learner import TrainingSettings
 from knowngood.training.run import Run
 from knowngood.training.store import store_images
 from knowngood.training.train import train
@@ -30,16 +31,11 @@ def told(record):
 
 def run(store, network=None, **changes):
     network = network or make()
-    options = {
-        "epochs": 4,
-        "batch_size": 8,
-        "learning_rate": 1e-2,
-        "patience": 10,
-        "seed": 0,
-        "device": "cpu",
-        **changes,
-    }
-    return network, train(network, store, **options)
+    settings = {"epochs": 4, "batch_size": 8, "learning_rate": 1e-2, "patience": 10}
+    options = {"seed": 0, "device": "cpu"}
+    for name, value in changes.items():
+        (settings if name in TrainingSettings.__dataclass_fields__ else options)[name] = value
+    return network, train(network, store, TrainingSettings(**settings), **options)
 
 
 def same_weights(one, other):

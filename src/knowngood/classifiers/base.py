@@ -1,22 +1,28 @@
-"""What every classifier is: a recipe that learns from good parts and defects, and what it has learned."""
+"""The interface of classifiers: a recipe that learns from good parts and defects, and its results."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.engines.logsumexp import logsumexp
 from knowngood.errors import DataError
+from knowngood.features.patches import align
 from knowngood.features.views import mean_probability, vote
-from knowngood.recipe import Recipe
+from knowngood.metrics.classification import losses
+from knowngood.metrics.reliability import fit_temperature
+from knowngood.recipe import ORIENTATIONS, OneOf, Recipe
+from knowngood.settings import InputSize, Orientation
 from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.record import TrainingRecord
 from knowngood.training.records import Records
@@ -24,21 +30,24 @@ from knowngood.training.run import Run
 from knowngood.types import Progress, Scores, silent
 
 AGREEMENTS = {"mean": mean_probability, "vote": vote}
-"""How the answers to several views of an image become one: by mean probability, or by majority."""
+"""How predictions for several views of an image are combined: by mean probability, or by majority."""
+
+SHEET = 128
+"""The longest side of pictures in a sheet of samples, in pixels."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Classifier(Recipe, ABC):
     """A recipe. Subclasses declare settings and nothing else, see `knowngood.recipe.Recipe`.
 
-    Every recipe has an `input_size`, as a detector's has, and an `orientation`: how the product may lie. What
-    it learns scores images by the log odds of a defect.
+    The image score is the log odds of a defect.
     """
 
     multiple: ClassVar[int] = 32  # so that strides up to that divide the sides
     trains: ClassVar[bool] = False  # whether a network is trained, so that a run says how and where
 
-    input_size: int
-    orientation: str
+    input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 256
+    orientation: Annotated[Orientation, OneOf(ORIENTATIONS)] = "fixed"
 
     @abstractmethod
     def fit(
@@ -67,16 +76,38 @@ def make_fit(
     training: TrainingRecord | None = None,
     map_maxima: NDArray[np.float64] | None = None,
 ) -> Fit:
-    """The result of learning a classifier: its held-out scores are those of held-out good images.
-
-    Args:
-        fitted: Judges new images.
-        classifier: What it learned.
-        training: How its network was trained, if it has one.
-        map_maxima: See `Fit`.
-    """
+    """A `Fit` whose held-out scores are those of held-out good images."""
     scores = held_out_scores(classifier)[classifier.truth == 0]
     return Fit(fitted, scores, map_maxima, Records(training=training, classifier=classifier))
+
+
+def make_record(
+    names: Sequence[str],
+    numbers: NDArray[np.int64],
+    held_out: tuple[NDArray[np.float32], NDArray[np.int64]],
+    learned: tuple[NDArray[np.float32], NDArray[np.int64]],
+    notes: Sequence[str],
+) -> ClassifierRecord:
+    """The record of a classifier, from the classes `(n,)` of all images, and from logits `(M, C)` and true
+    classes `(M,)` of held-out images, on which the temperature is fitted, and of images that were learned
+    from.
+    """
+    (logits, truth), (predicted, known) = held_out, learned
+    return ClassifierRecord(
+        names=list(names),
+        counts=np.bincount(numbers, minlength=len(names)).tolist(),
+        logits=logits,
+        truth=truth,
+        temperature=fit_temperature(logits, truth, doubt=1 / (2 + len(truth))),
+        train_loss=float(losses(predicted, known).mean()),
+        train_accuracy=float((predicted.argmax(axis=1) == known).mean()),
+        notes=list(notes),
+    )
+
+
+def shrinkage(shape: Sequence[int]) -> int:
+    """The whole number by which the sides of images of a shape are divided in a sheet of samples."""
+    return max(1, -(-max(shape) // SHEET))
 
 
 def held_out_scores(classifier: ClassifierRecord) -> NDArray[np.float64]:
@@ -85,14 +116,7 @@ def held_out_scores(classifier: ClassifierRecord) -> NDArray[np.float64]:
 
 
 def log_odds(logits: Tensor, temperature: float) -> Tensor:
-    """The image score of a classifier: how much likelier a defect is than a good part.
-
-    Args:
-        logits: `(N, C, ...)`, the first kind is good.
-        temperature: Logits are divided by it.
-
-    Returns:
-        `(N, ...)` raw and unbounded; 0 where both are as likely.
+    """The log odds of a defect `(N, ...)` from logits `(N, C, ...)`, of which the first class is good.
 
     Example:
         >>> log_odds(torch.tensor([[0.0, 0.0], [1.0, 3.0]]), 2.0).tolist()
@@ -102,37 +126,43 @@ def log_odds(logits: Tensor, temperature: float) -> Tensor:
     return logsumexp(scaled[:, 1:], dim=1) - scaled[:, 0]
 
 
-def agreed(views: Tensor, agreement: str) -> Tensor:
-    """Logits `(N, C)` of images from those of their views `(N, V, C)`."""
+def class_activation(maps: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+    """The logits that a linear classifier of mean features has at each position, `(N, C, h, w)`.
+
+    Their mean over the image is the image's logits, where all maps are of one size. Zhou et al., "Learning
+    Deep Features for Discriminative Localization", arXiv:1512.04150.
+
+    Args:
+        maps: Feature maps `(N, D_i, h_i, w_i)`; the result has the resolution of the first, the finest.
+        weight: `(C, D)` of their means side by side, D the sum of all D_i.
+        bias: `(C,)`.
+
+    Example:
+        >>> maps = [torch.tensor([[[[1.0, 3.0]]]])]
+        >>> class_activation(maps, torch.tensor([[2.0]]), torch.tensor([1.0])).tolist()
+        [[[[3.0, 7.0]]]]
+    """
+    parts = torch.split(weight, [int(level.shape[1]) for level in maps], dim=1)
+    each = [torch.einsum("nchw,kc->nkhw", level, part) for level, part in zip(maps, parts, strict=True)]
+    return torch.stack(align(each)).sum(dim=0) + bias[:, None, None]
+
+
+def combine_views(views: Tensor, agreement: str) -> Tensor:
+    """Logits `(N, C)` of images from those of their views `(N, V, C)`, by one of `AGREEMENTS`."""
     return views[:, 0] if views.shape[1] == 1 else AGREEMENTS[agreement](views)
 
 
-def answer(
+def score_views(
     views: Tensor, features: Tensor, temperature: float, agreement: str, map_: Tensor | None
 ) -> Scores:
-    """What a classifier says of images, from its answers to their views.
-
-    Args:
-        views: Logits `(N, V, C)`.
-        features: What it sees in each view `(N, V, D)`.
-        temperature: Logits are divided by it.
-        agreement: How views become one answer, a name in `AGREEMENTS`.
-        map_: `(N, h, w)` of the first view, or None.
-    """
-    logits = agreed(views, agreement)
-    return Scores(
-        log_odds(logits, temperature),
-        map_,
-        {"logits": logits[:, None], "features": features.mean(dim=1, keepdim=True)},
-    )
+    """The scores of images from logits `(N, V, C)` and features `(N, V, D)` of their views."""
+    logits = combine_views(views, agreement)
+    extras = {"logits": logits[:, None], "features": features.mean(dim=1, keepdim=True)}
+    return Scores(log_odds(logits, temperature), map_, extras)
 
 
-def check_left(images: ImageSet, places: Sequence[int]) -> None:
-    """Make sure that two images or groups of each class are left, once images that cannot be read are out.
-
-    Args:
-        images: The images with their classes.
-        places: The positions of those that could be read.
+def check_readable(images: ImageSet, places: Sequence[int]) -> None:
+    """Verify that of each class two images or groups are among those that could be read, at `places`.
 
     Raises:
         DataError: There are fewer.

@@ -1,8 +1,7 @@
-"""What classifiers have in common that learn from what a frozen network sees."""
+"""Base classes of classifiers that learn from the features of a frozen network."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated
@@ -12,88 +11,73 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor
+from torch import Tensor, nn
 
-from knowngood.classifiers.base import AGREEMENTS, Classifier, answer, check_left, make_fit
-from knowngood.classifiers.linear import Samples, Teaching
+from knowngood.classifiers.base import (
+    AGREEMENTS,
+    Classifier,
+    check_readable,
+    make_fit,
+    score_views,
+    shrinkage,
+)
+from knowngood.classifiers.linear import HeadSettings, Samples
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedOnFeatures
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.features.views import Symmetries, extract_views
-from knowngood.recipe import ORIENTATIONS, OneOf
-from knowngood.settings import Agreement, Imbalance, InputSize, Orientation
+from knowngood.recipe import OneOf
+from knowngood.settings import Agreement, Imbalance
 from knowngood.training.classifier_record import ClassifierRecord
 from knowngood.training.classifying import apart
 from knowngood.training.imbalance import AUTO, FIXED_FEATURES
 from knowngood.types import Progress, Scores
-
-SHEET = 128
-"""The longest side of pictures in a sheet of samples, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnFrozen(Classifier):
     """A recipe whose features do not change."""
 
-    input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 256
-    orientation: Annotated[Orientation, OneOf(ORIENTATIONS)] = "fixed"
     agreement: Annotated[Agreement, OneOf(tuple(AGREEMENTS))] = "mean"
     imbalance: Annotated[Imbalance, OneOf((AUTO, *FIXED_FEATURES))] = AUTO
     synthetic: Annotated[
         bool, Field(description="Add synthetic features to classes with few images, where they are plausible")
     ] = False
 
-    def teaching(self, seed: int) -> Teaching:
-        """How the classifier of the features is taught."""
-        return Teaching(self.imbalance, self.agreement, self.synthetic, seed)
+    def head_settings(self, seed: int) -> HeadSettings:
+        """How the classifier of the features is fitted."""
+        return HeadSettings(self.imbalance, self.agreement, self.synthetic, seed)
 
 
 class FittedOnViews(FittedOnFeatures):
-    """What has been learned about the features of an image's views.
-
-    Args:
-        features: Gives the features of all views; see `knowngood.features.views.seen_from`.
-        temperature: Logits are divided by it.
-        agreement: How views become one answer.
+    """A classifier of the features of all views of an image, see `knowngood.features.views.seen_from`: a
+    `head` for one view, and an agreement, one of `knowngood.classifiers.base.AGREEMENTS`.
     """
 
-    def __init__(self, features: FrozenFeatures, temperature: float, agreement: str) -> None:
+    def __init__(self, features: FrozenFeatures, head: nn.Module, temperature: float, agreement: str) -> None:
         super().__init__(features)
+        self.head = head
         self.temperature = temperature
         self.agreement = agreement
 
-    @abstractmethod
     def describe(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
-        """From features of views, each `(N * V, ...)`, to what is classified `(N * V, D)`, logits
-        `(N * V, C)`, and a map `(N * V, h, w)` or None.
+        """From features of views, each `(N * V, ...)`, to the vectors that are classified `(N * V, D)`, their
+        logits `(N * V, C)`, and a map `(N * V, h, w)`; by default the features are the vectors, and there is
+        no map.
         """
+        return features[0], self.head(features[0]), None
 
     def score_features(self, features: Sequence[Tensor]) -> Scores:
         """From features of views to scores."""
         views = self.features.views
-        described, logits, map_ = self.describe(features)
+        vectors, logits, map_ = self.describe(features)
         first = None if map_ is None else apart(map_, views)[:, 0]
-        parts = apart(logits, views), apart(described, views)
-        return answer(*parts, self.temperature, self.agreement, first)
+        return score_views(
+            apart(logits, views), apart(vectors, views), self.temperature, self.agreement, first
+        )
 
 
-def sheet_of(images: ImageSet, views: Symmetries) -> tuple[NDArray[np.uint8] | None, list[str]]:
-    """An image of each class in all its views `(C, V, h, w, 3)` with their names; None for one view."""
-    if views.count == 1:
-        return None, []
-    height, width = images.shape
-    shrink = max(1, -(-max(height, width) // SHEET))
-    reading = replace(images.reading, shape=(height // shrink, width // shrink))
-    # Those that cannot be read were told when they were learned from.
-    smaller = replace(images, reading=reading, on_unreadable=lambda _: None)
-    first = [
-        next(smaller.subset(np.flatnonzero(images.numbers == number)).batches()).images
-        for number in range(len(images.names))
-    ]
-    return views(torch.from_numpy(np.concatenate(first))).numpy(), images.names
-
-
-def described(
+def describe_images(
     features: FrozenFeatures,
     describe: Callable[[list[NDArray[np.float32]]], NDArray[np.float32]],
     images: ImageSet,
@@ -102,18 +86,10 @@ def described(
     device: str,
     progress: Progress,
 ) -> Samples:
-    """Look at all images in all views.
+    """The vectors of all images that can be read, in all views, in blocks of so many features.
 
-    Args:
-        features: Gives features of views; see `knowngood.features.views.seen_from`.
-        describe: From features of views, each `(V, ...)`, to what is classified, `(V, D)`.
-        images: The images with their classes.
-        blocks: The number of features in each block, D in all.
-        device: A torch device.
-        progress: Called during long work.
-
-    Returns:
-        A sample for each image that can be read.
+    `describe` turns the features of the views of an image, each `(V, ...)`, into the vectors that are
+    classified, `(V, D)`; see `knowngood.features.views.seen_from`.
 
     Raises:
         DataError: Too few of a class can be read.
@@ -124,17 +100,27 @@ def described(
         seen.append(describe(arrays))
         places.append(index)
         progress("looking at images", len(places), len(images))
-    check_left(images, places)
+    check_readable(images, places)
     return Samples(np.stack(seen), images.numbers[places], blocks, images.subset(places).groups)
 
 
-def concluded(
+def fit_with_sheet(
     fitted: FittedOnViews,
     record: ClassifierRecord,
     images: ImageSet,
     views: Symmetries,
     map_maxima: NDArray[np.float64] | None = None,
 ) -> Fit:
-    """The result of learning, its record with a sheet of the views."""
-    sheet, rows = sheet_of(images, views)
-    return make_fit(fitted.eval(), replace(record, sheet=sheet, rows=rows), map_maxima=map_maxima)
+    """The result of learning; with several views the record shows an image of each class in all of them."""
+    if views.count > 1:
+        divisor = shrinkage(images.shape)
+        reading = replace(images.reading, shape=(images.shape[0] // divisor, images.shape[1] // divisor))
+        # Images that cannot be read were reported when they were learned from.
+        smaller = replace(images, reading=reading, on_unreadable=lambda _: None)
+        first = [
+            next(smaller.subset(np.flatnonzero(images.numbers == number)).batches()).images
+            for number in range(len(images.names))
+        ]
+        sheet = views(torch.from_numpy(np.concatenate(first))).numpy()
+        record = replace(record, sheet=sheet, rows=images.names)
+    return make_fit(fitted.eval(), record, map_maxima=map_maxima)

@@ -1,4 +1,4 @@
-"""Linear classifiers of features that do not change: learned in seconds, one optimum, answers out of fold."""
+"""Linear classifiers of features that do not change, with predictions out of fold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from knowngood.classifiers.base import agreed
+from knowngood.classifiers.base import combine_views, make_record
 from knowngood.data.splits import folds
 from knowngood.metrics.classification import losses
 from knowngood.metrics.reliability import fit_temperature
@@ -20,23 +20,17 @@ from knowngood.training.standardise import LEAST_DEVIATION, Standardise
 from knowngood.types import Progress
 
 FOLDS = 5
-"""Parts into which the images are divided to answer each by a classifier that did not learn from it."""
+"""Folds of the images; the logits of each come from a classifier that did not learn from it."""
 
 STRENGTHS = (1.0, 10.0, 100.0)
-"""Inverse strengths of the regularisation; the one with the least loss out of fold is taken."""
+"""Inverse strengths of the regularisation; the one with the smallest loss out of fold is selected."""
+
+_ABSENT = -30.0
+"""The logit of a class without images."""
 
 
 class Linear(nn.Module):
-    """A linear classifier of standardised features.
-
-    Each block of features has the same weight, however many it holds: a feature is divided by its standard
-    deviation and by the square root of the size of its block.
-
-    Args:
-        standardise: Standardises features `(..., D)`.
-        weight: `(C, D)`.
-        bias: `(C,)`.
-    """
+    """A linear classifier of standardised features, with a weight `(C, D)` and a bias `(C,)`."""
 
     weight: Tensor
     bias: Tensor
@@ -54,13 +48,8 @@ class Linear(nn.Module):
 
 
 class Samples(NamedTuple):
-    """What a linear classifier learns from.
-
-    Attributes:
-        features: Of each view of an image, float32 `(n, V, D)`.
-        numbers: The kind of each image, int64 `(n,)`.
-        blocks: The number of features in each block, D in all.
-        groups: The group of each image; None where every image is a part by itself.
+    """The training set of a classifier: the features of each view of an image, float32 `(n, V, D)`, the class
+    of each image, int64 `(n,)`, the number of features in each block, and the group of each image, if known.
     """
 
     features: NDArray[np.float32]
@@ -68,15 +57,15 @@ class Samples(NamedTuple):
     blocks: Sequence[int]
     groups: Sequence[Any] | None
 
+    def subset(self, rows: NDArray[np.int64]) -> Samples:
+        """Some of the images."""
+        groups = None if self.groups is None else [self.groups[row] for row in rows]
+        return Samples(self.features[rows], self.numbers[rows], self.blocks, groups)
 
-class Teaching(NamedTuple):
-    """How a classifier of frozen features is taught.
 
-    Attributes:
-        imbalance: `auto` or one of `knowngood.training.imbalance.FIXED_FEATURES`.
-        agreement: How the answers to views become one.
-        synthetic: Whether rare kinds are filled up with made samples, of which the plausible ones are kept.
-        seed: Draws folds, samples and starts.
+class HeadSettings(NamedTuple):
+    """How a classifier of frozen features is fitted: with a method of `FIXED_FEATURES`, or `auto`, for
+    imbalance, one of `AGREEMENTS` for views, and, if asked for, synthetic features in rare classes.
     """
 
     imbalance: str
@@ -85,104 +74,79 @@ class Teaching(NamedTuple):
     seed: int
 
 
-def teach_linear(
-    samples: Samples, names: Sequence[str], teaching: Teaching, progress: Progress
+Learn = Callable[[Samples], nn.Module]
+"""Fits a classifier: from features `(..., D)` to logits `(..., C)`."""
+
+
+def select_linear(
+    samples: Samples, names: Sequence[str], settings: HeadSettings, progress: Progress
 ) -> tuple[Linear, ClassifierRecord]:
-    """Learn a linear classifier by logistic regression, its regularisation chosen out of fold."""
-    classes = len(names)
+    """Fit a logistic regression, its regularisation selected by the balanced loss out of fold."""
+    tried: list[NDArray[np.float32]] = []
+    for strength in STRENGTHS:
 
-    def learner(strength: float) -> Callable[[Samples], Linear]:
-        return lambda part: fit_linear(part, classes, strength, teaching)
+        def learn(part: Samples, strength: float = strength) -> Linear:
+            return fit_linear(part, len(names), strength, settings)
 
-    def progress_of(number: int) -> Progress:
-        return lambda stage, done, total: progress(stage, number * total + done, len(STRENGTHS) * total)
+        def report(stage: str, done: int, total: int) -> None:
+            progress(stage, len(tried) * total + done, len(STRENGTHS) * total)
 
-    tried = {
-        strength: out_of_fold(samples, classes, learner(strength), teaching, progress_of(number))
-        for number, strength in enumerate(STRENGTHS)
-    }
-    loss = {
-        strength: _balanced_loss(logits, samples.numbers, fit_temperature(logits, samples.numbers))
-        for strength, logits in tried.items()
-    }
-    best = min(STRENGTHS, key=lambda strength: loss[strength])
-    linear = learner(best)(samples)
+        tried.append(out_of_fold(samples, len(names), learn, settings, report))
+    best = int(np.argmin([_balanced_loss(logits, samples.numbers) for logits in tried]))
+    linear = fit_linear(samples, len(names), STRENGTHS[best], settings)
     others = ", ".join(f"{strength:g}" for strength in STRENGTHS)
-    note = f"regularisation: C = {best:g} (of {others} it has the least loss out of fold)"
-    return linear, make_record(samples, names, tried[best], linear, teaching, [note])
+    note = f"regularisation: C = {STRENGTHS[best]:g} (of {others} it has the least loss out of fold)"
+    return linear, record_of_head(samples, names, tried[best], linear, settings, [note])
 
 
-def make_record(
+def record_of_head(
     samples: Samples,
     names: Sequence[str],
     held_out: NDArray[np.float32],
     head: nn.Module,
-    teaching: Teaching,
+    settings: HeadSettings,
     notes: Sequence[str],
 ) -> ClassifierRecord:
-    """What is kept of learning from frozen features.
-
-    Args:
-        samples: What was learned from.
-        names: The kinds.
-        held_out: Logits `(n, C)`, each out of fold.
-        head: The final classifier.
-        teaching: How it was taught.
-        notes: What was chosen by itself, beside the imbalance.
-    """
+    """The record of a classifier of frozen features, from its logits `(n, C)` out of fold."""
     with torch.inference_mode():
-        said = agreed(head(torch.from_numpy(samples.features)), teaching.agreement).numpy()
-    temperature = fit_temperature(held_out, samples.numbers, doubt=1 / (2 + len(held_out)))
+        learned = combine_views(head(torch.from_numpy(samples.features)), settings.agreement).numpy()
     counts = np.bincount(samples.numbers, minlength=len(names)).tolist()
-    method, why = choose(teaching.imbalance, counts, fixed=True)
-    return ClassifierRecord(
-        names=list(names),
-        counts=counts,
-        logits=held_out.astype(np.float32),
-        truth=samples.numbers,
-        temperature=temperature,
-        train_loss=float(losses(said, samples.numbers).mean()),
-        train_accuracy=float((said.argmax(axis=1) == samples.numbers).mean()),
-        notes=[f"imbalance: {method} ({why})", *notes],
+    method, why = choose(settings.imbalance, counts, fixed=True)
+    return make_record(
+        names,
+        samples.numbers,
+        (held_out, samples.numbers),
+        (learned, samples.numbers),
+        [f"imbalance: {method} ({why})", *notes],
     )
 
 
 def out_of_fold(
-    samples: Samples,
-    classes: int,
-    learn: Callable[[Samples], nn.Module],
-    teaching: Teaching,
-    progress: Progress,
+    samples: Samples, classes: int, learn: Learn, settings: HeadSettings, progress: Progress
 ) -> NDArray[np.float32]:
-    """The answer to each image by a classifier that did not learn from it, logits `(n, C)`."""
+    """The logits of each image by a classifier that did not learn from it, `(n, C)`."""
     count = len(samples.numbers)
-    fold_of = folds(count, FOLDS, teaching.seed, samples.groups, samples.numbers.tolist())
-    answers = np.zeros((count, classes), np.float32)
+    fold_of = folds(count, FOLDS, settings.seed, samples.groups, samples.numbers.tolist())
+    logits = np.zeros((count, classes), np.float32)
     for done, fold in enumerate(np.unique(fold_of), 1):
         inside, outside = fold_of != fold, fold_of == fold
-        head = learn(chosen(samples, np.flatnonzero(inside)))
+        head = learn(samples.subset(np.flatnonzero(inside)))
         with torch.inference_mode():
             views = head(torch.from_numpy(samples.features[outside]))
-            answers[outside] = agreed(views, teaching.agreement).numpy()
+            logits[outside] = combine_views(views, settings.agreement).numpy()
         progress("answering out of fold", done, int(fold_of.max()) + 1)
-    return answers
-
-
-def chosen(samples: Samples, rows: NDArray[np.int64]) -> Samples:
-    """Some of the samples."""
-    groups = None if samples.groups is None else [samples.groups[row] for row in rows]
-    return Samples(samples.features[rows], samples.numbers[rows], samples.blocks, groups)
+    return logits
 
 
 class Balanced(NamedTuple):
-    """What makes up for kinds of unequal size, and the samples as rows of their own.
+    """Training rows after a method for imbalance.
 
     Attributes:
-        rows: Every view of each image that is learned from, and made samples behind them, float32 `(m, D)`.
-        numbers: The kind of each, int64 `(m,)`.
+        rows: Every view of each image that is used, then synthetic samples, float32 `(m, D)`.
+        numbers: The class of each, int64 `(m,)`.
         weights: The weight of each, 1 on average `(m,)`.
-        shift: What is taken from the logits of each kind afterwards `(C,)`.
-        images: How many images there are.
+        shift: Subtracted from the logits of each class afterwards `(C,)`.
+        images: The number of images that are used.
     """
 
     rows: NDArray[np.float32]
@@ -192,60 +156,63 @@ class Balanced(NamedTuple):
     images: int
 
 
-def balance(samples: Samples, classes: int, teaching: Teaching) -> Balanced:
-    """Leave out, weigh or shift, as the method for imbalance says.
+def balance(samples: Samples, classes: int, settings: HeadSettings) -> Balanced:
+    """Leave out, weigh or shift samples by the method for imbalance.
 
-    With `logit_adjustment` the log share of each kind is taken from its logits (Menon et al., "Long-tail
-    learning via logit adjustment", arXiv:2007.07314, section 4.1).
+    With `logit_adjustment` the log share of each class is subtracted from its logits (Menon et al.,
+    "Long-tail learning via logit adjustment", arXiv:2007.07314, section 4.1).
     """
     counts = np.bincount(samples.numbers, minlength=classes).tolist()
-    method, _ = choose(teaching.imbalance, counts, fixed=True)
-    rng = np.random.default_rng(teaching.seed)
+    method, _ = choose(settings.imbalance, counts, fixed=True)
+    rng = np.random.default_rng(settings.seed)
     kept = np.sort(epoch_rows(method, samples.numbers, np.arange(len(samples.numbers)), rng))
-    rows, numbers = flat(chosen(samples, kept), teaching)
+    rows, numbers = as_rows(samples.subset(kept), settings)
     shift = np.zeros(classes)
     if method == "logit_adjustment":
         shift = log_shares(np.bincount(numbers, minlength=classes).tolist())
     return Balanced(rows, numbers, sample_weights(method, numbers), shift, len(kept))
 
 
-def flat(samples: Samples, teaching: Teaching) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Views as samples of their own, `(m, D)`, with the kind of each; made ones behind them where wanted."""
+def as_rows(samples: Samples, settings: HeadSettings) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Views as samples of their own, `(m, D)`, and their classes; where wanted, synthetic ones follow."""
     views = samples.features.shape[1]
     rows = samples.features.reshape(-1, samples.features.shape[2])
     numbers = np.repeat(samples.numbers, views)
-    if not teaching.synthetic:
+    if not settings.synthetic:
         return rows, numbers
     from knowngood.features.synthetic import synthesise
 
     parts = np.repeat(np.arange(len(samples.numbers)), views)
-    made = synthesise(rows, numbers, seed=teaching.seed, groups=parts)
+    made = synthesise(rows, numbers, seed=settings.seed, groups=parts)
     return np.concatenate([rows, made.features]), np.concatenate([numbers, made.numbers])
 
 
-def fit_linear(samples: Samples, classes: int, strength: float, teaching: Teaching) -> Linear:
-    """A logistic regression of the samples."""
+def fit_linear(samples: Samples, classes: int, strength: float, settings: HeadSettings) -> Linear:
+    """A logistic regression of the samples.
+
+    Each block of features has the same weight, however many it holds: a feature is divided by its standard
+    deviation and by the square root of the size of its block.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    rows, numbers, weights, shift, images = balance(samples, classes, teaching)
+    rows, numbers, weights, shift, images = balance(samples, classes, settings)
     mean, deviation = rows.mean(axis=0), rows.std(axis=0) + LEAST_DEVIATION
     scale = deviation * np.sqrt(np.repeat(samples.blocks, samples.blocks))
     # Views of an image are not independent samples: together they count as one.
     inverse = strength * images / len(rows)
     regression = LogisticRegression(C=inverse, max_iter=300, tol=1e-3)
     regression.fit((rows - mean) / scale, numbers, sample_weight=weights)
-    weight, bias = np.zeros((classes, rows.shape[1])), np.full(classes, -30.0)  # a kind that is not there
+    weight, bias = np.zeros((classes, rows.shape[1])), np.full(classes, _ABSENT)
     known = regression.classes_
     if len(known) == 2:  # one row of weights for the second against the first
         weight[known[1]], bias[known] = regression.coef_[0], (0.0, regression.intercept_[0])
     else:
         weight[known], bias[known] = regression.coef_, regression.intercept_
-    bias -= shift
     standardise = Standardise(torch.from_numpy(mean), torch.from_numpy(scale))
-    return Linear(standardise, torch.from_numpy(weight), torch.from_numpy(bias))
+    return Linear(standardise, torch.from_numpy(weight), torch.from_numpy(bias - shift))
 
 
-def _balanced_loss(logits: NDArray[np.float32], numbers: NDArray[np.int64], temperature: float) -> float:
-    """Cross-entropy with the same weight for each kind."""
-    each = losses(logits, numbers, temperature)
+def _balanced_loss(logits: NDArray[np.float32], numbers: NDArray[np.int64]) -> float:
+    """Calibrated cross-entropy with the same weight for each class."""
+    each = losses(logits, numbers, fit_temperature(logits, numbers))
     return float(np.mean([each[numbers == number].mean() for number in np.unique(numbers)]))

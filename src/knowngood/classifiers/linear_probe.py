@@ -1,4 +1,4 @@
-"""Linear probe: the mean of what a frozen network sees, and a regularised linear classifier of it."""
+"""Linear probe: statistics of a frozen network's features, and a regularised linear classifier of them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from knowngood.classifiers.activation import class_activation
-from knowngood.classifiers.base import log_odds
-from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, concluded, described
-from knowngood.classifiers.linear import Linear, teach_linear
+from knowngood.classifiers.base import class_activation, log_odds
+from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, describe_images, fit_with_sheet
+from knowngood.classifiers.linear import Linear, select_linear
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit
-from knowngood.features.frozen import FrozenFeatures, freeze
+from knowngood.features.frozen import freeze
 from knowngood.features.views import Symmetries, seen_from
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.settings import BackboneName, Strides, Weights
@@ -46,40 +45,30 @@ class LinearProbe(OnFrozen):
     strides: Strides = (8, 16, 32)
 
     def fit(
-        self,
-        images: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,  # noqa: ARG002  # nothing is trained
+        self, images: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
         """Learn the classifier; see `Classifier.fit`."""
+        del run  # nothing is trained
         views = Symmetries(self.orientation, images.shape)
         one = freeze(
             LevelMaps, images.shape, backbone=self.backbone, strides=self.strides, weights=self.weights
         )
         features = seen_from(one, views, images.shape)
-        blocks = [shape[0] for shape in one.shapes] * 3
-        samples = described(
+        samples = describe_images(
             features,
             lambda arrays: summary([torch.from_numpy(maps) for maps in arrays]).numpy(),
             images,
-            blocks,
+            [shape[0] for shape in one.shapes] * 3,
             device=device,
             progress=progress,
         )
-        linear, record = teach_linear(samples, images.names, self.teaching(seed), progress)
+        linear, record = select_linear(samples, images.names, self.head_settings(seed), progress)
         fitted = FittedLinearProbe(features, linear, record.temperature, self.agreement)
-        return concluded(fitted, record, images, views)
+        return fit_with_sheet(fitted, record, images, views)
 
 
 class LevelMaps(nn.Module):
-    """The feature maps of a backbone.
-
-    Args:
-        backbone: Gives them.
-    """
+    """The feature maps of a backbone."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -91,43 +80,25 @@ class LevelMaps(nn.Module):
 
 
 class FittedLinearProbe(FittedOnViews):
-    """A linear classifier of mean features.
+    """A linear classifier of the `summary` of feature maps; its map is the class activation of the means."""
 
-    Args:
-        features: Gives the feature maps of all views.
-        linear: Classifies their `summary`.
-        temperature: Logits are divided by it.
-        agreement: How views become one answer.
-    """
-
-    def __init__(
-        self,
-        features: FrozenFeatures,
-        linear: Linear,
-        temperature: float,
-        agreement: str,
-    ) -> None:
-        super().__init__(features, temperature, agreement)
-        self.linear = linear
+    head: Linear
 
     def describe(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """See `FittedOnViews.describe`."""
-        seen = summary(features)
-        means = seen.shape[1] // 3
-        standardise = self.linear.standardise
-        weight = (self.linear.weight / standardise.scale)[:, :means]
-        places = class_activation(features, weight, self.linear.bias - weight @ standardise.mean[:means])
-        return seen, self.linear(seen), log_odds(places, self.temperature)
+        vectors = summary(features)
+        means = vectors.shape[1] // 3
+        standardise = self.head.standardise
+        weight = (self.head.weight / standardise.scale)[:, :means]
+        logits = class_activation(features, weight, self.head.bias - weight @ standardise.mean[:means])
+        return vectors, self.head(vectors), log_odds(logits, self.temperature)
 
 
 def summary(maps: Sequence[Tensor]) -> Tensor:
-    """Means of all features over the image, then their standard deviations, then their largest values.
-
-    Args:
-        maps: Feature maps `(N, D_i, h_i, w_i)`.
+    """Means, standard deviations and maxima over the image of feature maps `(N, D_i, h_i, w_i)`.
 
     Returns:
-        `(N, 3 D)`, D the sum of all D_i.
+        `(N, 3 D)`, D the sum of all D_i: all means, then all standard deviations, then all maxima.
 
     Example:
         >>> summary([torch.tensor([[[[1.0, 3.0]]]])]).tolist()

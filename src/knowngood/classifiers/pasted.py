@@ -1,4 +1,4 @@
-"""More defects to learn from: real ones pasted onto good parts, of which the plausible are kept."""
+"""More training images of defects: real defects pasted onto good parts, filtered by plausibility."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from knowngood.classifiers.linear import Samples, Teaching, fit_linear
+from knowngood.classifiers.linear import HeadSettings, Samples, fit_linear
 from knowngood.data.images import image_size, read_mask
 from knowngood.data.imageset import ImageSet
 from knowngood.data.paste import paste_many
@@ -27,49 +27,29 @@ STRENGTH = 10.0
 
 
 def with_pasted(
-    kept: Store,
-    images: ImageSet,
-    count: int,
-    *,
-    orientation: str,
-    seed: int,
-    progress: Progress,
+    kept: Store, images: ImageSet, count: int, *, orientation: str, seed: int, progress: Progress
 ) -> tuple[Store, str]:
-    """Add pasted defects to the samples to learn from; none comes from a held-out image.
+    """Add pasted defects to the training samples, `count` of each type; none comes from a held-out image.
 
     The data augmentation classifier of Jiang and Ge ("Data augmentation classifier for imbalanced fault
-    classification", doi 10.1109/TASE.2020.2998467), with cut and paste in place of a generative network: a
-    linear classifier of real samples must take a made one for its type, or it is left out.
-
-    Args:
-        kept: The real samples.
-        images: Where they come from, with their classes and masks.
-        count: Images to make for each defect type.
-        orientation: How the product may lie.
-        seed: Draws parts, places and defects.
-        progress: Called during long work.
+    classification", doi 10.1109/TASE.2020.2998467), with cut and paste in place of a generative network: an
+    image is left out unless a linear classifier of real samples predicts its defect type.
 
     Returns:
-        The samples with the pasted ones, and what was made, in words.
+        The samples with the pasted ones, and a note on their number.
 
     Raises:
-        DataError: No defect to learn from has a mask.
+        DataError: No training image of a defect has a mask.
     """
-    good = [row for row in kept.train.tolist() if kept.labels[row] == 0]
     samples = kept.samples
+    good = [samples[row] for row in kept.train if kept.labels[row] == 0]
     made: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     for number in range(1, len(images.names)):
-        defects = []
-        for row in kept.train[kept.labels[kept.train] == number].tolist():
-            place = int(kept.index[row])
-            if images.masks and images.masks[place]:
-                mask = read_mask(images.masks[place], image_size(images.sources[place])).astype(np.uint8)
-                resized = cv2.resize(mask, images.shape[::-1], interpolation=cv2.INTER_NEAREST)
-                defects.append((samples[row], resized.astype(np.bool_)))
+        defects = _masked_defects(kept, images, number)
         if defects:
             pasted, _ = paste_many(
-                [samples[row] for row in good],
+                good,
                 defects,
                 count,
                 seed=seed + number,
@@ -81,33 +61,40 @@ def with_pasted(
         progress("pasting defects", number, len(images.names) - 1)
     if not made:
         raise DataError("pasted needs the masks of defects to learn from, and there are none; take pasted=0")
-    plausible = _plausible(
-        [samples[row] for row in kept.train], kept.labels[kept.train], made, labels, images, seed
-    )
-    rows = np.flatnonzero(plausible)
-    words = f"pasted: of {len(made)} made images {len(rows)} were plausible and are learned from"
-    return extended(kept, [made[row] for row in rows], [labels[row] for row in rows]), words
+    predicted = _predict(kept, images, made, seed)
+    rows = np.flatnonzero(predicted == np.array(labels))
+    note = f"pasted: of {len(made)} made images {len(rows)} were plausible and are learned from"
+    return extended(kept, [made[row] for row in rows], [labels[row] for row in rows]), note
 
 
-def _plausible(
-    real: Sequence[NDArray[np.uint8]],
-    numbers: NDArray[np.int64],
-    made: Sequence[NDArray[np.uint8]],
-    labels: Sequence[int],
-    images: ImageSet,
-    seed: int,
-) -> NDArray[np.bool_]:
-    """Which of the made images a linear classifier of real ones takes for what they shall be."""
+def _masked_defects(
+    kept: Store, images: ImageSet, number: int
+) -> list[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+    """The training samples of a class that have a mask, with the mask."""
+    samples, defects = kept.samples, []
+    for row in kept.train[kept.labels[kept.train] == number]:
+        place = int(kept.index[row])
+        if images.masks and images.masks[place]:
+            mask = read_mask(images.masks[place], image_size(images.sources[place])).astype(np.uint8)
+            resized = cv2.resize(mask, images.shape[::-1], interpolation=cv2.INTER_NEAREST)
+            defects.append((samples[row], resized.astype(np.bool_)))
+    return defects
+
+
+def _predict(
+    kept: Store, images: ImageSet, made: Sequence[NDArray[np.uint8]], seed: int
+) -> NDArray[np.int64]:
+    """The classes of made images, predicted by a linear classifier of the training samples."""
     features = freeze(OneView, images.shape, backbone=DEFAULT_BACKBONE)
 
     def look(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        made_set = ImageSet(list(pictures), Reading(images.shape, bits=None))
-        return np.stack([seen.numpy().copy() for _, [seen] in extract(features, made_set, device="cpu")])
+        picture_set = ImageSet(list(pictures), Reading(images.shape, bits=None))
+        return np.stack([seen.numpy().copy() for _, [seen] in extract(features, picture_set, device="cpu")])
 
-    known = look(real)
-    samples = Samples(known, numbers, [known.shape[2]], None)
+    samples, numbers = kept.samples, kept.labels[kept.train]
+    known = look([samples[row] for row in kept.train])
+    settings = HeadSettings("class_weights", "mean", False, seed)
     linear = fit_linear(
-        samples, int(numbers.max()) + 1, STRENGTH, Teaching("class_weights", "mean", False, seed)
+        Samples(known, numbers, [known.shape[2]], None), int(numbers.max()) + 1, STRENGTH, settings
     )
-    said = linear(torch.from_numpy(look(made)[:, 0])).argmax(dim=1).numpy()
-    return np.asarray(said == np.array(labels))
+    return np.asarray(linear(torch.from_numpy(look(made)[:, 0])).argmax(dim=1).numpy())

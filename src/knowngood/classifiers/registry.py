@@ -21,11 +21,7 @@ CLASSIFIERS: Registry[Classifier] = Registry(
 
 
 def make_classifier(name: str = CLASSIFIERS.default, settings: Mapping[str, Any] | None = None) -> Classifier:
-    """Make a classifier from its name and the settings that differ from its defaults.
-
-    Args:
-        name: A name in `CLASSIFIERS`.
-        settings: Values by hyper-parameter; text is converted to the right type.
+    """Make a classifier from its name and the settings that differ from its defaults; text is converted.
 
     Raises:
         RecipeError: The name or a setting is not known, or a value is out of range.

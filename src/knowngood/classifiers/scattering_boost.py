@@ -1,8 +1,7 @@
-"""Scattering and boosting: wavelets that are not learned, and gradient-boosted trees."""
+"""Scattering and boosting: fixed wavelets and gradient-boosted trees."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
@@ -14,8 +13,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, concluded, described
-from knowngood.classifiers.linear import Samples, balance, make_record, out_of_fold
+from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, describe_images, fit_with_sheet
+from knowngood.classifiers.linear import Samples, balance, out_of_fold, record_of_head
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit
 from knowngood.engines.export import blank, to_onnx
@@ -24,7 +23,6 @@ from knowngood.features.frozen import OUTPUT, FrozenFeatures
 from knowngood.features.scattering import Scattering
 from knowngood.features.trees import Forest, boost
 from knowngood.features.views import Symmetries, seen_from
-from knowngood.settings import InputSize
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
 
@@ -37,20 +35,15 @@ class ScatteringBoost(OnFrozen):
     """Gradient-boosted trees on scattering coefficients.
 
     Bruna and Mallat, "Invariant Scattering Convolution Networks", arXiv:1203.1513; Chen and Guestrin,
-    "XGBoost: A Scalable Tree Boosting System", arXiv:1603.02754. Nothing comes from a pretrained network. The
-    trees are kept in the inspector as XGBoost writes them, beside the graph.
+    "XGBoost: A Scalable Tree Boosting System", arXiv:1603.02754. No pretrained network takes part.
 
     Example:
         >>> ScatteringBoost(rounds=50).scales
         3
     """
 
-    input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 256
     scales: Annotated[
-        int,
-        Field(
-            ge=1, le=5, description="Number of wavelet scales; the largest wavelets are 2**scales pixels wide"
-        ),
+        int, Field(ge=1, le=5, description="Number of wavelet scales; the largest are 2**scales pixels wide")
     ] = 3
     angles: Annotated[int, Field(ge=2, le=16, description="Number of wavelet directions")] = 8
     rounds: Annotated[
@@ -62,21 +55,16 @@ class ScatteringBoost(OnFrozen):
     ] = 0.1
 
     def fit(
-        self,
-        images: ImageSet,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress = silent,
-        run: Run | None = None,  # noqa: ARG002  # no network is trained
+        self, images: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
         """Learn the trees; see `Classifier.fit`."""
+        del run  # nothing is trained
         views = Symmetries(self.orientation, images.shape)
-        module = _coefficients(images.shape, self.scales, self.angles)
-        graph = simplify(to_onnx(module, {"images": blank(images.shape)}, [f"{OUTPUT}0"]))
-        one = FrozenFeatures(graph, partial(_coefficients, images.shape, self.scales, self.angles))
+        make = partial(_Coefficients, images.shape, self.scales, self.angles)
+        graph = simplify(to_onnx(make(), {"images": blank(images.shape)}, [f"{OUTPUT}0"]))
+        one = FrozenFeatures(graph, make)
         features = seen_from(one, views, images.shape)
-        samples = described(
+        samples = describe_images(
             features,
             lambda arrays: arrays[0].copy(),
             images,
@@ -84,10 +72,10 @@ class ScatteringBoost(OnFrozen):
             device=device,
             progress=progress,
         )
-        teaching, classes = self.teaching(seed), len(images.names)
+        settings, classes = self.head_settings(seed), len(images.names)
 
         def learn(part: Samples) -> _Trees:
-            rows, numbers, weights, shift, _ = balance(part, classes, teaching)
+            rows, numbers, weights, shift, _ = balance(part, classes, settings)
             trees = boost(
                 rows,
                 numbers,
@@ -99,27 +87,22 @@ class ScatteringBoost(OnFrozen):
             )
             return _Trees(trees, shift)
 
-        held_out = out_of_fold(samples, classes, learn, teaching, progress)
+        held_out = out_of_fold(samples, classes, learn, settings, progress)
         trees = learn(samples)
         note = f"{self.rounds} rounds of boosting, trees of depth {self.depth}"
-        record = make_record(samples, images.names, held_out, trees, teaching, [note])
+        record = record_of_head(samples, images.names, held_out, trees, settings, [note])
         record = replace(record, files={BOOSTER: trees.content})
-        fitted = FittedScatteringBoost(features, trees, record.temperature, self.agreement)
-        return concluded(fitted, record, images, views)
-
-
-def _coefficients(shape: tuple[int, int], scales: int, angles: int) -> nn.Module:
-    """The module that gives scattering coefficients."""
-    return _Coefficients(Scattering(shape, scales=scales, angles=angles))
+        fitted = FittedOnViews(features, trees, record.temperature, self.agreement)
+        return fit_with_sheet(fitted, record, images, views)
 
 
 class _Coefficients(nn.Module):
     """Scattering coefficients as one output of several."""
 
-    def __init__(self, scattering: Scattering) -> None:
+    def __init__(self, shape: tuple[int, int], scales: int, angles: int) -> None:
         super().__init__()
-        self.scattering = scattering
-        self.count = 2 * len(scattering.paths)  # means and maxima
+        self.scattering = Scattering(shape, scales=scales, angles=angles)
+        self.count = 2 * len(self.scattering.paths)  # means and maxima
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         """Coefficients `(N, D)` of images `(N, H, W, 3)`."""
@@ -128,12 +111,7 @@ class _Coefficients(nn.Module):
 
 
 class _Trees(nn.Module):
-    """Trees, and what is taken from their answers for kinds that are frequent.
-
-    Args:
-        content: The trees, as XGBoost's JSON.
-        shift: What is taken from the logits of each kind `(C,)`.
-    """
+    """Trees in XGBoost's JSON, and a shift `(C,)` that is subtracted from their logits."""
 
     shift: Tensor
 
@@ -148,22 +126,3 @@ class _Trees(nn.Module):
         rows = features.reshape(-1, int(features.shape[-1]))
         logits: Tensor = self.forest(rows) - self.shift
         return logits.reshape(*features.shape[:-1], int(logits.shape[-1]))
-
-
-class FittedScatteringBoost(FittedOnViews):
-    """Boosted trees of scattering coefficients.
-
-    Args:
-        features: Gives the coefficients of all views.
-        trees: Classify them.
-        temperature: Logits are divided by it.
-        agreement: How views become one answer.
-    """
-
-    def __init__(self, features: FrozenFeatures, trees: _Trees, temperature: float, agreement: str) -> None:
-        super().__init__(features, temperature, agreement)
-        self.trees = trees
-
-    def describe(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor, None]:
-        """See `FittedOnViews.describe`."""
-        return features[0], self.trees(features[0]), None

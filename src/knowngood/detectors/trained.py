@@ -19,7 +19,7 @@ from knowngood.detectors.base import Detector
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.settings import BatchSize, Epochs, InputSize, LearningRate, Patience
-from knowngood.training.learner import Trainable
+from knowngood.training.learner import Trainable, TrainingSettings
 from knowngood.training.record import TrainingRecord
 from knowngood.training.run import Run
 from knowngood.training.store import Store, store
@@ -65,11 +65,9 @@ def learn(
     record = train(
         network,
         kept,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
-        schedule=schedule,
-        patience=recipe.patience,
+        TrainingSettings(
+            recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.patience, schedule=schedule
+        ),
         seed=seed,
         device=device,
         run=run,

@@ -19,6 +19,7 @@ from knowngood.output import replacing
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
+MARK = MANIFEST  # the name of its first member, by which an older inspector is known
 TRAINING = "training"
 """The names of all other members begin with it."""
 
@@ -30,12 +31,18 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_inspector(
-    path: str | os.PathLike[str], manifest: bytes, graph: bytes, training: Mapping[str, bytes] | None = None
+    path: str | os.PathLike[str],
+    manifest: bytes,
+    graph: bytes,
+    training: Mapping[str, bytes] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write an inspector file, with the members that describe its training by name.
 
     Raises:
-        OutputError: The file cannot be written; one that was there before is unchanged.
+        OutputError: The file cannot be written, or is not an inspector and `overwrite` is false; one that was
+            there before is unchanged.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -44,7 +51,7 @@ def write_inspector(
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
         archive.comment = b"0" * _SEAL
     body = buffer.getvalue()[:-_SEAL]
-    with replacing(path) as unfinished:
+    with replacing(path, MARK, overwrite=overwrite) as unfinished:
         unfinished.write_bytes(body + hashlib.sha256(body).hexdigest().encode())
 
 

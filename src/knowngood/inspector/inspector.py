@@ -113,13 +113,16 @@ class Inspector:
             raise InspectorError(f"{name!r}: its records are not those of its task, {manifest.task}")
         return cls(manifest, graph, records, engine=engine)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the inspector to one file, whole or not at all.
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the inspector to one file, whole or not at all; an older inspector is replaced.
+
+        With `overwrite`, any other file is replaced too.
 
         Raises:
-            OutputError: The file cannot be written.
+            OutputError: The file cannot be written, or is not an inspector.
         """
-        write_inspector(path, self.manifest.to_json(), self.graph, self.records.to_members())
+        members = self.records.to_members()
+        write_inspector(path, self.manifest.to_json(), self.graph, members, overwrite=overwrite)
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
         """A copy with another threshold, and the fingerprints of the images that it was set on."""

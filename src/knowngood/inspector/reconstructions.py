@@ -18,7 +18,7 @@ from knowngood.extras import needs_extra
 from knowngood.inspector.inspector import PIXELS, Inspector
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.similarity import ssim
-from knowngood.output import replacing
+from knowngood.output import MARK, replacing
 from knowngood.types import Progress, silent
 
 IMAGES = {"original": "uint8", "reconstruction": "float32", "difference": "float32"}
@@ -131,11 +131,13 @@ class Reconstructions:
                 row.update(dict.fromkeys(IMAGES))
 
 
-def write_reconstructions(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+def write_reconstructions(
+    table: pd.DataFrame, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
     """Write a table of reconstructions as Parquet, images as flat lists beside their shape in three columns.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or is not an older table of ours and `overwrite` is false.
     """
     with needs_extra():
         import pyarrow
@@ -148,8 +150,10 @@ def write_reconstructions(table: pd.DataFrame, path: str | os.PathLike[str]) -> 
     for name, dtype in IMAGES.items():
         flat = [None if image is None else image.reshape(-1) for image in table[name]]
         columns[name] = pyarrow.array(flat, pyarrow.list_(pyarrow.type_for_alias(dtype)))
-    with replacing(path) as unfinished:
-        pyarrow.parquet.write_table(pyarrow.table(columns), unfinished, compression="zstd")
+    with replacing(path, MARK, overwrite=overwrite) as unfinished:
+        pyarrow.parquet.write_table(
+            pyarrow.table(columns, metadata={"": MARK}), unfinished, compression="zstd"
+        )
 
 
 def read_reconstructions(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -73,8 +73,8 @@ def write_verdicts(
             import pyarrow
             import pyarrow.parquet
 
-            columns = {name: [_as_text(row[name]) for row in rows] for name in names}
-            pyarrow.parquet.write_table(pyarrow.table(columns, metadata={"": MARK}), unfinished)
+            content = {name: [_as_text(row[name]) for row in rows] for name in names}
+            pyarrow.parquet.write_table(pyarrow.table(content, metadata={"": MARK}), unfinished)
             return
         with unfinished.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             if path.suffix.lower() == ".csv":

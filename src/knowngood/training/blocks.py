@@ -1,4 +1,4 @@
-"""Building blocks of convolutional networks that shrink an image to a code and back."""
+"""Building blocks of convolutional networks that encode an image and decode it again."""
 
 from __future__ import annotations
 
@@ -24,22 +24,20 @@ def halvings(shape: Sequence[int]) -> int:
     return max(1, int(math.log2(min(shape) / SMALLEST)))
 
 
-def down(inputs: int, outputs: int, *, kernel: int = 4) -> nn.Sequential:
-    """Half as large: a strided convolution, normalised (DCGAN's block, arXiv:1511.06434)."""
+def down(inputs: int, outputs: int) -> nn.Sequential:
+    """A normalised convolution that halves the size (DCGAN's block, arXiv:1511.06434)."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride=2, padding=1),
-        nn.BatchNorm2d(outputs),
-        nn.LeakyReLU(SLOPE),
+        nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.BatchNorm2d(outputs), nn.LeakyReLU(SLOPE)
     )
 
 
 def up(inputs: int, outputs: int, *, odd: Sequence[int]) -> nn.Sequential:
-    """Twice as large, and one more where the side was odd before it was halved."""
-    return nn.Sequential(enlarge(inputs, outputs, odd=odd), nn.BatchNorm2d(outputs), nn.LeakyReLU(SLOPE))
+    """A normalised convolution that doubles the size, plus one where the side was odd before halving."""
+    return nn.Sequential(_enlarge(inputs, outputs, odd), nn.BatchNorm2d(outputs), nn.LeakyReLU(SLOPE))
 
 
-def enlarge(inputs: int, outputs: int, *, odd: Sequence[int]) -> nn.ConvTranspose2d:
-    """Twice as large, without normalisation."""
+def _enlarge(inputs: int, outputs: int, odd: Sequence[int]) -> nn.ConvTranspose2d:
+    """`up` without normalisation."""
     return nn.ConvTranspose2d(
         inputs, outputs, 4, stride=2, padding=1, output_padding=(int(odd[0]), int(odd[1]))
     )
@@ -58,13 +56,8 @@ def pixels(images: Tensor, channels: int) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """From images to codes: strided convolutions that double the channels, then one linear layer.
-
-    Args:
-        channels: 1 for grey images, 3 for colour.
-        shape: Height and width of the images.
-        code: Length of a code.
-        width: Channels after the first convolution.
+    """From images to codes: strided convolutions that double the channels, `width` of the first one, and one
+    linear layer. Images have 1 channel if grey, or 3.
     """
 
     def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int) -> None:
@@ -80,14 +73,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From codes to images from 0 to 1: an encoder the other way round.
-
-    Args:
-        channels: 1 for grey images, 3 for colour.
-        shape: Height and width of the images.
-        code: Length of a code.
-        width: Channels before the last convolution.
-    """
+    """From codes to images from 0 to 1: the reverse of an `Encoder` with the same arguments."""
 
     def __init__(self, channels: int, shape: Sequence[int], *, code: int, width: int) -> None:
         super().__init__()
@@ -97,7 +83,7 @@ class Decoder(nn.Module):
         odd = [[(side >> step) % 2 for side in shape] for step in range(steps)]
         growing = [up(width << step, width << (step - 1), odd=odd[step]) for step in range(steps - 1, 0, -1)]
         self.convolutions = nn.Sequential(
-            nn.LeakyReLU(SLOPE), *growing, enlarge(width, channels, odd=odd[0]), nn.Sigmoid()
+            nn.LeakyReLU(SLOPE), *growing, _enlarge(width, channels, odd[0]), nn.Sigmoid()
         )
 
     def forward(self, codes: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is kept of a classifier of good parts and defects: classes, held-out logits, choices. No torch."""
+"""The record of a classifier of good parts and defects. No torch here."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.training.pictures import picture_shape, read_pictures, write_pictures
+from knowngood.training.members import picture_shape, read_pictures, write_json, write_pictures
 
 CONTENT = "training/classifier.json"
-"""The member of an inspector file that holds the record, but for its pictures and files."""
+"""The member of an inspector file that holds the record without its pictures and files."""
 
 SHEET = "training/sheet.png"
 FILES = "training/files/"
 
 _LARGEST = 1e6
-"""Logits beyond are no answer."""
+"""The largest logit that is accepted."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClassifierRecord:
-    """What a classifier learned from labelled images, and its logits for those that were held out.
+    """Classes, held-out logits and automatic choices of a classifier.
 
     Args:
         names: The classes: `good`, then the types of defect.
@@ -32,13 +32,11 @@ class ClassifierRecord:
         logits: Logits of held-out images `(M, C)`, each by a classifier that did not learn from that image.
         truth: The true class of each, int64 `(M,)`.
         temperature: Logits are divided by it; it was fitted on these.
-        train_loss: Cross-entropy on the training images.
-        train_accuracy: Accuracy on the training images.
-        notes: What was chosen automatically and why, one sentence each.
-        sheet: Samples, the original and augmented ones in a row, uint8 `(rows, columns, h, w, 3)`; None where
-            nothing is augmented.
-        rows: What each row of the sheet shows.
-        files: What a library wrote in its own format, by file name.
+        train_loss: Cross-entropy on the training images, as `train_accuracy` is their accuracy.
+        notes: One sentence per automatic choice, with its reason.
+        sheet: Original and augmented samples, uint8 `(rows, columns, h, w, 3)`; None if there are none.
+        rows: The caption of each row of the sheet.
+        files: Files in the format of another library, by name.
     """
 
     names: list[str]
@@ -55,31 +53,23 @@ class ClassifierRecord:
 
     def to_members(self) -> dict[str, bytes]:
         """The record as files by name: `CONTENT`, its pictures, and the files of libraries."""
-        content = {
-            name: getattr(self, name)
-            for name in ("names", "counts", "temperature", "train_loss", "train_accuracy", "notes", "rows")
-        }
-        content |= {"logits": self.logits.tolist(), "truth": self.truth.tolist(), "sheet": None}
+        content = {name: value for name, value in vars(self).items() if name != "files"}
         members = {FILES + name: file for name, file in self.files.items()}
         if self.sheet is not None:
             content["sheet"] = self.sheet.shape[:4]
             members[SHEET] = write_pictures(self.sheet.reshape(-1, *self.sheet.shape[2:]))
-        return {CONTENT: json.dumps(content, indent=1, allow_nan=False).encode(), **members}
+        return {CONTENT: write_json(content), **members}
 
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> ClassifierRecord:
-        """Read a record that may come from a stranger.
-
-        Raises:
-            ValueError: Something in it cannot be; where something is missing, KeyError or TypeError.
-        """
+        """Read a record; ValueError, KeyError or TypeError if it is damaged."""
         values = json.loads(members[CONTENT])
         sheet = None
         if values["sheet"] is not None:
             down, across, height, width = map(int, values["sheet"])
             flat = read_pictures(members[SHEET], picture_shape((down * across, height, width)))
             sheet = flat.reshape(down, across, height, width, 3)
-        found = cls(
+        record = cls(
             names=_texts(values["names"]),
             counts=list(map(int, values["counts"])),
             logits=np.array(values["logits"], dtype=np.float32),
@@ -90,29 +80,27 @@ class ClassifierRecord:
             notes=_texts(values["notes"]),
             sheet=sheet,
             rows=_texts(values["rows"]),
-            files={
-                name.removeprefix(FILES): file for name, file in members.items() if name.startswith(FILES)
-            },
+            files={name.removeprefix(FILES): members[name] for name in members if name.startswith(FILES)},
         )
-        classes, answers = len(found.names), len(found.truth)
+        classes, images = len(record.names), len(record.truth)
         if not (
-            len(set(found.names)) == classes >= 2
-            and len(found.counts) == classes
-            and 0 <= min(found.counts) <= max(found.counts) < 1 << 31
-            and found.logits.shape == (answers, classes)
-            and bool((np.abs(found.logits) <= _LARGEST).all())
-            and bool(((found.truth >= 0) & (found.truth < classes)).all())
-            and 0 < found.temperature < np.inf
-            and 0 <= found.train_loss < np.inf
-            and 0 <= found.train_accuracy <= 1
-            and len(found.rows) == (0 if sheet is None else len(sheet))
+            len(set(record.names)) == classes >= 2
+            and len(record.counts) == classes
+            and 0 <= min(record.counts) <= max(record.counts) < 1 << 31
+            and record.logits.shape == (images, classes)
+            and bool((np.abs(record.logits) <= _LARGEST).all())
+            and bool(((record.truth >= 0) & (record.truth < classes)).all())
+            and 0 < record.temperature < np.inf
+            and 0 <= record.train_loss < np.inf
+            and 0 <= record.train_accuracy <= 1
+            and len(record.rows) == (0 if sheet is None else len(sheet))
         ):
             raise ValueError("the training record is damaged: its class information is invalid")
-        return found
+        return record
 
 
 def _texts(values: Any) -> list[str]:
-    """A list of texts, and nothing else."""
+    """Refuse values that are not a list of texts."""
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise TypeError(f"{values!r} is no list of texts")
     return values

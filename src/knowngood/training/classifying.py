@@ -1,4 +1,4 @@
-"""Networks that tell classes apart."""
+"""Networks that classify the views of a sample."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ WIDTH = 32
 
 
 class ClassifyingNetwork(Trainable):
-    """A trunk that makes features of each view of a sample, and a linear layer that tells classes apart.
+    """A trunk that computes features of each view of a sample, and a linear layer that classifies them.
 
-    Where a sample has one view, its label is its class. Where it has several, the class of each is the
-    view's number, and labels are not looked at.
+    Where a sample has one view, its label is its class. Where it has several, the class of each is the view's
+    number, and labels are ignored.
 
     Args:
         views: From samples `(N, ...)` to views `(N, V, ...)`.
         trunk: From views `(N, ...)` to features `(N, D)`.
-        sample: One sample `(1, ...)`, from which shapes are seen.
+        sample: One sample `(1, ...)`, which determines the number of features.
         classes: Number of classes.
         label_smoothing: Share of each target that is spread over all classes (Szegedy et al., "Rethinking the
             Inception Architecture for Computer Vision", arXiv:1512.00567).
@@ -58,15 +58,12 @@ class ClassifyingNetwork(Trainable):
         return features, self.head(features)
 
     def losses(self, batch: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy, and the share of answers that are wrong; see `Trainable.losses`."""
+        """Cross-entropy and error rate; see `Trainable.losses`."""
         _, logits = self(batch)
         truth = true_classes(logits, labels).flatten()
         flat = logits.flatten(0, 1).float()
         loss = F.cross_entropy(flat, truth, label_smoothing=self.label_smoothing)
         return {"loss": loss, "error": (flat.argmax(dim=1) != truth).float().mean()}
-
-    def show(self, _: Tensor) -> None:
-        """No image is rebuilt."""
 
 
 def apart(flat: Tensor, views: int) -> Tensor:
@@ -75,11 +72,7 @@ def apart(flat: Tensor, views: int) -> Tensor:
 
 
 def true_classes(logits: Tensor, labels: Tensor) -> Tensor:
-    """The true class of each view, `(N, V)`: the label, or where there are several views their numbers.
-
-    Args:
-        logits: `(N, V, C)`.
-        labels: `(N,)`.
+    """The true class `(N, V)` of views: the label `(N,)`, or their number where there are several.
 
     Example:
         >>> true_classes(torch.zeros(2, 1, 3), torch.tensor([2, 0])).tolist()
@@ -92,20 +85,14 @@ def true_classes(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 class RandomShift(nn.Module):
-    """Moves each image by up to so many pixels in a random direction, while the network learns.
-
-    What is at the border is repeated beyond it.
-
-    Args:
-        most: Pixels, up and down, left and right.
-    """
+    """Moves each image at random by up to `most` pixels, in training only; the border is repeated."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
         self.most = most
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `(N, C, H, W)`, moved or, in evaluation, as they are."""
+        """Move images `(N, C, H, W)`."""
         if not (self.training and self.most):
             return images
         count, _, height, width = images.shape
@@ -129,7 +116,7 @@ def small(channels: int, _: Sequence[int]) -> list[nn.Module]:
 
 
 def convolutional(channels: int, shape: Sequence[int]) -> list[nn.Module]:
-    """Pairs of normalised convolutions, as many as an image can be halved, and the mean over what is left."""
+    """Pairs of normalised convolutions, as many as an image can be halved, and global average pooling."""
     layers: list[nn.Module] = []
     inputs = channels
     for step in range(halvings(shape)):

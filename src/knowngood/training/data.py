@@ -15,19 +15,14 @@ from knowngood.training.imbalance import epoch_rows
 from knowngood.training.store import Store
 
 LEAST_STEPS = 10
-"""An epoch of a small set goes through it more than once, so that an epoch is worth something."""
+"""Steps of an epoch: a small set is passed more than once, so that validation does not dominate the time."""
 
 EXAMPLES = 8
 """Images in the fixed validation batch whose reconstructions are kept."""
 
 
 class StoredBatches(Dataset[tuple[Tensor, Tensor]]):
-    """ImageSet of stored samples and their labels.
-
-    Args:
-        store: Where the samples are.
-        batches: Rows of each batch.
-    """
+    """Batches of stored samples and their labels, from the rows of each batch."""
 
     def __init__(self, store: Store, batches: list[NDArray[np.int64]]) -> None:
         self.samples = store.samples
@@ -47,16 +42,10 @@ class StoredBatches(Dataset[tuple[Tensor, Tensor]]):
 class StoredData(lightning.LightningDataModule):
     """Training and validation batches.
 
-    The order is drawn anew from the seed and the epoch's number, so a training that goes on after a kill
-    meets the images as it would have. A batch is shared among all devices, so their number does not change
-    what is learned but by rounding and by what looks at a batch as a whole.
-
-    Args:
-        store: The samples.
-        batch_size: Samples in a step, over all devices; they are shared out evenly, so that no step is left
-            with a single sample.
-        seed: Another seed gives another order.
-        sampling: One of `knowngood.training.imbalance.METHODS`: which samples a pass shows.
+    The order depends on the seed and the epoch's number alone, so that it is the same after a restart. A
+    batch is shared evenly among all devices, so that no step is left with a single sample; their number
+    changes the result only by rounding and by layers that look at a batch as a whole. `sampling` is one of
+    `knowngood.training.imbalance.METHODS`, by which the samples of a pass are drawn.
     """
 
     def __init__(self, store: Store, *, batch_size: int, seed: int, sampling: str = "none") -> None:
@@ -89,7 +78,7 @@ class StoredData(lightning.LightningDataModule):
         return self._loader(self.store.validation, -(-len(self.store.validation) // self.batch_size))
 
     def _loader(self, rows: NDArray[np.int64], steps: int) -> DataLoader[Any]:
-        """ImageSet as equal in size as can be, this process's share of each."""
+        """This process's share of batches of about equal size."""
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         # A device without a sample would wait for ever: in small batches rows are repeated.
         rows = np.resize(rows, max(len(rows), steps * ranks))

@@ -1,4 +1,4 @@
-"""Learning from classes of unequal size: how often images are shown, and how much each counts."""
+"""Learning from classes of unequal size: how often images are drawn, and how much each counts."""
 
 from __future__ import annotations
 
@@ -17,52 +17,43 @@ AUTO = "auto"
 """Chooses a method by the sizes of the classes; see `choose`."""
 
 WHEN: dict[str, str] = {
-    "none": "Classes of about equal size, or as what the others are compared with.",
-    "class_weights": "A mild imbalance: every image is seen once a pass, and an error costs more where the "
-    "class is rare.",
-    "weighted_sampler": "A strong imbalance and few images: all classes are seen equally often, in passes as "
-    "short as without it.",
-    "oversampling": "As weighted_sampler, where no image may be missed in a pass, and longer passes do not "
-    "matter.",
+    "none": "Classes of about equal size, or a baseline for comparisons.",
+    "class_weights": "A mild imbalance: every image is used once per pass, and an error costs more where "
+    "the class is rare.",
+    "weighted_sampler": "A strong imbalance and few images: all classes are drawn equally often, in passes "
+    "as short as without it.",
+    "oversampling": "As weighted_sampler, where every image must be used in each pass, and longer passes "
+    "do not matter.",
     "undersampling": "A majority of thousands beside a minority of hundreds: short passes over equal classes "
-    "that show other images of the majority each time.",
-    "focal": "Many easy images that drown the hard ones; the sizes of classes are not looked at, and "
-    "probabilities can come out less certain than they should.",
+    "that draw other images of the majority each time.",
+    "focal": "Many easy images that dominate the hard ones; the sizes of classes are ignored, and confidence "
+    "can be too low.",
     "logit_adjustment": "Many classes with a long tail of rare ones, where each class shall count the same: "
-    "every image is seen once a pass, and the loss allows for how rare its class is.",
+    "every image is used once per pass, and the loss allows for the rarity of its class.",
     "deferred_reweighting": "A long tail where weights or sampling from the start overfit the rare classes: "
     "features are learned first, and weights only refine them.",
 }
-"""When to use which method."""
+"""When to use each method."""
 
 METHODS = tuple(WHEN)
 
 FIXED_FEATURES = ("none", "class_weights", "undersampling", "logit_adjustment")
 """The methods for features that are not trained: there, repeating an image is the same as weighting it."""
 
-EQUAL = 1.5
-"""Below this ratio of the largest to the smallest class, classes count as equally large."""
-
-MILD = 5.0
-"""Below this ratio, the smaller of two classes is in almost every batch of 32, where its weight can count."""
-
-TAIL = 20.0
-"""Above this ratio, more than two classes have a long tail."""
+EQUAL, MILD, TAIL = 1.5, 5.0, 20.0
+"""Ratios of the largest to the smallest class: below the first, classes count as equally large; below the
+second, the smaller of two is in almost every batch of 32, where its weight counts; above the third, more than
+two have a long tail."""
 
 MANY, ENOUGH = 5000, 200
-"""A majority of so many images can be drawn down, if a minority of so many is left to learn from."""
+"""A majority of so many images can be undersampled, if a minority of so many is left to learn from."""
 
 BETA = 0.9999
-"""Cui et al.'s: so many images (one in 1 - beta) are about all that a class has to show."""
+"""Of Cui et al.: about 1 / (1 - beta) images show all that there is to a class."""
 
 
 class Choice(NamedTuple):
-    """A method, and why it was chosen, in a sentence.
-
-    Attributes:
-        method: One of `METHODS`.
-        why: For people to read.
-    """
+    """A method, and in a sentence why it was chosen."""
 
     method: str
     why: str
@@ -71,37 +62,34 @@ class Choice(NamedTuple):
 def choose(method: str, counts: Sequence[int], *, fixed: bool = False) -> Choice:
     """Choose a method by the sizes of the classes, unless one is asked for.
 
-    The limits are ours; what speaks for each method is not:
+    The limits are ours; the evidence for each method is published:
 
-    - `class_weights` for features that are not trained: no image is left out or repeated, and a regularised
-      linear classifier keeps to its weights.
-    - `none` where the largest class is less than 1.5 times the smallest: how much imbalance costs grows with
+    - `class_weights` for features that are not trained: a regularised linear classifier keeps to its weights.
+    - `none` below a ratio of 1.5 between the largest and the smallest class: the cost of imbalance grows with
       it, and a little costs next to nothing (Buda, Maki and Mazurowski, "A systematic study of the class
       imbalance problem in convolutional neural networks", arXiv:1710.05381).
-    - `class_weights` up to 5 times. With larger weights few images decide a step, and in networks that fit
-      their images weights lose their effect (Byrd and Lipton, "What is the Effect of Importance Weighting in
-      Deep Learning?", arXiv:1812.03372).
-    - `logit_adjustment` for more than two classes and over 20 times: it is consistent for the balanced error
+    - `class_weights` up to 5. With larger weights few images decide a step, and in networks that fit their
+      images weights lose their effect (Byrd and Lipton, "What is the Effect of Importance Weighting in Deep
+      Learning?", arXiv:1812.03372).
+    - `logit_adjustment` for more than two classes and above 20: it is consistent for the balanced error
       (Menon et al., arXiv:2007.07314), and repeats no image of the tail.
-    - `undersampling` for a majority of thousands: what is left out there is hardly missed, and the rarest
-      class gains (Chaudhuri et al., "Why does Throwing Away Data Improve Worst-Group Error?",
-      arXiv:2205.11672); unlike weights it keeps its effect (Byrd and Lipton).
-    - `weighted_sampler` otherwise: showing rare classes more often was best in almost all of Buda, Maki and
+    - `undersampling` for a majority of thousands: the rarest class gains (Chaudhuri et al., "Why does
+      Throwing Away Data Improve Worst-Group Error?", arXiv:2205.11672), and unlike weights it keeps its
+      effect (Byrd and Lipton).
+    - `weighted_sampler` otherwise: drawing rare classes more often was best in almost all of Buda, Maki and
       Mazurowski's comparisons, and did not make networks overfit.
 
     Args:
         method: One of `METHODS` (of `FIXED_FEATURES`, where features are fixed), or `auto`.
-        counts: Number of images of each class; classes without any are not looked at.
-        fixed: Whether a classifier of fixed features learns, not a network.
+        counts: Number of images of each class; classes without any are ignored.
+        fixed: Whether a classifier of fixed features is fitted, not a network.
 
     Raises:
         RecipeError: The method is not known.
 
     Example:
-        >>> choose("auto", [40, 400]).method
-        'weighted_sampler'
         >>> choose("auto", [40, 400]).why
-        'the largest class is 10.0 times the smallest (400 and 40 images), so each is shown equally often'
+        'the largest class is 10.0 times the smallest (400 and 40 images), so each is drawn equally often'
         >>> choose("auto", [40, 400], fixed=True).method
         'class_weights'
     """
@@ -117,20 +105,16 @@ def choose(method: str, counts: Sequence[int], *, fixed: bool = False) -> Choice
     if ratio < EQUAL and not fixed:
         return Choice("none", f"{sizes}, which is about equal")
     if ratio < MILD or fixed:
-        return Choice("class_weights", f"{sizes}, which weights make up for while every image is seen")
+        return Choice("class_weights", f"{sizes}, which weights balance while every image is used")
     if len(present) > 2 and ratio > TAIL:
         return Choice("logit_adjustment", f"{sizes}, a tail too long to repeat its few images")
     if most >= MANY and least >= ENOUGH:
         return Choice("undersampling", f"{sizes}, and the smallest has enough for passes over equal classes")
-    return Choice("weighted_sampler", f"{sizes}, so each is shown equally often")
+    return Choice("weighted_sampler", f"{sizes}, so each is drawn equally often")
 
 
 def sample_weights(method: str, labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The weight of each sample `(n,)`, 1 on average: with `class_weights` each class has the same in all.
-
-    Args:
-        method: One of `METHODS`.
-        labels: The class of each sample `(n,)`.
+    """The weight of each sample `(n,)`, 1 on average: with `class_weights` all classes have the same in all.
 
     Example:
         >>> sample_weights("class_weights", np.array([0, 0, 0, 2])).round(3)
@@ -146,9 +130,6 @@ def sample_weights(method: str, labels: NDArray[np.int64]) -> NDArray[np.float64
 def log_shares(counts: Sequence[int]) -> NDArray[np.float64]:
     """The logarithm of each class's share of the samples `(C,)`; an empty class counts as one sample.
 
-    Args:
-        counts: Number of samples of each of the C classes.
-
     Example:
         >>> np.exp(log_shares([30, 10])).round(2)
         array([0.75, 0.25])
@@ -160,22 +141,18 @@ def log_shares(counts: Sequence[int]) -> NDArray[np.float64]:
 def epoch_rows(
     method: str, labels: NDArray[np.int64], rows: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """The rows of one pass, in the order in which they are seen.
+    """Draw the rows of one pass, shuffled.
+
+    `weighted_sampler` draws as many rows as there are, with replacement, each class being equally likely;
+    `oversampling` takes every row, and those of smaller classes again until all are as large as the largest,
+    each as often as the others but for one; `undersampling` takes as many of each class as the smallest has;
+    all others take every row once.
 
     Args:
-        method: One of `METHODS`. `weighted_sampler` draws as many rows as there are, with replacement, each
-            class being equally likely; `oversampling` takes every row, and those of smaller classes again
-            until all are as large as the largest, each as often as the others but for one; `undersampling`
-            takes as many of each class as the smallest has; all others take every row once.
+        method: One of `METHODS`.
         labels: The class of each sample `(n,)`.
         rows: Rows of the samples to learn from `(m,)`.
-        rng: Source of chance.
-
-    Returns:
-        Rows `(k,)`, a permutation.
-
-    Raises:
-        RecipeError: The method is not known.
+        rng: Draws them.
 
     Example:
         >>> labels = np.array([0, 0, 0, 1])
@@ -194,7 +171,7 @@ def epoch_rows(
 
 
 class ClassLoss(nn.Module):
-    """Cross-entropy that makes up for classes of unequal size, in float32 at any precision.
+    """Cross-entropy that balances classes of unequal size, in float32 at any precision.
 
     - `class_weights`: each image weighs `total / (C * n)`, with n the size of its class; a batch's loss is
       the weighted mean (King and Zeng, "Logistic Regression in Rare Events Data",
@@ -218,11 +195,8 @@ class ClassLoss(nn.Module):
         RecipeError: The method is not known.
 
     Example:
-        >>> loss = ClassLoss("class_weights", [30, 10])
-        >>> loss.weights
+        >>> ClassLoss("class_weights", [30, 10]).weights
         tensor([0.6667, 2.0000])
-        >>> loss(torch.zeros(2, 2), torch.tensor([0, 1]))
-        tensor(0.6931)
     """
 
     weights: Tensor
@@ -238,13 +212,7 @@ class ClassLoss(nn.Module):
         self.register_buffer("log_share", torch.from_numpy(log_shares(counts)).float())
 
     def forward(self, logits: Tensor, labels: Tensor, late: bool = False) -> Tensor:
-        """The loss of a batch, a scalar.
-
-        Args:
-            logits: `(N, C)`.
-            labels: The number of each image's class, int64 `(N,)`.
-            late: Whether `deferred_reweighting` uses its weights by now.
-        """
+        """The loss of logits `(N, C)` and labels `(N,)`; `deferred_reweighting` weighs classes if `late`."""
         logits = logits.float()
         if self.method == "logit_adjustment" and self.training:
             logits = logits + self.log_share
@@ -259,7 +227,7 @@ class ClassLoss(nn.Module):
 
 
 def _weights(method: str, sizes: Tensor) -> Tensor:
-    """What an image of each class weighs `(C,)`, from the sizes of the classes `(C,)` in float64."""
+    """The weight of an image of each class `(C,)`, from the sizes of the classes `(C,)` in float64."""
     if method == "class_weights":
         return sizes.sum() / (len(sizes) * sizes)
     if method == "deferred_reweighting":
@@ -269,6 +237,6 @@ def _weights(method: str, sizes: Tensor) -> Tensor:
 
 
 def _check(method: str, known: Sequence[str] = METHODS) -> None:
-    """Raise a RecipeError where a method is not known."""
+    """Refuse a method that is not known."""
     if method not in known:
         raise RecipeError(f"method={method!r} must be one of {', '.join(known)}")

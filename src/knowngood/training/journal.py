@@ -1,21 +1,26 @@
-"""The journal of a training: losses, the best weights and reconstructions, saved with each checkpoint."""
+"""The journal of a training: losses, the best weights and reconstructions, saved with each checkpoint.
+
+Only the training that was begun in a folder is resumed there.
+"""
 
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, NamedTuple
 
 import lightning
 import torch
 from torch import Tensor
 
-from knowngood.errors import OutputError, TrainingError
-from knowngood.output import replacing
+from knowngood.errors import OutputError, RecipeError, TrainingError
+from knowngood.output import make_folder, replacing
 from knowngood.training.learner import ACCURACY
 from knowngood.training.record import Epoch, loss_table
 from knowngood.types import Progress
@@ -26,22 +31,21 @@ EVERY = 5
 MOST = 40
 """Reconstructions that are kept: the checkpoint and the inspector hold them all."""
 
-LOSSES = "losses.csv"
+BEGUN, CHECKPOINT, LOSSES = "run.json", "last.ckpt", "losses.csv"
+
+KEPT = ("best", "least", "weights", "rebuilt")
+"""The attributes that a checkpoint keeps as they are."""
 
 SECONDS = 10.0
-"""The least time from one checkpoint to the next; a kill costs no more than this and an epoch."""
+"""The least time from one checkpoint to the next; a killed process loses no more than this and an epoch."""
 
 
 class Journal(lightning.Callback):
-    """Writes down each epoch, and saves everything in one checkpoint file, every few seconds and at the end.
+    """Records each epoch, and saves everything in one checkpoint file, every few seconds and at the end.
 
-    Losses, weights and pictures are part of that file, so that a kill at any moment leaves all of them as of
-    one epoch.
-
-    Args:
-        file: The checkpoint; beside it `losses.csv` is written.
-        examples: The fixed validation batch.
-        patience: Epochs without progress on held-out samples after which training stops.
+    Losses, weights and pictures are in one file, so that after a kill at any moment they belong to the same
+    epoch; `losses.csv` is written beside it. `examples` is the fixed validation batch. Training stops after
+    `patience` epochs without improvement on held-out samples.
     """
 
     def __init__(self, file: Path, examples: Tensor, patience: int) -> None:
@@ -57,28 +61,22 @@ class Journal(lightning.Callback):
         self.saved = self.begun = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """What the checkpoint keeps."""
-        return {
-            "epochs": [tuple(epoch) for epoch in self.epochs],
-            "best": self.best,
-            "least": self.least,
-            "weights": self.weights,
-            "rebuilt": self.rebuilt,
-            "done": self.done,
-        }
+        """The part of a checkpoint that this callback restores."""
+        kept = {name: getattr(self, name) for name in KEPT}
+        return {**kept, "epochs": [tuple(epoch) for epoch in self.epochs], "done": self.done}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
+        for name in KEPT:
+            setattr(self, name, state_dict[name])
         self.epochs = [Epoch.of(epoch) for epoch in state_dict["epochs"]]
-        self.best, self.least = state_dict["best"], state_dict["least"]
-        self.weights, self.rebuilt = state_dict["weights"], state_dict["rebuilt"]
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
-        """Look at the clock."""
+        """Note the time."""
         self.begun = time.monotonic()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Write down the epoch; validation comes before this."""
+        """Record the epoch; validation comes before this."""
         network: Any = pl_module.network
         number = trainer.current_epoch + 1
         seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -95,7 +93,7 @@ class Journal(lightning.Callback):
                 seen["validation/monitored"],
                 seen.get("validation/error"),
                 time.monotonic() - self.begun,
-                tuple(_of_classes(seen)),
+                tuple(_accuracies(seen)),
             )
         )
         if validation < self.least:
@@ -103,21 +101,19 @@ class Journal(lightning.Callback):
             self.weights = {
                 name: value.detach().cpu().clone() for name, value in network.state_dict().items()
             }
-        no_progress = number - self.best >= self.patience
-        self.done = no_progress or number == trainer.max_epochs
-        trainer.should_stop = no_progress
+        trainer.should_stop = number - self.best >= self.patience
+        self.done = trainer.should_stop or number == trainer.max_epochs
         if number % EVERY == 0 or self.done:
-            self._show(pl_module)
+            self._rebuild(network, pl_module.device)
         late = self.done or time.monotonic() - self.saved >= SECONDS
         if trainer.strategy.reduce_boolean_decision(late, all=False):
             self._save(trainer)
 
-    def _show(self, learner: lightning.LightningModule) -> None:
+    def _rebuild(self, network: Any, device: torch.device) -> None:
         """Rebuild the fixed validation batch."""
-        network: Any = learner.network
         network.eval()
         with torch.no_grad():
-            shown = network.show(self.examples.to(learner.device))
+            shown = network.show(self.examples.to(device))
         network.train()
         if shown is not None:
             self.rebuilt[len(self.epochs)] = shown.cpu()
@@ -126,7 +122,7 @@ class Journal(lightning.Callback):
                 del self.rebuilt[epoch]
 
     def _save(self, trainer: lightning.Trainer) -> None:
-        """Replace the checkpoint whole or not at all."""
+        """Replace the checkpoint completely or not at all."""
         unfinished = self.file.with_suffix(".part")
         try:
             trainer.save_checkpoint(unfinished)
@@ -144,24 +140,68 @@ class Journal(lightning.Callback):
         self.saved = time.monotonic()
 
 
-def _of_classes(seen: dict[str, float]) -> Iterator[float | None]:
+def _accuracies(seen: Mapping[str, float]) -> Iterator[float | None]:
     """Accuracy on the held-out samples of each class; None for a class without any."""
-    name = f"validation/{ACCURACY}"
     for number in itertools.count():
-        if f"{name}{number}" not in seen:
+        accuracy = seen.get(f"validation/{ACCURACY}{number}")
+        if accuracy is None:
             return
-        share = seen[f"{name}{number}"]
-        yield share if math.isfinite(share) else None
+        yield accuracy if math.isfinite(accuracy) else None
 
 
-class Told(lightning.Callback):
-    """Tells a `Progress` how many epochs are done."""
+class ProgressCallback(lightning.Callback):
+    """Reports to a `Progress` how many epochs are done."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
-        """Tell it."""
+        """Report the epoch, but for the last one."""
         assert trainer.max_epochs is not None
         if trainer.current_epoch + 1 < trainer.max_epochs:
             self.progress("training", trainer.current_epoch + 1, trainer.max_epochs)
+
+
+def begin(folder: Path, what: dict[str, Any]) -> None:
+    """Record what is trained in a folder, or verify that it is what was begun there.
+
+    Raises:
+        RecipeError: Something else was begun there; the first field that differs is named.
+        TrainingError: The folder holds a damaged file.
+        OutputError: The folder cannot be written.
+    """
+    make_folder(folder)
+    file = folder / BEGUN
+    if not file.exists():
+        with replacing(file) as unfinished:
+            unfinished.write_text(json.dumps(what, indent=1), encoding="utf-8")
+        return
+    try:
+        before = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainingError(f"{str(file)!r} is damaged; delete {str(folder)!r} or name another") from error
+    now = json.loads(json.dumps(what))
+    for name in [*now, *(before.keys() - now.keys())]:
+        if before.get(name) != now.get(name):
+            raise RecipeError(
+                f"{str(folder)!r} holds a training with {name}={before.get(name)!r}, not "
+                f"{now.get(name)!r}; name another folder to train anew, or give {name} as it was"
+            )
+
+
+class Checkpoint(NamedTuple):
+    """The part of a checkpoint that is read outside Lightning: the state of its `Journal`, and the rate."""
+
+    journal: dict[str, Any]
+    learning_rate: float
+
+
+def load_checkpoint(file: Path) -> Checkpoint:
+    """Read a checkpoint without running code that is in it; a TrainingError if it cannot be read."""
+    try:
+        saved = torch.load(file, map_location="cpu", weights_only=True)
+        journal = saved["callbacks"][Journal.__qualname__]
+        _ = journal["done"]
+        return Checkpoint(journal, saved["lr_schedulers"][0]["base_lrs"][0])
+    except (OSError, RuntimeError, ValueError, LookupError, EOFError, UnpicklingError, TypeError) as error:
+        raise TrainingError(f"{str(file)!r} cannot be read; delete it to train anew") from error

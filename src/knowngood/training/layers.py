@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,24 +15,15 @@ from knowngood.training.record import Layer
 
 
 def layer_table(network: Trainable, batch: Tensor, labels: Tensor) -> list[Layer]:
-    """List the layers in the order in which a batch first meets them.
-
-    Args:
-        network: It is left as it was.
-        batch: A few samples.
-        labels: The numbers of their classes.
-    """
+    """List the layers in the order in which a batch first passes them; the network stays as it was."""
     table: dict[str, Layer] = {}
 
-    def listen(name: str) -> Any:
-        def hook(layer: nn.Module, _: Any, output: Tensor) -> None:
-            count = sum(parameter.numel() for parameter in layer.parameters() if parameter.requires_grad)
-            table.setdefault(name, Layer(name, describe(layer), tuple(output.shape[1:]), count))
-
-        return hook
+    def record(name: str, layer: nn.Module, _: Any, output: Tensor) -> None:
+        count = sum(parameter.numel() for parameter in layer.parameters() if parameter.requires_grad)
+        table.setdefault(name, Layer(name, describe(layer), tuple(output.shape[1:]), count))
 
     leaves = [(name, layer) for name, layer in network.named_modules() if not list(layer.children())]
-    hooks = [layer.register_forward_hook(listen(name)) for name, layer in leaves]
+    hooks = [layer.register_forward_hook(partial(record, name)) for name, layer in leaves]
     training = network.training
     try:
         with torch.no_grad():
@@ -44,7 +36,7 @@ def layer_table(network: Trainable, batch: Tensor, labels: Tensor) -> list[Layer
 
 
 def multiplications(layers: Sequence[Layer]) -> int:
-    """About how many numbers are multiplied for one sample.
+    """The approximate number of multiplications for one sample.
 
     Example:
         >>> multiplications([Layer("first", "Conv2d 1 → 2, kernel 2, stride 2", (2, 14, 14), 10)])
@@ -54,16 +46,16 @@ def multiplications(layers: Sequence[Layer]) -> int:
 
 
 def describe(layer: nn.Module) -> str:
-    """Say what a layer is.
+    """The type of a layer with its main settings.
 
     Example:
         >>> describe(nn.Conv2d(3, 16, 4, stride=2))
         'Conv2d 3 → 16, kernel 4, stride 2'
     """
-    kind = type(layer).__name__
+    name = type(layer).__name__
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         kernel, stride = layer.kernel_size[0], layer.stride[0]
-        return f"{kind} {layer.in_channels} → {layer.out_channels}, kernel {kernel}, stride {stride}"
+        return f"{name} {layer.in_channels} → {layer.out_channels}, kernel {kernel}, stride {stride}"
     if isinstance(layer, nn.Linear):
-        return f"{kind} {layer.in_features} → {layer.out_features}"
-    return kind
+        return f"{name} {layer.in_features} → {layer.out_features}"
+    return name

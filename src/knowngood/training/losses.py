@@ -1,4 +1,4 @@
-"""How unlike its original a reconstruction is, as losses to be minimised; in float32 at any precision."""
+"""Differences between an image and its reconstruction, as losses; computed in float32 at any precision."""
 
 from __future__ import annotations
 
@@ -16,15 +16,8 @@ if TYPE_CHECKING:
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From reconstructions and originals, both `(N, C, H, W)` from 0 to 1, to a scalar."""
 
-
-def l1(rebuilt: Tensor, original: Tensor) -> Tensor:
-    """Mean absolute difference."""
-    return F.l1_loss(rebuilt, original)
-
-
-def l2(rebuilt: Tensor, original: Tensor) -> Tensor:
-    """Mean squared difference."""
-    return F.mse_loss(rebuilt, original)
+l1: Loss = F.l1_loss
+l2: Loss = F.mse_loss
 
 
 def ssim(rebuilt: Tensor, original: Tensor) -> Tensor:
@@ -39,14 +32,11 @@ def ssim(rebuilt: Tensor, original: Tensor) -> Tensor:
 
 
 class Perceptual:
-    """Mean squared distance of what a frozen network sees, each place's channels scaled to length one.
+    """Mean squared distance of the features of a frozen network, scaled to length one at each position.
 
     Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
-    arXiv:1603.08155; scaled as in Zhang et al., arXiv:1801.03924. The mean absolute difference is added,
-    since the network hardly sees brightness.
-
-    Args:
-        backbone: The frozen network.
+    arXiv:1603.08155; scaled as in Zhang et al., arXiv:1801.03924. The mean absolute difference of the pixels
+    is added, since the network is hardly sensitive to brightness.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -56,15 +46,15 @@ class Perceptual:
         """The loss."""
         self.backbone.to(rebuilt.device)
         with torch.no_grad():
-            wanted = self._see(original)
-        seen = self._see(rebuilt)
+            wanted = self._features(original)
+        seen = self._features(rebuilt)
         distances = [
             (one - other).square().sum(dim=1).mean() for one, other in zip(seen, wanted, strict=True)
         ]
         return torch.stack(distances).mean() + l1(rebuilt, original)
 
-    def _see(self, images: Tensor) -> list[Tensor]:
-        """Features of images from 0 to 1, grey or colour, of length one at each place."""
+    def _features(self, images: Tensor) -> list[Tensor]:
+        """Features of images from 0 to 1, grey or colour, of length one at each position."""
         colour = 255 * images.expand(-1, 3, -1, -1)
         levels = self.backbone((colour - self.backbone.mean) * self.backbone.scale)
         return [F.normalize(level, dim=1) for level in levels]

@@ -1,34 +1,29 @@
-"""What is worth keeping of a training: layers, losses, and how reconstructions improved. No torch here."""
+"""The record of a training: layers, losses, and reconstructions by epoch. No torch here."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.training.pictures import picture_shape, read_pictures, write_pictures
+from knowngood.training.members import picture_shape, read_pictures, write_json, write_pictures
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CONTENT = "training.json"
-"""The member of an inspector file that holds the record of a training, but for its pictures."""
+"""The member of an inspector file that holds the record without its pictures."""
 
 _PICTURES = "training/{}.png"
 
 
 class Layer(NamedTuple):
-    """One layer of a network.
-
-    Attributes:
-        name: Where it stands, such as `encoder.0`.
-        type: What it is, such as `Conv2d 3 → 16, kernel 4, stride 2`.
-        output: Shape of its output without the batch.
-        parameters: Numbers in it that are trained.
+    """One layer of a network: its position, such as `encoder.0`; its type and main settings; the shape of its
+    output without the batch; and its number of trained parameters.
     """
 
     name: str
@@ -38,16 +33,12 @@ class Layer(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The mean loss in one epoch, on the images learned from and on those held out.
+    """The mean losses of one epoch, counted from 1, on training images and on held-out images.
 
     Attributes:
-        epoch: Counted from 1.
-        train: On the images learned from.
-        validation: On those held out.
-        error: Share of the held-out images that are told wrongly; None where nothing is told apart.
-        seconds: How long the epoch took; None where that was not written down.
-        accuracies: Accuracy on the held-out images of each class, None for a class without
-            any; empty for a network that tells nothing apart.
+        error: Error rate on held-out images; None where nothing is classified.
+        seconds: Duration of the epoch; None where it is unknown.
+        accuracies: Accuracy on held-out images of each class, None for a class without any; may be empty.
     """
 
     epoch: int
@@ -59,23 +50,16 @@ class Epoch(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Epoch:
-        """An epoch from what JSON or a checkpoint has of it.
+        """An epoch from its values in JSON or a checkpoint; the last ones may be missing.
 
         Example:
             >>> Epoch.of([1, 0.5, 0.6, None, 2.0, [0.5, None]]).accuracies
             (0.5, None)
         """
-        epoch, train, validation, *more = values
-        missing: list[Any] = [None, None, ()]
-        error, seconds, accuracies = more + missing[len(more) :]
-        return cls(
-            int(epoch),
-            float(train),
-            float(validation),
-            _share(error),
-            _share(seconds),
-            tuple(map(_share, accuracies)),
-        )
+        missing = list(cls._field_defaults.values())[len(values) - 3 :]
+        epoch, train, validation, error, seconds, accuracies = [*values, *missing]
+        measured = _optional(error), _optional(seconds), tuple(map(_optional, accuracies))
+        return cls(int(epoch), float(train), float(validation), *measured)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +67,12 @@ class TrainingRecord:
     """How a network was trained.
 
     Args:
-        layers: Its layers, in the order in which an image meets them.
-        epochs: The losses of each epoch, the first one counted as 1.
+        layers: Its layers, in the order in which an image passes them.
         best: The epoch whose weights were kept: the one with the smallest validation loss.
         learning_rate: The learning rate at the start.
         validation: Positions of the held-out images among the images that could be read.
         originals: A fixed batch of held-out images, uint8 `(n, h, w, 3)`; None if pixels are not rebuilt.
-        rebuilt: Their reconstructions, by the epoch after which they were made.
+        rebuilt: Their reconstructions by epoch.
     """
 
     layers: list[Layer]
@@ -102,7 +85,7 @@ class TrainingRecord:
 
     @property
     def losses(self) -> pd.DataFrame:
-        """One row an epoch: `epoch`, `train`, `validation`, and `error` and `seconds` where they are known.
+        """One row per epoch: `epoch`, `train`, `validation`, and `error` and `seconds` where they are known.
 
         Example:
             >>> TrainingRecord([], [Epoch(1, 0.5, 0.6)], 1, 0.001, []).losses.to_dict("records")
@@ -118,23 +101,18 @@ class TrainingRecord:
             >>> TrainingRecord.from_members(record.to_members()).validation
             [4, 7]
         """
-        content = asdict(replace(self, originals=None, rebuilt={}))
-        content["rebuilt"] = sorted(self.rebuilt)
+        content = vars(self) | {"rebuilt": sorted(self.rebuilt)}
         members: dict[str, bytes] = {}
         if self.originals is not None:
             content["originals"] = self.originals.shape[:3]
             members[_PICTURES.format("originals")] = write_pictures(self.originals)
             for epoch, images in self.rebuilt.items():
                 members[_PICTURES.format(f"epoch_{epoch:03}")] = write_pictures(images)
-        return {CONTENT: json.dumps(content, indent=1, allow_nan=False).encode(), **members}
+        return {CONTENT: write_json(content), **members}
 
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> TrainingRecord:
-        """Read a record that may come from a stranger.
-
-        Raises:
-            ValueError: Something in it cannot be; where something is missing, KeyError or TypeError.
-        """
+        """Read a record; ValueError, KeyError or TypeError if it is damaged."""
         values: dict[str, Any] = json.loads(members[CONTENT])
         originals, rebuilt = None, {}
         if values["originals"] is not None:
@@ -144,8 +122,8 @@ class TrainingRecord:
                 rebuilt[epoch] = read_pictures(members[_PICTURES.format(f"epoch_{epoch:03}")], shape)
         record = cls(
             layers=[
-                Layer(str(name), str(kind), tuple(map(int, output)), int(parameters))
-                for name, kind, output, parameters in values["layers"]
+                Layer(str(name), str(type_), tuple(map(int, output)), int(parameters))
+                for name, type_, output, parameters in values["layers"]
             ],
             epochs=[Epoch.of(epoch) for epoch in values["epochs"]],
             best=int(values["best"]),
@@ -156,18 +134,18 @@ class TrainingRecord:
         )
         losses = np.array([epoch[1:3] for epoch in record.epochs], dtype=np.float64)
         if record.best not in [epoch.epoch for epoch in record.epochs] or not np.isfinite(losses).all():
-            raise ValueError("the training record is damaged: its losses are not those of a training")
+            raise ValueError("the training record is damaged: its losses are invalid")
         return record
 
 
 def loss_table(epochs: Sequence[Epoch]) -> pd.DataFrame:
-    """One row an epoch; see `TrainingRecord.losses`."""
-    import pandas as pd  # judging images must not wait for it
+    """One row per epoch; see `TrainingRecord.losses`."""
+    import pandas as pd  # scoring images must not wait for it
 
     table = pd.DataFrame(epochs, columns=list(Epoch._fields)).drop(columns="accuracies")
     return table.drop(columns=[name for name in ("error", "seconds") if table[name].isna().all()])
 
 
-def _share(value: Any) -> float | None:
+def _optional(value: Any) -> float | None:
     """A number that may be missing."""
     return None if value is None else float(value)

@@ -1,10 +1,10 @@
-"""The records of how an inspector learned, together. No torch here."""
+"""All records of how an inspector learned. No torch here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
@@ -16,12 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """What is kept of how an inspector learned.
-
-    Args:
-        training: How a network was trained; None where none was.
-        classes: Which classes of good parts a detector tells apart; None for other methods.
-        classifier: What a classifier of good parts and defects learned; None for an anomaly detector.
+    """The records of how an inspector learned: how a network was trained, which classes of good parts a
+    detector tells apart, and what a classifier of good parts and defects learned; None where there is no such
+    thing.
     """
 
     training: TrainingRecord | None = None
@@ -31,33 +28,27 @@ class Records:
     def to_members(self) -> dict[str, bytes]:
         """The records as files by name."""
         members: dict[str, bytes] = {}
-        for one in (self.training, self.classes, self.classifier):
-            members |= one.to_members() if one is not None else {}
+        for part in (self.training, self.classes, self.classifier):
+            members |= part.to_members() if part is not None else {}
         return members
 
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> Records:
-        """Read records that may come from a stranger.
-
-        Raises:
-            ValueError: Something in them is missing or not as it must be.
-        """
+        """Read records; a ValueError if they are damaged."""
         if not members:
             return cls()
+        # Imported here: loading an inspector without records does not need them.
         from knowngood.training import classes_record, classifier_record, record
 
-        has_training, has_classes, has_classifier = (
-            part.CONTENT in members for part in (record, classes_record, classifier_record)
-        )
-        if not (has_training or has_classes or has_classifier):
+        parts: dict[str, tuple[str, Callable[[Mapping[str, bytes]], Any]]] = {
+            "training": (record.CONTENT, record.TrainingRecord.from_members),
+            "classes": (classes_record.CONTENT, classes_record.Classes.from_members),
+            "classifier": (classifier_record.CONTENT, classifier_record.ClassifierRecord.from_members),
+        }
+        present = {name: read for name, (content, read) in parts.items() if content in members}
+        if not present:
             raise ValueError("the training record is damaged: it has no content")
         try:
-            return cls(
-                training=record.TrainingRecord.from_members(members) if has_training else None,
-                classes=classes_record.Classes.from_members(members) if has_classes else None,
-                classifier=classifier_record.ClassifierRecord.from_members(members)
-                if has_classifier
-                else None,
-            )
+            return cls(**{name: read(members) for name, read in present.items()})
         except (KeyError, TypeError, OverflowError, RecursionError, cv2.error) as error:
             raise ValueError(f"the training record is damaged: {error!r}") from error

@@ -1,4 +1,4 @@
-"""Standardised features: of mean 0 and standard deviation 1 over the samples learned from."""
+"""Standardisation of features to mean 0 and standard deviation 1 over the training samples."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ LEAST_DEVIATION = 1e-3
 
 
 class Standardise(nn.Module):
-    """Subtracts a mean from each feature and divides by a scale.
-
-    Args:
-        mean: `(D,)`, or another shape that goes with the features.
-        scale: Of the same shape: standard deviations plus `LEAST_DEVIATION`.
+    """Subtracts a mean `(D,)` from each feature and divides by a scale, a standard deviation plus
+    `LEAST_DEVIATION`; both may have another shape that broadcasts with the features.
     """
 
     mean: Tensor

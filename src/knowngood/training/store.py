@@ -1,4 +1,4 @@
-"""What a network is trained on, on disk: read and decoded once, whatever the number of epochs."""
+"""Training samples on disk: read and decoded once, whatever the number of epochs."""
 
 from __future__ import annotations
 
@@ -24,18 +24,11 @@ HELD_OUT_SHARE = 5
 
 @dataclass(frozen=True)
 class Store:
-    """Samples in one file of fixed-size records, and which of them are held out.
+    """Samples of one shape and type in a file, and the rows that are learned from and held out.
 
-    It is small and can be sent to other processes, which read the samples from the file.
-
-    Args:
-        file: The samples one after the other; the operating system keeps in memory what it has room for.
-        shape: Shape of a sample.
-        dtype: Its type, as NumPy names it.
-        index: The position of each sample in the sources.
-        train: Rows to learn from.
-        validation: Rows that are held out.
-        labels: The number of each sample's class, int64 `(n,)`; all 0 where there are no classes.
+    It is small and can be sent to other processes, which read the samples from the file. `index` has the
+    position of each sample in the sources, `labels` the number of its class, int64 `(n,)`, all 0 where there
+    are no classes.
     """
 
     file: Path
@@ -48,12 +41,12 @@ class Store:
 
     @property
     def samples(self) -> NDArray[Any]:
-        """All samples `(n, ...)`, read when they are looked at."""
+        """All samples `(n, ...)`, read on access."""
         return np.memmap(self.file, self.dtype, "r", shape=(len(self.index), *self.shape))
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the samples, their classes and their division."""
+        """SHA-256 of the samples, their classes and their split."""
         digest = hashlib.sha256(self.train.tobytes() + self.validation.tobytes() + self.labels.tobytes())
         for sample in self.samples:
             digest.update(np.ascontiguousarray(sample).data)
@@ -62,28 +55,22 @@ class Store:
 
 @contextmanager
 def store(samples: Iterable[tuple[int, NDArray[Any]]], images: ImageSet, *, seed: int) -> Iterator[Store]:
-    """Keep samples on disk for as long as the context lasts, a fifth of them held out.
+    """Keep samples, each with its position in the sources, on disk for as long as the context lasts.
 
-    Args:
-        samples: The position in the sources of each, and the sample, all of one shape and type.
-        images: What they are samples of: those of one group (the same part photographed twice) are held out
-            together, and of each class a fifth, at least one image or group.
-        seed: Another seed holds out others.
+    A fifth of each class is held out, at least one image or group; those of one group (the same part
+    photographed twice) are held out together.
 
     Raises:
-        DataError: There are not two samples.
+        DataError: There are fewer than two samples.
         OutputError: The disk is full.
     """
     with TemporaryDirectory(prefix="knowngood-") as folder:
         path = Path(folder) / "samples"
         index: list[int] = []
-        try:
-            with path.open("wb") as file:
-                for position, sample in samples:
-                    file.write(sample.tobytes())
-                    index.append(position)
-        except OSError as error:
-            raise OutputError(f"no room for the training images in {folder!r}: {error.strerror}") from error
+        with _room_in(folder), path.open("wb") as file:
+            for position, sample in samples:
+                file.write(sample.tobytes())
+                index.append(position)
         if len(index) < 2:
             raise DataError("one good image is too few to train on; at least 2 that can be read are needed")
         labels = images.numbers[index]
@@ -99,8 +86,17 @@ def store(samples: Iterable[tuple[int, NDArray[Any]]], images: ImageSet, *, seed
         )
 
 
+@contextmanager
+def _room_in(place: object) -> Iterator[None]:
+    """Raise an error while samples are written as an OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"no room for the training images in {str(place)!r}: {error.strerror}") from error
+
+
 def _held_out(labels: NDArray[np.int64], groups: Sequence[object] | None, seed: int) -> NDArray[np.bool_]:
-    """Which samples are held out `(n,)`: a fold, and of a class that is too small to be in it one part."""
+    """Which samples are held out `(n,)`: one fold, and one group of each class that has none in it."""
     fold_of = folds(len(labels), HELD_OUT_SHARE, seed, groups, labels.tolist())
     held_out: NDArray[np.bool_] = fold_of == 0
     parts = np.arange(len(labels)) if groups is None else np.array(list(map(str, groups)))
@@ -112,25 +108,15 @@ def _held_out(labels: NDArray[np.int64], groups: Sequence[object] | None, seed: 
 
 
 def extended(kept: Store, samples: Sequence[NDArray[Any]], labels: Sequence[int]) -> Store:
-    """Add samples to learn from, which are none of the sources; their position is -1.
-
-    Args:
-        kept: It is no longer used afterwards.
-        samples: Of the shape and type of the others.
-        labels: The number of each one's class.
+    """Append training samples that come from none of the sources; `kept` is not used afterwards.
 
     Raises:
         OutputError: The disk is full.
     """
     before, added = len(kept.index), len(samples)
-    try:
-        with kept.file.open("ab") as file:
-            for sample in samples:
-                file.write(np.ascontiguousarray(sample, kept.dtype).data)
-    except OSError as error:
-        raise OutputError(
-            f"no room for the training images in {str(kept.file)!r}: {error.strerror}"
-        ) from error
+    with _room_in(kept.file), kept.file.open("ab") as file:
+        for sample in samples:
+            file.write(np.ascontiguousarray(sample, kept.dtype).data)
     return replace(
         kept,
         index=np.concatenate([kept.index, np.full(added, -1)]),
@@ -156,7 +142,7 @@ def store_images(images: ImageSet, *, seed: int, progress: Progress = silent) ->
 
 
 def is_grey(images: NDArray[np.uint8]) -> bool:
-    """Tell whether every image `(n, H, W, 3)` has three equal channels.
+    """Whether every image `(n, H, W, 3)` has three equal channels.
 
     Example:
         >>> is_grey(np.full((1, 2, 2, 3), 7, np.uint8))

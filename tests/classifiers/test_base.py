@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from knowngood.classifiers.activation import class_activation
-from knowngood.classifiers.base import agreed, answer, check_left, log_odds
+from knowngood.classifiers.base import check_readable, class_activation, combine_views, log_odds, score_views
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.errors import DataError
@@ -52,7 +51,7 @@ class TestClassActivation:
     def test_what_is_at_a_coarse_place_is_seen_there(self):
         fine = np.zeros((1, 4, 8, 8), np.float32)
         coarse = np.zeros((1, 5, 4, 4), np.float32)
-        coarse[0, :, 1, 3] = WEIGHT[0, 4:]  # speaks for the first kind
+        coarse[0, :, 1, 3] = WEIGHT[0, 4:]  # evidence for the first class
         row, column = np.unravel_index(activate([fine, coarse])[0, 0].argmax(), (8, 8))
         assert row // 2 == 1
         assert column // 2 == 3
@@ -84,25 +83,25 @@ class TestAgreement:
     VIEWS = torch.tensor([[[0.0, 1.0], [0.0, 1.0], [9.0, 0.0]]])
 
     def test_by_mean_probability_or_by_majority(self):
-        assert agreed(self.VIEWS, "mean").argmax(dim=1).tolist() == [0]
-        assert agreed(self.VIEWS, "vote").argmax(dim=1).tolist() == [1]
+        assert combine_views(self.VIEWS, "mean").argmax(dim=1).tolist() == [0]
+        assert combine_views(self.VIEWS, "vote").argmax(dim=1).tolist() == [1]
         expected = self.VIEWS.softmax(dim=2).mean(dim=1).log()
-        torch.testing.assert_close(agreed(self.VIEWS, "mean"), expected)
+        torch.testing.assert_close(combine_views(self.VIEWS, "mean"), expected)
 
     def test_one_view_is_taken_as_it_is(self):
         for how in ("mean", "vote"):
-            assert torch.equal(agreed(self.VIEWS[:, :1], how), self.VIEWS[:, 0])
+            assert torch.equal(combine_views(self.VIEWS[:, :1], how), self.VIEWS[:, 0])
 
     def test_an_answer_has_one_row_an_image(self):
         features = torch.arange(6.0).reshape(1, 3, 2)
-        scores = answer(self.VIEWS, features, 2.0, "mean", None)
-        torch.testing.assert_close(scores.extras["logits"], agreed(self.VIEWS, "mean")[:, None])
-        torch.testing.assert_close(scores.image, log_odds(agreed(self.VIEWS, "mean"), 2.0))
+        scores = score_views(self.VIEWS, features, 2.0, "mean", None)
+        torch.testing.assert_close(scores.extras["logits"], combine_views(self.VIEWS, "mean")[:, None])
+        torch.testing.assert_close(scores.image, log_odds(combine_views(self.VIEWS, "mean"), 2.0))
         assert scores.extras["features"].tolist() == [[[2.0, 3.0]]]
         assert scores.map is None
 
 
-class TestCheckLeft:
+class TestCheckReadable:
     @staticmethod
     def images(groups=None):
         """Three good images and three dents."""
@@ -110,8 +109,8 @@ class TestCheckLeft:
         return ImageSet(sources, Reading((8, 8)), ["good", "dent"] * 3, groups)
 
     def test_two_of_each_are_enough(self):
-        check_left(self.images(), [0, 1, 2, 3])
-        check_left(self.images(["a", "b", "a", "b", "c", "d"]), [0, 1, 3, 4, 5])
+        check_readable(self.images(), [0, 1, 2, 3])
+        check_readable(self.images(["a", "b", "a", "b", "c", "d"]), [0, 1, 3, 4, 5])
 
     @pytest.mark.parametrize(
         ("places", "groups", "message"),
@@ -123,4 +122,4 @@ class TestCheckLeft:
     )
     def test_fewer_are_named(self, places, groups, message):
         with pytest.raises(DataError, match=message):
-            check_left(self.images(groups), places)
+            check_readable(self.images(groups), places)
