@@ -176,7 +176,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def _before(target: Path, mark: str | None, *, overwrite: bool) -> os.stat_result | None:
-    """The state of the file that will be replaced, None where there is none; an error if it must stay."""
+    """Return the state of the file that will be replaced, if there is one; an error if it must stay."""
     name = repr(str(target))
     try:
         before = target.stat()
@@ -258,8 +258,8 @@ def _copy(source: Path, stream: Path) -> None:
 
 
 def _remedy(target: Path) -> str:
-    """What to do about it, where that can be told from here."""
-    with suppress(OSError):  # nothing can be told of a folder that may not be entered
+    """Say what to do about it, where the target shows that."""
+    with suppress(OSError):  # a folder that may not be entered shows nothing
         if target.is_dir():
             return "; name a file in it"
         if not target.parent.is_dir():

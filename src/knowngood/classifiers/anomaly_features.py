@@ -22,8 +22,9 @@ from knowngood.data.splits import folds
 from knowngood.detectors import DETECTORS, make_detector
 from knowngood.detectors.base import Detector, Fit, FittedOnFeatures
 from knowngood.errors import DataError, RecipeError
+from knowngood.features.extract import extract_views
 from knowngood.features.frozen import FrozenFeatures
-from knowngood.features.views import Symmetries, extract_views, seen_from
+from knowngood.features.views import Symmetries, seen_from
 from knowngood.recipe import OneOf
 from knowngood.settings import Folds, InputSize
 from knowngood.training.run import Run

@@ -24,8 +24,9 @@ from knowngood.classifiers.base import (
 from knowngood.classifiers.linear import HeadSettings, Samples
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedOnFeatures
+from knowngood.features.extract import extract_views
 from knowngood.features.frozen import FrozenFeatures
-from knowngood.features.views import Symmetries, extract_views
+from knowngood.features.views import Symmetries
 from knowngood.recipe import OneOf
 from knowngood.settings import Agreement, Imbalance
 from knowngood.training.classifier_record import ClassifierRecord

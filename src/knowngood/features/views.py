@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from knowngood.engines.export import blank, put_before, to_onnx
-from knowngood.features.extract import extract_views as extract_views
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.recipe import ORIENTATIONS, check_orientation
 

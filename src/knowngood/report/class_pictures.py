@@ -66,15 +66,15 @@ def write_class_pictures(
     size = _TILE * columns, (_TILE + _TITLE) * math.ceil(len(shown.rows[0]) / columns)
     # Without a date, so that the same content makes the same file.
     suffix = Path(path).suffix.lower()
-    metadata: dict[str, Any] = {
+    metadata: dict[str, dict[str, Any]] = {
         ".pdf": {"Creator": MARK, "CreationDate": None},
         ".svg": {"Creator": MARK, "Date": None},
         ".png": {"Software": MARK},
-    }[suffix]
+    }
     with replacing(path, MARK, overwrite=overwrite) as unfinished, style():
         figure = Figure(figsize=size, facecolor="white")
         draw_pictures(figure, shown, (0.01, 0.01, 0.98, 0.98), size=9)
-        figure.savefig(unfinished, format=suffix[1:], dpi=_DPI, metadata=metadata)
+        figure.savefig(unfinished, format=suffix[1:], dpi=_DPI, metadata=metadata[suffix])
 
 
 def class_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
