@@ -89,7 +89,7 @@ def test_a_write_that_the_system_really_stops(old):
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
         "from knowngood.inspector.file import write_inspector;"
-        f"write_inspector({str(old)!r}, b'x', bytes(5000))"
+        f"write_inspector({str(old)!r}, b'x', bytes(5000), overwrite=True)"
     )
     ran = subprocess.run([sys.executable, "-B", "-c", program], capture_output=True, text=True)
     assert ran.returncode == 1
