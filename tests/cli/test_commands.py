@@ -99,8 +99,9 @@ def test_score_names_a_file_by_any_name(run, inspector, widget, tmp_path):
 def test_heatmaps_are_as_large_as_their_images_and_keep_their_names(run, inspector, widget, tmp_path):
     assert run("score", inspector, widget / "test", "--heatmaps", tmp_path / "heat").status == 0
     made = sorted(path.relative_to(tmp_path / "heat") for path in (tmp_path / "heat").rglob("*.png"))
-    assert made == sorted(path.relative_to(widget / "test") for path in (widget / "test").rglob("*.png"))
-    with Image.open(tmp_path / "heat/scratch/000.png") as picture:
+    images = sorted(path.relative_to(widget / "test") for path in (widget / "test").rglob("*.png"))
+    assert made == [image.with_name(f"{image.name}.heatmap.png") for image in images]
+    with Image.open(tmp_path / "heat/scratch/000.png.heatmap.png") as picture:
         assert picture.size == (96, 96)
 
 

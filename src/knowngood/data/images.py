@@ -125,15 +125,20 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
         DataError: The mask has another height and width than its image, `shape`.
     """
     pixels = decode(path)
-    height, width = pixels.shape[:2]
-    if (height, width) != shape:
-        raise DataError(
-            f"mask {str(path)!r} is {height} x {width} but its image is {shape[0]} x {shape[1]} "
-            "(height x width); save the mask at the size of the image",
-            path=path,
-        )
+    if pixels.shape[:2] != shape:
+        raise wrong_size(path, pixels.shape[:2], shape)
     colours = pixels[..., None] if pixels.ndim == 2 else pixels[..., :3]
     return np.asarray(colours.any(axis=-1), dtype=np.bool_)
+
+
+def wrong_size(path: str | Path, size: Sequence[int], of_image: Sequence[int]) -> DataError:
+    """Return the error of a mask whose height and width are not those of its image."""
+    (height, width), (rows, columns) = size, of_image
+    return DataError(
+        f"mask {str(path)!r} is {height} x {width} but its image is {rows} x {columns} (height x width); "
+        "save the mask at the size of the image",
+        path=path,
+    )
 
 
 def image_size(source: Source) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.classification import ANSWERS, Classification, classification
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
-from knowngood.inspector.measures import image_metrics, pixel_metrics
+from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_metrics
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.verdict import Verdict
 from knowngood.training.records import Records
@@ -82,6 +82,7 @@ def evaluate(
     """
     table = check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data)
     test, left_out = _test_images(table, inspector)
+    check_mask_sizes(test)
     unreadable: list[UnreadableImage] = []
     records, manifest = inspector.records, inspector.manifest
     classifies = inspector.classifies or records.classes is not None
@@ -93,9 +94,10 @@ def evaluate(
     rows = pd.DataFrame([verdict.row() for verdict in verdicts]).drop(columns="path")
     scores = pd.concat([inspected[["path", "label", "defect", "mask"]], rows], axis=1)
     notes: dict[str, str] = {}
+    broken_masks: list[UnreadableImage] = []
     metrics = {
         **image_metrics(scores, manifest.threshold.value, notes),
-        **pixel_metrics(scores, verdicts, notes, progress),
+        **pixel_metrics(scores, verdicts, notes, broken_masks, progress),
         "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
         | {"unreadable": len(unreadable)},
         "images_per_second": len(verdicts) / seconds,
@@ -114,7 +116,7 @@ def evaluate(
         provenance=_provenance(manifest),
         held_out=np.array(manifest.held_out),
         heat_scale=manifest.heat_scale,
-        unreadable=unreadable,
+        unreadable=unreadable + broken_masks,
         records=records,
         reconstructions=rebuilt.table() if rebuilt else None,
         classification=found,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import compress
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from knowngood.data.images import read_mask
+from knowngood.data.images import image_size, read_mask, wrong_size
+from knowngood.errors import UnreadableImage
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.defect_types import by_defect_type
 from knowngood.metrics.ranking import auroc, average_precision, f1_max
@@ -72,9 +74,16 @@ def image_metrics(scores: pd.DataFrame, threshold: float, notes: dict[str, str])
 
 
 def pixel_metrics(
-    scores: pd.DataFrame, verdicts: list[Verdict], notes: dict[str, str], progress: Progress
+    scores: pd.DataFrame,
+    verdicts: list[Verdict],
+    notes: dict[str, str],
+    broken_masks: list[UnreadableImage],
+    progress: Progress,
 ) -> dict[str, float | None]:
-    """Metrics over the pixels of good images and of defects with a mask; notes say why there are none."""
+    """Metrics over the pixels of good images and of defects with a mask; notes say why there are none.
+
+    Masks that cannot be read are added to `broken_masks`, and their images are left out.
+    """
     defect = (scores["label"] == "defect").to_numpy()
     known = ~defect | (scores["mask"] != "").to_numpy()
     maps = [verdict.patch_map for verdict in verdicts if verdict.patch_map is not None]
@@ -89,26 +98,45 @@ def pixel_metrics(
     if not lacking:
         histogram = PixelHistogram(low, high)
         pairs = _maps_and_masks(compress(verdicts, known), scores["mask"][known])
-        for done, (anomaly_map, mask) in enumerate(pairs, 1):
-            histogram.update(anomaly_map, mask)
+        for done, pair in enumerate(pairs, 1):
+            if isinstance(pair, UnreadableImage):
+                broken_masks.append(pair)
+            else:
+                histogram.update(*pair)
             progress("comparing maps with masks", done, int(known.sum()))
         try:
             histogram.cuts()
         except ValueError:
-            lacking = "the masks mark no pixel at all, or every one"
+            lacking = "the masks that can be read mark no pixel at all, or every one"
     if lacking:
         notes |= dict.fromkeys(_PIXELS, lacking)
         return dict.fromkeys(_PIXELS)
-    if not known.all():
-        notes |= dict.fromkeys(_PIXELS, f"{(~known).sum()} defects have no mask and are left out")
+    left_out = int((~known).sum()) + len(broken_masks)
+    if left_out:
+        reason = "no mask that can be read" if broken_masks else "no mask"
+        notes |= dict.fromkeys(_PIXELS, f"{left_out} defects have {reason} and are left out")
     return {name: metric(histogram) for name, metric in _PIXELS.items()}
 
 
-def _maps_and_masks(verdicts: Iterable[Verdict], masks: Iterable[str]) -> Iterator[MapAndMask]:
-    """The anomaly map and the true defect of each image, in its own pixels."""
+def check_mask_sizes(test: pd.DataFrame) -> None:
+    """Check before images are inspected that each mask has the size of its image; headers alone are read.
+
+    Raises:
+        DataError: One has another size.
+    """
+    for path, mask in zip(test["path"], test["mask"], strict=True):
+        with suppress(UnreadableImage):  # is found out, and reported, when it is read
+            if mask and (size := image_size(path)) != (own := image_size(mask)):
+                raise wrong_size(mask, own, size)
+
+
+def _maps_and_masks(
+    verdicts: Iterable[Verdict], masks: Iterable[str]
+) -> Iterator[MapAndMask | UnreadableImage]:
+    """The map and the mask of each image, in its own pixels, or why the mask cannot be read."""
     with ThreadPoolExecutor(1) as reader:
         # One image ahead, so that memory has a bound whatever the number of images.
-        waiting: Future[MapAndMask] | None = None
+        waiting: Future[MapAndMask | UnreadableImage] | None = None
         for verdict, mask in zip(verdicts, masks, strict=True):
             following = reader.submit(_map_and_mask, verdict, mask)
             if waiting is not None:
@@ -118,8 +146,11 @@ def _maps_and_masks(verdicts: Iterable[Verdict], masks: Iterable[str]) -> Iterat
             yield waiting.result()
 
 
-def _map_and_mask(verdict: Verdict, mask: str) -> MapAndMask:
-    """The map and the mask of one image."""
+def _map_and_mask(verdict: Verdict, mask: str) -> MapAndMask | UnreadableImage:
+    """The map and the mask of one image, or why the mask cannot be read."""
     anomaly_map = verdict.map
     assert anomaly_map is not None
-    return anomaly_map, read_mask(mask, verdict.size) if mask else np.zeros(verdict.size, dtype=np.bool_)
+    try:
+        return anomaly_map, read_mask(mask, verdict.size) if mask else np.zeros(verdict.size, dtype=np.bool_)
+    except UnreadableImage as failure:
+        return failure
