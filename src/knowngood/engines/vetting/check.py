@@ -149,10 +149,10 @@ def infer_all(graph: Graph) -> dict[str, Value]:
         check(name not in values, f"{name!r:.60} stands for two things")
         values[name] = constant(array)
     pixels = values[INPUT].size // 3
-    kept = sum(value.bytes for value in values.values())
+    kept = sum(values[name].bytes for name in graph.constants)
     _check_bound("bytes of constants:", kept, LARGEST_CONSTANTS)
     depth: dict[str, int] = {}
-    arithmetic, held = 0, kept
+    arithmetic, held = 0, kept + values[INPUT].bytes
     for node, done in _with_last_uses(graph):
         given = tuple(_taken(node, name, values) for name in node.inputs)
         try:

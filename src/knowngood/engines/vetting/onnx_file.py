@@ -33,8 +33,11 @@ MOST_NODES = 10_000
 """No graph has more nodes, nor more constants. Ours have up to a thousand; a memory bank of 100,000 points at
 four scales, which is compared by blocks of 500, would take about 5,000."""
 
-MOST_BYTES_OF_NODES = 4 << 20
-"""All nodes take no more, names and all; ours take up to 200 KiB."""
+MOST_TAKEN = 500
+"""No node takes or gives more tensors; a bank of 100,000 points is split into 200."""
+
+MOST_BYTES_OF_NODES = 2 << 20
+"""All nodes take no more, names and all; ours take up to 200 KiB, for such a bank a megabyte."""
 
 _ATTRIBUTES = {1: "f", 2: "i", 3: "s", 4: "t", 7: "ints"}
 """The field of an attribute's value, by ONNX's number for its type."""
@@ -200,8 +203,8 @@ _ATTRIBUTE = Message(
 _NODE = Message(
     "node",
     {
-        1: text("input", most=MOST_NODES),
-        2: text("output", most=MOST_NODES),
+        1: text("input", most=MOST_TAKEN),
+        2: text("output", most=MOST_TAKEN),
         3: text("name"),
         4: text("op_type", REQUIRED),
         5: within("attribute", _ATTRIBUTE, most=16),

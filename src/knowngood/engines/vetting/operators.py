@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from knowngood.engines.vetting import elements, layers, moves
-from knowngood.engines.vetting.onnx_file import Node
+from knowngood.engines.vetting.onnx_file import MOST_TAKEN, Node
 from knowngood.engines.vetting.taken import check
 from knowngood.engines.vetting.values import Given, Value
 
@@ -91,7 +91,7 @@ OPERATORS: dict[str, Operator] = {
     "Unsqueeze": Operator(moves.unsqueeze, 2, 2, ALL),
     "Squeeze": Operator(moves.squeeze, 2, 2, ALL),
     "Transpose": Operator(moves.transpose, 1, 1, ALL, {"perm": tuple}),
-    "Concat": Operator(moves.concat, 1, 10_000, ALL, _AXIS),
+    "Concat": Operator(moves.concat, 1, MOST_TAKEN, ALL, _AXIS),
     "Split": Operator(moves.split, 2, 2, ALL, _AXIS),
     "Slice": Operator(moves.cut, 3, 5, ALL),
     "Pad": Operator(moves.pad, 2, 3, FLOATS, {"mode": ("constant", "edge", "reflect")}),

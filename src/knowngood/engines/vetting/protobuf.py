@@ -30,7 +30,7 @@ class Field:
         read: Makes a value of what was encoded.
         wire: How it is encoded, by the number that the encoding has.
         default: What it is where it is not given.
-        most: How often it may be given if it is a list; 0 if it is none.
+        most: How often it may be given, for a list; 0 for a single value.
         most_bytes: How many bytes it may have in all, so that reading it takes no time to speak of.
     """
 
@@ -85,7 +85,7 @@ def ignored(name: str) -> Field:
 def within(
     name: str, message: Message, default: Any = None, *, most: int = 0, most_bytes: int = sys.maxsize
 ) -> Field:
-    """A message in the message. Each sort holds but others, so that they never lie deep."""
+    """A message in the message. Each sort holds but others, so that the depth has an end."""
     return Field(name, lambda content: read(content, message), _BYTES, default, most, most_bytes)
 
 
@@ -113,7 +113,10 @@ def read(data: memoryview, message: Message) -> dict[str, Any]:
                 sizes[known.name] = sizes.get(known.name, 0) + len(content)
             if len(found[known.name]) >= known.most or sizes.get(known.name, 0) > known.most_bytes:
                 raise ValueError(f"a {message.name} of it has too many of what is called {known.name!r}")
-            found[known.name].extend(_values(message, known, wire, content))
+            if wire == known.wire:
+                found[known.name].append(known.read(content))
+            else:
+                found[known.name].extend(_packed(message, known, wire, content))
         elif wire != known.wire or known.name in found:
             raise ValueError(f"it is damaged: {known.name!r} of a {message.name} is not there just once")
         else:
@@ -126,11 +129,8 @@ def read(data: memoryview, message: Message) -> dict[str, Any]:
     return found
 
 
-def _values(message: Message, known: Field, wire: int, content: Any) -> Iterator[Any]:
-    """The values in one occurrence of a repeated field; numbers may stand in it together."""
-    if wire == known.wire:
-        yield known.read(content)
-        return
+def _packed(message: Message, known: Field, wire: int, content: Any) -> Iterator[Any]:
+    """The numbers of a repeated field that stand together in one."""
     if (known.wire, wire) != (_VARINT, _BYTES):
         raise ValueError(f"it is damaged: {known.name!r} of a {message.name} is encoded in another way")
     if len(content) > 10 * known.most:

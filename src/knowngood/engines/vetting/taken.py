@@ -68,7 +68,7 @@ def check_number(value: Value | None, dtype: str) -> None:
 
 
 def check_places(places: Value, size: int) -> None:
-    """Refuse places that may lie outside of what is taken by them.
+    """Refuse places that may be outside of what is taken by them.
 
     None may count from the end: not all engines do so.
     """

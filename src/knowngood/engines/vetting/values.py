@@ -1,4 +1,4 @@
-"""What is known of a tensor before a graph is run: its type, its shape, and between which numbers it lies."""
+"""What is known of a tensor before a graph is run: its type, its shape, and bounds of its numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLLOWED = 1 << 14
 """The elements of larger tensors are not followed one by one: their whole numbers have common bounds. What
 has to be followed is small: shapes, and a place in each tree of a forest."""
 
-_LARGEST = 2**31 - 1  # engines reckon with 32 bits: of what may lie beyond nothing is known
+_LARGEST = 2**31 - 1  # engines reckon with 32 bits: of what may be beyond nothing is known
 _WHOLE = 2**24  # float32 holds all whole numbers up to here
 
 Bounds = tuple[NDArray[Any], NDArray[Any]]
@@ -28,7 +28,7 @@ class Value(NamedTuple):
     Attributes:
         dtype: NumPy's name of its type; empty for an input that is left out.
         shape: Its shape, for one image.
-        bounds: Between which numbers it lies; None where that is not known.
+        bounds: Between which numbers its elements are; None where that is not known.
         fixed: Whether it is made of constants and shapes alone.
     """
 
