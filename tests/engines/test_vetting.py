@@ -380,6 +380,7 @@ class TestShapes:
             (node("Pad", "x p", "y", mode="reflect"), {"p": vector(0, 8, 0, 0, 0, 0, 0, 0)}),
             (node("Pad", "x p", "y"), {"p": vector(0, 0)}),
             (node("Concat", "x c", "y", axis=1), {"c": np.zeros((1, 1, 1, 1), FLOAT)}),
+            (node("Concat", "x c", "y", axis=3), {"c": np.zeros((1, 8, 8), FLOAT)}),
             (node("Concat", "x x", "y", axis=4), {}),
             (node("Squeeze", "x s", "y"), {"s": vector(1)}),
             (node("Unsqueeze", "x s", "y"), {"s": vector(1, 1)}),
@@ -698,14 +699,14 @@ def test_a_graph_with_something_changed_is_refused_or_runs(tmp_path):
     assert check_graph(whole) == {"score": (1,), "map": (1, 8, 8), "logits": (1, 1, 3)}
     model, random = onnx.load_from_string(whole), np.random.default_rng(0)
     kept = {whole}
-    for _ in range(600):
+    for _ in range(300):
         content = changed(model, random)
         try:
             check_graph(content)
         except ValueError:
             continue
         kept.add(content)
-    assert 40 < len(kept) < 200
+    assert 20 < len(kept) < 200
     for place, content in enumerate(sorted(kept)):
         (tmp_path / f"{place:03}.onnx").write_bytes(content)
     ran = subprocess.run(

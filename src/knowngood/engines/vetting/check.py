@@ -157,7 +157,8 @@ def infer_all(graph: Graph) -> dict[str, Value]:
         given = tuple(_taken(node, name, values) for name in node.inputs)
         try:
             results = infer(node, given)
-        except ValueError as error:
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+            # What a rule does not foresee is refused too.
             raise ValueError(f"{node}: {error}") from error
         behind = 1 + max((depth.get(name, 0) for name in node.inputs), default=0)
         arithmetic += multiplications(node, given, results)

@@ -76,7 +76,8 @@ def concat(node: Node, given: Given) -> Value:
     """Tensors one behind the other."""
     first = given[0]
     check("axis" in node.attributes, "it names no side")
-    check({value.dtype for value in given} == {first.dtype}, "its inputs differ in type")
+    alike = {(value.dtype, len(value.shape)) for value in given} == {(first.dtype, len(first.shape))}
+    check(alike, "its inputs differ in type or number of sides")
     axis = along(node.attributes["axis"], len(first.shape))
     others = {(*value.shape[:axis], 0, *value.shape[axis + 1 :]) for value in given}
     check(len(others) == 1, "its inputs do not fit together")

@@ -105,7 +105,7 @@ OPERATORS: dict[str, Operator] = {
     "TopK": Operator(moves.largest, 2, 2, FLOATS, {**_AXIS, "largest": (0, 1), "sorted": (1,)}),
     # One number for many
     "ReduceMax": Operator(moves.reduced, 1, 1, FLOATS, _REDUCED),
-    "ReduceMin": Operator(moves.reduced, 1, 1, FLOATS, _REDUCED),
+    "ReduceMin": Operator(moves.reduced, 1, 1, FLOATS, {"axes": tuple, "keepdims": (0,)}),
     "ReduceMean": Operator(moves.reduced, 1, 1, FLOATS, _REDUCED),
     "ReduceSum": Operator(moves.reduced, 2, 2, FLOATS, {"keepdims": (0, 1), "noop_with_empty_axes": (0,)}),
     "Softmax": Operator(layers.over_axis, 1, 1, FLOATS, _AXIS),
