@@ -103,8 +103,9 @@ def test_what_is_allowed_is_what_is_exported(graphs):
 def test_bounds_are_far_above_them(graphs):
     for graph in graphs:
         read = read_graph(graph)
-        assert 5 * len(read.nodes) < MOST_NODES
-        assert 20 * sum(constant.nbytes for constant in read.constants.values()) < check.LARGEST_CONSTANTS
+        assert 3 * len(read.nodes) < MOST_NODES
+        size = sum(constant.nbytes for constant in read.constants.values())
+        assert 5 * size < check.LARGEST_CONSTANTS.base
 
 
 @pytest.mark.parametrize("place", range(len(EXPORTS)), ids=lambda place: EXPORTS[place][0])

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from knowngood.engines.vetting.onnx_file import Node
-from knowngood.engines.vetting.taken import along, check, optional, pair, sides, together
+from knowngood.engines.vetting.taken import along, check, number, optional, pair, sides, together
 from knowngood.engines.vetting.values import Given, Value
 
 
@@ -219,6 +219,6 @@ def multiplications(node: Node, given: Given, outputs: tuple[Value, ...]) -> int
             seen += outputs[0].size * given[1].shape[1]
         case "AveragePool" | "MaxPool":
             seen += outputs[0].size * prod(node.attributes["kernel_shape"])
-        case "TopK":  # they are sorted
-            seen *= given[0].size.bit_length()
+        case "TopK":  # by comparing each with those that were found
+            seen += given[0].size * number(given[1])
     return seen
