@@ -34,7 +34,7 @@ MOST_NODES = 4000
 Ours have up to a thousand; a memory bank of 100,000 points, in blocks of 500, has a thousand a scale."""
 
 MOST_TAKEN = 500
-"""No node takes or gives more tensors; a bank of 100,000 points is split into 200."""
+"""No node takes or gives more tensors; a bank of 100,000 points is split into 200. On average it is a few."""
 
 MOST_BYTES_OF_NODES = 2 << 20
 """All nodes take no more, names and all; ours take up to 200 KiB, for such a bank a megabyte."""
@@ -91,6 +91,8 @@ def read_graph(content: bytes) -> Graph:
     """
     model = read(memoryview(content), _MODEL)
     graph = model["graph"]
+    if sum(len(node["input"]) + len(node["output"]) for node in graph["node"]) > 5 * MOST_NODES:
+        raise ValueError(f"its nodes take and give more than {5 * MOST_NODES} tensors")
     return Graph(
         nodes=tuple(map(_node, graph["node"])),
         constants=_named((constant["name"], _array(constant)) for constant in graph["initializer"]),

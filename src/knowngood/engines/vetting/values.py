@@ -135,7 +135,9 @@ def computed(op: str, one: Value, other: Value, shape: tuple[int, ...]) -> Value
     value = Value(one.dtype, shape)
     if one.bounds is None or other.bounds is None:
         return value
-    exact = one.exact is not None and other.exact is not None
+    # Of negative numbers, engines round quotients up or down.
+    rounds_alike = op not in ("Div", "Mod") or one.dtype != "int64" or bool(one.bounds[0].min() >= 0)
+    exact = one.exact is not None and other.exact is not None and rounds_alike
     limit = _LARGEST if one.dtype == "int64" else _WHOLE
     if not _within((*one.bounds, *other.bounds), limit):
         return value
@@ -167,16 +169,15 @@ def _reckoned(
         case "Mul":
             products = [one * other for one in (low, high) for other in (other_low, other_high)]
             return np.minimum.reduce(products), np.maximum.reduce(products)
-        case "Div":  # towards zero
-            smaller, larger = (np.asarray(np.sign(end) * (np.abs(end) // other_low)) for end in (low, high))
-            return smaller, larger
+        case "Div":  # down, and up
+            return np.asarray(low // other_low), np.asarray(-(-high // other_low))
         case "Min":
             return np.minimum(low, other_low), np.minimum(high, other_high)
         case "Max":
             return np.maximum(low, other_low), np.maximum(high, other_high)
-        case _ if low is high:  # the remainder
+        case "Mod" if low is high and low.min() >= 0:
             return np.asarray(low % other_low), np.asarray(high % other_low)
-    return np.asarray(0), np.asarray(other_low - 1)
+    return np.asarray(1 - other_low), np.asarray(other_low - 1)
 
 
 def _exactly(op: str, a: NDArray[Any], b: NDArray[Any], dtype: str) -> Bounds:
