@@ -142,8 +142,9 @@ class OnnxRuntime:
         self.outputs = tuple(output.name for output in self._session.get_outputs())
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
-        """Run the graph on a batch of images."""
-        return tuple(self._session.run(None, {"images": images}))
+        """Run the graph on each image of a batch in turn: its bounds are checked for one image."""
+        results = [self._session.run(None, {"images": image[None]}) for image in images]
+        return tuple(np.concatenate(column) for column in zip(*results, strict=True))
 
     def stream(self, images: Iterable[tuple[T, NDArray[np.uint8]]]) -> Iterator[tuple[T, Outputs]]:
         """Run the graph over `(tag, image)` pairs, one after another."""

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.imageset import ImageSet, Source
-from knowngood.engines.engine import Engine, compile_graph
+from knowngood.engines.engine import Engine, Outputs, compile_graph
+from knowngood.engines.vetting import check_graph, check_outputs
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
@@ -22,14 +23,10 @@ from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
 from knowngood.training.records import Records
-from knowngood.types import EXTRAS
 
 if TYPE_CHECKING:
     from knowngood.training.classifier_record import ClassifierRecord
     from knowngood.training.record import TrainingRecord
-
-OUTPUTS = {"score": 1, "map": 3, **EXTRAS}
-"""The outputs that a graph may have, with the number of dimensions; the score is required."""
 
 PIXELS = "pixels"
 """The extra that is the image as the network saw it."""
@@ -98,20 +95,43 @@ class Inspector:
     def load(cls, path: str | os.PathLike[str], *, engine: str = "openvino") -> Inspector:
         """Load an inspector file, which may come from a stranger: only its graph's arithmetic is executed.
 
+        The graph is checked first; see `knowngood.engines.vetting.check_graph`.
+
         Raises:
-            InspectorError: The file is no inspector, was altered or cut off, or is of a newer format.
+            InspectorError: The file is not an inspector, was altered or cut off, is of a newer format, or has
+                a graph that no inspector of ours has.
         """
         name = os.fspath(path)
         content, graph, members = read_inspector(path)
         manifest = Manifest.from_json(content, name=name)
-        _check_graph(graph, manifest, name)
+        if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
+            raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
         try:
             records = Records.from_members(members)
         except ValueError as error:
             raise InspectorError(f"{name!r}: {error}; fit it anew") from error
         if (records.classifier is not None) != (manifest.task == CLASSIFICATION):
             raise InspectorError(f"{name!r}: its records are not those of its task, {manifest.task}")
-        return cls(manifest, graph, records, engine=engine)
+        inspector = cls(manifest, graph, records, engine=engine)
+        try:
+            inspector.check()
+        except InspectorError as error:
+            raise InspectorError(f"{name!r}: {error}") from error
+        return inspector
+
+    def check(self) -> None:
+        """Check, without running it, that the graph is safe to run, and is that of the manifest and records.
+
+        Raises:
+            InspectorError: It is not.
+        """
+        shapes, shape = self._shapes, self.manifest.input_shape
+        if self.records.classifier is not None:
+            classes = len(self.records.classifier.names)
+            if shapes.get("logits") != (1, 1, classes):
+                raise InspectorError(f"its graph has no logits for the {classes} classes that it names")
+        if "rebuilt" in shapes and shapes["rebuilt"][1:3] != tuple(shape):
+            raise InspectorError(f"its graph takes images of another shape than {shape[0]} x {shape[1]}")
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the inspector to one file, whole or not at all; an older inspector is replaced.
@@ -177,10 +197,8 @@ class Inspector:
         pairs = ((batch, batch.images) for batch in read.batches())
         results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
         for batch, arrays in results:
-            given = dict(zip(engine.outputs, arrays, strict=True)) | {PIXELS: batch.images}
+            given = self._checked_outputs(engine, arrays, len(batch.images)) | {PIXELS: batch.images}
             scores, maps = given["score"], given.get("map")
-            if not np.isfinite(scores).all():
-                raise InspectorError("the inspector's graph gives a score that is not a finite number")
             p_of_batch = p_values(scores, self._held_out)
             for row, index in enumerate(batch.index):
                 score = float(scores[row])
@@ -225,34 +243,28 @@ class Inspector:
             # What the engines raise at a graph that does not suit them shares no base but Exception.
             reason = " ".join(str(error).split())[:300]
             raise InspectorError(f"the inspector's graph does not run here: {reason}") from error
-        names = [] if self.records.classifier is None else self.records.classifier.names
-        _check_outputs({name: a.shape for name, a in zip(engine.outputs, arrays, strict=True)}, names)
+        self._checked_outputs(engine, arrays, 1)
         self._checked.add(alone)
         return engine
 
+    @cached_property
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the graph's outputs for one image, once it was found safe to run."""
+        try:
+            return check_graph(self.graph)
+        except ValueError as error:
+            raise InspectorError(f"its graph is refused: {error}") from error
 
-def _check_graph(graph: bytes, manifest: Manifest, name: str) -> None:
-    """Check that a graph is the manifest's, and refers to no other file."""
-    if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
-        raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
-    # A tensor kept outside an ONNX file is found by its `location`, which could name any file here.
-    if b"location" in graph:
-        raise InspectorError(f"{name!r}: its graph refers to other files; an inspector never does")
-
-
-def _check_outputs(shapes: dict[str, tuple[int, ...]], classes: list[str]) -> None:
-    """Check the outputs of a graph for one image: those of an inspector, and logits for its classes."""
-    if "score" not in shapes or any(
-        len(shape) != OUTPUTS.get(name) or shape[0] != 1 for name, shape in shapes.items()
-    ):
-        raise InspectorError(
-            f"the inspector's graph gives {', '.join(shapes)}, and not just what an inspector's may: "
-            f"{', '.join(OUTPUTS)}, each for one image"
-        )
-    if classes and shapes.get("logits") != (1, 1, len(classes)):
-        raise InspectorError(
-            f"the inspector's graph does not answer for the {len(classes)} classes that it names"
-        )
+    def _checked_outputs(
+        self, engine: Engine, arrays: Outputs, images: int
+    ) -> dict[str, NDArray[np.float32]]:
+        """What the graph gave for some images, by name; an error if it is not what it should be."""
+        given = dict(zip(engine.outputs, arrays, strict=True))
+        try:
+            check_outputs(given, images, self._shapes)
+        except ValueError as error:
+            raise InspectorError(f"the inspector does not work here: {error}") from error
+        return given
 
 
 def _predict(

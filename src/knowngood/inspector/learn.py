@@ -110,7 +110,12 @@ def learn(
         graph_hash=hashlib.sha256(graph).hexdigest(),
         graph_difference=difference,
     )
-    return Inspector(manifest, graph, fit.records)
+    inspector = Inspector(manifest, graph, fit.records)
+    try:
+        inspector.check()  # nothing is made that could not be loaded
+    except InspectorError as error:
+        raise InspectorError(f"{error}; take a smaller input_size, or other settings") from error
+    return inspector
 
 
 def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run: Run | None) -> str:
