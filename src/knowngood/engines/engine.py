@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.engines.cache import cached
+from knowngood.engines.native import import_openvino
 from knowngood.engines.processor import instruction_set
 from knowngood.errors import RecipeError
 from knowngood.extras import needs_extra
@@ -50,8 +51,7 @@ class OpenVino:
     """
 
     def __init__(self, graph: bytes, keep: bool) -> None:
-        import openvino
-
+        openvino = import_openvino()
         self._core = openvino.Core()
         self._graph = read_for_one_image(graph)
         self.outputs = tuple(output.any_name for output in self._graph.outputs)
@@ -174,8 +174,7 @@ def read_for_one_image(graph: bytes) -> Any:
     Raises:
         ValueError: OpenVINO cannot read it, or it has no or several inputs.
     """
-    import openvino
-
+    openvino = import_openvino()
     try:
         model = openvino.Core().read_model(graph)
         (images,) = model.inputs

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.imageset import ImageSet, Source
 from knowngood.engines.engine import Engine, Outputs, compile_graph
+from knowngood.engines.native import check_process, finishing
 from knowngood.engines.vetting import check_graph, check_outputs
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.file import read_inspector, write_inspector
@@ -161,7 +162,8 @@ class Inspector:
 
         Raises:
             DataError: Images cannot be read; all of them are named.
-            InspectorError: The graph does not run, or not as the manifest says.
+            InspectorError: The graph does not run, or not as the manifest says; or the process was forked
+                from one in which an inspector has run.
         """
         if isinstance(images, str | Path | bytes):
             images = [images]
@@ -186,6 +188,15 @@ class Inspector:
             on_unreadable: Called with each image that cannot be read, which is then left out; without it
                 such images are an error.
         """
+        return finishing(self._stream(images, extras, on_unreadable))
+
+    def _stream(
+        self,
+        images: Sequence[Source],
+        extras: Sequence[str],
+        on_unreadable: Callable[[UnreadableImage], None] | None,
+    ) -> Iterator[Verdict]:
+        """Yield verdicts in order."""
         read = ImageSet(images, self.manifest.reading, on_unreadable=on_unreadable)
         record = self.records.classifier
         alone = len(images) == 1
@@ -224,6 +235,10 @@ class Inspector:
         """The graph, compiled for many images and checked at its first use."""
         return self._checked_engine(False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, also in other processes, compile the graph anew."""
+        return partial(Inspector, engine=self.engine), (self.manifest, self.graph, self.records)
+
     @cached_property
     def _engine(self) -> Engine:
         try:
@@ -233,6 +248,7 @@ class Inspector:
 
     def _checked_engine(self, alone: bool) -> Engine:
         """The engine, once the graph has run on a blank image in the mode that is wanted."""
+        check_process()
         engine = self._engine
         if alone in self._checked:
             return engine
