@@ -115,6 +115,7 @@ def test_the_base_inspects_and_measures(inspector, widget, tmp_path):
     assert done.returncode == 0
     assert re.search(r"^no report\.html: .* the extra `report`", done.stdout, re.MULTILINE)
     metrics = json.loads((tmp_path / "report/metrics.json").read_text())
+    assert metrics.pop("file") == "written by knowngood"
     assert metrics == json.loads(
         json.dumps(
             knowngood.evaluate(knowngood.Inspector.load(inspector), widget).metrics

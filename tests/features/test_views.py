@@ -9,12 +9,12 @@ from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.engines.export import blank, to_onnx
 from knowngood.errors import DataError, RecipeError
+from knowngood.features.extract import extract_views
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.features.views import (
     MARGIN,
     EightViews,
     Symmetries,
-    extract_views,
     mean_probability,
     see,
     seen_from,

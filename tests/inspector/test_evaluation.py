@@ -204,7 +204,7 @@ def test_masks_that_tell_nothing(inspector, table, tmp_path, level):
     Image.new("L", (96, 96), level).save(tmp_path / "mask.png")
     metrics = evaluate(inspector, table[8:].assign(mask=str(tmp_path / "mask.png"))).metrics
     assert nulls(metrics) == RANKING | FALSE_REJECTS | PIXELS
-    assert metrics["notes"]["pixel_ap"] == "the masks mark no pixel at all, or every one"
+    assert metrics["notes"]["pixel_ap"] == "the masks that can be read mark no pixel at all, or every one"
 
 
 # --- data that cannot be used

@@ -458,15 +458,15 @@ def test_the_number_of_images_in_words(folder):
 
 def test_the_problems_to_expect_are_on_the_slides(study, folder, tmp_path, done, monkeypatch):
     """They follow from the number of images of each class in the first draw."""
-    shown = {}
-    monkeypatch.setattr(supervised, "write_supervised_slides", lambda *_, **content: shown.update(content))
+    shown = []
+    monkeypatch.setattr(supervised, "write_supervised_slides", lambda content, _: shown.append(content))
     _, runs, evaluations = done
     jobs = study.jobs(folder, 0)
     results = [Result(job, {}, evaluations[job.method.name][0]) for job in jobs]
     table = jobs[0].data.table
     study.report(results, {"summary": summary(runs, HELD_OUT)}, tmp_path)
     classes = zip(table["split"], table["defect"].replace("", "good"), strict=True)
-    assert shown["expectations"] == expectations(Counter(classes)) != []
+    assert shown[0].expectations == expectations(Counter(classes)) != []
 
 
 def test_the_first_place_that_is_there(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import compress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -122,11 +123,15 @@ def check_mask_sizes(test: pd.DataFrame) -> None:
     """Check before images are inspected that each mask has the size of its image; headers alone are read.
 
     Raises:
-        DataError: One has another size.
+        DataError: One has another size, or is not there.
     """
     for path, mask in zip(test["path"], test["mask"], strict=True):
+        if not mask:
+            continue
+        if not Path(mask).exists():
+            raise UnreadableImage(mask, "there is no such file")
         with suppress(UnreadableImage):  # is found out, and reported, when it is read
-            if mask and (size := image_size(path)) != (own := image_size(mask)):
+            if (size := image_size(path)) != (own := image_size(mask)):
                 raise wrong_size(mask, own, size)
 
 
