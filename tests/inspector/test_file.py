@@ -152,7 +152,7 @@ def test_no_permission(small, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", lambda path, mode: refuse(path))
     with pytest.raises(InspectorError, match=r"small\.inspector' cannot be opened: Permission denied"):
         Inspector.load(small)
 
@@ -160,6 +160,19 @@ def test_no_permission(small, monkeypatch):
 def test_a_file_beyond_all_size_is_not_read(tmp_path):
     path = tmp_path / "huge"
     with path.open("wb") as sparse:
-        sparse.truncate(file.LARGEST + 1)
+        sparse.write(b"PK\x03\x04")
+        sparse.truncate(2 << 30)
     with pytest.raises(InspectorError, match=r"huge' is too large for an inspector \(2048 MiB\)"):
+        Inspector.load(path)
+
+
+@pytest.mark.parametrize("member", ["manifest.json", "training.json"])
+def test_a_member_beyond_all_size_is_not_read(small, tmp_path, member, monkeypatch):
+    monkeypatch.setattr(file, "LARGEST", file.LARGEST | {"manifest.json": 1 << 20})
+    monkeypatch.setattr(file, "LARGEST_RECORDS", 1 << 20)
+    path = tmp_path / "huge"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("manifest.json", "model.onnx", "training.json"):
+            archive.writestr(name, bytes(3 << 20 if name == member else 1))
+    with pytest.raises(InspectorError, match=r"huge' holds too much: 3 MiB of \w+.*, more than 1"):
         Inspector.load(path)

@@ -1,8 +1,12 @@
+import io
 import json
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from knowngood.training.members import read_pictures, write_pictures
 from knowngood.training.record import CONTENT, Epoch, Layer, TrainingRecord
 from knowngood.training.records import Records
 
@@ -77,3 +81,43 @@ def test_a_stranger_s_record(record, changes):
     members[CONTENT] = json.dumps(json.loads(members[CONTENT]) | changes).encode()
     with pytest.raises(ValueError, match=r"damaged|impossible|invalid literal|unpack"):
         Records.from_members(members)
+
+
+class TestPictures:
+    """Pictures inside of an inspector are PNG as they were written, and nothing that unpacks to more."""
+
+    SHAPE = (2, 5, 6, 3)
+
+    def images(self):
+        return np.arange(180, dtype=np.uint8).reshape(self.SHAPE)
+
+    def test_round_trip(self):
+        np.testing.assert_array_equal(read_pictures(write_pictures(self.images()), self.SHAPE), self.images())
+
+    @pytest.mark.parametrize("suffix", [".tif", ".bmp", ".jpg", ".webp"])
+    def test_another_format_is_refused(self, suffix):
+        content = cv2.imencode(suffix, np.concatenate(list(self.images())))[1].tobytes()
+        with pytest.raises(ValueError, match="is damaged"):
+            read_pictures(content, self.SHAPE)
+
+    def test_so_is_one_that_claims_to_be_small(self):
+        """A TIFF whose bytes 16 to 24 look like the size of a PNG, and one of another size behind a header."""
+        png = write_pictures(self.images())
+        large = cv2.imencode(".tif", np.zeros((4000, 4000), np.uint8))[1].tobytes()
+        for content in (large[:16] + png[16:24] + large[24:], png[:33] + large, png[:-12]):
+            with pytest.raises(ValueError, match="is damaged"):
+                read_pictures(content, self.SHAPE)
+
+    @pytest.mark.parametrize("options", [{"mode": "RGBA"}, {"mode": "L"}, {"mode": "P"}, {"mode": "I;16"}])
+    def test_so_are_pixels_of_another_type(self, options):
+        content = io.BytesIO()
+        Image.new(options["mode"], (6, 10)).save(content, "png")
+        with pytest.raises(ValueError, match="is damaged"):
+            read_pictures(content.getvalue(), self.SHAPE)
+
+    def test_so_is_an_animation(self):
+        content = io.BytesIO()
+        frame = Image.new("RGB", (6, 10))
+        frame.save(content, "png", save_all=True, append_images=[Image.new("RGB", (6, 10), "red")] * 50)
+        with pytest.raises(ValueError, match="is damaged"):
+            read_pictures(content.getvalue(), self.SHAPE)

@@ -13,6 +13,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from knowngood.errors import InspectorError
 from knowngood.output import replacing
@@ -23,8 +24,11 @@ MARK = MANIFEST  # the name of its first member, by which an older inspector is 
 TRAINING = "training"
 """The names of all other members begin with it."""
 
-LARGEST = 2 << 30
-"""A larger file is not read, in bytes."""
+LARGEST = {MANIFEST: 64 << 20, GRAPH: 1100 << 20}
+"""Bytes of the manifest and of the graph at most; a thousand images take 70 kB of the manifest."""
+
+LARGEST_RECORDS = 256 << 20
+"""Bytes of all other members at most."""
 
 _SEAL = 64
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -87,15 +91,33 @@ def _read_file(path: Path, name: str) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise InspectorError(f"{name!r} is not a file; name an inspector file")
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise InspectorError(f"{name!r} is too large for an inspector ({size >> 20} MiB)")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            if file.read(4) != b"PK\x03\x04":
+                raise InspectorError(f"{name!r} is not an inspector; `knowngood fit` makes one")
+            _check_sizes(file, name)
+            file.seek(0)
+            return file.read()
     except OSError as error:
         raise InspectorError(f"{name!r} cannot be opened: {error.strerror}") from error
-    if not content.startswith(b"PK\x03\x04"):
-        raise InspectorError(f"{name!r} is not an inspector; `knowngood fit` makes one")
-    return content
+
+
+def _check_sizes(file: BinaryIO, name: str) -> None:
+    """Check, before much is read, that no part of an inspector is too large."""
+    size = os.fstat(file.fileno()).st_size
+    if size > sum(LARGEST.values()) + LARGEST_RECORDS:
+        raise InspectorError(f"{name!r} is too large for an inspector ({size >> 20} MiB)")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            sizes = {member.filename: member.compress_size for member in archive.infolist()}
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return  # a damaged directory is reported, with what to do, when it is read
+    others = sum(size for member, size in sizes.items() if member not in LARGEST)
+    for member, most in (LARGEST | {"training": LARGEST_RECORDS}).items():
+        held = sizes.get(member, others)
+        if held > most:
+            raise InspectorError(
+                f"{name!r} holds too much: {held >> 20} MiB of {member}, more than {most >> 20}"
+            )
 
 
 def _other_members(archive: zipfile.ZipFile, name: str) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.reading import Reading
+from knowngood.engines.vetting.check import MOST_PIXELS
 from knowngood.errors import InspectorError
 from knowngood.metrics.thresholds import Threshold, conformal
 
@@ -22,6 +23,9 @@ FORMAT = 5
 
 OLDEST = 4
 """Older formats do not say what their inspector's task is."""
+
+LONGEST_TEXT = 4000
+"""Letters of a text; ours have a few hundred."""
 
 RENAMED = {"peaks": "map_maxima"}
 """Keys of format 4 that have another name since."""
@@ -115,10 +119,12 @@ class Manifest:
         _check(values, cls, name)
         _check(values["threshold"], Threshold, name)
         height, width = values["input_shape"]
-        if not (8 <= height <= 16384 and 8 <= width <= 16384):
+        if min(height, width) < 8 or height * width > MOST_PIXELS:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
         if not values["held_out"]:
             raise InspectorError(f"{name!r}: its manifest has no held-out scores")
+        if not _is_plain(values):
+            raise InspectorError(f"{name!r}: its manifest has a text or a number that no inspector has")
         values |= {"input_shape": (height, width), "threshold": Threshold(**values["threshold"])}
         return cls(**values)
 
@@ -142,6 +148,17 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
         if made == 4 and former in values:
             values[key] = values.pop(former)
     return values
+
+
+def _is_plain(value: Any) -> bool:
+    """Check that texts are short and printable, also on a terminal, and that numbers have 64 bits."""
+    if isinstance(value, dict):
+        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, str):
+        return len(value) <= LONGEST_TEXT and value.isprintable()
+    return not isinstance(value, int) or abs(value) < 1 << 63
 
 
 _ALLOWED: dict[str, tuple[Any, ...]] = {"task": TASKS, "bits": (None, *range(1, 17))}
