@@ -101,7 +101,7 @@ class TestPictures:
             read_pictures(content, self.SHAPE)
 
     def test_so_is_one_that_claims_to_be_small(self):
-        """A TIFF whose bytes 16 to 24 look like the size of a PNG, and one of another size behind a header."""
+        """A TIFF with the size of a PNG at its place, a TIFF behind the header of a PNG, a PNG cut off."""
         png = write_pictures(self.images())
         large = cv2.imencode(".tif", np.zeros((4000, 4000), np.uint8))[1].tobytes()
         for content in (large[:16] + png[16:24] + large[24:], png[:33] + large, png[:-12]):
