@@ -16,6 +16,7 @@ from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.errors import RecipeError, TrainingError
 from knowngood.training import journal
+from knowngood.training.journal import digest, load_checkpoint
 from knowngood.training.learner import TrainingSettings
 from knowngood.training.run import Run
 from knowngood.training.store import store_images
@@ -236,6 +237,21 @@ with store_images(images, seed=0) as store:
         with pytest.raises(TrainingError, match=name):
             run(store, run=Run(tmp_path))
 
+    def test_a_flipped_bit_is_noticed(self, store, tmp_path):
+        run(store, run=Run(tmp_path))
+        file = tmp_path / "last.ckpt"
+        whole = file.read_bytes()
+        for place in np.random.default_rng(0).choice(len(whole), 40, replace=False):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+            with pytest.raises(TrainingError, match=r"last\.ckpt"):
+                load_checkpoint(file)
+
+    def test_a_kill_between_the_checkpoint_and_its_digest(self, store, tmp_path):
+        _, first = run(store, run=Run(tmp_path))
+        names = tmp_path / "last.sha256"
+        names.write_text(f"{'0' * 64}\n{names.read_text()}")  # of the next checkpoint, which was not renamed
+        assert told(run(store, run=Run(tmp_path))[1]) == told(first)
+
     def test_a_checkpoint_runs_no_code(self, store, tmp_path):
         class Harmful:
             def __reduce__(self):
@@ -243,6 +259,7 @@ with store_images(images, seed=0) as store:
 
         run(store, run=Run(tmp_path))
         torch.save({"callbacks": Harmful()}, tmp_path / "last.ckpt")
+        (tmp_path / "last.sha256").write_text(digest(tmp_path / "last.ckpt"))
         with pytest.raises(TrainingError, match=r"last\.ckpt"):
             run(store, run=Run(tmp_path))
         assert not (tmp_path / "harm").exists()

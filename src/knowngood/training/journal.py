@@ -5,6 +5,7 @@ Only the training that was begun in a folder is resumed there.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
@@ -31,7 +32,7 @@ EVERY = 5
 MOST = 40
 """Reconstructions that are kept: the checkpoint and the inspector hold them all."""
 
-BEGUN, CHECKPOINT, LOSSES = "run.json", "last.ckpt", "losses.csv"
+BEGUN, CHECKPOINT, LOSSES, DIGESTS = "run.json", "last.ckpt", "losses.csv", "last.sha256"
 
 KEPT = ("best", "least", "weights", "rebuilt")
 """The attributes that a checkpoint keeps as they are."""
@@ -129,6 +130,10 @@ class Journal(lightning.Callback):
             if trainer.is_global_zero:
                 with unfinished.open("rb") as written:
                     os.fsync(written.fileno())
+                # Both digests, since the process may be killed between the two files.
+                digests = [digest(file) for file in (unfinished, self.file) if file.exists()]
+                with replacing(self.file.with_name(DIGESTS)) as names:
+                    names.write_text("\n".join(digests), encoding="ascii")
                 unfinished.replace(self.file)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
@@ -189,6 +194,12 @@ def begin(folder: Path, what: dict[str, Any]) -> None:
             )
 
 
+def digest(file: Path) -> str:
+    """The SHA-256 of a file."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 class Checkpoint(NamedTuple):
     """The part of a checkpoint that is read outside Lightning: the state of its `Journal`, and the rate."""
 
@@ -197,8 +208,10 @@ class Checkpoint(NamedTuple):
 
 
 def load_checkpoint(file: Path) -> Checkpoint:
-    """Read a checkpoint without running code that is in it; a TrainingError if it cannot be read."""
+    """Read a checkpoint without running code in it; a TrainingError if it cannot be read, or was altered."""
     try:
+        if digest(file) not in file.with_name(DIGESTS).read_text(encoding="ascii").split():
+            raise ValueError("its digest is another")
         saved = torch.load(file, map_location="cpu", weights_only=True)
         journal = saved["callbacks"][Journal.__qualname__]
         _ = journal["done"]
