@@ -228,6 +228,11 @@ def test_a_text_that_would_reach_the_terminal_is_refused(values, key, text):
         parsed(values | {key: text})
 
 
+def test_a_path_with_any_letter_or_space_is_not(values):
+    recipe = {"weights": "C:\\Teile\xa0neu\\größe 零件.safetensors"}
+    assert parsed(values | {"recipe": recipe}).recipe == recipe
+
+
 def test_so_is_one_within_settings_and_names_of_them(values):
     for recipe in ({"weights": "\x1b[2J"}, {"\x1b[2J": 1}, {"strides": ["\n"]}, {"seed": 2**63}):
         with pytest.raises(InspectorError, match="has a text or a number that no inspector has"):

@@ -7,6 +7,7 @@ import json
 import sys
 import types
 import typing
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,8 +158,13 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, list):
         return all(map(_is_plain, value))
     if isinstance(value, str):
-        return len(value) <= LONGEST_TEXT and value.isprintable()
+        return len(value) <= LONGEST_TEXT and all(map(_is_visible, value))
     return not isinstance(value, int) or abs(value) < 1 << 63
+
+
+def _is_visible(letter: str) -> bool:
+    """Check that a letter neither controls a terminal nor is half of one; all spaces are allowed."""
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"
 
 
 _ALLOWED: dict[str, tuple[Any, ...]] = {"task": TASKS, "bits": (None, *range(1, 17))}
