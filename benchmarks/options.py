@@ -3,7 +3,7 @@
     python benchmarks/options.py [scattering | synthetic | pasted | odin ...]
 
 Each is measured beside the same method without it, on the draws of the studies `screw`, `transistor_classes`
-and `semiconductor`, five seeds or folds each (two for all but `synthetic`, which are slow); about two
+and `semiconductor`, two seeds or folds each (one for `odin`), since they are slow; about two
 hours on two cores.
 """
 
@@ -23,7 +23,7 @@ SHARED = HERE.parent.parent / "shared" / "data"
 
 STUDIES = ("screw", "transistor_classes", "semiconductor")
 ORIENTATION = {"screw": "any", "transistor_classes": "fixed", "semiconductor": "quarter"}
-RUNS = {"odin": 2, "pasted": 2, "scattering": 2}
+RUNS = {"odin": 1, "pasted": 2, "scattering": 2, "synthetic": 2}
 FIGURES = ("balanced_accuracy", "macro_f1", "image_auroc")
 
 
@@ -48,7 +48,7 @@ def classified(option: str) -> Iterator[dict[str, Any]]:
         if option == "pasted" and name == "semiconductor":
             continue  # the solar cells have no masks to cut defects out by
         study = import_module(f"knowngood.studies.{name}").STUDY
-        for draw in study.draws(SHARED, 0)[: RUNS.get(option, 5)]:
+        for draw in study.draws(SHARED, 0)[: RUNS[option]]:
             for title, (method, settings) in variants(option).items():
                 recipe = make_classifier(method, settings | {"orientation": ORIENTATION[name]})
                 inspector = train(draw.samples, recipe, by=study.by, seed=draw.seed)
