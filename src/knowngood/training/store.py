@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.errors import DataError, OutputError
+from knowngood.output import temporary_folder
 from knowngood.types import Progress, silent
 
 HELD_OUT_SHARE = 5
@@ -64,7 +64,7 @@ def store(samples: Iterable[tuple[int, NDArray[Any]]], images: ImageSet, *, seed
         DataError: There are fewer than two samples.
         OutputError: The disk is full.
     """
-    with TemporaryDirectory(prefix="knowngood-") as folder:
+    with temporary_folder() as folder:
         path = Path(folder) / "samples"
         index: list[int] = []
         with _room_in(folder), path.open("wb") as file:

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
@@ -17,6 +16,7 @@ from lightning.pytorch.tuner.tuning import Tuner
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from knowngood.errors import RecipeError, TrainingError
+from knowngood.output import temporary_folder
 from knowngood.parallel import one_thread
 from knowngood.training.data import StoredData
 from knowngood.training.journal import CHECKPOINT, Journal, ProgressCallback, begin, load_checkpoint
@@ -73,9 +73,7 @@ def train(
         "devices": run.devices,
         "samples": store.fingerprint if run.folder else "",
     }
-    place: AbstractContextManager[Path | str] = (
-        nullcontext(run.folder) if run.folder else TemporaryDirectory(prefix="knowngood-")
-    )
+    place: AbstractContextManager[Path | str] = nullcontext(run.folder) if run.folder else temporary_folder()
     cuda_devices = range(torch.cuda.device_count())
     with place as folder, _undisturbed(), torch.random.fork_rng(devices=cuda_devices):
         checkpoint = Path(folder) / CHECKPOINT
@@ -119,7 +117,7 @@ def find_learning_rate(learner: Learner, data: StoredData, *, device: str) -> fl
     Raises:
         TrainingError: The loss falls at no rate.
     """
-    with TemporaryDirectory(prefix="knowngood-") as folder, interruptible():
+    with temporary_folder() as folder, interruptible():
         trainer = lightning.Trainer(
             **lightning_devices(device),
             logger=False,
