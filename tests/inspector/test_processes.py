@@ -65,6 +65,24 @@ class TestProcesses:
         assert found.startswith(expected)
         assert status == "0"
 
+    def test_a_process_that_is_forked_while_a_thread_inspects_ends(self, saved, engine):
+        program = (
+            "import os, sys, threading, numpy as np; from knowngood import Inspector;"
+            f"inspector = Inspector.load({str(saved)!r}, engine={engine!r});"
+            "pictures = [np.full((400, 600, 3), 90, np.uint8)] * 20; first = threading.Event()\n"
+            "def inspect():\n"
+            "    while True:\n"
+            "        inspector.inspect(pictures); first.set()\n"
+            "threading.Thread(target=inspect, daemon=True).start(); first.wait()\n"
+            "from knowngood.engines import native\n"
+            "while not native._threads: pass\n"
+            "child = os.fork()\n"
+            "if child == 0:\n"
+            "    native._close(); os._exit(0)\n"  # as at its end; the engine's own end is not ours to test
+            "print(os.waitpid(child, 0)[1])"
+        )
+        assert run(program) == "0"
+
     def test_a_used_one_is_sent_to_another_process(self, saved, engine):
         inspector = Inspector.load(saved, engine=engine)
         expected = score(inspector)

@@ -102,3 +102,13 @@ def _close() -> None:
     with _gate:
         _ending = True
         _gate.wait_for(lambda: not _threads)
+
+
+def _forget() -> None:
+    """Start anew in a forked process, in which those that were inside do not live on."""
+    global _gate, _threads
+    _gate, _threads = Condition(), 0
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget)
