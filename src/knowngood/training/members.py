@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.data.png import pixel_chunks
+
 _LARGEST = 1 << 14
 _MOST_VALUES = 1 << 26
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_RGB = bytes([8, 2, 0, 0, 0])  # 8 bits, red, green and blue, neither filtered nor interlaced in another way
-_CHUNKS = {b"IHDR", b"IDAT", b"IEND"}
+_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"  # what is before the size
+_RGB = bytes([8, 2, 0, 0, 0])  # and behind it: 8 bits, red, green and blue, not interlaced
 
 
 def write_json(content: Mapping[str, Any]) -> bytes:
@@ -39,20 +40,17 @@ def write_pictures(images: NDArray[np.uint8]) -> bytes:
 def read_pictures(png: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Images `(n, h, w, 3)` from a PNG by `write_pictures`; a ValueError if they are not of that shape."""
     # The decoder would open other formats too, and frames beyond the first: a bomb is refused unpacked.
-    header = b"\x0d" + b"IHDR" + np.array([shape[2], shape[0] * shape[1]], ">u4").tobytes() + _RGB
-    if _chunks(png) <= _CHUNKS and png[11:29] == header and np.prod(shape) <= _MOST_VALUES:
+    header = _PNG + np.array([shape[2], shape[0] * shape[1]], ">u4").tobytes() + _RGB
+    if png.startswith(header) and np.prod(shape) <= _MOST_VALUES and _is_plain(png):
         read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB)
         if read is not None and read.size == np.prod(shape):
             return np.asarray(read, np.uint8).reshape(shape)
     raise ValueError("a picture of the training record is damaged")
 
 
-def _chunks(png: bytes) -> set[bytes]:
-    """The types of the chunks of a PNG; of another format, one that no PNG has."""
-    if not png.startswith(_SIGNATURE):
-        return {b"none"}
-    found, start = set(), len(_SIGNATURE)
-    while start < len(png):
-        found.add(png[start + 4 : start + 8])
-        start += 12 + int.from_bytes(png[start : start + 4], "big")
-    return found
+def _is_plain(png: bytes) -> bool:
+    """Check that a PNG is whole, and has nothing but the pixels of one image."""
+    try:
+        return pixel_chunks(png) == png
+    except ValueError:
+        return False
