@@ -18,6 +18,9 @@ from knowngood.errors import OutputError
 MARK = "written by knowngood"
 """What stands in each report, picture, set of slides and Parquet file of ours."""
 
+SCORES, EXPERIMENTS = ("p_value", "decision"), ("experiment", "change")
+"""Neighbouring columns by which a table of scores, and one of experiments, is known."""
+
 UNFINISHED = ".knowngood-"
 """How the names of files begin that are being written."""
 
@@ -26,12 +29,13 @@ TEMPORARY = "knowngood-"
 
 _LOCK = ".lock"
 _MARKED = 1 << 16  # bytes at both ends of a file that are searched for a mark
+_BEFORE_PIXELS = 128  # bytes of a PNG that hold its header and the mark
 _MINUTE = 60.0  # an unfinished file younger than this may not have its lock yet
 
 
 @contextmanager
 def replacing(
-    path: str | os.PathLike[str], mark: str | None = None, *, overwrite: bool = False
+    path: str | os.PathLike[str], mark: str | None = None, *, overwrite: bool | None = None
 ) -> Iterator[Path]:
     """Give a temporary file to write to; when the block ends well it takes the place of `path`.
 
@@ -44,7 +48,7 @@ def replacing(
         path: The file to write or replace.
         mark: What every file of this type holds at its beginning or end. A file without it is not replaced.
             None where the folder is our own.
-        overwrite: Replace it all the same.
+        overwrite: Replace it all the same; None where the user has no such choice.
 
     Yields:
         A path with the same suffix; two writers never have the same one.
@@ -95,7 +99,7 @@ def check_target(
     path: str | os.PathLike[str],
     mark: str | None = None,
     *,
-    overwrite: bool = False,
+    overwrite: bool | None = None,
     inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> None:
     """Find out before a long work whether its result can be written.
@@ -123,17 +127,36 @@ def check_target(
     _before(target, mark, overwrite=overwrite)
 
 
-def is_marked(path: str | os.PathLike[str], mark: str = MARK) -> bool:
+def is_marked(path: str | os.PathLike[str], mark: str) -> bool:
     """Whether a file holds a mark at its beginning or end; False where it cannot be read."""
     wanted = mark.encode()
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a name may be bytes that are no text
+        with Path(path).open("rb") as file:
             if wanted in file.read(_MARKED):
                 return True
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _MARKED))
+            file.seek(max(file.tell(), os.fstat(file.fileno()).st_size - _MARKED))
             return wanted in file.read(_MARKED)
     except OSError:
         return False
+
+
+def is_heatmap(path: Path) -> bool:
+    """Whether a picture is a heatmap of ours, which says so before its pixels; nothing else is read."""
+    try:
+        with path.open("rb") as file:
+            return MARK.encode() in file.read(_BEFORE_PIXELS)
+    except OSError:
+        return False
+
+
+def table_mark(path: Path, columns: tuple[str, str] = SCORES) -> str:
+    """Return what a table of ours holds at its beginning or end, according to its suffix.
+
+    Example:
+        >>> table_mark(Path("scores.csv")), table_mark(Path("scores.jsonl"))
+        ('p_value,decision', '"p_value": ')
+    """
+    return {".csv": ",".join(columns), ".jsonl": f'"{columns[0]}": '}.get(path.suffix.lower(), MARK)
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
@@ -175,7 +198,7 @@ def temporary_folder() -> Iterator[Path]:
             os.close(lock)
 
 
-def _before(target: Path, mark: str | None, *, overwrite: bool) -> os.stat_result | None:
+def _before(target: Path, mark: str | None, *, overwrite: bool | None) -> os.stat_result | None:
     """Return the state of the file that will be replaced, if there is one; an error if it must stay."""
     name = repr(str(target))
     try:
@@ -195,10 +218,9 @@ def _before(target: Path, mark: str | None, *, overwrite: bool) -> os.stat_resul
     if not before.st_mode & 0o222:
         raise OutputError(f"{name} is read-only; name another file, or allow writing to it")
     if before.st_size and mark is not None and not overwrite and not is_marked(target, mark):
-        raise OutputError(
-            f"{name} exists and is not a result of this type; name another file, or replace it with "
-            "--overwrite (in Python overwrite=True)"
-        )
+        offered = "replace it with --overwrite (in Python overwrite=True)"
+        choice = "move it away" if overwrite is None else offered
+        raise OutputError(f"{name} exists and is not a result of this type; name another file, or {choice}")
     return before
 
 

@@ -6,6 +6,7 @@ import typer
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
+from knowngood.output import EXPERIMENTS
 
 
 def compare(
@@ -29,9 +30,9 @@ def compare(
 
     Example: knowngood compare widget/ --grid experiments.yaml --out experiments.csv
     """
-    options.check_table(out, data, grid, columns=options.EXPERIMENTS, overwrite=overwrite)
+    options.check_table(out, data, grid, columns=EXPERIMENTS, overwrite=overwrite)
     with progress_bars() as progress:
         table = knowngood.compare(data, grid, by=by, seed=seed, device=device, progress=progress)
     typer.echo(table.to_string(index=False, float_format="{:.4f}".format))
     typer.echo("Choose by the validation columns: a test set that was chosen by is no longer one.")
-    options.write_table(table, out, columns=options.EXPERIMENTS, overwrite=overwrite)
+    options.write_table(table, out, columns=EXPERIMENTS, overwrite=overwrite)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import knowngood
-from knowngood.output import check_target
+from knowngood.output import SCORES, check_target, table_mark
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,10 +72,6 @@ def run_of(folder: Path | None, precision: str, devices: int, mlflow: str | None
     return None if run == knowngood.Run() else run
 
 
-SCORES, EXPERIMENTS = ("p_value", "decision"), ("experiment", "change")
-"""Columns by which older tables of ours are known."""
-
-
 def check_table(
     out: Path | None, *inputs: Path, columns: tuple[str, str] = SCORES, overwrite: bool = False
 ) -> None:
@@ -85,7 +81,7 @@ def check_table(
         OutputError: It cannot.
     """
     if out is not None:
-        from knowngood.report.verdicts import check_suffix, table_mark
+        from knowngood.report.verdicts import check_suffix
 
         check_suffix(out)
         check_target(out, table_mark(out, columns), overwrite=overwrite, inputs=inputs)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from knowngood.data.images import IMAGE_SUFFIXES
 from knowngood.errors import DataError
-from knowngood.output import is_marked
+from knowngood.output import is_heatmap
 
 
 def search(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -41,16 +41,12 @@ def search(folder: Path) -> tuple[list[Path], list[Path]]:
             if is_folder:
                 walk(child, trail | {real})
             else:
-                is_image = child.suffix.lower() in IMAGE_SUFFIXES and not _is_heatmap(child)
+                suffix = child.suffix.lower()
+                is_image = suffix in IMAGE_SUFFIXES and not (suffix == ".png" and is_heatmap(child))
                 (images if is_image else others).append(child)
 
     walk(folder, frozenset())
     return sorted(images), sorted(others)
-
-
-def _is_heatmap(path: Path) -> bool:
-    """Whether an earlier run of ours has drawn a picture."""
-    return path.suffix.lower() == ".png" and is_marked(path)
 
 
 def find_images(paths: Sequence[str | Path]) -> list[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from knowngood.extras import needs_extra
 from knowngood.inspector.evaluation import Evaluation
-from knowngood.output import MARK, check_target, make_folder, replacing
+from knowngood.output import MARK, check_target, make_folder, replacing, table_mark
 
-RESULTS = {"metrics.json": MARK, "scores.csv": "p_value,decision", "report.html": MARK}
+RESULTS = {"metrics.json": MARK, "scores.csv": table_mark(Path("scores.csv")), "report.html": MARK}
 """The files of an evaluation, and what each holds at its beginning or end."""
 
 

@@ -14,14 +14,11 @@ from knowngood.errors import OutputError, RecipeError
 from knowngood.extras import needs_extra
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.verdict import Verdict
-from knowngood.output import MARK, make_folder, replacing
+from knowngood.output import MARK, SCORES, make_folder, replacing, table_mark
 from knowngood.report.pictures import heat, marked_png, overlay
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 COLUMNS = ("path", "score", "p_value", "decision")
-
-SCORES = ("p_value", "decision")
-"""Neighbouring columns by which a table of scores is known."""
 
 
 def check_suffix(path: Path) -> None:
@@ -35,16 +32,6 @@ def check_suffix(path: Path) -> None:
     if path.suffix.lower() == ".parquet":
         with needs_extra():
             import pyarrow  # noqa: F401 - found out before the work, not after it
-
-
-def table_mark(path: Path, columns: tuple[str, str] = SCORES) -> str:
-    """Return what a table of ours holds at its beginning or end, according to its suffix.
-
-    Example:
-        >>> table_mark(Path("scores.csv")), table_mark(Path("scores.jsonl"))
-        ('p_value,decision', '"p_value": ')
-    """
-    return {".csv": ",".join(columns), ".jsonl": f'"{columns[0]}": '}.get(path.suffix.lower(), MARK)
 
 
 def write_verdicts(
