@@ -186,7 +186,7 @@ class TestScores:
     def test_planted_defects_outscore_good_parts(self, said, fresh):
         assert auroc(fresh.numbers > 0, said["image"]) > 0.9
 
-    def test_defect_types_are_named_rightly(self, said, fresh):
+    def test_defect_types_are_named_correctly(self, said, fresh):
         defective = fresh.numbers > 0
         assert right(said["logits"][defective, 0, 1:], fresh.numbers[defective] - 1) > 0.8
 

@@ -122,7 +122,7 @@ def test_judging_never_imports_the_training_side(saved, test_images):
 
 
 def refuse(path, manifest, graph, match, *, honest=True):
-    """Seal this content rightly, and hold that it is refused when it is loaded or first used."""
+    """Seal this content correctly, and hold that it is refused when it is loaded or first used."""
     if honest:
         manifest = dataclasses.replace(manifest, graph_hash=hashlib.sha256(graph).hexdigest())
     write_inspector(path, manifest.to_json(), graph)

@@ -65,7 +65,7 @@ def make(*, counts=COUNTS, held_out=(4, 2, 1), **changes):
 
 @pytest.fixture(scope="module")
 def photographs():
-    """Three kinds that differ in brightness by less than their noise, so that not all are told rightly."""
+    """Three classes that differ in brightness by less than their noise: not all are predicted correctly."""
     rng = np.random.default_rng(0)
     lights = rng.normal(110 + 30 * LABELS, 25)
     return [np.clip(light + rng.normal(0, 20, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8) for light in lights]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import onnx
 
 from knowngood.engines.export import BATCH
+from knowngood.output import temporary_folder
 
 
 def simplify(graph: bytes) -> bytes:
@@ -21,11 +19,11 @@ def simplify(graph: bytes) -> bytes:
 
     model = onnx.load_from_string(graph)
     _set_batch(model, onnx.TensorShapeProto.Dimension(dim_value=1))
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         options = onnxruntime.SessionOptions()
         # Only rewriting within the standard's own operators.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(Path(folder) / "plain.onnx")
+        options.optimized_model_filepath = str(folder / "plain.onnx")
         options.log_severity_level = 3
         onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         plain = onnx.load(options.optimized_model_filepath)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from knowngood.classifiers import Classifier
 from knowngood.data.labelled import classes_by
-from knowngood.data.samples import check_samples, load_samples
+from knowngood.data.samples import load_samples
 from knowngood.data.splits import SPLIT_MADE, folds
 from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.evaluation import Evaluation, evaluate
@@ -74,7 +74,7 @@ def cross_validate(
     """
     if count < 2:
         raise RecipeError(f"folds={count}: at least 2 are needed")
-    table = check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data)
+    table = load_samples(data)
     always = (table["split"] == "train") & (not table.attrs.get(SPLIT_MADE))
     divided = table[~always].reset_index(drop=True)
     if by == "auto":  # the same in every fold, wherever a defect without a type may be

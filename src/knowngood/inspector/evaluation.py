@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from knowngood.data.samples import check_samples, fingerprint, load_samples
+from knowngood.data.samples import fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.classification import ANSWERS, Classification, classification
@@ -80,7 +80,7 @@ def evaluate(
         evaluation = evaluate(Inspector.load("widget.inspector"), "widget/")
         print(evaluation.metrics["image_auroc"])
     """
-    table = check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data)
+    table = load_samples(data)
     test, left_out = _test_images(table, inspector)
     check_mask_sizes(test)
     unreadable: list[UnreadableImage] = []

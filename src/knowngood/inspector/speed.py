@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from timeit import repeat
 from typing import NamedTuple
@@ -24,7 +23,7 @@ from onnx.utils import Extractor
 
 from knowngood.data.images import read_image
 from knowngood.data.imageset import ImageSet
-from knowngood.data.samples import check_samples, load_samples
+from knowngood.data.samples import load_samples
 from knowngood.detectors import Detector
 from knowngood.engines.engine import Engine, compile_graph
 from knowngood.engines.flops import multiply_adds
@@ -32,6 +31,7 @@ from knowngood.engines.processor import instruction_set
 from knowngood.features.frozen import OUTPUT
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
+from knowngood.output import temporary_folder
 from knowngood.types import Progress, silent
 
 ROUNDS = 3
@@ -83,10 +83,10 @@ def measure_speed(
             print(name, figure.value, figure.unit)
     """
     start = perf_counter()
-    samples = check_samples(data) if isinstance(data, pd.DataFrame) else load_samples(data)
+    samples = load_samples(data)
     inspector = fit(samples, detector, seed=seed, progress=progress)
-    with TemporaryDirectory() as folder:
-        inspector.save(Path(folder) / "timed.inspector")
+    with temporary_folder() as folder:
+        inspector.save(folder / "timed.inspector")
         seconds = perf_counter() - start
 
     paths = [str(path) for path in samples["path"][:: math.ceil(len(samples) / MOST)]]

@@ -65,7 +65,7 @@ def store(samples: Iterable[tuple[int, NDArray[Any]]], images: ImageSet, *, seed
         OutputError: The disk is full.
     """
     with temporary_folder() as folder:
-        path = Path(folder) / "samples"
+        path = folder / "samples"
         index: list[int] = []
         with _room_in(folder), path.open("wb") as file:
             for position, sample in samples:
