@@ -298,7 +298,7 @@ def test_a_detector_of_ones_own(image_only, widget, tmp_path):
 
 @pytest.mark.parametrize("difference", [2e-4, float("nan")])
 def test_a_graph_that_differs_from_torch_is_not_shipped(widget, monkeypatch, difference):
-    monkeypatch.setattr(learning, "export", lambda *_, **__: (b"graph", difference))
+    monkeypatch.setattr(learning, "export", lambda *_, **__: (b"graph", difference, [1.0]))
     with pytest.raises(InspectorError, match="what the exported graph gives differs from torch's"):
         fit(widget, TINY)
 
@@ -308,3 +308,20 @@ def test_progress_reaches_its_end(widget):
     fit(widget, TINY, progress=lambda stage, done, total: told.__setitem__(stage, (done, total)))
     assert told["looking at good images"] == (24, 24)
     assert all(done == total for done, total in told.values())
+
+
+def test_the_engine_of_the_fit_scores_the_held_out_images_and_runs(widget, tmp_path, recipe):
+    inspectors = {
+        engine: fit(widget, dataclasses.replace(recipe, engine=engine))
+        for engine in ("openvino", "onnxruntime")
+    }
+    ours, others = (inspectors[engine].manifest for engine in inspectors)
+    assert (ours.engine, others.engine) == ("openvino", "onnxruntime")
+    assert ours.held_out != others.held_out
+    np.testing.assert_allclose(ours.held_out, others.held_out, rtol=0.1, atol=0.5)
+    for engine, inspector in inspectors.items():
+        inspector.save(tmp_path / engine)
+        loaded = Inspector.load(tmp_path / engine)
+        assert loaded.engine == engine
+        assert type(loaded.compiled).__name__.lower() == engine
+        assert Inspector.load(tmp_path / engine, engine="openvino").engine == "openvino"

@@ -15,7 +15,7 @@ def evaluate(
     inspector: options.InspectorFile,
     data: Annotated[Path, typer.Argument(help="A folder with labelled test images, or a table.")],
     out: Annotated[Path, typer.Option(help="The folder for metrics.json, scores.csv and report.html.")],
-    engine: options.EngineName = "openvino",
+    engine: options.EngineName = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Evaluate an inspector on labelled images: metrics, scores and a report.

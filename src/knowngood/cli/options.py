@@ -43,7 +43,9 @@ By = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same result.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-EngineName = Annotated[str, typer.Option("--engine", help="openvino or onnxruntime.")]
+EngineName = Annotated[
+    str | None, typer.Option("--engine", help="openvino or onnxruntime; without it, that of the fit.")
+]
 
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a file of this name that is not an older result.")

@@ -14,7 +14,7 @@ def score(
     paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
     out: options.Table = None,
     heatmaps: Annotated[Path | None, typer.Option(help="A folder for a heatmap of each image.")] = None,
-    engine: options.EngineName = "openvino",
+    engine: options.EngineName = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Inspect images: score, p-value and decision for each.

@@ -21,6 +21,7 @@ def threshold(
         Path | None,
         typer.Option(help="Labelled images for --rule: a folder or a table, not the test images."),
     ] = None,
+    engine: options.EngineName = None,
 ) -> None:
     """Change the threshold of an inspector, without fitting it again.
 
@@ -30,7 +31,7 @@ def threshold(
         raise typer.BadParameter("give --max-false-reject or --rule, one of the two")
     if (rule is None) != (validation is None):
         raise typer.BadParameter("--rule and --validation (the labelled images for it) go together")
-    before = knowngood.Inspector.load(inspector)
+    before = knowngood.Inspector.load(inspector, engine=engine)
     if rule is not None and validation is not None:
         with progress_bars() as progress:
             after = knowngood.threshold_by_rule(before, rule, validation, progress=progress)

@@ -20,6 +20,12 @@ from knowngood.errors import DataError, UnreadableImage
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """File endings, in lower case, of the files that count as images when a folder is searched."""
 
+HALVINGS = 5
+"""How often an image is halved at most when it is resized."""
+
+ROUNDED_UP = 1 / 1024
+"""Added before pixels are rounded."""
+
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 FILES_TO_MEASURE = 32
 
@@ -99,8 +105,11 @@ def significant_bits(sources: Sequence[Source]) -> int | None:
 def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Resize (H, W, 3) or (H, W) to a height and width; the aspect ratio is not kept.
 
-    Both sides are halved while they are twice as long as needed, which is exact and takes a tenth of the time
-    of averaging over areas of fractional size; then pixels are interpolated.
+    Both sides are halved while they are even and at least twice as long as needed, five times at most, which
+    takes a tenth of the time of averaging over areas of fractional size. Then pixels are averages over areas
+    if a side is still twice as long, else they are interpolated linearly, in float32: OpenCV's faster
+    arithmetic in 8 bits differs from one processor to another, and from what shipped graphs do (see
+    `knowngood.engines.resizing`). A half is rounded up.
 
     Example:
         >>> resize(np.zeros((8, 8, 3), np.uint8), (4, 6)).shape
@@ -108,14 +117,19 @@ def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8
     """
     height, width = shape
     rows, columns = image.shape[:2]
-    while rows % 2 == columns % 2 == 0 and rows >= 2 * height and columns >= 2 * width:
+    for _ in range(HALVINGS):
+        if rows % 2 or columns % 2 or rows < 2 * height or columns < 2 * width:
+            break
         rows, columns = rows // 2, columns // 2
-        image = _resized(image, (rows, columns), cv2.INTER_AREA)
+        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     if (rows, columns) == shape:
         return image
     shrinks = height <= rows and width <= columns
     halves = rows >= 2 * height or columns >= 2 * width
-    return _resized(image, shape, cv2.INTER_AREA if shrinks and halves else cv2.INTER_LINEAR)
+    method = cv2.INTER_AREA if shrinks and halves else cv2.INTER_LINEAR
+    resized = cv2.resize(image.astype(np.float32), (width, height), interpolation=method)
+    # Sums in another order differ in their last bits: without the shift, halves would go either way.
+    return cv2.convertScaleAbs(resized, alpha=1, beta=ROUNDED_UP).astype(np.uint8, copy=False)
 
 
 def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -170,8 +184,3 @@ def _eight_bits(pixels: NDArray[Any], source: Source, bits: int | None) -> NDArr
 def _three_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Bring uint8 (H, W) or (H, W, 3) to (H, W, 3)."""
     return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
-
-
-def _resized(image: NDArray[np.uint8], shape: tuple[int, int], method: int) -> NDArray[np.uint8]:
-    """Resize to height and width."""
-    return cv2.resize(image, shape[::-1], interpolation=method).astype(np.uint8, copy=False)

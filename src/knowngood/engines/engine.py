@@ -155,7 +155,10 @@ class OnnxRuntime:
 ENGINES: dict[str, Callable[[bytes, bool], Engine]] = {"openvino": OpenVino, "onnxruntime": OnnxRuntime}
 
 
-def compile_graph(graph: bytes, engine: str = "openvino", *, keep: bool = False) -> Engine:
+DEFAULT_ENGINE = "openvino"
+
+
+def compile_graph(graph: bytes, engine: str = DEFAULT_ENGINE, *, keep: bool = False) -> Engine:
     """Compile a serialised ONNX graph for an engine of `ENGINES`, which may keep it for the next process.
 
     Raises:

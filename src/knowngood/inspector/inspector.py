@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from knowngood.data.imageset import ImageSet, Source
 from knowngood.engines.engine import Engine, Outputs, compile_graph
 from knowngood.engines.native import check_process, finishing
+from knowngood.engines.resizing import with_resizing, without_resizing
 from knowngood.engines.vetting import check_graph, check_outputs
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.file import read_inspector, write_inspector
@@ -36,7 +38,7 @@ PIXELS = "pixels"
 class Inspector:
     """Inspects images with one exported ONNX graph and one threshold.
 
-    `engine` is a name in `knowngood.engines.engine.ENGINES`.
+    `engine` is a name in `knowngood.engines.engine.ENGINES`; without it, the one of the fit runs.
 
     Example::
 
@@ -46,12 +48,12 @@ class Inspector:
     """
 
     def __init__(
-        self, manifest: Manifest, graph: bytes, records: Records | None = None, *, engine: str = "openvino"
+        self, manifest: Manifest, graph: bytes, records: Records | None = None, *, engine: str | None = None
     ) -> None:
         self.manifest = manifest
         self.graph = graph
         self.records = records or Records()
-        self.engine = engine
+        self.engine = engine or manifest.engine
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
         self._checked: set[bool] = set()  # the modes in which the graph was run: one image alone, or many
 
@@ -93,7 +95,7 @@ class Inspector:
         return self.manifest.threshold
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, engine: str = "openvino") -> Inspector:
+    def load(cls, path: str | os.PathLike[str], *, engine: str | None = None) -> Inspector:
         """Load an inspector file, which may come from a stranger: only its graph's arithmetic is executed.
 
         The graph is checked first; see `knowngood.engines.vetting.check_graph`.
@@ -107,6 +109,7 @@ class Inspector:
         manifest = Manifest.from_json(content, name=name)
         if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
             raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
+        graph, manifest = _that_resizes(graph, manifest, name)
         try:
             records = Records.from_members(members)
         except ValueError as error:
@@ -242,7 +245,7 @@ class Inspector:
     @cached_property
     def _engine(self) -> Engine:
         try:
-            return compile_graph(self.graph, self.engine, keep=True)
+            return compile_graph(self.core, self.engine, keep=True)
         except ValueError as error:
             raise InspectorError(f"the inspector's graph does not run here: {error}") from error
 
@@ -264,10 +267,22 @@ class Inspector:
         return engine
 
     @cached_property
+    def core(self) -> bytes:
+        """The graph behind its resizing, of images at the input shape: what is run here.
+
+        Raises:
+            InspectorError: The graph does not begin with the resizing that every inspector has.
+        """
+        try:
+            return without_resizing(self.graph, self.manifest.input_shape)
+        except ValueError as error:
+            raise InspectorError(f"its graph is refused: {error}") from error
+
+    @cached_property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the graph's outputs for one image, once it was found safe to run."""
         try:
-            return check_graph(self.graph)
+            return check_graph(self.core)
         except ValueError as error:
             raise InspectorError(f"its graph is refused: {error}") from error
 
@@ -281,6 +296,18 @@ class Inspector:
         except ValueError as error:
             raise InspectorError(f"the inspector does not work here: {error}") from error
         return given
+
+
+def _that_resizes(graph: bytes, manifest: Manifest, name: str) -> tuple[bytes, Manifest]:
+    """A graph of the present format: up to format 5, graphs took images of the input shape."""
+    try:
+        with suppress(ValueError):
+            without_resizing(graph, manifest.input_shape)
+            return graph, manifest
+        graph = with_resizing(graph, manifest.input_shape)
+    except ValueError as error:
+        raise InspectorError(f"{name!r}: its graph is refused: {error}") from error
+    return graph, dataclasses.replace(manifest, graph_hash=hashlib.sha256(graph).hexdigest())
 
 
 def _predict(

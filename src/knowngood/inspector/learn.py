@@ -23,10 +23,12 @@ from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.data.samples import Selection, fingerprint
 from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
-from knowngood.engines.engine import compile_graph
+from knowngood.engines.engine import DEFAULT_ENGINE, compile_graph
 from knowngood.engines.export import blank, chain, to_onnx
+from knowngood.engines.resizing import with_resizing
 from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
 from knowngood.features.extract import resolve_device
+from knowngood.inspector.examples import EXAMPLES, make_examples
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import CLASSIFICATION, DETECTION, RESIZE, Manifest
 
@@ -49,7 +51,6 @@ LARGEST_ROUNDED = 5e-3
 
 _SAMPLED = 100
 _LONGEST = 4.0
-_CHECKED = 2
 _IN_SCORES = ("image", "map")
 _LIBRARIES = ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")
 
@@ -89,7 +90,9 @@ def learn(
         raise DataError(
             f"all {len(images)} good images are copies of one image; take photographs of several parts"
         )
-    graph, difference = _verified_graph(fit, images)
+    examples = make_examples(next(images.subset(range(min(EXAMPLES, len(images)))).batches(EXAMPLES)).images)
+    core, difference, scores = _verified_graph(fit, examples.resized)
+    graph = with_resizing(core, images.shape)
     manifest = Manifest(
         task=DETECTION if fit.records.classifier is None else CLASSIFICATION,
         method=task.registry.name_of(recipe),
@@ -109,8 +112,9 @@ def learn(
         threshold=task.threshold(fit),
         graph_hash=hashlib.sha256(graph).hexdigest(),
         graph_difference=difference,
+        example_scores=scores,
     )
-    inspector = Inspector(manifest, graph, fit.records)
+    inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:
         inspector.check()  # nothing is made that could not be loaded
     except InspectorError as error:
@@ -170,33 +174,23 @@ def _readable(
     )
 
 
-def _verified_graph(fit: Fit, images: ImageSet) -> tuple[bytes, float]:
-    """The exported graph, and how far its outputs are from torch's; an error if that is too far."""
-    some = images.subset(range(min(_CHECKED, len(images))))
-    few = unseen(next(some.batches(_CHECKED)).images)
-    graph, difference = export(fit.fitted, few, typical=float(np.median(np.abs(fit.held_out))))
+def _verified_graph(fit: Fit, images: NDArray[np.uint8]) -> tuple[bytes, float, list[float]]:
+    """The exported graph, how far its outputs are from torch's, and its scores of the images; an error if
+    that is too far.
+    """
+    typical = float(np.median(np.abs(fit.held_out)))
+    graph, difference, scores = export(fit.fitted, images, typical=typical)
     if not difference <= (LARGEST_ROUNDED if b"QuantizeLinear" in graph else LARGEST_DIFFERENCE):
         raise InspectorError(
             f"what the exported graph gives differs from torch's by {difference:.1e}, relative; "
             "this is a defect of the exporter or the engine: try other versions of torch and openvino"
         )
-    return graph, difference
+    return graph, difference, scores
 
 
-def unseen(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Blend images `(N, H, W, 3)` with each other, so that none is like one that was learned from.
-
-    A patch that was remembered has a distance of zero, which is all rounding and verifies nothing.
-
-    Example:
-        >>> unseen(np.array([0, 100], np.uint8).reshape(2, 1, 1, 1)).ravel().tolist()
-        [50, 50]
-    """
-    others = np.flip(images, axis=(0, 1)).astype(np.uint16)
-    return ((images + others) // 2).astype(np.uint8)
-
-
-def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float) -> tuple[bytes, float]:
+def export(
+    fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float
+) -> tuple[bytes, float, list[float]]:
     """Export a fitted method to a graph, and measure how far its outputs are from torch's.
 
     Frozen features come from the engine on both sides: `freeze` has compared them with torch's.
@@ -208,7 +202,7 @@ def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float)
 
     Returns:
         The ONNX graph, with those parts of `Scores` that there are; and the largest relative difference: of
-        each score to itself, of other outputs to their largest value.
+        each score to itself, of other outputs to their largest value. And the scores.
     """
     fitted = fitted.eval().cpu()
     with torch.inference_mode():
@@ -218,14 +212,15 @@ def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float)
         graph = chain(fitted.features.graph, _Tensors(fitted), outputs, rows=fitted.features.views)
     else:
         graph = to_onnx(_Tensors(fitted), {"images": blank(images.shape[1:3])}, outputs)
-    in_graph = compile_graph(graph, keep=True)(images)  # the inspector will soon run it
+    name = fitted.features.engine_name if isinstance(fitted, FittedOnFeatures) else DEFAULT_ENGINE
+    in_graph = compile_graph(graph, name, keep=True)(images)  # the inspector will soon run it
     differences = []
     for (name, expected), given in zip(in_torch.items(), in_graph, strict=True):
         known = expected.numpy()
         size = np.abs(known) if name == "image" else np.abs(known).max()
         scale = np.maximum(size, max(typical, 1e-12) if name in _IN_SCORES else 1e-6)
         differences.append(float(np.max(np.abs(known - given) / scale)))
-    return graph, max(differences)
+    return graph, max(differences), in_graph[outputs.index("score")].tolist()
 
 
 class _Tensors(nn.Module):

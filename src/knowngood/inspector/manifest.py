@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.reading import Reading
+from knowngood.engines.engine import DEFAULT_ENGINE
 from knowngood.engines.vetting.check import MOST_PIXELS
 from knowngood.errors import InspectorError
 from knowngood.metrics.thresholds import Threshold, conformal
 
-FORMAT = 5
+FORMAT = 6
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
@@ -71,6 +72,7 @@ class Manifest:
         threshold: The threshold, and how it was chosen.
         graph_hash: SHA-256 of the graph, hexadecimal.
         graph_difference: Largest relative difference between torch's scores and the graph's.
+        example_scores: The graph's scores of the pictures `example1.png` and so on in the file.
     """
 
     task: str
@@ -91,6 +93,12 @@ class Manifest:
     threshold: Threshold
     graph_hash: str
     graph_difference: float
+    example_scores: list[float]
+
+    @property
+    def engine(self) -> str:
+        """The engine by which the held-out images were scored."""
+        return str(self.recipe.get("engine", DEFAULT_ENGINE))
 
     @property
     def reading(self) -> Reading:
@@ -148,6 +156,8 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
     for former, key in RENAMED.items():
         if made == 4 and former in values:
             values[key] = values.pop(former)
+    if made < 6:
+        values["example_scores"] = []
     return values
 
 
