@@ -31,6 +31,7 @@ using Microsoft.ML.OnnxRuntime.Tensors;
     return (height, width, pixels);
 }
 
+Environment.SetEnvironmentVariable("ORT_DISABLE_TELEMETRY", "1"); // or ONNX Runtime reports to its maker
 using var manifest = JsonDocument.Parse(File.ReadAllText(args[1]));
 var threshold = manifest.RootElement.GetProperty("threshold").GetProperty("value").GetSingle();
 using var session = new InferenceSession(args[0]);

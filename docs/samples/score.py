@@ -4,12 +4,15 @@ It needs `pip install onnxruntime pillow`.
 """
 
 import json
+import os
 import sys
 import zipfile
 
 import numpy as np
-import onnxruntime
 from PIL import Image
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # or ONNX Runtime reports to its maker
+import onnxruntime
 
 inspector, *pictures = sys.argv[1:]
 with zipfile.ZipFile(inspector) as file:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
+from platformdirs import user_cache_path
 
 from knowngood.errors import KnowngoodError
 from knowngood.extras import needs_extra
@@ -57,9 +58,15 @@ def quieten() -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 
+def keep_to_the_cache() -> None:
+    """Let matplotlib keep its list of fonts in our cache folder, not in the user's home folder."""
+    os.environ.setdefault("MPLCONFIGDIR", str(user_cache_path("knowngood", appauthor=False) / "matplotlib"))
+
+
 def main() -> NoReturn:
     """Run the program and exit with 0 for success, 1 for a failure, 2 for a wrong command line."""
     quieten()
+    keep_to_the_cache()
     try:
         with needs_extra():
             app()
