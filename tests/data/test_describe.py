@@ -40,6 +40,7 @@ def test_a_sound_data_set(widget):
         "sizes (height x width): 96 x 96 (38)",
         "pixels: RGB (38)",
         "files: .png (38)",
+        "masks: of 6 of 6 defects",
         "what to expect:",
         *(f"  {sentence}" for sentence in expectations(found.counts)),
     ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +16,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import THREADS, Source, decode
-from knowngood.data.layouts import recognise
+from knowngood.data.layouts import NOTES, doubts, recognise
+from knowngood.data.looks import looks_below
+from knowngood.data.masks import joined, several
+from knowngood.data.patterns import Patterns
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError
 from knowngood.extras import needs_extra
 
 SPLITS = ("train", "test")
 LABELS = ("good", "defect")
+LOOKED_AT = 5000  # good images of a table whose pixels are looked at, if they may be masks
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
@@ -34,31 +39,46 @@ class Selection(NamedTuple):
     masks: list[str] | None = None
 
 
-def load_samples(data: str | Path | pd.DataFrame) -> pd.DataFrame:
+def load_samples(data: str | Path | pd.DataFrame, patterns: Patterns | None = None) -> pd.DataFrame:
     """List the samples of a folder or a table.
 
     Args:
         data: A folder in a known layout (see `knowngood.data.layouts`), a CSV or Parquet table for
             `check_samples`, whose relative paths start from the table's folder, or the table itself.
+        patterns: Which files of a folder are good, defects, masks, or to be ignored, where their folders do
+            not say so.
+
+    Returns:
+        A table as of `check_samples`. Its attribute `attrs["notes"]` has sentences on what was left out of a
+        folder, and on what may have been misunderstood.
 
     Raises:
-        DataError: The path does not exist, or is neither such a folder nor such a table.
+        DataError: The path does not exist, or is neither such a folder nor such a table; patterns come with a
+            table.
+
+    Example::
+
+        load_samples("tiles/", knowngood.Patterns(good="*/MT_Free/*"))
     """
     if isinstance(data, pd.DataFrame):
+        _check_unneeded(patterns)
         return check_samples(data)
     path = Path(data)
     try:
         if path.is_dir():
-            return recognise(path)[1]
+            return recognise(path, patterns).table
         if not path.exists():
             raise DataError(f"{str(path)!r} does not exist{_suggestion(path)}", path=path)
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be reached: {error.strerror}", path=path) from error
+    _check_unneeded(patterns)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(
             f"{str(path)!r} is a file; name a folder of images, or a .csv or .parquet table", path=path
         )
-    return _read_table(path)
+    table = _read_table(path)
+    table.attrs[NOTES] = (*table.attrs.get(NOTES, ()), *_doubtful(table["path"][table["label"] == "good"]))
+    return table
 
 
 def check_samples(table: pd.DataFrame) -> pd.DataFrame:
@@ -67,9 +87,10 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: One row per image, with the columns ``path``, ``label`` (``good`` or ``defect``) and maybe
             ``split`` (``train`` or ``test``; made by `knowngood.data.splits.assign_split` where the column is
-            missing), ``defect`` (the defect type), ``mask`` (a file), ``group`` (the same part photographed
-            twice has the same value; blank for a part by itself), ``class`` (the class of a good image, for
-            detectors that tell classes apart) and others, which are kept.
+            missing), ``defect`` (the defect type), ``mask`` (a file, or several with ``|`` between them),
+            ``group`` (the same part photographed twice has the same value; blank for a part by itself),
+            ``class`` (the class of a good image, for detectors that tell classes apart) and others, which are
+            kept.
 
     Returns:
         A copy with ``path``, ``split``, ``label``, ``defect`` and ``mask`` as text; a defect type or mask
@@ -248,9 +269,21 @@ def _read_table(path: Path) -> pd.DataFrame:
         table = check_samples(table)
     except DataError as error:
         raise DataError(f"{str(path)!r}: {error}", path=path) from error
-    for column in ("path", "mask"):
-        table[column] = [str(path.parent / file) if file else "" for file in table[column]]
+    table["path"] = [str(path.parent / file) for file in table["path"]]
+    table["mask"] = [joined(str(path.parent / file) for file in several(cell)) for cell in table["mask"]]
     return table
+
+
+def _check_unneeded(patterns: Patterns | None) -> None:
+    """Refuse patterns beside a table."""
+    if patterns:
+        raise DataError("patterns are for the files of a folder; a table says itself what its images are")
+
+
+def _doubtful(good: pd.Series[str]) -> list[str]:
+    """Say which good images of a table look like no photograph; of very many only some are looked at."""
+    files = [PurePosixPath(path) for path in good[:: max(1, math.ceil(len(good) / LOOKED_AT))]]
+    return doubts(files, looks_below(Path()))
 
 
 def _check_values(table: pd.DataFrame, column: str, allowed: tuple[str, ...]) -> None:
