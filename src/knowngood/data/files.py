@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -138,6 +139,15 @@ def unread_note(pictures: Sequence[Path]) -> list[str]:
         f"{len(pictures)} pictures are left out, since their formats are not read: {tally}, such as "
         f"{str(pictures[0])!r}; save them as PNG or TIFF"
     ]
+
+
+def suggestion(path: Path) -> str:
+    """Suggest names like a missing one from the folder where it would be."""
+    missing = next(part for part in [path, *path.parents] if part.parent.exists())
+    if not missing.parent.is_dir():
+        return f"; {str(missing.parent)!r} is a file"
+    near = get_close_matches(missing.name, [child.name for child in missing.parent.iterdir()], n=3)
+    return f"; did you mean {' or '.join(repr(str(missing.parent / name)) for name in near)}?" if near else ""
 
 
 def _masks_among(files: Sequence[PurePosixPath], looks: Looks) -> set[PurePosixPath]:

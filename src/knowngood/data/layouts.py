@@ -12,7 +12,7 @@ import pandas as pd
 from knowngood.data.decoding import listed
 from knowngood.data.files import Found, relative, search, unread_note
 from knowngood.data.images import IMAGE_SUFFIXES
-from knowngood.data.looks import looks_below
+from knowngood.data.looks import doubts, looks_below
 from knowngood.data.masks import Looks, Paired, joined, pair
 from knowngood.data.names import Place, meaning, place
 from knowngood.data.patterns import Patterns
@@ -37,6 +37,7 @@ class Recognised(NamedTuple):
     layout: str  # in words
     table: pd.DataFrame  # samples, with the attribute `NOTES`
     found: Found
+    masks: dict[str, str]  # of every image that has any, as in the column `mask`; good ones have none there
 
 
 class Row(NamedTuple):
@@ -71,20 +72,19 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
         layout, rows, paired = arrange(files, looks, patterns, folder.absolute().name)
     except DataError as error:
         raise DataError(f"folder {str(folder)!r}: {error}", path=folder) from error
-    masks = {image: joined(str(folder / mask) for mask in files) for image, files in paired.masks.items()}
-    table = pd.DataFrame(
-        [
-            (str(folder / row.file), *row[1:], masks.get(row.file, "") if row.label == "defect" else "")
-            for row in rows
-        ],
-        columns=COLUMNS,
-    )
+    masks = {
+        str(folder / image): joined(str(folder / mask) for mask in its_masks)
+        for image, its_masks in paired.masks.items()
+    }
+    table = pd.DataFrame([(str(folder / row.file), *row[1:]) for row in rows], columns=COLUMNS[:-1])
+    labels = zip(table["path"], table["label"], strict=True)
+    table["mask"] = [masks.get(path, "") if label == "defect" else "" for path, label in labels]
     if not any(row.split for row in rows):
         table = assign_split(table)
     if layout == ONLY_GOOD:
         table["split"] = "train"
     table.attrs[NOTES] = (*_notes(rows, paired, looks), *found.notes())
-    return Recognised(layout, table, found)
+    return Recognised(layout, table, found, masks)
 
 
 def arrange(
@@ -254,17 +254,6 @@ def _notes(rows: Sequence[Row], paired: Paired, looks: Looks) -> list[str]:
     notes += doubts(good, looks)
     words = [name for name in read_as_good if not name.isalpha()]
     return notes + [f"good parts by their names: {', '.join(map(repr, words))}"] * bool(words)
-
-
-def doubts(good: Sequence[PurePosixPath], looks: Looks) -> list[str]:
-    """Say in sentences which good images look like no photograph of a part."""
-    levels = [look.levels for look in looks(good)]
-    notes = []
-    for level, words in ((1, "one colour all over"), (2, "two grey levels, as masks have")):
-        found = [image for image, its_level in zip(good, levels, strict=True) if its_level == level]
-        if found:
-            notes.append(f"{len(found)} good images have {words}, such as {str(found[0])!r}")
-    return notes
 
 
 def _advice(images: Sequence[PurePosixPath]) -> str:

@@ -80,3 +80,14 @@ def look_of(pixels: NDArray[Any], *, lossy: bool = False) -> Look:
     flat = levels <= 2 or bool(counts[first] + counts[second] >= _SHARE * grey.size)
     apart = counts[second] and 2 * abs(first - second) >= int(grey.max()) - int(grey.min())
     return Look(2 if levels == 3 and lossy and flat and apart else levels, flat)
+
+
+def doubts(good: Sequence[PurePosixPath], looks: Looks) -> list[str]:
+    """Say in sentences which good images look like no photograph of a part."""
+    levels = [look.levels for look in looks(good)]
+    notes = []
+    for level, words in ((1, "one colour all over"), (2, "two grey levels, as masks have")):
+        found = [image for image, its_level in zip(good, levels, strict=True) if its_level == level]
+        if found:
+            notes.append(f"{len(found)} good images have {words}, such as {str(found[0])!r}")
+    return notes

@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -16,8 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import THREADS, Source, decode
-from knowngood.data.layouts import NOTES, doubts, recognise
-from knowngood.data.looks import looks_below
+from knowngood.data.files import suggestion
+from knowngood.data.layouts import NOTES, recognise
+from knowngood.data.looks import doubts, looks_below
 from knowngood.data.masks import joined, several
 from knowngood.data.patterns import Patterns
 from knowngood.data.splits import assign_split
@@ -68,7 +68,7 @@ def load_samples(data: str | Path | pd.DataFrame, patterns: Patterns | None = No
         if path.is_dir():
             return recognise(path, patterns).table
         if not path.exists():
-            raise DataError(f"{str(path)!r} does not exist{_suggestion(path)}", path=path)
+            raise DataError(f"{str(path)!r} does not exist{suggestion(path)}", path=path)
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be reached: {error.strerror}", path=path) from error
     _check_unneeded(patterns)
@@ -312,12 +312,3 @@ def _check_rows(table: pd.DataFrame) -> None:
     ):
         if wrong.any():
             raise DataError(message.format(int(wrong.sum()), table["path"][wrong].iloc[0]))
-
-
-def _suggestion(path: Path) -> str:
-    """Suggest names like a missing one from the folder where it would be."""
-    missing = next(part for part in [path, *path.parents] if part.parent.exists())
-    if not missing.parent.is_dir():
-        return f"; {str(missing.parent)!r} is a file"
-    near = get_close_matches(missing.name, [child.name for child in missing.parent.iterdir()], n=3)
-    return f"; did you mean {' or '.join(repr(str(missing.parent / name)) for name in near)}?" if near else ""
