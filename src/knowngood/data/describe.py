@@ -137,7 +137,7 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
     defects = table[table["label"] == "defect"]
     table = table.assign(class_name=class_of_each(table))
     counts = Counter(zip(table["split"], table["class_name"], strict=True))
-    copies = find_copies(table[table["path"].isin(headers)], thumbnails, progress=progress)
+    copies = find_copies(table[[path in headers for path in paths]], thumbnails, progress=progress)
     return Description(
         **vars(copies),
         layout=layout,

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from knowngood.cells import spelt
 from knowngood.data.files import search
 from knowngood.data.images import IMAGE_SUFFIXES
 from knowngood.data.splits import SPLIT_MADE, assign_split
@@ -40,9 +41,10 @@ def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
     for name, layout in LAYOUTS.items():
         table = layout(files)
         if table is not None:
-            here = table[["path", "mask"]].map(lambda file: str(folder / file) if file else "")
-            table = table.assign(path=here["path"], mask=here["mask"])
-            defect = folder.absolute().name
+            for column in ("path", "mask"):
+                here = [str(folder / file) if file else "" for file in table[column]]
+                table[column] = pd.Series(here, dtype=object)
+            defect = spelt(folder.absolute().name)
             if layout is only_good and defect.lower() in BAD_NAMES:
                 return "one folder of defects", table.assign(label="defect", defect=defect, split="test")
             return name, table
@@ -93,8 +95,7 @@ def only_good(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
     """
     if any(len(file.parts) > 1 for file in files):
         return None
-    paths = [str(file) for file in files]
-    table = pd.DataFrame({"path": paths, "split": "train", "label": "good", "defect": "", "mask": ""})
+    table = _frame([(str(file), "train", "good", "", "") for file in files])
     table.attrs[SPLIT_MADE] = True
     return table
 
@@ -121,14 +122,20 @@ def _table(samples: Iterable[PurePosixPath], files: Sequence[PurePosixPath], lev
     }
     rows = []
     for file in samples:
-        name = file.parts[level]
+        name = spelt(file.parts[level])
         if _is_good(name):
             rows.append((str(file), "", "good", "", ""))
         else:
             stem = str(PurePosixPath(*file.parts[level:]).with_suffix(""))
             mask = masks.get(f"{stem}_mask", masks.get(stem, ""))
             rows.append((str(file), "", "defect", name, mask))
-    return pd.DataFrame(rows, columns=["path", "split", "label", "defect", "mask"])
+    return _frame(rows)
+
+
+def _frame(rows: Sequence[tuple[str, ...]]) -> pd.DataFrame:
+    """Return samples as a table, files as dtype object: their names may hold bytes that are no text."""
+    table = pd.DataFrame(rows, columns=["path", "split", "label", "defect", "mask"], dtype=object)
+    return table.astype({"split": str, "label": str, "defect": str})
 
 
 def _advice(folder: Path, files: Sequence[PurePosixPath]) -> str:
