@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -57,9 +58,17 @@ def quieten() -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 
+def show_all_letters() -> None:
+    """Let the terminal show as an escape what its code page lacks, in names of files above all."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> NoReturn:
     """Run the program and exit with 0 for success, 1 for a failure, 2 for a wrong command line."""
     quieten()
+    show_all_letters()
     try:
         with needs_extra():
             app()

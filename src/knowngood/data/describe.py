@@ -139,10 +139,10 @@ def describe(
     thumbnails = {file: content.thumbnail for file, content in contents.items() if content.header}
     deep = [file for file, header in headers.items() if header.deep]
     is_defect = table["label"] == "defect"
-    marks = table["path"].map({file: content.marks for file, content in contents.items()})
+    marks = np.array([contents[file].marks for file in table["path"]])
     table = table.assign(class_name=class_of_each(table))
     counts = Counter(zip(table["split"], table["class_name"], strict=True))
-    copies = find_copies(table[table["path"].isin(headers)], thumbnails, progress=progress)
+    copies = find_copies(table[[file in headers for file in table["path"]]], thumbnails, progress=progress)
     return Description(
         **vars(copies),
         layout=layout,

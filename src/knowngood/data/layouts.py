@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from knowngood.cells import spelt
 from knowngood.data.decoding import listed
 from knowngood.data.files import Found, relative, search, unread_note
 from knowngood.data.images import IMAGE_SUFFIXES
@@ -76,9 +77,15 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
         str(folder / image): joined(str(folder / mask) for mask in its_masks)
         for image, its_masks in paired.masks.items()
     }
-    table = pd.DataFrame([(str(folder / row.file), *row[1:]) for row in rows], columns=COLUMNS[:-1])
-    labels = zip(table["path"], table["label"], strict=True)
-    table["mask"] = [masks.get(path, "") if label == "defect" else "" for path, label in labels]
+    # Files are of dtype object: their names may hold bytes that are no text.
+    table = pd.DataFrame(
+        [
+            (path, split, label, spelt(defect), masks.get(path, "") if label == "defect" else "")
+            for path, split, label, defect in ((str(folder / row.file), *row[1:]) for row in rows)
+        ],
+        columns=COLUMNS,
+        dtype=object,
+    ).astype({"split": str, "label": str, "defect": str})
     if not any(row.split for row in rows):
         table = assign_split(table)
     if layout == ONLY_GOOD:

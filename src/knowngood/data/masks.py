@@ -82,14 +82,14 @@ def pair(
     return Paired(left, dict(masks_of), strays, unclear)
 
 
-def several(cell: str) -> list[str]:
-    """Return the mask files that are named in a cell of the column `mask`; empty for an empty cell.
+def several(cell: str, folder: str | Path = "") -> list[str]:
+    """Return the mask files that are named in a cell of the column `mask`, which start from a folder.
 
     Example:
         >>> several("0/000.png|0/001.png"), several("0.png"), several("")
         (['0/000.png', '0/001.png'], ['0.png'], [])
     """
-    if SEPARATOR not in cell or Path(cell).exists():
+    if SEPARATOR not in cell or (folder / Path(cell)).exists():
         return [cell] if cell else []
     return [file for file in cell.split(SEPARATOR) if file]
 

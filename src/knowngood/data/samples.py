@@ -18,16 +18,12 @@ from knowngood.data.decoding import THREADS, Source, decode
 from knowngood.data.files import suggestion
 from knowngood.data.layouts import NOTES, recognise
 from knowngood.data.looks import doubts, looks_below
-from knowngood.data.masks import joined, several
 from knowngood.data.patterns import Patterns
-from knowngood.data.splits import assign_split
+from knowngood.data.tables import TABLE_SUFFIXES, check_samples, read_table
 from knowngood.errors import DataError
-from knowngood.extras import needs_extra
+from knowngood.inputs import LARGEST_IMAGE, open_file
 
-SPLITS = ("train", "test")
-LABELS = ("good", "defect")
 LOOKED_AT = 5000  # good images of a table whose pixels are looked at, if they may be masks
-TABLE_SUFFIXES = (".csv", ".parquet")
 
 
 class Selection(NamedTuple):
@@ -76,59 +72,9 @@ def load_samples(data: str | Path | pd.DataFrame, patterns: Patterns | None = No
         raise DataError(
             f"{str(path)!r} is a file; name a folder of images, or a .csv or .parquet table", path=path
         )
-    table = _read_table(path)
+    table = read_table(path)
     table.attrs[NOTES] = (*table.attrs.get(NOTES, ()), *_doubtful(table["path"][table["label"] == "good"]))
     return table
-
-
-def check_samples(table: pd.DataFrame) -> pd.DataFrame:
-    """Check a table of samples and fill in what may be left out.
-
-    Args:
-        table: One row per image, with the columns ``path``, ``label`` (``good`` or ``defect``) and maybe
-            ``split`` (``train`` or ``test``; made by `knowngood.data.splits.assign_split` where the column is
-            missing), ``defect`` (the defect type), ``mask`` (a file, or several with ``|`` between them),
-            ``group`` (the same part photographed twice has the same value; blank for a part by itself),
-            ``class`` (the class of a good image, for detectors that tell classes apart) and others, which are
-            kept.
-
-    Returns:
-        A copy with ``path``, ``split``, ``label``, ``defect`` and ``mask`` as text; a defect type or mask
-        that is not known is empty, and so is the defect type of a good image.
-
-    Raises:
-        DataError: A column is missing, a value is not allowed, or an image is listed twice.
-
-    Example:
-        >>> table = check_samples(pd.DataFrame({"path": ["a.png"], "split": ["train"], "label": ["good"]}))
-        >>> table.iloc[0].tolist()
-        ['a.png', 'train', 'good', '', '']
-    """
-    for column in ("path", "label"):
-        if column not in table:
-            raise DataError(
-                f"the table of samples has no column {column!r}, only "
-                f"{', '.join(map(repr, table.columns))}; add it"
-            )
-    table = table.reset_index(drop=True)
-    for column in ("path", "split", "label", "defect", "mask", "class"):
-        if column in table:
-            table[column] = table[column].fillna("").astype(str)
-        elif column in ("defect", "mask"):
-            table[column] = ""
-    if (table["path"] == "").any():
-        raise DataError(f"the table of samples has no path in row {1 + int((table['path'] == '').argmax())}")
-    if "group" in table:
-        groups = table["group"].fillna("").astype(str)
-        table["group"] = groups.where(groups != "", table["path"])
-    _check_values(table, "label", LABELS)
-    if "split" in table:
-        _check_values(table, "split", SPLITS)
-    else:
-        table = assign_split(table)
-    _check_rows(table)
-    columns = ["path", "split", "label", "defect", "mask"]
-    return table[columns + [column for column in table.columns if column not in columns]]
 
 
 def good_train(table: pd.DataFrame) -> pd.DataFrame:
@@ -218,7 +164,7 @@ def _digest(source: Source) -> str:
         sha = hashlib.sha256(source)
     else:
         try:
-            with Path(source).open("rb") as file:
+            with open_file(source, LARGEST_IMAGE) as file:
                 sha = hashlib.file_digest(file, "sha256")
         except OSError:
             return ""
@@ -251,29 +197,6 @@ def _check_enough(number: int) -> None:
         raise DataError("one good image is too few to train on; at least 2 are needed, better some dozens")
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV or Parquet table, and let its paths start from its folder."""
-    try:
-        if path.suffix.lower() == ".csv":
-            table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        else:
-            with needs_extra():
-                import pyarrow  # noqa: F401 - pandas reads with it, and would not name the extra
-
-            table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"table {str(path)!r} cannot be read: {str(error).splitlines()[0]}", path=path
-        ) from error
-    try:
-        table = check_samples(table)
-    except DataError as error:
-        raise DataError(f"{str(path)!r}: {error}", path=path) from error
-    table["path"] = [str(path.parent / file) for file in table["path"]]
-    table["mask"] = [joined(str(path.parent / file) for file in several(cell)) for cell in table["mask"]]
-    return table
-
-
 def _check_unneeded(patterns: Patterns | None) -> None:
     """Refuse patterns beside a table."""
     if patterns:
@@ -284,31 +207,3 @@ def _doubtful(good: pd.Series[str]) -> list[str]:
     """Say which good images of a table look like no photograph; of very many only some are looked at."""
     files = [PurePosixPath(path) for path in good[:: max(1, math.ceil(len(good) / LOOKED_AT))]]
     return doubts(files, looks_below(Path()))
-
-
-def _check_values(table: pd.DataFrame, column: str, allowed: tuple[str, ...]) -> None:
-    """Refuse values of a column that are not allowed."""
-    unknown = sorted(set(table[column]) - set(allowed))
-    if unknown:
-        raise DataError(
-            f"column {column!r} of the table of samples holds {', '.join(map(repr, unknown[:5]))}; "
-            f"only {' and '.join(map(repr, allowed))} are allowed"
-        )
-
-
-def _check_rows(table: pd.DataFrame) -> None:
-    """Refuse images that are listed twice, and labels that contradict the defect type."""
-    good = table["label"] == "good"
-    for wrong, message in (
-        (
-            table["path"].duplicated(),
-            "the table of samples names {} image(s) more than once, such as {!r}; keep one row for each",
-        ),
-        (
-            good & (table["defect"] != ""),
-            "{1!r} is labelled good but has a defect type; correct one of the two",
-        ),
-        (~good & (table["defect"] == "good"), "{1!r} is labelled defect but its type is 'good'; correct one"),
-    ):
-        if wrong.any():
-            raise DataError(message.format(int(wrong.sum()), table["path"][wrong].iloc[0]))
