@@ -40,7 +40,7 @@ def test_a_folder_that_is_not_understood_is_by_patterns(run, tiles, tmp_path):
     status, _, err = run("fit", tiles, "--out", out, *SMALL)
     assert status == 1
     assert "  MT_Free/Imgs: 24\n  _temp: 8\n" in err
-    assert "--good 'MT_Fray/Imgs/*'" in err
+    assert "--good 'MT_Free/Imgs/*'" in err
     patterns = ("--good", "*/MT_Free/*", "--ignore", "_temp")
     status, said, err = run("fit", tiles, "--out", out, *SMALL, *patterns)
     assert status == 0
@@ -93,7 +93,7 @@ def test_fit_and_evaluate_say_what_is_left_out(run, inspector, widget, tmp_path)
     Image.new("RGB", (96, 96), "grey").save(data / "train/good/constant.png")
     notes = [
         "1 masks fit no image, such as 'ground_truth/scratch/000_mask.png'",
-        "1 good images have one colour all over, such as 'train/good/constant.png'",
+        "1 good images have one colour all over; the first is 'train/good/constant.png'",
         "1 pictures are left out, since their formats are not read: .nef (1)",
     ]
     for command, sign in (

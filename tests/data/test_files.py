@@ -95,3 +95,15 @@ def test_pictures_that_are_not_read_are_named(folder):
     (data / "a.jpg").unlink()
     with pytest.raises(DataError, match=r"there is no image in .*; 1 pictures are left out.*\.heic"):
         find_images([data])
+
+
+def test_doubtful_images_to_inspect_are_noted(tmp_path):
+    Image.new("RGB", (32, 32), "grey").save(tmp_path / "0.png")
+    NOISE.save(tmp_path / "1.png")
+    NOISE.point(lambda value: 255 * (value > 128)).save(tmp_path / "2.png")
+    found = find_images([tmp_path])
+    assert len(found.images) == 3
+    assert [note.partition(" have ")[2] for note in found.notes] == [
+        "one colour all over; the first is '0.png'",
+        "two grey levels, as masks have: if they are masks, leave them out; the first is '2.png'",
+    ]

@@ -42,8 +42,9 @@ def test_doubtful_images_of_a_table_are_noted(tmp_path):
     Image.effect_noise((16, 16), 50).point(lambda value: 255 * (value > 128)).save(tmp_path / "2.png")
     pd.DataFrame({"path": ["0.png", "1.png", "2.png"], "label": "good"}).to_csv(tmp_path / "t.csv")
     assert load_samples(tmp_path / "t.csv").attrs["notes"] == (
-        f"2 good images have one colour all over, such as {str(tmp_path / '0.png')!r}",
-        f"1 good images have two grey levels, as masks have, such as {str(tmp_path / '2.png')!r}",
+        f"2 good images have one colour all over; the first is {str(tmp_path / '0.png')!r}",
+        f"1 good images have two grey levels, as masks have: if they are masks, leave them out; "
+        f"the first is {str(tmp_path / '2.png')!r}",
     )
 
 

@@ -129,11 +129,11 @@ def test_a_folder_without_good_images(folder):
     assert str(asked.value).splitlines()[1:] == [
         "  dent: 1",
         "  scratch/old: 2",
-        "Say it by --good PATTERN, such as --good 'dent/*', and where needed --defect, --mask, --ignore (in "
-        "Python load_samples(folder, Patterns(good=...))); or write a table:",
+        "Say it by --good PATTERN, such as --good 'scratch/old/*', and where needed --defect, "
+        "--mask, --ignore (in Python load_samples(folder, Patterns(good=...))); or write a table:",
         "  path,label",
-        "  dent/0.png,good",
-        "  scratch/old/0.png,defect",
+        "  scratch/old/0.png,good",
+        "  dent/0.png,defect",
     ]
 
 
@@ -372,10 +372,40 @@ def test_patterns_that_make_no_sense(folder, patterns, message):
         recognise(folder("dent/0.png", "good/1.png"), patterns)
 
 
+def test_a_class_with_the_name_of_a_folder_of_masks_is_noted(folder):
+    data = folder("good/0.png", "label/0.png")
+    (note,) = recognise(data).table.attrs["notes"]
+    assert note.startswith("1 files are in folders of masks but look like photographs")
+    assert note.endswith("such as 'label/0.png'")
+    named = recognise(data, Patterns(defect="label")).table
+    assert named["defect"].tolist() == ["", "label"]
+    assert named.attrs["notes"] == ()
+
+
+def test_images_without_a_mask_beside_others_that_have_one_are_noted(tmp_path):
+    for name in "ab":
+        Image.effect_noise((32, 32), 50).save(tmp_path / f"{name}.jpg")
+    mask = Image.new("L", (32, 32))
+    mask.paste(255, (5, 5, 20, 20))
+    mask.save(tmp_path / "b_mask.png")
+    found = recognise(tmp_path)
+    assert found.table["label"].tolist() == ["good", "defect"]
+    assert found.table.attrs["notes"] == (
+        "1 images without a mask are good, since others have one, such as 'a.jpg'",
+    )
+
+
+def test_masks_of_a_set_in_a_folder_of_its_own():
+    names = ["widget/train/good/0.png", "widget/test/good/0.png", "widget/test/dent/0.png"]
+    assert arranged([*names, "widget/masks/0.png"])[names[2]] == ("test", "dent", "widget/masks/0.png")
+
+
 def test_what_was_left_out_is_noted(folder):
     data = folder("train/good/0.png", "test/ok_2/1.png", "extra/2.png", "masks/dent/9.png", "good.heic")
     assert recognise(data).table.attrs["notes"] == (
         "1 masks fit no image, such as 'masks/dent/9.png'",
+        "1 files are in folders of masks but look like photographs; if they are images, say so by --good or "
+        "--defect PATTERN, such as 'masks/dent/9.png'",
         "1 images are left out, since they are in no folder of a class or split, such as 'extra/2.png'",
         "good parts by their names: 'ok_2'",
         f"1 pictures are left out, since their formats are not read: .heic (1), such as "
@@ -387,7 +417,7 @@ def test_constant_images_are_noted_and_masks_alone_are_asked_about(tmp_path):
     Image.new("RGB", (16, 16), "grey").save(tmp_path / "0.png")
     Image.effect_noise((16, 16), 50).save(tmp_path / "1.png")
     assert recognise(tmp_path).table.attrs["notes"] == (
-        "1 good images have one colour all over, such as '0.png'",
+        "1 good images have one colour all over; the first is '0.png'",
     )
     Image.effect_noise((16, 16), 50).point(lambda value: 255 * (value > 128)).save(tmp_path / "2.png")
     with pytest.raises(DataError, match=r"1 of 3 images have two grey levels, such as '2.png'"):

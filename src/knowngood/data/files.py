@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from knowngood.data.images import IMAGE_SUFFIXES
-from knowngood.data.looks import looks_below
+from knowngood.data.looks import doubts, looks_below
 from knowngood.data.masks import Looks, pair
 from knowngood.errors import DataError
 from knowngood.output import is_heatmap
@@ -112,8 +112,10 @@ def find_images(paths: Sequence[str | Path]) -> ToInspect:
         if path.is_dir():
             found = search(path)
             files = relative(found.images, path)
-            masks = _masks_among(files, looks_below(path))
+            looks = looks_below(path)
+            masks = _masks_among(files, looks)
             chosen = [file for file in files if file not in masks]
+            notes += doubts(chosen, looks, f"images in {str(path)!r}")
             images += [str(path / file) for file in chosen]
             unread += found.pictures
             notes += found._replace(pictures=[]).notes()

@@ -90,7 +90,7 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
         table = assign_split(table)
     if layout == ONLY_GOOD:
         table["split"] = "train"
-    table.attrs[NOTES] = (*_notes(rows, paired, looks), *found.notes())
+    table.attrs[NOTES] = (*_notes(layout, rows, paired, looks), *found.notes())
     return Recognised(layout, table, found, masks)
 
 
@@ -245,22 +245,25 @@ def _ask_about_masks(images: Sequence[PurePosixPath], looks: Looks) -> None:
         )
 
 
-def _notes(rows: Sequence[Row], paired: Paired, looks: Looks) -> list[str]:
+def _notes(layout: str, rows: Sequence[Row], paired: Paired, looks: Looks) -> list[str]:
     """Say in sentences what may have been misunderstood."""
     used = {row.file for row in rows}
-    left_out = [image for image in paired.images if image not in used]
     good = [row.file for row in rows if row.label == "good"]
-    read_as_good = sorted(
-        {place(image).name for image in good if meaning(place(image).name) == "good"} - {"good"}
-    )
+    unused = [*paired.strays, *(mask for image in good for mask in paired.masks.get(image, ()))]
+    unmasked = [image for image in good if layout == BY_MASKS and image not in paired.masks]
     sentences = {
         "masks fit no image": paired.strays,
-        "images are left out, since they are in no folder of a class or split": left_out,
+        "files are in folders of masks but look like photographs; if they are images, say so by --good or "
+        "--defect PATTERN": [file for file, look in zip(unused, looks(unused), strict=True) if not look.flat],
+        "images are left out, since they are in no folder of a class or split": [
+            image for image in paired.images if image not in used
+        ],
+        "images without a mask are good, since others have one": unmasked,
     }
     notes = [f"{len(found)} {what}, such as {str(found[0])!r}" for what, found in sentences.items() if found]
-    notes += doubts(good, looks)
-    words = [name for name in read_as_good if not name.isalpha()]
-    return notes + [f"good parts by their names: {', '.join(map(repr, words))}"] * bool(words)
+    folders = {folder for image in good for folder in image.parts[:-1] if meaning(folder) == "good"}
+    words = ", ".join(repr(folder) for folder in sorted(folders) if not folder.isalpha())
+    return [*notes, *doubts(good, looks), *([f"good parts by their names: {words}"] if words else [])]
 
 
 def _advice(images: Sequence[PurePosixPath]) -> str:
@@ -270,7 +273,7 @@ def _advice(images: Sequence[PurePosixPath]) -> str:
         return f"it holds several data sets ({', '.join(sets)}); name one of them"
     deepest = Counter(str(image.parent) for image in images)
     firsts = {str(image.parent): image for image in reversed(images)}
-    some = [firsts[folder] for folder in sorted(deepest)][:2]
+    some = [firsts[folder] for folder, _ in deepest.most_common(2)]
     return "\n".join(
         [
             "which images are good is not known, since no folder's name says so. Its deepest folders:",

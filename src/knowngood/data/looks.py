@@ -82,12 +82,15 @@ def look_of(pixels: NDArray[Any], *, lossy: bool = False) -> Look:
     return Look(2 if levels == 3 and lossy and flat and apart else levels, flat)
 
 
-def doubts(good: Sequence[PurePosixPath], looks: Looks) -> list[str]:
-    """Say in sentences which good images look like no photograph of a part."""
-    levels = [look.levels for look in looks(good)]
+def doubts(files: Sequence[PurePosixPath], looks: Looks, called: str = "good images") -> list[str]:
+    """Say in sentences which images look like no photograph of a part."""
+    levels = [look.levels for look in looks(files)]
     notes = []
-    for level, words in ((1, "one colour all over"), (2, "two grey levels, as masks have")):
-        found = [image for image, its_level in zip(good, levels, strict=True) if its_level == level]
+    for level, words in (
+        (1, "one colour all over"),
+        (2, "two grey levels, as masks have: if they are masks, leave them out"),
+    ):
+        found = [file for file, its_level in zip(files, levels, strict=True) if its_level == level]
         if found:
-            notes.append(f"{len(found)} good images have {words}, such as {str(found[0])!r}")
+            notes.append(f"{len(found)} {called} have {words}; the first is {str(found[0])!r}")
     return notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -72,9 +73,10 @@ def pair(
 
     masks_of: defaultdict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
     strays = []
-    index = _index(left)
+    shared = _shared([_folders(file) for file in files])
+    index = _index(left, shared)
     for mask in files:
-        owner = beside.get(mask) or (_owner(mask, index) if mask in named else None)
+        owner = beside.get(mask) or (_owner(mask, index, shared) if mask in named else None)
         if owner is not None:
             masks_of[owner].append(mask)
         elif mask in named:
@@ -153,21 +155,27 @@ def _base(file: PurePosixPath, by_stem: Mapping[PurePosixPath, object]) -> tuple
     return None
 
 
-def _index(images: Iterable[PurePosixPath]) -> _Index:
+def _shared(folders: Sequence[tuple[str, ...]]) -> int:
+    """Count the folders that all files are in."""
+    pairs = zip(min(folders, default=()), max(folders, default=()), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+
+def _index(images: Iterable[PurePosixPath], shared: int) -> _Index:
     """List the images under each end of their paths, from the name alone to all folders."""
     index: defaultdict[tuple[str, ...], list[tuple[_Rank, PurePosixPath]]] = defaultdict(list)
     for image in images:
-        folders = _folders(image)
-        split, name = names.place(image)
+        folders = _folders(image)[shared:]
+        is_train = any(names.SPLIT_OF.get(folder) == "train" for folder in folders)
+        is_good = any(names.meaning(folder) == "good" for folder in folders)
         for start in range(len(folders) + 1):
-            rank = (start, split == "train", names.meaning(name) == "good")
-            index[(*folders[start:], image.stem.lower())].append((rank, image))
+            index[(*folders[start:], image.stem.lower())].append(((start, is_train, is_good), image))
     return index
 
 
-def _owner(mask: PurePosixPath, index: _Index) -> PurePosixPath | None:
+def _owner(mask: PurePosixPath, index: _Index, shared: int) -> PurePosixPath | None:
     """Return the image of a mask, None where none fits or several do equally well."""
-    folders, stem = _folders(mask), mask.stem.lower()
+    folders, stem = _folders(mask)[shared:], mask.stem.lower()
     stems = [one for one in (names.without_mask_ending(stem), stem) if one]
     keys = [(*folders, one) for one in stems]
     if folders:

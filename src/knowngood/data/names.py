@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ class Place(NamedTuple):
     name: str  # of the folder of its class, empty for a file in none
 
 
+@lru_cache(maxsize=1024)
 def meaning(name: str) -> str:
     """Return what the name of a class means: `good`, `defect`, or nothing.
 
