@@ -2,6 +2,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from knowngood.data.files import search
@@ -440,3 +442,56 @@ def test_real_validation_images(shared_data):
         ("test", "defect"): 142,
         ("train", "good"): 222,
     }
+
+
+FOLDERS = st.sampled_from(
+    [
+        "train",
+        "Test",
+        "val",
+        "good",
+        "ok_1",
+        "dent",
+        "GT",
+        "masks",
+        "label",
+        "rgb",
+        "Imgs",
+        "0",
+        "x|y",
+        "-",
+        "_",
+    ]
+)
+STEMS = st.sampled_from(["0", "1", "0_mask", "0_GT", "1-label", "0_seg", "mask", "_", "0.1", "part"])
+NAMES = st.builds(
+    lambda folders, stem, ending: "/".join([*folders, stem + ending]),
+    st.lists(FOLDERS, max_size=4),
+    STEMS,
+    st.sampled_from([".png", ".jpg", ".PNG"]),
+)
+LOOKS = st.sampled_from([Look(), Look(3, flat=True), MASK, BLACK])
+GLOBS = st.sampled_from(["*", "*/good/*", "dent", "*.png", "*mask*", "test/*", "label/*", "[", "**"])
+
+
+@given(
+    st.dictionaries(NAMES, LOOKS, min_size=1, max_size=12),
+    st.builds(Patterns, *[st.lists(GLOBS, max_size=1)] * 4),
+)
+def test_every_file_is_one_thing_or_a_question_is_asked(looks, patterns):
+    files = [PurePosixPath(name) for name in looks]
+    try:
+        _, rows, paired = arrange(files, lambda some: [looks[str(file)] for file in some], patterns, "ok")
+    except DataError:
+        return
+    masks = [mask for several in paired.masks.values() for mask in several]
+    ignored = [file for file in files if patterns.of(file) == "ignore"]
+    assert sorted([*paired.images, *masks, *paired.strays, *ignored]) == sorted(files)
+    assert {row.file for row in rows} <= set(paired.images)
+    assert len({row.file for row in rows}) == len(rows)
+    assert {row.label for row in rows} <= {"good", "defect"}
+    assert all(row.split in ("train", "test", "") for row in rows)
+    assert len({row.split == "" for row in rows}) <= 1
+    for row in rows:
+        if looks[str(row.file)].levels == 2:
+            assert patterns.of(row.file) in ("good", "defect")

@@ -74,7 +74,7 @@ def pair(
     masks_of: defaultdict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
     strays = []
     shared = _shared([_folders(file) for file in files])
-    index = _index(left, shared)
+    index = _index(left, shared) if named else {}
     for mask in files:
         owner = beside.get(mask) or (_owner(mask, index, shared) if mask in named else None)
         if owner is not None:
