@@ -189,3 +189,59 @@ def test_a_file_of_settings(tmp_path):
         file.write_text(text)
         with pytest.raises(RecipeError, match="must hold settings"):
             read_settings(file)
+
+
+DEEP = "coreset: " + "[" * 5000 + "]" * 5000
+ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join(['*' + before] * 9)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("coreset: 2026-02-30", "day is out of range for month"),
+        ("coreset: !!int abc", "invalid literal"),
+        ("coreset: !!timestamp abc", "a value is not of the type that its tag says"),
+        ("coreset: !!binary abc", "base64"),
+        ("coreset: " + "5" * 5000, "5000 digits"),
+        (DEEP, "nested more than 20 deep"),
+        ("".join(" " * depth + "a:\n" for depth in range(300)), "nested more than 20 deep"),
+        (ALIASES + "coreset: *i", r"it has an alias, \*a; write out what it stands for"),
+        ("coreset: &a [*a]", r"it has an alias, \*a"),
+        ("coreset: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
+        ("coreset: \0", "not YAML"),
+        ("? [1]\n: 2", "unhashable key"),
+        ("true: 1", "must hold settings"),
+        ("# " + "x" * (1 << 16), r"too large \(65,538 bytes\)"),
+    ],
+)
+def test_yaml_that_is_no_recipe_ends_in_one_line(tmp_path, text, words):
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=rf"r\.yaml.*{words}") as refused:
+        read_settings(tmp_path / "r.yaml")
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (int("5" * 4000), r"size=5{18}\.\.\.5{19} must be between 1 and 100"),
+        (16**5000, "size=a number of thousands of digits must be between 1 and 100"),
+        ("x" * 10**6, r"size='x+\.\.\.x+' is not of type int"),
+        ([1] * 10**5, r"size=\[1, 1, 1, 1, 1, 1, \.\.\.\] is not of type int"),
+        ({"a": {"b": {"c": {"d": 1}}}}, r"size=\{'a': \{'b': \{\.\.\.\}\}\} is not"),
+    ],
+    ids=["digits", "hexadecimal", "letters", "items", "levels"],
+)
+def test_a_huge_value_is_shortened_in_its_message(value, shown):
+    with pytest.raises(RecipeError, match=shown) as refused:
+        Example(size=value)
+    assert len(str(refused.value)) < 400
+
+
+def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "r.yaml").write_text("size: 5", encoding="utf-8-sig")
+    assert read_settings(tmp_path / "r.yaml") == {"size": 5}

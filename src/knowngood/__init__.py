@@ -24,6 +24,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 if TYPE_CHECKING:
     from knowngood.classifiers import make_classifier as make_classifier
     from knowngood.data.describe import describe as describe
+    from knowngood.data.patterns import Patterns as Patterns
     from knowngood.data.samples import load_samples as load_samples
     from knowngood.detectors import make_detector as make_detector
     from knowngood.inspector.comparison import compare as compare
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
+    "data.patterns": ["Patterns"],
     "data.samples": ["load_samples"],
     "detectors": ["make_detector"],
     "inspector.comparison": ["compare"],

@@ -20,6 +20,30 @@ command line prints the message alone; a traceback is a defect in knowngood.
 from __future__ import annotations
 
 import os
+import reprlib
+from typing import Any
+
+_LONGEST = 300
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxlong, _SHORT.maxother = 2, 100, 40, 100
+
+
+def quoted(value: Any) -> str:
+    """Quote a value in a message: its representation, shortened where it is long or deep.
+
+    Example:
+        >>> quoted("dent"), quoted([[[[1]]]]), len(quoted("x" * 10**6))
+        ("'dent'", '[[[...]]]', 100)
+    """
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python refuses to spell out a number of thousands of digits
+        return "a number of thousands of digits"
+
+
+def shortened(text: str) -> str:
+    """Cut a text in a message to a length that can be read."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 class KnowngoodError(Exception):

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from knowngood.errors import OutputError
+from knowngood.inputs import LARGEST_IMAGE, open_file
 
 MARK = "written by knowngood"
 """What stands in each report, picture, set of slides and Parquet file of ours."""
@@ -143,7 +144,7 @@ def is_marked(path: str | os.PathLike[str], mark: str) -> bool:
 def is_heatmap(path: Path) -> bool:
     """Whether a picture is a heatmap of ours, which says so before its pixels; nothing else is read."""
     try:
-        with path.open("rb") as file:
+        with open_file(path, LARGEST_IMAGE) as file:
             return MARK.encode() in file.read(_BEFORE_PIXELS)
     except OSError:
         return False

@@ -10,9 +10,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from annotated_types import Ge, Le
 from pydantic import (
@@ -28,9 +28,16 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
 
-from knowngood.errors import RecipeError
+from knowngood.errors import RecipeError, quoted, shortened
+from knowngood.inputs import LARGEST_RECIPE, read_file
+
+if TYPE_CHECKING:
+    import yaml
 
 _OUT_OF_RANGE = ("greater_than_equal", "less_than_equal", "finite_number")
+
+DEEPEST = 20
+"""Levels of values within values in a recipe or a grid; ours have three."""
 
 ORIENTATIONS = ("fixed", "mirrored", "quarter", "any")
 """The orientations of a product: never flipped or turned (a transistor), flipped left to right, flipped and
@@ -158,14 +165,14 @@ def check_orientation(owner: str, orientation: str) -> None:
     """
     if orientation not in ORIENTATIONS:
         raise RecipeError(
-            f"{owner}: orientation={orientation!r} must be one of {', '.join(ORIENTATIONS)}",
+            f"{owner}: orientation={quoted(orientation)} must be one of {', '.join(ORIENTATIONS)}",
             setting="orientation",
             value=orientation,
         )
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Read the settings in a YAML file.
+    """Read the settings in a YAML file, of at most 64 KiB and without aliases.
 
     Raises:
         RecipeError: It cannot be read, or is not one of settings.
@@ -173,14 +180,32 @@ def read_settings(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = read_file(path, LARGEST_RECIPE).decode("utf-8-sig")
+        _check_events(yaml.parse(text, yaml.SafeLoader))
+        values = yaml.safe_load(text)
     except OSError as error:
         raise RecipeError(f"recipe {str(path)!r} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"recipe {str(path)!r} is not YAML: {' '.join(str(error).split())}") from error
+    except Exception as error:
+        # The constructors of dates and numbers raise what Python raises at such a value.
+        ours = isinstance(error, ValueError | yaml.YAMLError)
+        reason = " ".join(str(error).split()) if ours else "a value is not of the type that its tag says"
+        raise RecipeError(f"recipe {str(path)!r} is not YAML: {shortened(reason)}") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise RecipeError(f"recipe {str(path)!r} must hold settings, such as `coreset: 4000`")
     return values
+
+
+def _check_events(events: Iterable[yaml.Event]) -> None:
+    """Raise a ValueError for YAML that is deep, or whose aliases stand for more than the file holds."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"it has an alias, *{event.anchor}; write out what it stands for")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(f"its values are nested more than {DEEPEST} deep")
 
 
 def _refusal(cls: type[Recipe], error: ErrorDetails, given: Mapping[str, Any]) -> RecipeError:
@@ -189,7 +214,7 @@ def _refusal(cls: type[Recipe], error: ErrorDetails, given: Mapping[str, Any]) -
     if name not in settings:
         close = difflib.get_close_matches(str(name), settings, n=1)
         hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(settings)}"
-        return RecipeError(f"{cls.__name__} has no setting {name!r}; {hint}", setting=str(name))
+        return RecipeError(f"{cls.__name__} has no setting {quoted(name)}; {hint}", setting=str(name))
     setting, value = settings[str(name)], given[str(name)]
     if error["type"] == "value_error":
         reason = str(error["ctx"]["error"])
@@ -200,5 +225,5 @@ def _refusal(cls: type[Recipe], error: ErrorDetails, given: Mapping[str, Any]) -
         reason = f"is not of type {hint if typing.get_origin(hint) else hint.__name__}"
     # Text that could be converted is shown as what it stands for.
     converted = isinstance(value, str) and setting.type is not str and reason.startswith("must")
-    shown = value if converted else repr(value)
+    shown = shortened(value) if converted else quoted(value)
     return RecipeError(f"{cls.__name__}: {name}={shown} {reason}", setting=setting.name, value=value)

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from knowngood.errors import RecipeError
+from knowngood.errors import RecipeError, quoted
 from knowngood.recipe import read_settings
 
 R = TypeVar("R", covariant=True)
@@ -65,7 +65,7 @@ class Registry(Mapping[str, type[R]]):
             RecipeError: The name or a setting is not known, or a value is out of range.
         """
         if not isinstance(name, str) or name not in self.classes:
-            raise RecipeError(f"{self.what} {name!r} is not known; choose one of {', '.join(self)}")
+            raise RecipeError(f"{self.what} {quoted(name)} is not known; choose one of {', '.join(self)}")
         return self[name](**{str(key): value for key, value in settings.items()})
 
     def choose(self, name: str | None, recipe: Path | None, settings: Sequence[str]) -> R:
@@ -84,6 +84,6 @@ class Registry(Mapping[str, type[R]]):
         for text in settings:
             key, equals, value = text.partition("=")
             if not equals:
-                raise RecipeError(f"setting {text!r} must be NAME=VALUE, such as coreset=4000")
+                raise RecipeError(f"setting {quoted(text)} must be NAME=VALUE, such as coreset=4000")
             values[key.strip()] = value.strip()
         return self.make(name or from_file, values)

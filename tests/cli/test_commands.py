@@ -61,7 +61,7 @@ def test_fit_evaluate_and_score_are_one_story(run, widget, tmp_path):
 
     status, out, _ = run("score", path, widget / "test", "--out", tmp_path / "scores.csv")
     assert status == 0
-    with (tmp_path / "scores.csv").open() as file:
+    with (tmp_path / "scores.csv").open(encoding="utf-8-sig") as file:
         scored = {row["path"]: float(row["score"]) for row in csv.DictReader(file)}
     evaluated = pd.read_csv(tmp_path / "report/scores.csv").set_index("path")["score"].to_dict()
     assert scored == evaluated

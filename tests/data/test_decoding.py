@@ -251,10 +251,10 @@ def test_what_is_no_image_is_named(tmp_path):
 def test_a_file_without_permission_is_named(tmp_path, pixels, monkeypatch):
     path = save(tmp_path / "a.png", Image.fromarray(pixels))
 
-    def refuse(self):
+    def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("knowngood.data.decoding.read_file", refuse)
     assert reason(path) == "no permission to read it"
 
 

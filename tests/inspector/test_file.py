@@ -1,7 +1,6 @@
 import hashlib
 import io
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,15 +143,15 @@ def test_a_directory_with_a_right_seal_may_lie(small, tmp_path):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(InspectorError, match=r"none\.inspector' cannot be opened: No such file"):
         Inspector.load(tmp_path / "none.inspector")
-    with pytest.raises(InspectorError, match="is not a file"):
+    with pytest.raises(InspectorError, match="Is a directory"):
         Inspector.load(tmp_path)
 
 
 def test_no_permission(small, monkeypatch):
-    def refuse(path):
+    def refuse(path, most):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "open", lambda path, mode: refuse(path))
+    monkeypatch.setattr("knowngood.inspector.file.open_file", refuse)
     with pytest.raises(InspectorError, match=r"small\.inspector' cannot be opened: Permission denied"):
         Inspector.load(small)
 
@@ -162,7 +161,9 @@ def test_a_file_beyond_all_size_is_not_read(tmp_path):
     with path.open("wb") as sparse:
         sparse.write(b"PK\x03\x04")
         sparse.truncate(2 << 30)
-    with pytest.raises(InspectorError, match=r"huge' is too large for an inspector \(2048 MiB\)"):
+    with pytest.raises(
+        InspectorError, match=r"huge' cannot be opened: it is too large \(2,147,483,648 bytes\)"
+    ):
         Inspector.load(path)
 
 

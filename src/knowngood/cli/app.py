@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -63,10 +64,18 @@ def keep_to_the_cache() -> None:
     os.environ.setdefault("MPLCONFIGDIR", str(user_cache_path("knowngood", appauthor=False) / "matplotlib"))
 
 
+def show_all_letters() -> None:
+    """Let the terminal show as an escape what its code page lacks, in names of files above all."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> NoReturn:
     """Run the program and exit with 0 for success, 1 for a failure, 2 for a wrong command line."""
     quieten()
     keep_to_the_cache()
+    show_all_letters()
     try:
         with needs_extra():
             app()

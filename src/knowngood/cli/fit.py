@@ -15,6 +15,10 @@ def fit(
     detector: options.DetectorName = None,
     recipe: options.RecipeFile = None,
     setting: options.Settings = None,
+    good: options.GoodPatterns = None,
+    defect: options.DefectPatterns = None,
+    mask: options.MaskPatterns = None,
+    ignore: options.IgnorePatterns = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -29,13 +33,14 @@ def fit(
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
+    samples = options.load(data, good, defect, mask, ignore)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.detectors import DETECTORS
 
         inspector = knowngood.fit(
-            data,
+            samples,
             DETECTORS.choose(detector, recipe, setting or []),
             seed=seed,
             device=device,

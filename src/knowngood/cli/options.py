@@ -15,6 +15,24 @@ if TYPE_CHECKING:
 
 Images = Annotated[Path, typer.Argument(help="A folder of images, or a .csv or .parquet table.")]
 LabelledImages = Annotated[Path, typer.Argument(help="A folder with good parts and defects, or a table.")]
+GoodPatterns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--good",
+        metavar="PATTERN",
+        help="Images of good parts in the folder, such as '*/ok_*/*'; repeatable.",
+    ),
+]
+DefectPatterns = Annotated[
+    list[str] | None,
+    typer.Option("--defect", metavar="PATTERN", help="Images of defects; their folder is the type."),
+]
+MaskPatterns = Annotated[
+    list[str] | None, typer.Option("--mask", metavar="PATTERN", help="Masks of defects.")
+]
+IgnorePatterns = Annotated[
+    list[str] | None, typer.Option("--ignore", metavar="PATTERN", help="Images to leave out.")
+]
 InspectorFile = Annotated[Path, typer.Argument(help="An inspector file.")]
 NewInspector = Annotated[Path, typer.Option("--out", help="The inspector file to write.")]
 Table = Annotated[Path | None, typer.Option("--out", help="A .csv, .parquet or .jsonl file to write.")]
@@ -66,6 +84,27 @@ Mlflow = Annotated[
 SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
 ]
+
+
+def patterns_of(
+    good: list[str] | None, defect: list[str] | None, mask: list[str] | None, ignore: list[str] | None
+) -> knowngood.Patterns:
+    """Return the patterns that the options give."""
+    return knowngood.Patterns(good or (), defect or (), mask or (), ignore or ())
+
+
+def load(
+    data: Path,
+    good: list[str] | None,
+    defect: list[str] | None,
+    mask: list[str] | None,
+    ignore: list[str] | None,
+) -> pd.DataFrame:
+    """Load the samples of a folder or table, and say what was left out."""
+    table = knowngood.load_samples(data, patterns_of(good, defect, mask, ignore))
+    for note in table.attrs.get("notes", ()):
+        typer.echo(f"note: {note}", err=True)
+    return table
 
 
 def run_of(folder: Path | None, precision: str, devices: int, mlflow: str | None) -> knowngood.Run | None:

@@ -1,26 +1,34 @@
-"""Progress bars on the terminal; none where standard error is not one."""
+"""The progress of a long work: bars on a terminal, lines where standard error is not one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import typer
+
 from knowngood.types import Progress
+
+SECONDS = 30.0
+"""From one line to the next within a stage, where there is no terminal."""
 
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Show a bar per stage of a long work, with its rate and the time left."""
+    """Show a bar per stage of a long work, with its rate and the time left; without a terminal, lines."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield progress_lines(lambda line: typer.echo(line, err=True))
+        return
     title, rate = TextColumn("{task.description}"), TextColumn("{task.fields[rate]}")
     columns = (title, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-    bars = Bars(*columns, console=console, disable=not console.is_terminal)
     tasks: dict[str, TaskID] = {}
-    with bars:
+    with Bars(*columns, console=console) as bars:
 
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
@@ -29,3 +37,27 @@ def progress_bars() -> Iterator[Progress]:
             bars.update(tasks[stage], completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
 
         yield progress
+
+
+def progress_lines(
+    write: Callable[[str], object], *, clock: Callable[[], float] = time.monotonic
+) -> Progress:
+    """Return a progress that writes a line at the first call of each stage, and then every 30 seconds.
+
+    Example:
+        >>> progress = progress_lines(print)
+        >>> for done in (1, 2, 3):
+        ...     progress("reading images", done, 3)
+        reading images: 1 of 3
+    """
+    stages: set[str] = set()
+    written = clock()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        nonlocal written
+        if stage not in stages or clock() - written >= SECONDS:
+            stages.add(stage)
+            written = clock()
+            write(f"{stage}: {done} of {total}")
+
+    return progress

@@ -28,11 +28,13 @@ def score(
 
     options.check_table(out, inspector, *paths, overwrite=overwrite)
     loaded = knowngood.Inspector.load(inspector, engine=engine)
-    images = find_images(paths)
-    failures: list[str] = []
+    images, unread, notes = find_images(paths)
+    failures = [f"not inspected: {one}" for one in unread]
     draw = HeatmapWriter(heatmaps, loaded, images) if heatmaps is not None else None
     rows = []
     typer.echo(f"threshold {loaded.threshold.value:.4f}, {loaded.threshold.rule}", err=True)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
     with progress_bars() as progress:
         stream = loaded.stream(images, on_unreadable=lambda one: failures.append(f"unreadable: {one}"))
         for done, verdict in enumerate(stream, 1):

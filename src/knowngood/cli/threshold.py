@@ -22,6 +22,10 @@ def threshold(
         typer.Option(help="Labelled images for --rule: a folder or a table, not the test images."),
     ] = None,
     engine: options.EngineName = None,
+    good: options.GoodPatterns = None,
+    defect: options.DefectPatterns = None,
+    mask: options.MaskPatterns = None,
+    ignore: options.IgnorePatterns = None,
 ) -> None:
     """Change the threshold of an inspector, without fitting it again.
 
@@ -33,8 +37,9 @@ def threshold(
         raise typer.BadParameter("--rule and --validation (the labelled images for it) go together")
     before = knowngood.Inspector.load(inspector, engine=engine)
     if rule is not None and validation is not None:
+        samples = options.load(validation, good, defect, mask, ignore)
         with progress_bars() as progress:
-            after = knowngood.threshold_by_rule(before, rule, validation, progress=progress)
+            after = knowngood.threshold_by_rule(before, rule, samples, progress=progress)
     elif max_false_reject is not None:
         after = knowngood.threshold_at(before, max_false_reject)
     after.save(inspector)

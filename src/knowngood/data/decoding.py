@@ -21,6 +21,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from knowngood.data.png import decode_png, pixel_chunks
 from knowngood.errors import DataError, UnreadableImage
+from knowngood.inputs import LARGEST_IMAGE, open_file, read_file
 
 File = str | Path | bytes
 """An image file: its path, or all its bytes."""
@@ -73,8 +74,11 @@ def listed(items: Sequence[object]) -> list[str]:
 
 def read_header(file: File) -> Header:
     """Read the header of an image file, with the checks of `decode` that need no pixels."""
-    opened = io.BytesIO(file) if isinstance(file, bytes) else file
-    with _naming(file), Image.open(opened, formats=FORMATS) as image:
+    with (
+        _naming(file),
+        io.BytesIO(file) if isinstance(file, bytes) else open_file(file, LARGEST_IMAGE) as opened,
+        Image.open(opened, formats=FORMATS) as image,
+    ):
         return _header(image)
 
 
@@ -103,7 +107,7 @@ def decode_at_least(source: Source, shape: tuple[int, int] | None) -> tuple[NDAr
         pixels = _checked(source)
         return pixels, pixels.shape[:2]
     with _naming(source):
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        data = source if isinstance(source, bytes) else read_file(source, LARGEST_IMAGE)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             header = _header(image)
             if shape and header.orientation in TRANSPOSED:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from knowngood.data.samples import check_samples
 from knowngood.data.splits import assign_split
+from knowngood.data.tables import check_samples
 from knowngood.errors import DataError
 
 

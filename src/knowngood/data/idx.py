@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.errors import DataError
+from knowngood.inputs import LARGEST_IMAGE, check_file, open_file
 
 PREFIXES = {"train": "train", "test": "t10k"}  # of the file names of each split
 UINT8 = b"\0\0\x08"  # the first bytes of a file of uint8 values
@@ -40,9 +40,10 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
         array([7, 2, 1], dtype=uint8)
     """
     try:
-        with Path(path).open("rb") as file:
-            most = INFLATION * os.fstat(file.fileno()).st_size
-            zipped = file.peek(len(GZIP)).startswith(GZIP)
+        most = INFLATION * check_file(path, LARGEST_IMAGE)
+        with open_file(path, LARGEST_IMAGE) as file:
+            zipped = file.read(len(GZIP)) == GZIP
+            file.seek(0)
             return _parse(gzip.GzipFile(fileobj=file) if zipped else file, most)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import Source, decode, decode_at_least, read_header
+from knowngood.data.masks import several
 from knowngood.errors import DataError, UnreadableImage
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -25,6 +26,10 @@ HALVINGS = 5
 
 ROUNDED_UP = 1 / 1024
 """Added before pixels are rounded."""
+LEAST_OF_LOSSY = 16
+"""The least value of a marked pixel of a mask in a format that loses detail, if nothing in it is brighter."""
+
+_FIRST_BYTES = 64  # of a file that tell its format
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 FILES_TO_MEASURE = 32
@@ -132,17 +137,45 @@ def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8
     return cv2.convertScaleAbs(resized, alpha=1, beta=ROUNDED_UP).astype(np.uint8, copy=False)
 
 
-def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def read_mask(mask: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Read a ground-truth mask, bool (H, W): a pixel that is not black is defect.
 
+    In a format that loses detail, such as JPEG, it is a pixel of at least half of the largest value: such a
+    format leaves faint traces around what was drawn.
+
+    Args:
+        mask: A file, or several joined as in `knowngood.data.masks`, of which any may mark a pixel.
+        shape: Height and width of the image.
+
     Raises:
-        DataError: The mask has another height and width than its image, `shape`.
+        DataError: A mask has another height and width than its image.
     """
-    pixels = decode(path)
-    if pixels.shape[:2] != shape:
-        raise wrong_size(path, pixels.shape[:2], shape)
-    colours = pixels[..., None] if pixels.ndim == 2 else pixels[..., :3]
-    return np.asarray(colours.any(axis=-1), dtype=np.bool_)
+    marked = np.zeros(shape, dtype=np.bool_)
+    for file in several(str(mask)):
+        pixels = marked_pixels(file)
+        if pixels.shape != shape:
+            raise wrong_size(file, pixels.shape, shape)
+        marked |= pixels
+    return marked
+
+
+def marked_pixels(file: str | Path) -> NDArray[np.bool_]:
+    """Return which pixels one mask file marks, bool (H, W), at its own size; see `read_mask`."""
+    pixels = decode(file)
+    values = pixels if pixels.ndim == 2 else pixels[..., :3].max(axis=-1)
+    least = max(LEAST_OF_LOSSY, int(values.max()) / 2) if loses_detail(file) else 1
+    return np.asarray(values >= least, dtype=np.bool_)
+
+
+def loses_detail(file: str | Path) -> bool:
+    """Whether a file is of a format that does not keep each pixel, by its first bytes."""
+    with Path(file).open("rb") as opened:
+        first = opened.read(_FIRST_BYTES)
+    return (
+        first.startswith((b"\xff\xd8", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "))  # JPEG, JPEG 2000
+        or (first[:4] == b"RIFF" and b"VP8 " in first)  # WebP; VP8L keeps all
+        or first[4:12] == b"ftypavif"
+    )
 
 
 def wrong_size(path: str | Path, size: Sequence[int], of_image: Sequence[int]) -> DataError:

@@ -139,7 +139,7 @@ def _check_names(parts: Mapping[str, int]) -> None:
 
 def _check_agreement(paths: Sequence[str], classes: Sequence[str]) -> None:
     """Refuse the same image in two classes: no classifier can learn both."""
-    table = pd.DataFrame({"path": paths, "class_name": classes, "digest": fingerprint(paths)})
+    table = pd.DataFrame({"path": paths, "class_name": classes, "digest": fingerprint(paths)}, dtype=object)
     table = table[table["digest"] != ""]  # what cannot be opened is named when it is read
     for _, same in table[table["digest"].duplicated(keep=False)].groupby("digest", sort=False):
         different = same.drop_duplicates("class_name")

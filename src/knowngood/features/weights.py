@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from knowngood.errors import WeightsError
+from knowngood.inputs import LARGEST_CHECKPOINT, check_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,8 +54,10 @@ def checkpoint_file(name: str, weights: str | None) -> Path | None:
         WeightsError: The weights are not on this machine.
     """
     if weights is not None:
-        if not Path(weights).is_file():
-            raise WeightsError(f"weights={weights!r} is not a file")
+        try:
+            check_file(weights, LARGEST_CHECKPOINT)
+        except OSError as error:
+            raise WeightsError(f"weights={weights!r} is not a file to read: {error.strerror}") from error
         return Path(weights)
     if name not in EMBEDDED:
         return None

@@ -12,7 +12,7 @@ import pandas as pd
 
 from knowngood.classifiers import CLASSIFIERS, make_classifier
 from knowngood.data.labelled import with_defects_to_learn
-from knowngood.errors import RecipeError
+from knowngood.errors import RecipeError, quoted
 from knowngood.inspector.cross_validation import fold_figures, with_title
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.inspector import Inspector
@@ -57,7 +57,7 @@ def read_grid(grid: str | Path | Mapping[str, Any]) -> list[Experiment]:
     name = "the grid" if isinstance(grid, Mapping) else repr(str(grid))
     unknown = [key for key in values if key not in _KEYS]
     if unknown:
-        raise RecipeError(f"{name} has {unknown[0]!r}; it may have {', '.join(_KEYS)}")
+        raise RecipeError(f"{name} has {quoted(unknown[0])}; it may have {', '.join(_KEYS)}")
     classifier, settings = values.get("classifier", CLASSIFIERS.default), values.get("settings") or {}
     changes = values.get("experiments") or []
     if (

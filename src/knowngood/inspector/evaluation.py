@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.layouts import NOTES
 from knowngood.data.samples import fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
@@ -102,7 +103,10 @@ def evaluate(
         | {"unreadable": len(unreadable)},
         "images_per_second": len(verdicts) / seconds,
         "notes": notes,
-        "warnings": _warnings(list(inspected["digest"]), manifest, len(unreadable), left_out),
+        "warnings": [
+            *_warnings(list(inspected["digest"]), manifest, len(unreadable), left_out),
+            *table.attrs.get(NOTES, ()),
+        ],
     }
     found = classification(records, verdicts, inspected) if classifies else None
     if found:

@@ -13,9 +13,9 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 from knowngood.errors import InspectorError
+from knowngood.inputs import open_file
 from knowngood.output import replacing
 from knowngood.training.records import EXAMPLE
 
@@ -90,9 +90,7 @@ def read_inspector(path: str | os.PathLike[str]) -> tuple[bytes, bytes, dict[str
 def _read_file(path: Path, name: str) -> bytes:
     """The content of a file that may be an inspector's."""
     try:
-        if path.exists() and not path.is_file():
-            raise InspectorError(f"{name!r} is not a file; name an inspector file")
-        with path.open("rb") as file:
+        with open_file(path, sum(LARGEST.values()) + LARGEST_RECORDS) as file:
             if file.read(4) != b"PK\x03\x04":
                 raise InspectorError(f"{name!r} is not an inspector; `knowngood fit` makes one")
             _check_sizes(file, name)
@@ -102,11 +100,8 @@ def _read_file(path: Path, name: str) -> bytes:
         raise InspectorError(f"{name!r} cannot be opened: {error.strerror}") from error
 
 
-def _check_sizes(file: BinaryIO, name: str) -> None:
+def _check_sizes(file: io.BufferedIOBase, name: str) -> None:
     """Check, before much is read, that no part of an inspector is too large."""
-    size = os.fstat(file.fileno()).st_size
-    if size > sum(LARGEST.values()) + LARGEST_RECORDS:
-        raise InspectorError(f"{name!r} is too large for an inspector ({size >> 20} MiB)")
     try:
         with zipfile.ZipFile(file) as archive:
             sizes = {member.filename: member.compress_size for member in archive.infolist()}

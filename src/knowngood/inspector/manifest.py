@@ -7,7 +7,6 @@ import json
 import sys
 import types
 import typing
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from knowngood.data.reading import Reading
 from knowngood.engines.engine import DEFAULT_ENGINE
 from knowngood.engines.vetting.check import MOST_PIXELS
 from knowngood.errors import InspectorError
+from knowngood.inputs import is_plain
 from knowngood.metrics.thresholds import Threshold, conformal
 
 FORMAT = 6
@@ -25,9 +25,6 @@ FORMAT = 6
 
 OLDEST = 4
 """Older formats do not say what their inspector's task is."""
-
-LONGEST_TEXT = 4000
-"""Letters of a text; ours have a few hundred."""
 
 RENAMED = {"peaks": "map_maxima"}
 """Keys of format 4 that have another name since."""
@@ -132,7 +129,7 @@ class Manifest:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
         if not values["held_out"]:
             raise InspectorError(f"{name!r}: its manifest has no held-out scores")
-        if not _is_plain(values):
+        if not is_plain(values):
             raise InspectorError(f"{name!r}: its manifest has a text or a number that no inspector has")
         values |= {"input_shape": (height, width), "threshold": Threshold(**values["threshold"])}
         return cls(**values)
@@ -159,22 +156,6 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
     if made < 6:
         values["example_scores"] = []
     return values
-
-
-def _is_plain(value: Any) -> bool:
-    """Check that texts are short and printable, also on a terminal, and that numbers have 64 bits."""
-    if isinstance(value, dict):
-        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
-    if isinstance(value, list):
-        return all(map(_is_plain, value))
-    if isinstance(value, str):
-        return len(value) <= LONGEST_TEXT and all(map(_is_visible, value))
-    return not isinstance(value, int) or abs(value) < 1 << 63
-
-
-def _is_visible(letter: str) -> bool:
-    """Check that a letter neither controls a terminal nor is half of one; all spaces are allowed."""
-    return letter.isprintable() or unicodedata.category(letter) == "Zs"
 
 
 _ALLOWED: dict[str, tuple[Any, ...]] = {"task": TASKS, "bits": (None, *range(1, 17))}

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.images import image_size, read_mask, wrong_size
+from knowngood.data.masks import several
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.defect_types import by_defect_type
@@ -125,14 +126,13 @@ def check_mask_sizes(test: pd.DataFrame) -> None:
     Raises:
         DataError: One has another size, or is not there.
     """
-    for path, mask in zip(test["path"], test["mask"], strict=True):
-        if not mask:
-            continue
-        if not Path(mask).exists():
-            raise UnreadableImage(mask, "there is no such file")
-        with suppress(UnreadableImage):  # is found out, and reported, when it is read
-            if (size := image_size(path)) != (own := image_size(mask)):
-                raise wrong_size(mask, own, size)
+    for path, cell in zip(test["path"], test["mask"], strict=True):
+        for mask in several(cell):
+            if not Path(mask).exists():
+                raise UnreadableImage(mask, "there is no such file")
+            with suppress(UnreadableImage):  # is found out, and reported, when it is read
+                if (size := image_size(path)) != (own := image_size(mask)):
+                    raise wrong_size(mask, own, size)
 
 
 def _maps_and_masks(

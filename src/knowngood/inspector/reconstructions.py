@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from knowngood.data.imageset import Source
-from knowngood.data.samples import check_samples, load_samples
+from knowngood.data.samples import load_samples
+from knowngood.data.tables import check_samples
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.extras import needs_extra
 from knowngood.inspector.inspector import PIXELS, Inspector
@@ -144,7 +145,6 @@ def write_reconstructions(
         import pyarrow.parquet
 
     columns: dict[str, Any] = {name: list(table[name]) for name in COLUMNS if name not in IMAGES}
-    columns["path"] = [path.encode("utf-8", "backslashreplace").decode() for path in columns["path"]]
     shapes = np.array([(0, 0, 0) if image is None else image.shape for image in table["original"]], np.int64)
     columns |= dict(zip(("height", "width", "channels"), shapes.reshape(-1, 3).T, strict=True))
     for name, dtype in IMAGES.items():

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from knowngood.data.class_names import class_of_each
-from knowngood.data.samples import check_samples, fingerprint, load_samples
+from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.tables import check_samples
 from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.inspector import Inspector
 from knowngood.metrics import thresholds

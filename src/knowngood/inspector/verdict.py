@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.cells import spelt
 from knowngood.data.decoding import Source, name_of
 from knowngood.data.reading import map_on_image
 
@@ -42,15 +44,29 @@ class Verdict:
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
-        """The verdict as a row of a table; an array is named by its position."""
-        path = name_of(self.source, self.index)
+        r"""The verdict as a row of a table.
+
+        An array is named by its position. Bytes of a file name that are no text are spelt out, as `\udcff`. A
+        class has the column `probability_column`.
+        """
+        path = spelt(name_of(self.source, self.index))
         row = {"path": path, "score": self.score, "p_value": self.p_value, "decision": self.decision}
         if self.probabilities is not None:
             row["predicted_class"] = self.predicted_class
-            row |= {f"p_{name}": share for name, share in self.probabilities.items()}
+            row |= {probability_column(name): share for name, share in self.probabilities.items()}
         return row
 
     @property
     def map(self) -> NDArray[np.float32] | None:
         """The anomaly map in the image's own pixels, float32 `(H, W)`; None for image-only detectors."""
         return None if self.patch_map is None else map_on_image(self.patch_map, self.size)
+
+
+def probability_column(name: str) -> str:
+    """Return the column of a class's probability in a table: `p_<class>`, unless `p_value` has that name.
+
+    Example:
+        >>> probability_column("dent"), probability_column("value"), probability_column("value_")
+        ('p_dent', 'p_value_', 'p_value__')
+    """
+    return f"p_{name}_" if re.fullmatch("value_*", name) else f"p_{name}"

@@ -13,6 +13,7 @@ from knowngood.data.images import read_resized
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.classification import Classification
 from knowngood.inspector.evaluation import Evaluation
+from knowngood.inspector.verdict import probability_column
 from knowngood.metrics.classification import losses
 from knowngood.metrics.ranking import Cuts, cut
 from knowngood.metrics.reliability import Reliability, reliability
@@ -135,7 +136,10 @@ def _one_against_rest(evaluation: Evaluation, found: Classification) -> Chart:
     truth = found.truth[known, 0]
     curves: dict[str, Cuts | None] = {}
     for number, name in enumerate(found.names):
-        positive, shares = truth == number, evaluation.scores[f"p_{name}"].to_numpy(np.float64)[known]
+        positive, shares = (
+            truth == number,
+            evaluation.scores[probability_column(name)].to_numpy(np.float64)[known],
+        )
         curves[name] = cut(positive, shares) if positive.any() and not positive.all() else None
     areas = {name: curve.auroc() for name, curve in curves.items() if curve is not None}
     worst = min(areas, key=lambda name: areas[name], default="")
@@ -180,7 +184,9 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
         except UnreadableImage:
             continue
         classes = {"true": found.names[truth[place]], "predicted": row["predicted_class"]}
-        captions = [f"{word}: {name} {100 * row[f'p_{name}']:.0f} %" for word, name in classes.items()]
+        captions = [
+            f"{word}: {name} {100 * row[probability_column(name)]:.0f} %" for word, name in classes.items()
+        ]
         pictures.append(Picture(image, "\n".join(captions), str(row["path"])))
         if len(pictures) == _LARGEST_LOSSES:
             break

@@ -10,6 +10,7 @@ from pathlib import Path
 from knowngood.extras import needs_extra
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.output import MARK, check_target, make_folder, replacing, table_mark
+from knowngood.report.verdicts import write_csv
 
 RESULTS = {"metrics.json": MARK, "scores.csv": table_mark(Path("scores.csv")), "report.html": MARK}
 """The files of an evaluation, and what each holds at its beginning or end."""
@@ -48,7 +49,9 @@ def write_evaluation(
         text = json.dumps({"file": MARK} | evaluation.metrics, indent=1, allow_nan=False, ensure_ascii=False)
         unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
     with replacing(folder / "scores.csv", RESULTS["scores.csv"], overwrite=overwrite) as unfinished:
-        evaluation.scores.to_csv(unfinished, index=False, errors="backslashreplace")
+        write_csv(
+            unfinished, list(map(str, evaluation.scores.columns)), evaluation.scores.itertuples(index=False)
+        )
     with needs_extra():
         from knowngood.report.page import write_report
 

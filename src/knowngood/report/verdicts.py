@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from knowngood.cells import ENCODING, spelt, to_cell
 from knowngood.data.images import read_image
 from knowngood.errors import OutputError, RecipeError
 from knowngood.extras import needs_extra
@@ -62,14 +63,19 @@ def write_verdicts(
 
             content = {name: [_as_text(row[name]) for row in rows] for name in names}
             pyarrow.parquet.write_table(pyarrow.table(content, metadata={"": MARK}), unfinished)
-            return
-        with unfinished.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-            if path.suffix.lower() == ".csv":
-                writer = csv.DictWriter(file, names)
-                writer.writeheader()
-                writer.writerows(rows)
-            else:
+        elif path.suffix.lower() == ".csv":
+            write_csv(unfinished, names, ([row[name] for name in names] for row in rows))
+        else:
+            with unfinished.open("w", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table that a spreadsheet opens by a double click; see `knowngood.cells`."""
+    with path.open("w", newline="", encoding=ENCODING) as file:
+        writer = csv.writer(file)
+        writer.writerow(map(to_cell, names))
+        writer.writerows(map(to_cell, row) for row in rows)
 
 
 class HeatmapWriter:
@@ -104,5 +110,5 @@ class HeatmapWriter:
 
 
 def _as_text(value: Any) -> Any:
-    """Spell out bytes of a file name that are not text; numbers stay as they are."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    """Spell out bytes of a file name that are no text; numbers stay as they are."""
+    return spelt(value) if isinstance(value, str) else value

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from knowngood.errors import OutputError, RecipeError, TrainingError
+from knowngood.inputs import LARGEST_CHECKPOINT, LARGEST_RECIPE, LARGEST_TABLE, open_file, read_file
 from knowngood.output import make_folder, replacing
 from knowngood.training.learner import ACCURACY
 from knowngood.training.record import Epoch, loss_table
@@ -182,7 +183,7 @@ def begin(folder: Path, what: dict[str, Any]) -> None:
             unfinished.write_text(json.dumps(what, indent=1), encoding="utf-8")
         return
     try:
-        before = dict(json.loads(file.read_text(encoding="utf-8")))
+        before = dict(json.loads(read_file(file, LARGEST_TABLE)))
     except (OSError, ValueError, TypeError) as error:
         raise TrainingError(f"{str(file)!r} is damaged; delete {str(folder)!r} or name another") from error
     now = json.loads(json.dumps(what))
@@ -196,7 +197,7 @@ def begin(folder: Path, what: dict[str, Any]) -> None:
 
 def digest(file: Path) -> str:
     """The SHA-256 of a file."""
-    with file.open("rb") as content:
+    with open_file(file, LARGEST_CHECKPOINT) as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
@@ -210,7 +211,8 @@ class Checkpoint(NamedTuple):
 def load_checkpoint(file: Path) -> Checkpoint:
     """Read a checkpoint without running code in it; a TrainingError if it cannot be read, or was altered."""
     try:
-        if digest(file) not in file.with_name(DIGESTS).read_text(encoding="ascii").split():
+        digests = read_file(file.with_name(DIGESTS), LARGEST_RECIPE).decode("ascii").split()
+        if digest(file) not in digests:
             raise ValueError("its digest is another")
         saved = torch.load(file, map_location="cpu", weights_only=True)
         journal = saved["callbacks"][Journal.__qualname__]
