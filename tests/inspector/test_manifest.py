@@ -29,6 +29,7 @@ MANIFEST = Manifest(
     threshold=Threshold(2.5, "false rejects at most 0.05", 0.05, 3, 0, 0.63, "Too few good images"),
     graph_hash="cd",
     graph_difference=1e-6,
+    sizes=[380, 630, 400, 640],
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]
@@ -135,6 +136,8 @@ def test_null_is_wrong_for_every_other_key(values, key):
         ("held_out", [HUGE]),
         ("validation", [None]),
         ("threshold", 2.5),
+        ("sizes", [380, 630, 400]),
+        ("sizes", [0, 630, 400, 640]),
         ("graph_difference", math.nan),
         ("graph_difference", "small"),
         ("graph_hash", 205),
@@ -186,6 +189,11 @@ def test_an_older_format_advises_to_fit_anew(values):
 def test_format_4_is_read(values):
     values["peaks"] = values.pop("map_maxima")
     assert parsed(values | {"format": 4}) == MANIFEST
+
+
+def test_format_5_has_no_sizes(values):
+    del values["sizes"]
+    assert parsed(values | {"format": 5}) == dataclasses.replace(MANIFEST, sizes=[])
 
 
 def test_a_newer_format_advises_to_upgrade(values):

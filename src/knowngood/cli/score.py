@@ -24,6 +24,7 @@ def score(
     Example: knowngood score widget.inspector new/ --out scores.csv --heatmaps heatmaps/
     """
     from knowngood.data.files import find_images
+    from knowngood.inspector.notes import note_sentences
     from knowngood.report.verdicts import HeatmapWriter, write_verdicts
 
     options.check_table(out, inspector, *paths, overwrite=overwrite)
@@ -31,13 +32,14 @@ def score(
     images = find_images(paths)
     failures: list[str] = []
     draw = HeatmapWriter(heatmaps, loaded, images) if heatmaps is not None else None
-    rows = []
+    rows, notes = [], []
     typer.echo(f"threshold {loaded.threshold.value:.4f}, {loaded.threshold.rule}", err=True)
     with progress_bars() as progress:
         stream = loaded.stream(images, on_unreadable=lambda one: failures.append(f"unreadable: {one}"))
         for done, verdict in enumerate(stream, 1):
             row = verdict.row()
             rows.append(row)
+            notes.append(verdict.notes)
             if draw is not None:
                 try:
                     draw(verdict)
@@ -50,6 +52,8 @@ def score(
         write_verdicts(rows, out, overwrite=overwrite)
     rejected = sum(row["decision"] == "reject" for row in rows)
     typer.echo(f"Inspected {len(rows)} images, rejected {rejected}" + (f": {out}" if out else ""), err=True)
+    for sentence in note_sentences(loaded.manifest, notes):
+        typer.echo(f"warning: {sentence}", err=True)
     for failure in failures:
         typer.echo(failure, err=True)
     if failures:

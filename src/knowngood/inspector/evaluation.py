@@ -20,6 +20,7 @@ from knowngood.inspector.classification import ANSWERS, Classification, classifi
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_metrics
+from knowngood.inspector.notes import note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.verdict import Verdict
 from knowngood.training.records import Records
@@ -104,6 +105,7 @@ def evaluate(
         "notes": notes,
         "warnings": _warnings(list(inspected["digest"]), manifest, len(unreadable), left_out),
     }
+    metrics["warnings"] += note_sentences(manifest, [verdict.notes for verdict in verdicts])
     found = classification(records, verdicts, inspected) if classifies else None
     if found:
         metrics["classifier"] = found.metrics()

@@ -19,7 +19,7 @@ from knowngood.engines.vetting.check import MOST_PIXELS
 from knowngood.errors import InspectorError
 from knowngood.metrics.thresholds import Threshold, conformal
 
-FORMAT = 5
+FORMAT = 6
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
@@ -30,6 +30,9 @@ LONGEST_TEXT = 4000
 
 RENAMED = {"peaks": "map_maxima"}
 """Keys of format 4 that have another name since."""
+
+ADDED = ("sizes",)
+"""Lists that format 6 has added."""
 
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """An inspector separates good parts from all others, or also predicts classes of defects."""
@@ -71,6 +74,8 @@ class Manifest:
         threshold: The threshold, and how it was chosen.
         graph_hash: SHA-256 of the graph, hexadecimal.
         graph_difference: Largest relative difference between torch's scores and the graph's.
+        sizes: The least height and width of the training images, and the largest; empty in inspectors of
+            older formats.
     """
 
     task: str
@@ -91,6 +96,7 @@ class Manifest:
     threshold: Threshold
     graph_hash: str
     graph_difference: float
+    sizes: list[int]
 
     @property
     def reading(self) -> Reading:
@@ -122,6 +128,8 @@ class Manifest:
         height, width = values["input_shape"]
         if min(height, width) < 8 or height * width > MOST_PIXELS:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
+        if len(values["sizes"]) not in (0, 4) or 0 in values["sizes"]:
+            raise InspectorError(f"{name!r}: its manifest has a wrong value for 'sizes'")
         if not values["held_out"]:
             raise InspectorError(f"{name!r}: its manifest has no held-out scores")
         if not _is_plain(values):
@@ -145,6 +153,8 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
         )
     if made < OLDEST:
         raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
+    if made < FORMAT:
+        values = dict.fromkeys(ADDED, []) | values
     for former, key in RENAMED.items():
         if made == 4 and former in values:
             values[key] = values.pop(former)
