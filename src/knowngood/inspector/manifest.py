@@ -154,7 +154,8 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
     if made < OLDEST:
         raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
     if made < FORMAT:
-        values = dict.fromkeys(ADDED, []) | values
+        for key in ADDED:
+            values.setdefault(key, [])
     for former, key in RENAMED.items():
         if made == 4 and former in values:
             values[key] = values.pop(former)
