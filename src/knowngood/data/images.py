@@ -25,7 +25,7 @@ IMAGE_SUFFIXES = frozenset(
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 FILES_TO_MEASURE = 32
-FEW = 1e-4  # of the values of an image: so many stuck pixels or reflections say nothing about its bits
+FEW = 1e-4  # of the values of an image, but three at least: stuck pixels say nothing about its bits
 LEAST_CONTRAST = 0.5  # grey levels, the standard deviation within an image
 STRIP = 1_000_000  # pixels that are laid over black at one time
 
@@ -106,7 +106,7 @@ def read_picture(source: Source, shape: tuple[int, int], *, bits: int | None = 1
 def significant_bits(sources: Sequence[Source]) -> int | None:
     """Measure how many bits 16-bit images really use: cameras store 12 bits in 16-bit files.
 
-    The result is the smallest of 8, 10, 12, 14 and 16 that holds all values but a ten-thousandth, in each
+    The result is the smallest of 8, 10, 12, 14 and 16 that holds all values but a ten-thousandth, or three, in each
     image but the brightest of three or more: neither stuck pixels nor one image decide. A camera that was
     exposed too dark to show its bits gives too few of them; what later is brighter is cut at white, which
     `Verdict.notes` and the commands say. At most 32 images, evenly spread over the list, are read; those that
@@ -162,7 +162,7 @@ def _clips(pixels: NDArray[Any], bits: int) -> bool:
     if bits == 16:
         return False
     colours = pixels[..., :3] if pixels.ndim == 3 else pixels
-    return bool(np.count_nonzero(colours >= 2**bits) > FEW * colours.size)
+    return bool(np.count_nonzero(colours >= 2**bits) > max(3, FEW * colours.size))
 
 
 def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
