@@ -106,11 +106,11 @@ def read_picture(source: Source, shape: tuple[int, int], *, bits: int | None = 1
 def significant_bits(sources: Sequence[Source]) -> int | None:
     """Measure how many bits 16-bit images really use: cameras store 12 bits in 16-bit files.
 
-    The result is the smallest of 8, 10, 12, 14 and 16 that holds all values but a ten-thousandth, or three, in each
-    image but the brightest of three or more: neither stuck pixels nor one image decide. A camera that was
-    exposed too dark to show its bits gives too few of them; what later is brighter is cut at white, which
-    `Verdict.notes` and the commands say. At most 32 images, evenly spread over the list, are read; those that
-    cannot be read are passed over. None without 16-bit images.
+    The result is the smallest of 8, 10, 12, 14 and 16 that holds all values but a ten-thousandth (at least
+    three) in each image, where of three or more images the brightest does not count: neither stuck pixels nor
+    one image decide. Images too dark to show all bits of their camera give too few; what later is brighter is
+    cut at white, which `Verdict.notes` and the commands say. At most 32 images, evenly spread over the list,
+    are read; those that cannot be read are passed over. None without 16-bit images.
 
     Example:
         >>> significant_bits([np.full((8, 8), 4000, np.uint16)])
