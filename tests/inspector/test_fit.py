@@ -15,7 +15,7 @@ from knowngood.errors import DataError, InspectorError, RecipeError
 from knowngood.inspector import learn as learning
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import LARGEST_DIFFERENCE, input_shape
+from knowngood.inspector.learn import LARGEST_DIFFERENCE, image_sizes, input_shape
 from knowngood.inspector.manifest import RESIZE
 from knowngood.metrics.thresholds import conformal
 from knowngood.types import silent
@@ -180,20 +180,20 @@ def test_deep_images_of_another_shape(tmp_path):
 )
 def test_input_shape_keeps_the_aspect(tmp_path, shape, size, expected):
     Image.new("L", shape[::-1]).save(tmp_path / "image.png")
-    assert input_shape([str(tmp_path / "image.png")], size, 64) == expected
+    assert input_shape(image_sizes([str(tmp_path / "image.png")]), size, 64) == expected
 
 
 def test_input_shape_as_fine_as_the_detector_wants(tmp_path):
     Image.new("L", (28, 28)).save(tmp_path / "digit.png")
-    assert input_shape([str(tmp_path / "digit.png")], 28, 4) == (28, 28)
-    assert input_shape([str(tmp_path / "digit.png")], 30, 4) == (32, 32)
+    assert input_shape(image_sizes([str(tmp_path / "digit.png")]), 28, 4) == (28, 28)
+    assert input_shape(image_sizes([str(tmp_path / "digit.png")]), 30, 4) == (32, 32)
 
 
 def test_input_shape_follows_the_usual_image(tmp_path):
     paths = [str(tmp_path / f"{number}.png") for number in range(6)]
     for path, shape in zip(paths, [(50, 100)] * 3 + [(100, 50)] * 2, strict=False):
         Image.new("L", shape[::-1]).save(path)
-    assert input_shape(paths, 512, 64) == (384, 704)  # the sixth is not there, and not missed
+    assert input_shape(image_sizes(paths), 512, 64) == (384, 704)  # the sixth is not there, and not missed
 
 
 # --- images that cannot be learned from

@@ -30,6 +30,7 @@ MANIFEST = Manifest(
     graph_hash="cd",
     graph_difference=1e-6,
     example_scores=[0.5, 1.25, 3.0],
+    sizes=[380, 630, 400, 640],
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]
@@ -136,6 +137,8 @@ def test_null_is_wrong_for_every_other_key(values, key):
         ("held_out", [HUGE]),
         ("validation", [None]),
         ("threshold", 2.5),
+        ("sizes", [380, 630, 400]),
+        ("sizes", [0, 630, 400, 640]),
         ("graph_difference", math.nan),
         ("graph_difference", "small"),
         ("graph_hash", 205),
@@ -187,6 +190,11 @@ def test_an_older_format_advises_to_fit_anew(values):
 def test_format_4_is_read(values):
     values["peaks"] = values.pop("map_maxima")
     assert parsed(values | {"format": 4}) == dataclasses.replace(MANIFEST, example_scores=[])
+
+
+def test_format_5_has_no_sizes(values):
+    del values["sizes"]
+    assert parsed(values | {"format": 5}) == dataclasses.replace(MANIFEST, sizes=[])
 
 
 def test_a_newer_format_advises_to_upgrade(values):

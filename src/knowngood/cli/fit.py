@@ -2,7 +2,7 @@ import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_threshold
+from knowngood.cli.info import echo_bits, echo_threshold
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
@@ -52,6 +52,7 @@ def fit(
     manifest = inspector.manifest
     held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
+    echo_bits(inspector.manifest.bits)
     echo_threshold(manifest.threshold)
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

@@ -39,6 +39,12 @@ def info(inspector: options.InspectorFile) -> None:
     echo_threshold(manifest.threshold)
 
 
+def echo_bits(bits: int | None) -> None:
+    """Print how many bits 16-bit images use, if any image has 16."""
+    if bits:
+        typer.echo(f"{'16-bit pixels':14} {bits} bits used; brighter values are cut at white")
+
+
 def echo_threshold(threshold: "Threshold") -> None:
     """Print a threshold: its value, how it was chosen, and its bound."""
     typer.echo(f"{'threshold':14} {threshold.value:.6g}, {threshold.rule}")

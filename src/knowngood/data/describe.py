@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each, similar_names
 from knowngood.data.copies import Copies, Groups, find_copies
-from knowngood.data.decoding import THREADS, Header, listed, read_header
+from knowngood.data.decoding import THREADS, listed, read_header
 from knowngood.data.expectations import balance, expectations
+from knowngood.data.formats import Header
 from knowngood.data.images import read_image, read_mask, significant_bits
 from knowngood.data.layouts import NOTES, recognise
 from knowngood.data.masks import several

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import THREADS, Source, listed, name_of
+from knowngood.data.images import Picture
 from knowngood.data.reading import Reading
 from knowngood.errors import DataError, UnreadableImage
 
@@ -27,7 +28,7 @@ GOOD = "good"
 
 AHEAD = 2 * THREADS  # images that are decoded, or being decoded, beyond the batch at hand
 
-_Outcome = tuple[NDArray[np.uint8], tuple[int, int]] | UnreadableImage
+_Outcome = Picture | UnreadableImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,7 @@ class Batch:
     index: NDArray[np.int64]  # position of each image in the sources (n,)
     images: NDArray[np.uint8]  # RGB (n, H, W, 3)
     sizes: NDArray[np.int64]  # height and width of each image before it was resized (n, 2)
+    clipped: NDArray[np.bool_]  # whether an image has values above white, which were cut (n,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +123,7 @@ class ImageSet:
                 nothing more is yielded. With ``on_unreadable``, only where none can be read.
         """
         failures: list[UnreadableImage] = []
-        rows: list[tuple[int, NDArray[np.uint8], tuple[int, int]]] = []
+        rows: list[tuple[int, NDArray[np.uint8], tuple[int, int], bool]] = []
         with closing(self._read()) as outcomes:
             for position, outcome in enumerate(outcomes):
                 if isinstance(outcome, UnreadableImage):

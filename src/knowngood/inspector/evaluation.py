@@ -21,6 +21,7 @@ from knowngood.inspector.classification import ANSWERS, Classification, classifi
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_metrics
+from knowngood.inspector.notes import note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.verdict import Verdict
 from knowngood.training.records import Records
@@ -108,6 +109,7 @@ def evaluate(
             *table.attrs.get(NOTES, ()),
         ],
     }
+    metrics["warnings"] += note_sentences(manifest, [verdict.notes for verdict in verdicts])
     found = classification(records, verdicts, inspected) if classifies else None
     if found:
         metrics["classifier"] = found.metrics()

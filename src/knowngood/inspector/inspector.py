@@ -22,6 +22,7 @@ from knowngood.engines.vetting import check_graph, check_outputs
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
+from knowngood.inspector.notes import notes
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
@@ -220,16 +221,18 @@ class Inspector:
                 predicted, probabilities = (
                     _predict(given["logits"][row, 0], record, rejected) if record else (None, None)
                 )
+                size = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1]))
                 yield Verdict(
                     source=images[index],
                     index=int(index),
                     score=score,
                     p_value=float(p_of_batch[row]),
                     decision="reject" if rejected else "accept",
-                    size=(int(batch.sizes[row, 0]), int(batch.sizes[row, 1])),
+                    size=size,
                     patch_map=None if maps is None else maps[row].copy(),
                     predicted_class=predicted,
                     probabilities=probabilities,
+                    notes=notes(self.manifest, size, clipped=bool(batch.clipped[row])),
                     extras={name: given[name][row].copy() for name in extras},
                 )
 

@@ -18,7 +18,7 @@ from pydantic_core import to_jsonable_python
 from torch import Tensor, nn
 
 from knowngood.data.decoding import Source, name_of
-from knowngood.data.images import image_size, significant_bits
+from knowngood.data.images import check_contrast, image_size, significant_bits
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.data.samples import Selection, fingerprint
@@ -76,8 +76,10 @@ def learn(
     """Learn from the selected images, export the graph, verify it, and record its origin; see `fit`."""
     unreadable: list[UnreadableImage] = []
     sources = selection.sources
-    shape = input_shape(sources, recipe.input_size, recipe.multiple)
+    sizes = image_sizes(sources)
+    shape = input_shape(sizes, recipe.input_size, recipe.multiple)
     reading = Reading(shape, bits=significant_bits(sources))
+    check_contrast(sources, shape, bits=reading.bits)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
     fit = recipe.fit(images, seed=seed, device=device, progress=progress, run=run)
@@ -113,6 +115,7 @@ def learn(
         graph_hash=hashlib.sha256(graph).hexdigest(),
         graph_difference=difference,
         example_scores=scores,
+        sizes=np.ravel([sizes.min(axis=0), sizes.max(axis=0)]).tolist() if len(sizes) else [],
     )
     inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:
@@ -138,21 +141,25 @@ def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run
     return resolve_device(device)
 
 
-def input_shape(sources: Sequence[Source], size: int, multiple: int) -> tuple[int, int]:
+def image_sizes(sources: Sequence[Source]) -> NDArray[np.int64]:
+    """Heights and widths of some images, evenly spread over the list, `(n, 2)`."""
+    found = []
+    for source in sources[:: max(1, len(sources) // _SAMPLED)]:
+        with suppress(UnreadableImage):
+            found.append(image_size(source))
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def input_shape(sizes: NDArray[np.int64], size: int, multiple: int) -> tuple[int, int]:
     """The shape that images are resized to: about `size` squared pixels, in their median aspect ratio.
 
     Both sides are a multiple of `multiple`. A ratio beyond 4 counts as 4.
 
     Example:
-        >>> input_shape([], 500, 64)
+        >>> input_shape(np.array([[400, 400]]), 500, 64)
         (512, 512)
     """
-    ratios = []
-    for source in sources[:: max(1, len(sources) // _SAMPLED)]:
-        with suppress(UnreadableImage):
-            height, width = image_size(source)
-            ratios.append(height / width)
-    ratio = float(np.median(ratios)) if ratios else 1.0
+    ratio = float(np.median(sizes[:, 0] / sizes[:, 1])) if len(sizes) else 1.0
     ratio = min(max(ratio, 1 / _LONGEST), _LONGEST)
     sides = np.array([size * ratio**0.5, size / ratio**0.5])
     height, width = np.maximum(np.round(sides / multiple), 1).astype(int) * multiple

@@ -29,6 +29,9 @@ OLDEST = 4
 RENAMED = {"peaks": "map_maxima"}
 """Keys of format 4 that have another name since."""
 
+ADDED = ("sizes", "example_scores")
+"""Lists that format 6 has added."""
+
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """An inspector separates good parts from all others, or also predicts classes of defects."""
 
@@ -70,6 +73,8 @@ class Manifest:
         graph_hash: SHA-256 of the graph, hexadecimal.
         graph_difference: Largest relative difference between torch's scores and the graph's.
         example_scores: The graph's scores of the pictures `example1.png` and so on in the file.
+        sizes: The least height and width of the training images, and the largest; empty in inspectors of
+            older formats.
     """
 
     task: str
@@ -91,6 +96,7 @@ class Manifest:
     graph_hash: str
     graph_difference: float
     example_scores: list[float]
+    sizes: list[int]
 
     @property
     def engine(self) -> str:
@@ -127,6 +133,8 @@ class Manifest:
         height, width = values["input_shape"]
         if min(height, width) < 8 or height * width > MOST_PIXELS:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
+        if len(values["sizes"]) not in (0, 4) or 0 in values["sizes"]:
+            raise InspectorError(f"{name!r}: its manifest has a wrong value for 'sizes'")
         if not values["held_out"]:
             raise InspectorError(f"{name!r}: its manifest has no held-out scores")
         if not is_plain(values):
@@ -150,11 +158,12 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
         )
     if made < OLDEST:
         raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
+    if made < FORMAT:
+        for key in ADDED:
+            values.setdefault(key, [])
     for former, key in RENAMED.items():
         if made == 4 and former in values:
             values[key] = values.pop(former)
-    if made < 6:
-        values["example_scores"] = []
     return values
 
 
