@@ -187,7 +187,7 @@ class FineTune(Augmentation, Classifier):
         if self.augmentation != Augmentation.none():
             sheet = self._sheet(kept, len(names), seed)
             record = dataclasses.replace(record, sheet=sheet, rows=list(names))
-        return make_fit(fitted, record, training=training)
+        return make_fit(fitted, record, kept.index[kept.validation], training=training)
 
     def _sheet(self, kept: Store, classes: int, seed: int) -> NDArray[np.uint8]:
         """An image of each class, original and augmented, `(C, columns, h, w, 3)`."""
