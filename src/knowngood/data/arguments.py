@@ -110,7 +110,7 @@ def _content(file: Any) -> bytes | None:
     return content if isinstance(content, bytes) else None
 
 
-def pixels_of(images: object) -> NDArray[Any] | None:
+def pixels_of(images: Any) -> NDArray[Any] | None:
     """The array of an array or a tensor, channels last; None for all else, as for an array of paths.
 
     Example:
