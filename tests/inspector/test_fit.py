@@ -113,7 +113,7 @@ def test_deep_arrays_among_others_are_left_out_by_their_position(good_images, mo
         (np.zeros((96, 96, 3), np.uint8), r"an array of shape \(96, 96, 3\) came; expected good images as"),
         (
             np.zeros((3, 28, 28)),
-            r"good image \[0\]: an image array of shape \(28, 28\) and type float64 came",
+            r"image \[0\]: an image array of shape \(28, 28\) and type float64 came",
         ),
         (np.full((4, 28, 28), 7, np.uint8), "all 4 good images are copies of one image"),
     ],

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
@@ -287,6 +288,59 @@ def test_one_path(inspector, test_images):
 def test_one_array_or_a_stack_of_them(inspector, good_images):
     (alone,) = inspector.inspect(good_images[0])
     assert inspector.inspect(good_images[:2])[0].score == alone.score
+
+
+def test_verdicts_go_with_the_rows_of_a_sorted_column(inspector, test_images):
+    column = pd.Series(list(map(str, test_images)))[::-1]
+    verdicts = inspector.inspect(column)
+    assert [verdict.source for verdict in verdicts] == column.tolist()
+    assert [verdict.score for verdict in verdicts] == [
+        verdict.score for verdict in inspector.inspect(test_images)[::-1]
+    ]
+
+
+def test_generators_are_inspected_as_lists_are(inspector, test_images):
+    def photographs():
+        for path in test_images:
+            yield np.array(Image.open(path))
+
+    scores = [verdict.score for verdict in inspector.inspect(test_images)]
+    assert [verdict.score for verdict in inspector.stream(photographs())] == scores
+    assert [verdict.score for verdict in inspector.stream(iter(test_images[:1]))] == [
+        inspector.inspect(test_images[0])[0].score
+    ]
+    folder = test_images[0].parent
+    assert len(inspector.inspect(folder.glob("*.png"))) == len(list(folder.iterdir()))
+
+
+def test_a_generator_is_not_read_to_its_end_before_the_first_verdict(inspector, good_images):
+    taken = []
+
+    def camera():
+        for number in range(1000):
+            taken.append(number)
+            yield good_images[number % len(good_images)]
+
+    stream = inspector.stream(camera())
+    assert taken == []
+    for number in range(3):
+        assert next(stream).index == number
+    assert len(taken) < 100
+    stream.close()
+
+
+def test_images_in_memory(inspector, test_images):
+    expected = inspector.inspect(test_images[0])[0].score
+    data = test_images[0].read_bytes()
+    forms = [data, bytearray(data), io.BytesIO(data), Image.open(test_images[0])]
+    assert [inspector.inspect(form)[0].score for form in forms] == [expected] * 4
+    assert [verdict.score for verdict in inspector.inspect(forms)] == pytest.approx([expected] * 4, rel=1e-5)
+
+
+def test_a_photograph_that_opencv_could_not_read(inspector, test_images):
+    for given in ([test_images[0], None], [test_images[0], *[test_images[1]] * 40, None]):
+        with pytest.raises(DataError, match=r"image \[\d+\] is None, as cv2\.imread returns for a file that"):
+            inspector.inspect(given)
 
 
 def test_nothing_to_judge(inspector):

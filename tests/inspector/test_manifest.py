@@ -24,6 +24,8 @@ MANIFEST = Manifest(
     versions={"python": "3.11"},
     training=["00ff", "11ee"],
     held_out=[-1.0, 0.1, 2.5],
+    held_out_names=[["b.png"], ["c/2.png", "c/1.png"], ["a.png"]],
+    left_out=["d.png"],
     map_maxima=[0.2, 0.3, 0.9],
     validation=["22dd"],
     threshold=Threshold(2.5, "false rejects at most 0.05", 0.05, 3, 0, 0.63, "Too few good images"),
@@ -70,7 +72,8 @@ def test_round_trip_of_any_values(held_out, value, bound, text, setting):
     manifest = dataclasses.replace(
         MANIFEST,
         recipe={"weights": text, "setting": setting},
-        held_out=held_out,
+        held_out=sorted(held_out),
+        held_out_names=[],
         threshold=Threshold(value, text, None, 3, 0, bound, text),
     )
     assert Manifest.from_json(manifest.to_json(), name="x") == manifest
@@ -195,6 +198,30 @@ def test_format_4_is_read(values):
 def test_format_5_has_no_sizes(values):
     del values["sizes"]
     assert parsed(values | {"format": 5}) == dataclasses.replace(MANIFEST, sizes=[])
+
+
+def test_format_5_names_no_held_out_images(values):
+    del values["held_out_names"], values["left_out"]
+    read = parsed(values | {"format": 5})
+    assert read == dataclasses.replace(MANIFEST, held_out_names=[], left_out=[])
+    with pytest.raises(InspectorError, match="lacks 'held_out_names'"):
+        parsed(values)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"held_out": [0.1, -1.0, 2.5]}, {"held_out_names": [["b.png"], ["a.png"]]}, {"held_out": [1.0]}]
+)
+def test_held_out_scores_that_do_not_fit_their_names(values, wrong):
+    with pytest.raises(InspectorError, match="has held-out scores in disorder"):
+        parsed(values | wrong)
+
+
+def test_good_images_far_outside_the_others_are_named():
+    held_out, names = [*range(20), 400.0, 500.0], [[f"{at}.png"] for at in range(21)] + [["z.png", "y.png"]]
+    manifest = dataclasses.replace(MANIFEST, held_out=held_out, held_out_names=names)
+    assert manifest.far_outside == [(["z.png", "y.png"], 500.0), (["20.png"], 400.0)]
+    assert dataclasses.replace(manifest, held_out_names=[]).far_outside == [([], 500.0), ([], 400.0)]
+    assert MANIFEST.far_outside == []
 
 
 def test_a_newer_format_advises_to_upgrade(values):

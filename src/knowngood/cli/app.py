@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 from platformdirs import user_cache_path
 
+from knowngood import PATIENCE
 from knowngood.errors import KnowngoodError
 from knowngood.extras import needs_extra
 
@@ -56,7 +57,8 @@ def quieten() -> None:
     found where images are decoded.
     """
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    for variable, value in {"OPENCV_LOG_LEVEL": "ERROR", **PATIENCE}.items():
+        os.environ.setdefault(variable, value)
 
 
 def keep_to_the_cache() -> None:

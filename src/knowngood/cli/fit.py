@@ -1,15 +1,20 @@
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_bits, echo_threshold
+from knowngood.cli.info import echo_bits, echo_held_out
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
+from knowngood.inspector.held_out import without_options
 from knowngood.output import check_target
 
 
 def fit(
+    context: typer.Context,
     data: options.Images,
     out: options.NewInspector,
     detector: options.DetectorName = None,
@@ -26,6 +31,10 @@ def fit(
     devices: options.Devices = 1,
     mlflow: options.Mlflow = None,
     skip_unreadable: options.SkipUnreadable = False,
+    without: Annotated[
+        list[Path] | None,
+        typer.Option(help="A good image to leave out, by the end of its path; may be repeated."),
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fit an inspector to the good training images.
@@ -45,6 +54,7 @@ def fit(
             seed=seed,
             device=device,
             run=options.run_of(run, precision, devices, mlflow),
+            without=without or [],
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,
         )
@@ -52,7 +62,7 @@ def fit(
     manifest = inspector.manifest
     held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
-    echo_bits(inspector.manifest.bits)
-    echo_threshold(manifest.threshold)
+    echo_bits(manifest.bits)
+    echo_held_out(manifest, options.command_with(context, without_options(manifest)))
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,6 +113,20 @@ def run_of(folder: Path | None, precision: str, devices: int, mlflow: str | None
     """Return the training run that the options describe; None for their defaults."""
     run = knowngood.Run(folder, precision=precision, devices=devices, mlflow=mlflow)
     return None if run == knowngood.Run() else run
+
+
+def command_with(context: typer.Context, words: Sequence[str]) -> str:
+    """The command that is running, as it was typed, with more options at its end."""
+    typed = context.command_path.split()
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source, value = context.get_parameter_source(name), context.params.get(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        option = [] if parameter.param_type_name == "argument" else [max(parameter.opts, key=len)]
+        for one in value if isinstance(value, list | tuple) else [value]:
+            typed += option if isinstance(one, bool) else [*option, str(one)]
+    return shlex.join([*typed, *words])
 
 
 def check_table(

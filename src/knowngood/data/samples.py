@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from knowngood.data.decoding import THREADS, Source, decode
+from knowngood.data.decoding import THREADS, Source
 from knowngood.data.files import suggestion
 from knowngood.data.layouts import NOTES, recognise
 from knowngood.data.looks import doubts, looks_below
@@ -26,16 +24,9 @@ from knowngood.inputs import LARGEST_IMAGE, open_file
 LOOKED_AT = 5000  # good images of a table whose pixels are looked at, if they may be masks
 
 
-class Selection(NamedTuple):
-    """The images to fit on; see `knowngood.data.imageset.ImageSet` for the fields."""
-
-    sources: list[Source]
-    classes: list[str] | None = None
-    groups: list[Any] | None = None
-    masks: list[str] | None = None
-
-
-def load_samples(data: str | Path | pd.DataFrame, patterns: Patterns | None = None) -> pd.DataFrame:
+def load_samples(
+    data: str | os.PathLike[str] | pd.DataFrame, patterns: Patterns | None = None
+) -> pd.DataFrame:
     """List the samples of a folder or a table.
 
     Args:
@@ -77,66 +68,6 @@ def load_samples(data: str | Path | pd.DataFrame, patterns: Patterns | None = No
     return table
 
 
-def good_train(table: pd.DataFrame) -> pd.DataFrame:
-    """Select the good images of the train split; a DataError if there are fewer than two.
-
-    Example:
-        >>> table = pd.DataFrame({"path": list("abc"), "label": "good", "split": ["train", "test", "train"]})
-        >>> good_train(table)["path"].tolist()
-        ['a', 'c']
-    """
-    good = table[(table["split"] == "train") & (table["label"] == "good")]
-    _check_enough(len(good))
-    return good
-
-
-def good_sources(
-    data: str | Path | pd.DataFrame | Sequence[Source] | NDArray[Any], classes: Sequence[Any] | None = None
-) -> Selection:
-    """List the good images to fit on.
-
-    Args:
-        data: Input of `load_samples`, for the good images of its train split; or good images alone, as a
-            sequence of files and arrays (see `knowngood.data.images.read_image`) or one array (N, H, W) or
-            (N, H, W, 3) of uint8 or uint16.
-        classes: The class of each image, where images are given alone.
-
-    Raises:
-        DataError: The folder or table cannot be used, there are fewer than two good images, one of them is no
-            file or image array, or a file is named twice; or there is not one class per image.
-
-    Example:
-        >>> good = good_sources(np.zeros((2, 28, 28), np.uint8), classes=[3, 8])
-        >>> len(good.sources), good.groups, good.classes
-        (2, None, ['3', '8'])
-    """
-    if isinstance(data, str | Path | pd.DataFrame):
-        if classes is not None:
-            raise DataError("classes go with images given alone; a table has them in a column 'class'")
-        good = good_train(load_samples(data))
-        columns = (good[name].tolist() if name in good else None for name in ("class", "group"))
-        return Selection(good["path"].tolist(), *columns)
-    # Three or four columns are no image: such an array is one image in colour.
-    if isinstance(data, np.ndarray) and not (data.ndim == 4 or (data.ndim == 3 and data.shape[2] > 4)):
-        raise DataError(
-            f"an array of shape {data.shape} came; "
-            "expected good images as (N, H, W) or (N, H, W, 3), or a list of them"
-        )
-    sources: list[Source] = [_checked_source(source, position) for position, source in enumerate(data)]
-    named = Counter(source for source in sources if isinstance(source, str))
-    twice = [path for path, times in named.items() if times > 1]
-    if twice:
-        raise DataError(
-            f"{len(twice)} good image(s) are named more than once, such as {twice[0]!r}; name each once"
-        )
-    _check_enough(len(sources))
-    if classes is None:
-        return Selection(sources)
-    if len(classes) != len(sources):
-        raise DataError(f"{len(classes)} classes came for {len(sources)} good images; give one for each")
-    return Selection(sources, classes=pd.Series(classes, dtype=object).fillna("").astype(str).tolist())
-
-
 def fingerprint(sources: Sequence[Source]) -> list[str]:
     """Identify each image by its content, a file by its bytes whatever its name and folder.
 
@@ -169,32 +100,6 @@ def _digest(source: Source) -> str:
         except OSError:
             return ""
     return sha.hexdigest()[:16]
-
-
-def _checked_source(source: object, position: int) -> str | bytes | NDArray[Any]:
-    """Return one of the good images given: a file's name as text, its bytes, or an array that can be one."""
-    if isinstance(source, str | bytes):
-        return source
-    if isinstance(source, Path):
-        return str(source)
-    if not isinstance(source, np.ndarray):
-        raise DataError(
-            f"good image [{position}] is of type {type(source).__name__}; "
-            "give a path, the bytes of a file, or an array"
-        )
-    try:
-        decode(source)
-    except DataError as error:
-        raise DataError(f"good image [{position}]: {error}") from error
-    return source
-
-
-def _check_enough(number: int) -> None:
-    """Refuse too few good images: one to fit on and one to hold out are needed."""
-    if number == 0:
-        raise DataError("there are no good images to train on; an inspector is fitted on good parts alone")
-    if number == 1:
-        raise DataError("one good image is too few to train on; at least 2 are needed, better some dozens")
 
 
 def _check_unneeded(patterns: Patterns | None) -> None:

@@ -122,7 +122,7 @@ class PatchCore(Detector):
         fitted = FittedPatchCore(features, banks, standards, self.smoothing)
         with torch.inference_mode():
             scores = fitted.combine(distances).image
-        return Fit(fitted, scores.double().cpu().numpy())
+        return Fit(fitted, scores.double().cpu().numpy(), np.array(sorted(kept)))
 
     def _features(self, good: ImageSet, seed: int, device: str) -> tuple[FrozenFeatures, bool]:
         """Make patch features; they are in 8 bits, and True is returned, if a trial allows it."""

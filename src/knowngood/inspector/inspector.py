@@ -8,13 +8,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
-from pathlib import Path
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.imageset import ImageSet, Source
+from knowngood.data.arguments import Images, each_source
+from knowngood.data.decoding import Source
+from knowngood.data.imageset import read_batches
 from knowngood.engines.engine import Engine, Outputs, compile_graph
 from knowngood.engines.native import check_process, finishing
 from knowngood.engines.resizing import with_resizing, without_resizing
@@ -158,58 +160,59 @@ class Inspector:
         manifest = dataclasses.replace(self.manifest, **changes)
         return Inspector(manifest, self.graph, self.records, engine=self.engine)
 
-    def inspect(self, images: Sequence[Source] | Source) -> list[Verdict]:
+    def inspect(self, images: Images) -> list[Verdict]:
         """Inspect images; return a verdict for each, in order.
 
-        They are paths, bytes of files, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in
-        RGB order; or only one of these.
+        They are any iterable of paths, bytes of files, open files, images of Pillow's, arrays `(H, W)`,
+        `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order, or tensors; or only one of these. See
+        `knowngood.data.arguments`.
 
         Raises:
-            DataError: Images cannot be read; all of them are named.
+            DataError: Images cannot be read, or are none; those that cannot be read are all named.
             InspectorError: The graph does not run, or not as the manifest says; or the process was forked
                 from one in which an inspector has run.
         """
-        if isinstance(images, str | Path | bytes):
-            images = [images]
-        elif isinstance(images, np.ndarray):
-            images = [images] if images.ndim < 4 else list(images)
         return list(self.stream(images))
 
     def stream(
         self,
-        images: Sequence[Source],
+        images: Images,
         *,
         extras: Sequence[str] = (),
         on_unreadable: Callable[[UnreadableImage], None] | None = None,
     ) -> Iterator[Verdict]:
         """Inspect any number of images in bounded memory, in order; see `inspect`.
 
+        Images are decoded some dozens ahead of the verdict at hand: where a camera waits for a verdict before
+        it takes the next photograph, inspect each by itself.
+
         Args:
-            images: Paths, bytes or arrays.
+            images: As `inspect` takes them; of a generator, no more are asked for than are decoded ahead.
             extras: Further outputs of the graph that verdicts shall hold, by name (see
                 `knowngood.types.EXTRAS`), without the batch dimension; or `pixels`, uint8 `(H, W, 3)`, the
                 image as the network saw it.
             on_unreadable: Called with each image that cannot be read, which is then left out; without it
                 such images are an error.
         """
-        return finishing(self._stream(images, extras, on_unreadable))
+        return finishing(self._stream(each_source(images), extras, on_unreadable))
 
     def _stream(
         self,
-        images: Sequence[Source],
+        sources: Iterator[Source],
         extras: Sequence[str],
         on_unreadable: Callable[[UnreadableImage], None] | None,
     ) -> Iterator[Verdict]:
         """Yield verdicts in order."""
-        read = ImageSet(images, self.manifest.reading, on_unreadable=on_unreadable)
+        first = list(islice(sources, 2))
+        alone = len(first) == 1
         record = self.records.classifier
-        alone = len(images) == 1
         engine = self._checked_engine(alone)
         for name in extras:
             if name not in (*engine.outputs, PIXELS):
                 outputs = ", ".join(sorted((*engine.outputs, PIXELS)))
                 raise InspectorError(f"{self.manifest.method} gives no {name}; it gives {outputs}")
-        pairs = ((batch, batch.images) for batch in read.batches())
+        read = read_batches(chain(first, sources), self.manifest.reading, on_unreadable=on_unreadable)
+        pairs = ((batch, batch.images) for batch in read)
         results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
         for batch, arrays in results:
             given = self._checked_outputs(engine, arrays, len(batch.images)) | {PIXELS: batch.images}
@@ -223,7 +226,7 @@ class Inspector:
                 )
                 size = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1]))
                 yield Verdict(
-                    source=images[index],
+                    source=batch.sources[row],
                     index=int(index),
                     score=score,
                     p_value=float(p_of_batch[row]),

@@ -18,10 +18,12 @@ from pydantic_core import to_jsonable_python
 from torch import Tensor, nn
 
 from knowngood.data.decoding import Source, name_of
+from knowngood.data.image_names import names_of
 from knowngood.data.images import check_contrast, image_size, significant_bits
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
-from knowngood.data.samples import Selection, fingerprint
+from knowngood.data.samples import fingerprint
+from knowngood.data.selection import Selection
 from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
 from knowngood.engines.engine import DEFAULT_ENGINE, compile_graph
 from knowngood.engines.export import blank, chain, to_onnx
@@ -29,6 +31,7 @@ from knowngood.engines.resizing import with_resizing
 from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
 from knowngood.features.extract import resolve_device
 from knowngood.inspector.examples import EXAMPLES, make_examples
+from knowngood.inspector.held_out import by_part, fit_by_parts
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import CLASSIFICATION, DETECTION, RESIZE, Manifest
 
@@ -82,10 +85,11 @@ def learn(
     check_contrast(sources, shape, bits=reading.bits)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
-    fit = recipe.fit(images, seed=seed, device=device, progress=progress, run=run)
+    fit, images = fit_by_parts(recipe, images, seed=seed, device=device, progress=progress, run=run)
     if not np.isfinite(fit.held_out).all():
         remedy = "take a smaller learning_rate" if recipe.trains else "are all images constant?"
         raise DataError(f"scores of held-out good images are not finite numbers; {remedy}")
+    fit, held_out_names = _by_part(fit, images, selection.names or names_of(sources))
     images = _readable(images, unreadable, on_unreadable)
     training = fingerprint(images.sources)
     if len(set(training)) == 1:
@@ -108,7 +112,9 @@ def learn(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
         training=training,
-        held_out=np.sort(fit.held_out).tolist(),
+        held_out=fit.held_out.tolist(),
+        held_out_names=held_out_names,
+        left_out=list(selection.left_out),
         map_maxima=[] if fit.map_maxima is None else np.sort(fit.map_maxima).tolist(),
         validation=[],
         threshold=task.threshold(fit),
@@ -164,6 +170,14 @@ def input_shape(sizes: NDArray[np.int64], size: int, multiple: int) -> tuple[int
     sides = np.array([size * ratio**0.5, size / ratio**0.5])
     height, width = np.maximum(np.round(sides / multiple), 1).astype(int) * multiple
     return int(height), int(width)
+
+
+def _by_part(fit: Fit, images: ImageSet, names: Sequence[str]) -> tuple[Fit, list[list[str]]]:
+    """The fit with one held-out score per part, and the names of the images of each."""
+    places = fit.places.tolist()
+    parts = places if images.groups is None else [images.groups[place] for place in places]
+    scores, of_parts = by_part(fit.held_out, [names[place] for place in places], parts)
+    return fit._replace(held_out=scores), of_parts
 
 
 def _readable(
