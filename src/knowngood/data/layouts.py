@@ -15,7 +15,7 @@ from knowngood.data.files import Found, relative, search, unread_note
 from knowngood.data.images import IMAGE_SUFFIXES
 from knowngood.data.looks import doubts, looks_below
 from knowngood.data.masks import Looks, Paired, joined, pair
-from knowngood.data.names import Place, meaning, place
+from knowngood.data.meanings import Place, meaning, place
 from knowngood.data.patterns import Patterns
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError
@@ -55,7 +55,7 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
 
     Args:
         folder: Folders for splits (`train`, `test`, `validation`) and classes, one of them good by its name;
-            or images with masks beside them; or good images alone. See `knowngood.data.names`.
+            or images with masks beside them; or good images alone. See `knowngood.data.meanings`.
         patterns: What the user says of files.
 
     Raises:

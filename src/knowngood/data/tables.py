@@ -13,7 +13,7 @@ import pandas as pd
 
 from knowngood.cells import file_of, from_cell, spelt
 from knowngood.data.masks import joined, several
-from knowngood.data.names import BAD_WORDS, GOOD_WORDS
+from knowngood.data.meanings import BAD_WORDS, GOOD_WORDS
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError, KnowngoodError, quoted, shortened
 from knowngood.extras import needs_extra
@@ -40,7 +40,7 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
     """Check a table of samples, make it uniform and fill in what may be left out.
 
     Capitals and blanks around the names of columns, labels and splits do not matter, and a label may be any
-    of `knowngood.data.names.GOOD_WORDS` or `BAD_WORDS`, such as `OK` and `NG`.
+    of `knowngood.data.meanings.GOOD_WORDS` or `BAD_WORDS`, such as `OK` and `NG`.
 
     Args:
         table: One row per image, with the columns ``path``, ``label`` (``good`` or ``defect``) and maybe
