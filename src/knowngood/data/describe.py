@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each, similar_names
 from knowngood.data.copies import Copies, Groups, find_copies
-from knowngood.data.decoding import THREADS, Header, listed, read_header
+from knowngood.data.decoding import Header, listed, read_header
 from knowngood.data.expectations import balance, expectations
 from knowngood.data.files import search
 from knowngood.data.images import read_image, read_mask, significant_bits
@@ -21,8 +20,12 @@ from knowngood.data.layouts import recognise
 from knowngood.data.near_duplicates import thumbnail
 from knowngood.data.samples import load_samples
 from knowngood.data.splits import SPLIT_MADE
+from knowngood.data.threads import in_threads
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.types import Progress, silent
+
+MOST_LINES, LONGEST_LINE = 100, 2000
+"""Lines of a description on classes, and letters of one: a table may have a million classes."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class Description(Copies):
         no_masks = len(self.without_mask) == defects
         facts = [
             f"{sum(self.counts.values())} images, laid out as: {self.layout}",
-            *(f"{split}, {name}: {count}" for (split, name), count in self.counts.items()),
-            *balance(self.counts),
+            *_bounded([f"{split}, {name}: {count}" for (split, name), count in self.counts.items()]),
+            *_bounded(balance(self.counts)),
             "sizes (height x width): " + _tally({f"{h} x {w}": n for (h, w), n in self.sizes.items()}),
             "pixels: " + _tally(self.modes),
             "files: " + _tally(self.suffixes),
@@ -91,7 +94,7 @@ class Description(Copies):
         for problem, files in problems.items():
             if named := list(files):
                 facts += [f"{problem}: {len(named)}", *listed(named)]
-        expected = expectations(self.counts, split_made=self.split_made)
+        expected = _bounded(expectations(self.counts, split_made=self.split_made))
         return [*facts, "what to expect:", *(f"  {sentence}" for sentence in expected)]
 
 
@@ -122,20 +125,19 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
     thumbnails: dict[str, NDArray[np.uint8]] = {}
     broken: list[UnreadableImage] = []
     mask_problems: list[str] = []
-    with ThreadPoolExecutor(THREADS) as pool:
-        images = pool.map(_read, paths, table["mask"])
-        for done, (file, (image, mask_problem)) in enumerate(zip(paths, images, strict=True), start=1):
-            if isinstance(image, UnreadableImage):
-                broken.append(image)
-            else:
-                headers[file], thumbnails[file] = image
-            if mask_problem:
-                mask_problems.append(mask_problem)
-            progress("reading images", done, len(paths))
+    images = in_threads(_read, list(zip(paths, table["mask"], strict=True)))
+    for done, (file, (image, mask_problem)) in enumerate(zip(paths, images, strict=True), start=1):
+        if isinstance(image, UnreadableImage):
+            broken.append(image)
+        else:
+            headers[file], thumbnails[file] = image
+        if mask_problem:
+            mask_problems.append(mask_problem)
+        progress("reading images", done, len(paths))
 
     deep = [file for file, header in headers.items() if header.deep]
-    defects = table[table["label"] == "defect"]
-    table = table.assign(class_name=class_of_each(table))
+    defects, split_made = table[table["label"] == "defect"], bool(table.attrs.get(SPLIT_MADE))
+    table = table[["path", "split"]].assign(class_name=class_of_each(table))
     counts = Counter(zip(table["split"], table["class_name"], strict=True))
     copies = find_copies(table[[path in headers for path in paths]], thumbnails, progress=progress)
     return Description(
@@ -151,17 +153,18 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
         without_mask=tuple(defects["path"][defects["mask"] == ""]),
         similar_names=tuple(similar_names(Counter(table["class_name"]))),
         ignored=tuple(ignored),
-        split_made=bool(table.attrs.get(SPLIT_MADE)),
+        split_made=split_made,
     )
 
 
-def _read(file: str, mask: str) -> tuple[tuple[Header, NDArray[np.uint8]] | UnreadableImage, str]:
+def _read(files: tuple[str, str]) -> tuple[tuple[Header, NDArray[np.uint8]] | UnreadableImage, str]:
     """Decode an image and its mask; return header and thumbnail, or an error, and the mask's problem."""
+    file, mask = files
     try:
         header = read_header(file)
         image = header, thumbnail(read_image(file))
     except UnreadableImage as error:
-        return error, ""
+        return UnreadableImage(error.path, error.reason), ""  # without what a traceback would keep
     try:
         if mask:
             read_mask(mask, (header.height, header.width))
@@ -174,6 +177,15 @@ def _train_and_good_first(key: tuple[str, str]) -> tuple[bool, bool, str]:
     """Order splits and classes as one reads about them."""
     split, name = key
     return split != "train", name != "good", name
+
+
+def _bounded(lines: list[str]) -> list[str]:
+    """Cut lines on classes, and each of them, to a length that can be read."""
+    more = [f"and {len(lines) - MOST_LINES} more lines on classes"] if len(lines) > MOST_LINES else []
+    shown = (
+        line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in lines[:MOST_LINES]
+    )
+    return [*shown, *more]
 
 
 def _tally(counts: dict[str, int]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,11 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import THREADS, Source, decode
+from knowngood.data.decoding import Source, decode
 from knowngood.data.layouts import recognise
 from knowngood.data.tables import TABLE_SUFFIXES, check_samples, read_table
+from knowngood.data.threads import in_threads
 from knowngood.errors import DataError
 from knowngood.inputs import LARGEST_IMAGE, open_file
+from knowngood.types import Progress, silent
 
 
 class Selection(NamedTuple):
@@ -117,8 +118,12 @@ def good_sources(
     return Selection(sources, classes=pd.Series(classes, dtype=object).fillna("").astype(str).tolist())
 
 
-def fingerprint(sources: Sequence[Source]) -> list[str]:
+def fingerprint(sources: Sequence[Source], *, progress: Progress = silent) -> list[str]:
     """Identify each image by its content, a file by its bytes whatever its name and folder.
+
+    Args:
+        sources: Files and arrays.
+        progress: Called during long work.
 
     Returns:
         The first 16 hexadecimal digits of a SHA-256: of each file's bytes, or of an array's type, shape and
@@ -130,8 +135,11 @@ def fingerprint(sources: Sequence[Source]) -> list[str]:
         ...     fingerprint([empty.name])
         ['e3b0c44298fc1c14']
     """
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(_digest, sources))
+    digests: list[str] = []
+    for digest in in_threads(_digest, sources):
+        digests.append(digest)
+        progress("identifying images", len(digests), len(sources))
+    return digests
 
 
 def _digest(source: Source) -> str:
