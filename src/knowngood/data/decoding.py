@@ -27,9 +27,6 @@ File = str | Path | bytes
 Source = File | NDArray[Any]
 """One image: a file or an array of pixels."""
 
-THREADS = min(8, os.cpu_count() or 1)
-"""Files that are read at once."""
-
 LISTED = 10  # files that a message names before it only counts them
 
 

@@ -83,7 +83,7 @@ def evaluate(
         print(evaluation.metrics["image_auroc"])
     """
     table = load_samples(data)
-    test, left_out = _test_images(table, inspector)
+    test, left_out = _test_images(table, inspector, progress)
     check_mask_sizes(test)
     unreadable: list[UnreadableImage] = []
     records, manifest = inspector.records, inspector.manifest
@@ -155,7 +155,7 @@ def _inspect(
     return verdicts, time.perf_counter() - start - compared
 
 
-def _test_images(table: pd.DataFrame, inspector: Inspector) -> tuple[pd.DataFrame, int]:
+def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) -> tuple[pd.DataFrame, int]:
     """The test split; where the user did not make one, all images that the inspector did not learn from.
 
     Defects are often in the test split alone, so that a classifier had to learn from some of these: they are
@@ -164,7 +164,7 @@ def _test_images(table: pd.DataFrame, inspector: Inspector) -> tuple[pd.DataFram
     split_made = table.attrs.get(SPLIT_MADE)
     if not split_made:
         table = table[table["split"] == "test"]
-    test = table.assign(digest=fingerprint(list(table["path"])))
+    test = table.assign(digest=fingerprint(list(table["path"]), progress=progress))
     learned = test["digest"].isin(inspector.manifest.training)
     if split_made or inspector.classifies:
         test = test[~learned]

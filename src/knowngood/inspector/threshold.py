@@ -56,7 +56,7 @@ def threshold_by_rule(
     """
     name, numbers, prices = _parsed(rule)
     table = check_samples(validation) if isinstance(validation, pd.DataFrame) else load_samples(validation)
-    digests = pd.Series(fingerprint(list(table["path"])), index=table.index)
+    digests = pd.Series(fingerprint(list(table["path"]), progress=progress), index=table.index)
     unseen = ~digests.isin(inspector.manifest.training)
     table = table[unseen]
     scores = []
