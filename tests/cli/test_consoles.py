@@ -1,10 +1,12 @@
 """Output reaches any console: names that its code page lacks, or that are no text, are spelt out."""
 
+import ast
 import csv
 import io
 import json
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,16 +74,22 @@ def test_help_on_any_console(console, code_page, command):
     assert "Usage" in console(code_page, *command, "--help")
 
 
-def test_letters_of_ours_have_plain_ones():
+def test_letters_of_ours_have_plain_ones(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # as in a program without a console
+    monkeypatch.setattr(sys, "stderr", None)
+    app.show_all_letters()
     assert "1.5 ± 0.1, 2 → 3 “x”".encode("ascii", "knowngood") == b'1.5 +- 0.1, 2 -> 3 "x"'
     assert "零\udcff".encode("ascii", "knowngood") == b"\\u96f6\\udcff"
 
 
 def test_all_letters_of_our_texts_have_plain_ones():
-    from knowngood.report import words
-
-    for letter in words.verdict.__doc__ + words.MISSING:
-        assert letter.isascii() or letter in app.PLAIN
+    for file in Path(app.__file__).parents[1].rglob("*.py"):
+        tree = ast.parse(file.read_text("utf-8"))
+        comments = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in comments:
+                lacking = {letter for letter in node.value if not letter.isascii()} - app.PLAIN.keys()
+                assert not lacking, f"{file}:{node.lineno}"
 
 
 def test_an_evaluation_with_such_names_is_written_and_read_back(console, data, tmp_path):
