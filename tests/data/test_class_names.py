@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from knowngood.data.class_names import similar_names
+from knowngood.data.class_names import check_names, similar_names
+from knowngood.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,13 @@ def test_many_names_are_compared_in_a_moment():
     before = time.process_time()
     assert similar_names(counts) == [("dent 7", "Dent-7")]
     assert time.process_time() - before < 20
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "x" * 201])
+def test_a_name_that_cannot_be_drawn_is_refused(name):
+    with pytest.raises(
+        DataError, match=r"has control characters, or more than 200 letters; rename it"
+    ) as refused:
+        check_names(["good", name])
+    assert len(str(refused.value)) < 250
+    check_names(["good", "Löcher", "零件 7"])

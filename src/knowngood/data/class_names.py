@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
 from itertools import combinations
 
@@ -11,7 +11,8 @@ import pandas as pd
 
 from knowngood.data.decoding import name_of
 from knowngood.data.imageset import ImageSet
-from knowngood.errors import DataError
+from knowngood.errors import DataError, quoted
+from knowngood.inputs import LONGEST_NAME, is_plain
 
 LEAST = 2  # images or groups of a class: one to fit on and one to hold out
 _ALIKE = 0.85  # least similarity of a misspelt name to the correct one
@@ -65,6 +66,20 @@ def _with_same_words(words: Mapping[str, list[str]]) -> Iterator[tuple[str, str]
             yield first[tuple(own)], name
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Check that names of classes can be kept in an inspector and drawn.
+
+    Raises:
+        DataError: One is long, or has control characters.
+    """
+    for name in names:
+        if not is_plain(name, LONGEST_NAME):
+            raise DataError(
+                f"the class {quoted(name)} has control characters, or more than {LONGEST_NAME} letters; "
+                "rename it"
+            )
+
+
 def check_classes(images: ImageSet) -> None:
     """Check that good images have several classes with enough images of each.
 
@@ -86,6 +101,7 @@ def check_classes(images: ImageSet) -> None:
             f"{len(missing)} of {len(images)} good images have no class, such as {missing[0]!r}; fill in "
             "the column 'class' or leave them out"
         )
+    check_names(images.names)
     for name in images.names:
         if images.group_counts[name] < LEAST:
             raise DataError(

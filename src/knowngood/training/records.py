@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from knowngood.errors import shortened
+from knowngood.inputs import LONGEST_NAME, is_plain
+
 if TYPE_CHECKING:
     from knowngood.training.classes_record import Classes
     from knowngood.training.classifier_record import ClassifierRecord
@@ -43,6 +46,8 @@ class Records:
         members = {name: content for name, content in members.items() if not name.startswith(EXAMPLE)}
         if not members:
             return cls(examples=examples)
+        if not is_plain(list(members), LONGEST_NAME):
+            raise ValueError("the training record is damaged: it has a part with an impossible name")
         # Imported here: loading an inspector without records does not need them.
         from knowngood.training import classes_record, classifier_record, record
 
@@ -57,4 +62,4 @@ class Records:
         try:
             return cls(examples=examples, **{name: read(members) for name, read in present.items()})
         except (KeyError, TypeError, OverflowError, RecursionError, cv2.error) as error:
-            raise ValueError(f"the training record is damaged: {error!r}") from error
+            raise ValueError(f"the training record is damaged: {shortened(repr(error))}") from error
