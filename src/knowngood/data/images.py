@@ -148,7 +148,7 @@ def check_contrast(sources: Sequence[Source], shape: tuple[int, int], *, bits: i
     if most >= 0:
         raise DataError(
             "the images to learn from show nothing: pixels of an image differ by at most "
-            f"{most:.2g} grey levels of 255 (standard deviation); check the exposure, and what their program saved"
+            f"{most:.2g} grey levels (standard deviation); check the exposure and the program that saved them"
         )
 
 
