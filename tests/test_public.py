@@ -9,6 +9,7 @@ PUBLIC = {
     "CrossValidation",
     "Evaluation",
     "Inspector",
+    "Patterns",
     "Run",
     "Speed",
     "Verdict",

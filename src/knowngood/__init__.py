@@ -17,13 +17,15 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Threads that wait by spinning take ten times as long beside another program on the same cores. OpenMP reads
-# this once, when torch loads it.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+PATIENCE = {"GOMP_SPINCOUNT": "1000"}
+"""Threads that wait by spinning take ten times as long beside another program on the same cores. OpenMP reads
+this variable of the environment once, when torch loads it.
+"""
 
 if TYPE_CHECKING:
     from knowngood.classifiers import make_classifier as make_classifier
     from knowngood.data.describe import describe as describe
+    from knowngood.data.patterns import Patterns as Patterns
     from knowngood.data.samples import load_samples as load_samples
     from knowngood.detectors import make_detector as make_detector
     from knowngood.inspector.comparison import compare as compare
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
+    "data.patterns": ["Patterns"],
     "data.samples": ["load_samples"],
     "detectors": ["make_detector"],
     "inspector.comparison": ["compare"],
@@ -87,5 +90,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from knowngood.extras import needs_extra
 
-    with needs_extra():
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    unset = [variable for variable in PATIENCE if variable not in os.environ]
+    try:
+        os.environ.update({variable: PATIENCE[variable] for variable in unset})
+        with needs_extra():
+            return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    finally:
+        for variable in unset:
+            os.environ.pop(variable, None)

@@ -22,7 +22,7 @@ from knowngood.errors import DataError
 from knowngood.features.backbones import load_backbone
 from knowngood.inspector.classification import ANSWERS
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import LARGEST_DIFFERENCE, export, input_shape
+from knowngood.inspector.learn import LARGEST_DIFFERENCE, export, image_sizes, input_shape
 from knowngood.inspector.train import train
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import OWN_ODDS
@@ -48,7 +48,7 @@ def quick(name, **settings):
 def learn(recipe, photos, *, seed=0, sources=None, groups=None, shape=None, **options):
     """Learn from photographs, or from other sources in their place."""
     sources = list(photos.images) if sources is None else sources
-    shape = shape or input_shape([photos.images[0]], recipe.input_size, recipe.multiple)
+    shape = shape or input_shape(image_sizes([photos.images[0]]), recipe.input_size, recipe.multiple)
     images = ImageSet(sources, Reading(shape), classes_by(photos.numbers), groups, **options)
     return recipe.fit(images, seed=seed, device="cpu")
 
@@ -59,7 +59,7 @@ def classes_by(numbers):
 
 def pixels(recipe, images):
     """Images as the classifier wants them."""
-    shape = input_shape([images[0]], recipe.input_size, recipe.multiple)
+    shape = input_shape(image_sizes([images[0]]), recipe.input_size, recipe.multiple)
     return np.stack([resize(image, shape) for image in images])
 
 
@@ -212,7 +212,7 @@ class TestEngines:
     @pytest.mark.parametrize("engine", ENGINES)
     def test_the_graph_gives_what_torch_gives(self, fitted, seen, said, typical, engine):
         few = seen[[0, 1, 11, 20]]
-        graph, difference = export(fitted.fitted, few, typical=typical)
+        graph, difference, _ = export(fitted.fitted, few, typical=typical)
         assert difference <= LARGEST_DIFFERENCE
         compiled = compile_graph(graph, engine)
         expected = judge(fitted.fitted, few)

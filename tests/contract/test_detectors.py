@@ -144,7 +144,7 @@ class TestScores:
         with torch.inference_mode():
             scores = fitted.fitted(torch.from_numpy(images))
         expected = [part.numpy() for part in scores.given.values()]
-        graph, _ = export(fitted.fitted, images[:1], typical=1.0)
+        graph, *_ = export(fitted.fitted, images[:1], typical=1.0)
         # Between two 8-bit levels another engine may round the other way, and so on from layer to layer.
         exact = engine == "openvino" or b"QuantizeLinear" not in graph
         relative, absolute = (1e-4, 1e-4) if exact else (0.1, 0.5)

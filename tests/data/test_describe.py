@@ -7,6 +7,7 @@ from PIL import Image
 
 from knowngood.data.describe import describe
 from knowngood.data.expectations import expectations
+from knowngood.data.patterns import Patterns
 from knowngood.errors import DataError
 
 
@@ -40,6 +41,7 @@ def test_a_sound_data_set(widget):
         "sizes (height x width): 96 x 96 (38)",
         "pixels: RGB (38)",
         "files: .png (38)",
+        "masks: of 6 of 6 defects",
         "what to expect:",
         *(f"  {sentence}" for sentence in expectations(found.counts)),
     ]
@@ -168,6 +170,43 @@ def test_what_is_no_data_set(tmp_path):
         describe(tmp_path / "none")
     with pytest.raises(DataError, match="holds no images"):
         describe(tmp_path)
+
+
+def test_masks_that_mark_nothing(data):
+    Image.new("L", (96, 96)).save(data / "ground_truth/scratch/003_mask.png")
+    found = describe(data)
+    assert found.unmarked == (str(data / "test/scratch/003.png"),)
+    assert "defect images whose mask is black: 1" in found.lines()
+
+
+def test_patterns_and_notes(data):
+    (data / "photo.heic").touch()
+    (data / "test/good").rename(data / "test/new")
+    found = describe(data, patterns=Patterns(ignore="test/new"))
+    assert found.counts == {("train", "good"): 24, ("test", "scratch"): 6}
+    assert len(found.ignored) == 8
+    assert len(found.notes) == 1
+    assert f"note: {found.notes[0]}" in found.lines()
+
+
+def test_several_masks_are_none_of_the_ignored_files(data):
+    masks = data / "ground_truth/scratch"
+    for mask in sorted(masks.iterdir()):
+        (masks / mask.stem.removesuffix("_mask")).mkdir()
+        shutil.copy(mask, masks / mask.stem.removesuffix("_mask") / "000.png")
+        mask.rename(masks / mask.stem.removesuffix("_mask") / "001.png")
+    found = describe(data)
+    assert found.ignored == found.without_mask == found.mask_problems == found.unmarked == ()
+
+
+def test_masks_of_good_images(data):
+    for name, level in (("000", 0), ("001", 255)):
+        (data / "ground_truth/good").mkdir(exist_ok=True)
+        Image.new("L", (96, 96), level).save(data / f"ground_truth/good/{name}_mask.png")
+    found = describe(data)
+    assert found.ignored == found.unmarked == ()
+    assert found.marked_good == (str(data / "test/good/001.png"),)
+    assert "good images whose mask marks a defect: 1" in found.lines()
 
 
 def test_a_table_of_many_classes_has_a_description_of_bounded_length(tmp_path):

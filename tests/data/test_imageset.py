@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from knowngood.data import imageset, reading
-from knowngood.data.images import read_resized, resize
+from knowngood.data.images import read_picture, resize
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.errors import DataError
@@ -33,9 +33,9 @@ def reads(monkeypatch):
     def slow_read(source, shape, bits):
         seen.append(source)
         time.sleep(0.002 * (3 - len(seen) % 4))
-        return read_resized(source, shape, bits=bits)
+        return read_picture(source, shape, bits=bits)
 
-    monkeypatch.setattr(reading, "read_resized", slow_read)
+    monkeypatch.setattr(reading, "read_picture", slow_read)
     return seen
 
 

@@ -2,10 +2,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from knowngood.data.decoding import decode, decode_at_least
+from knowngood.data.decoding import decode, decoded
 from knowngood.data.images import read_resized
 from knowngood.data.jpeg import reduced
 from knowngood.errors import UnreadableImage
+
+
+def decode_at_least(path, at_least):
+    with decoded(path, at_least) as found:
+        return found
 
 
 @pytest.fixture

@@ -56,6 +56,13 @@ def test_copies_of_copies_are_one_group(textures):
     assert found([*textures, *(copy(textures[3]) for copy in COPIES.values())]) == [(3, 40, 41, 42, 43)]
 
 
+def test_a_long_video_of_each_part_is_found():
+    rng = np.random.default_rng(0)
+    parts = [texture(rng) for _ in range(5)]
+    frames = [np.clip(part + rng.normal(0, 2, part.shape), 0, 255).astype(np.uint8) for part in parts * 24]
+    assert found(frames) == [tuple(range(part, 120, 5)) for part in range(5)]
+
+
 def test_different_parts_are_none(textures):
     assert found(textures) == []
 
@@ -125,7 +132,8 @@ def test_a_thumbnail_of_any_image():
 
 def test_progress_is_told_to_the_end(textures):
     told = []
-    stack = np.stack([thumbnail(image) for image in textures])
+    copies = [brighter(image) for image in textures[:5]]
+    stack = np.stack([thumbnail(image) for image in [*textures, *copies]])
     near_duplicates(stack, progress=lambda stage, done, total: told.append((done, total)))
     assert told[-1][0] == told[-1][1] == len(told)
 

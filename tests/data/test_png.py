@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from knowngood.data import decoding
+from knowngood.data import formats
 from knowngood.data.decoding import decode
 from knowngood.data.images import read_image, read_resized, resize
 from knowngood.errors import UnreadableImage
@@ -108,8 +108,8 @@ def test_images_read_one_after_another_do_not_share_memory(tmp_path, mode):
 
 
 def test_memory_of_very_large_images_is_not_kept(tmp_path, monkeypatch, pixels):
-    monkeypatch.setattr(decoding, "LARGEST_REUSED", 21 * 30 - 1)
-    monkeypatch.setattr(decoding, "_reused", lambda _: pytest.fail("its memory would be kept"))
+    monkeypatch.setattr(formats, "LARGEST_REUSED", 21 * 30 - 1)
+    monkeypatch.setattr(formats, "_reused", lambda _: pytest.fail("its memory would be kept"))
     Image.fromarray(pixels).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_resized(tmp_path / "a.png", (21, 30))[0], pixels)
 

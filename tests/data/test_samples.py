@@ -9,11 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from knowngood.data.samples import (
-    Selection,
     check_samples,
     fingerprint,
-    good_sources,
-    good_train,
     load_samples,
 )
 from knowngood.errors import DataError
@@ -135,17 +132,6 @@ def test_a_path_that_may_not_be_reached_is_named(tmp_path, monkeypatch):
     assert locked.value.path == str(tmp_path / "locked")
 
 
-def test_good_train_selects_and_counts(widget):
-    table = load_samples(widget)
-    good = good_train(table)
-    assert len(good) == 24
-    assert set(good["label"] + good["split"]) == {"goodtrain"}
-    with pytest.raises(DataError, match="no good images"):
-        good_train(table[table["label"] == "defect"])
-    with pytest.raises(DataError, match="one good image is too few"):
-        good_train(good[:1])
-
-
 def test_fingerprint_is_of_the_content(tmp_path):
     for name, content in {"a": b"same", "b": b"same", "c": b"other"}.items():
         (tmp_path / name).write_bytes(content)
@@ -177,72 +163,6 @@ def test_fingerprint_of_an_array_is_not_that_of_its_bytes(tmp_path):
     of_array, *of_files = fingerprint([pixels, tmp_path / "raw", tmp_path / "saved.npy"])
     assert of_array not in of_files
     assert of_array == hashlib.sha256(b"array uint8 (8, 8)\n" + pixels.tobytes()).hexdigest()[:16]
-
-
-def test_good_sources_of_a_folder_and_a_table(widget):
-    paths = [str(path) for path in sorted((widget / "train/good").iterdir())]
-    assert good_sources(widget) == good_sources(str(widget)) == (paths, None, None, None)
-    table = load_samples(widget)
-    assert good_sources(table) == (paths, None, None, None)
-    groups = table["path"].where(table["path"] != paths[0], "twin")
-    assert good_sources(table.assign(group=groups)) == (paths, None, ["twin", *paths[1:]], None)
-    classes = table["path"].where(table["path"] != paths[0]).rename("class")
-    assert good_sources(table.assign(**{"class": classes})) == (paths, ["", *paths[1:]], None, None)
-    with pytest.raises(DataError, match="a table has them in a column 'class'"):
-        good_sources(table, classes=["a"] * len(paths))
-
-
-def test_good_sources_of_paths_and_arrays(widget):
-    image, deep = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint16)
-    sources, _, groups, _ = good_sources((widget / "a.png", "b.png", image, deep))
-    assert sources[:2] == [str(widget / "a.png"), "b.png"]
-    assert sources[2] is image
-    assert sources[3] is deep
-    assert groups is None
-    assert good_sources(pd.Series(["a.png", "b.png"], index=[7, 9])) == Selection(["a.png", "b.png"])
-    assert good_sources(["a.png", "b.png"], classes=np.array([3, 1])).classes == ["3", "1"]
-    assert good_sources(["a.png", "b.png"], classes=[None, "x"]).classes == ["", "x"]
-    with pytest.raises(DataError, match="3 classes came for 2 good images"):
-        good_sources(["a.png", "b.png"], classes=[3, 1, 4])
-
-
-@pytest.mark.parametrize("shape", [(3, 8, 9), (3, 8, 9, 1), (3, 8, 9, 3), (3, 8, 9, 4)])
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_good_sources_of_one_array_are_views(shape, kind):
-    stack = np.zeros(shape, kind)
-    sources, *_ = good_sources(stack)
-    assert [source.shape for source in sources] == [shape[1:]] * 3
-    assert all(np.shares_memory(source, stack) for source in sources)
-
-
-GOOD = np.zeros((8, 9), np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ([], "there are no good images to train on"),
-        ([GOOD], "one good image is too few to train on; at least 2"),
-        (["a.png", GOOD, Path("a.png")], r"1 good image\(s\) are named more than once, such as 'a\.png'"),
-        (
-            [GOOD, None],
-            r"good image \[1\] is of type NoneType; give a path, the bytes of a file, or an array$",
-        ),
-        ([GOOD, [[1, 2]]], r"good image \[1\] is of type list"),
-        ([GOOD, GOOD.astype(float)], r"good image \[1\]: an image array of shape \(8, 9\) and type float64"),
-        ([GOOD, GOOD[:5]], r"good image \[1\]: an image array has only 5 x 9 pixels"),
-        (np.zeros((4, 8, 9), np.int64), r"good image \[0\]: .* type int64 came; expected \(H, W\)"),
-        (np.zeros((4, 5, 9), np.uint8), r"good image \[0\]: an image array has only 5 x 9 pixels"),
-        (np.zeros((4, 8, 9, 2), np.uint8), r"good image \[0\]: an image array of shape \(8, 9, 2\)"),
-        (GOOD, r"an array of shape \(8, 9\) came; expected good images as \(N, H, W\) or \(N, H, W, 3\), or"),
-        (np.zeros((8, 9, 3), np.uint8), r"an array of shape \(8, 9, 3\) came"),
-        (np.zeros((1, 4, 8, 9, 3), np.uint8), r"an array of shape \(1, 4, 8, 9, 3\) came"),
-    ],
-)
-def test_good_sources_refuses_what_is_no_image(given, message):
-    with pytest.raises(DataError, match=message) as caught:
-        good_sources(given)
-    assert "\n" not in str(caught.value)
 
 
 def test_bytes_have_the_fingerprint_of_their_file(tmp_path):

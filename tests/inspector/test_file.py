@@ -56,7 +56,7 @@ def test_same_content_makes_the_same_file(small, tmp_path):
 
 def test_any_zip_tool_opens_it(saved, inspector):
     with zipfile.ZipFile(saved) as archive:
-        assert archive.namelist() == [MANIFEST, GRAPH]
+        assert archive.namelist() == [MANIFEST, GRAPH, "example1.png", "example2.png", "example3.png"]
         assert archive.testzip() is None
         assert archive.read(GRAPH) == inspector.graph
         assert archive.read(MANIFEST) == inspector.manifest.to_json()

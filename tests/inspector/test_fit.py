@@ -15,7 +15,7 @@ from knowngood.errors import DataError, InspectorError, RecipeError
 from knowngood.inspector import learn as learning
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import LARGEST_DIFFERENCE, input_shape
+from knowngood.inspector.learn import LARGEST_DIFFERENCE, image_sizes, input_shape
 from knowngood.inspector.manifest import RESIZE
 from knowngood.metrics.thresholds import conformal
 from knowngood.types import silent
@@ -113,7 +113,7 @@ def test_deep_arrays_among_others_are_left_out_by_their_position(good_images, mo
         (np.zeros((96, 96, 3), np.uint8), r"an array of shape \(96, 96, 3\) came; expected good images as"),
         (
             np.zeros((3, 28, 28)),
-            r"good image \[0\]: an image array of shape \(28, 28\) and type float64 came",
+            r"image \[0\]: an image array of shape \(28, 28\) and type float64 came",
         ),
         (np.full((4, 28, 28), 7, np.uint8), "all 4 good images are copies of one image"),
     ],
@@ -180,20 +180,20 @@ def test_deep_images_of_another_shape(tmp_path):
 )
 def test_input_shape_keeps_the_aspect(tmp_path, shape, size, expected):
     Image.new("L", shape[::-1]).save(tmp_path / "image.png")
-    assert input_shape([str(tmp_path / "image.png")], size, 64) == expected
+    assert input_shape(image_sizes([str(tmp_path / "image.png")]), size, 64) == expected
 
 
 def test_input_shape_as_fine_as_the_detector_wants(tmp_path):
     Image.new("L", (28, 28)).save(tmp_path / "digit.png")
-    assert input_shape([str(tmp_path / "digit.png")], 28, 4) == (28, 28)
-    assert input_shape([str(tmp_path / "digit.png")], 30, 4) == (32, 32)
+    assert input_shape(image_sizes([str(tmp_path / "digit.png")]), 28, 4) == (28, 28)
+    assert input_shape(image_sizes([str(tmp_path / "digit.png")]), 30, 4) == (32, 32)
 
 
 def test_input_shape_follows_the_usual_image(tmp_path):
     paths = [str(tmp_path / f"{number}.png") for number in range(6)]
     for path, shape in zip(paths, [(50, 100)] * 3 + [(100, 50)] * 2, strict=False):
         Image.new("L", shape[::-1]).save(path)
-    assert input_shape(paths, 512, 64) == (384, 704)  # the sixth is not there, and not missed
+    assert input_shape(image_sizes(paths), 512, 64) == (384, 704)  # the sixth is not there, and not missed
 
 
 # --- images that cannot be learned from
@@ -298,7 +298,7 @@ def test_a_detector_of_ones_own(image_only, widget, tmp_path):
 
 @pytest.mark.parametrize("difference", [2e-4, float("nan")])
 def test_a_graph_that_differs_from_torch_is_not_shipped(widget, monkeypatch, difference):
-    monkeypatch.setattr(learning, "export", lambda *_, **__: (b"graph", difference))
+    monkeypatch.setattr(learning, "export", lambda *_, **__: (b"graph", difference, [1.0]))
     with pytest.raises(InspectorError, match="what the exported graph gives differs from torch's"):
         fit(widget, TINY)
 
@@ -308,3 +308,20 @@ def test_progress_reaches_its_end(widget):
     fit(widget, TINY, progress=lambda stage, done, total: told.__setitem__(stage, (done, total)))
     assert told["looking at good images"] == (24, 24)
     assert all(done == total for done, total in told.values())
+
+
+def test_the_engine_of_the_fit_scores_the_held_out_images_and_runs(widget, tmp_path, recipe):
+    inspectors = {
+        engine: fit(widget, dataclasses.replace(recipe, engine=engine))
+        for engine in ("openvino", "onnxruntime")
+    }
+    ours, others = (inspectors[engine].manifest for engine in inspectors)
+    assert (ours.engine, others.engine) == ("openvino", "onnxruntime")
+    assert ours.held_out != others.held_out
+    np.testing.assert_allclose(ours.held_out, others.held_out, rtol=0.1, atol=0.5)
+    for engine, inspector in inspectors.items():
+        inspector.save(tmp_path / engine)
+        loaded = Inspector.load(tmp_path / engine)
+        assert loaded.engine == engine
+        assert type(loaded.compiled).__name__.lower() == engine
+        assert Inspector.load(tmp_path / engine, engine="openvino").engine == "openvino"

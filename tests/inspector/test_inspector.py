@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -10,11 +11,13 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from knowngood.data.images import read_image, resize
+from knowngood.engines.resizing import with_resizing
 from knowngood.errors import DataError, InspectorError, RecipeError
 from knowngood.inspector.file import write_inspector
 from knowngood.inspector.inspector import Inspector
@@ -63,14 +66,43 @@ def test_saved_over_another(inspector, saved):
 def test_the_graph_runs_in_stock_onnxruntime(inspector, saved, test_images):
     with zipfile.ZipFile(saved) as archive:
         session = onnxruntime.InferenceSession(archive.read("model.onnx"), providers=["CPUExecutionProvider"])
-    (images,) = session.get_inputs()
-    assert (images.name, images.type) == ("images", "tensor(uint8)")
-    assert images.shape[1:] == [*inspector.manifest.input_shape, 3]
-    pixels = np.stack([resize(read_image(path), inspector.manifest.input_shape) for path in test_images])
-    score, maps = session.run(["score", "map"], {"images": pixels})
-    verdicts = inspector.inspect(test_images)
-    np.testing.assert_allclose(score, [verdict.score for verdict in verdicts], **ROUNDED)
-    np.testing.assert_allclose(maps, [verdict.patch_map for verdict in verdicts], **ROUNDED)
+    (pictures,) = session.get_inputs()
+    assert (pictures.name, pictures.type) == ("pictures", "tensor(uint8)")
+    assert pictures.shape == ["n", "height", "width", 3]
+    for verdict in inspector.inspect(test_images):
+        score, maps = session.run(["score", "map"], {"pictures": read_image(verdict.source)[None]})
+        np.testing.assert_allclose(score, [verdict.score], **ROUNDED)
+        np.testing.assert_allclose(maps, [verdict.patch_map], **ROUNDED)
+
+
+def test_the_scores_of_the_pictures_in_the_file(inspector, saved):
+    with zipfile.ZipFile(saved) as archive:
+        pictures = [archive.read(f"example{number}.png") for number in (1, 2, 3)]
+        session = onnxruntime.InferenceSession(archive.read("model.onnx"), providers=["CPUExecutionProvider"])
+    expected = inspector.manifest.example_scores
+    assert [inspector.inspect(picture)[0].score for picture in pictures] == expected
+    assert [Inspector.load(saved).inspect(picture)[0].score for picture in pictures] == expected
+    height, width = inspector.manifest.input_shape
+    sizes = {read_image(picture).shape[:2] for picture in pictures}
+    assert len(sizes) == 3
+    assert (height, width) not in sizes
+    in_onnxruntime = [session.run(["score"], {"pictures": read_image(one)[None]})[0][0] for one in pictures]
+    np.testing.assert_allclose(in_onnxruntime, expected, **ROUNDED)
+
+
+def test_an_inspector_of_format_5_is_read(inspector, test_images, tmp_path):
+    manifest = dataclasses.replace(inspector.manifest, graph_hash=hashlib.sha256(inspector.core).hexdigest())
+    values = json.loads(manifest.to_json()) | {"format": 5}
+    del values["example_scores"]
+    write_inspector(tmp_path / "old", json.dumps(values).encode(), inspector.core)
+    old = Inspector.load(tmp_path / "old")
+    assert old.graph == inspector.graph
+    assert old.manifest == dataclasses.replace(inspector.manifest, example_scores=[])
+    old.save(tmp_path / "new")
+    for one, other in zip(
+        inspector.inspect(test_images), Inspector.load(tmp_path / "new").inspect(test_images), strict=True
+    ):
+        assert_equal(one, other)
 
 
 def test_both_engines_and_the_evaluation_agree(inspector, saved, test_images, evaluation):
@@ -140,7 +172,8 @@ def graph_of(nodes, outputs, initializers=()):
     infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, SIDES[name]) for name in outputs]
     graph = helper.make_graph(nodes, "graph", [images], infos, initializers)
     opset = [helper.make_opsetid("", 17)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    return with_resizing(model.SerializeToString(), (128, 128))
 
 
 MEAN = [
@@ -179,7 +212,7 @@ def test_no_graph_at_all(inspector, tmp_path, graph):
 
 def test_a_graph_for_other_images(inspector, tmp_path):
     manifest = dataclasses.replace(inspector.manifest, input_shape=(64, 256))
-    refuse(tmp_path / "x", manifest, inspector.graph, "graph does not run here: ")
+    refuse(tmp_path / "x", manifest, inspector.graph, "its graph is refused: ")
 
 
 @pytest.mark.parametrize(
@@ -255,6 +288,59 @@ def test_one_path(inspector, test_images):
 def test_one_array_or_a_stack_of_them(inspector, good_images):
     (alone,) = inspector.inspect(good_images[0])
     assert inspector.inspect(good_images[:2])[0].score == alone.score
+
+
+def test_verdicts_go_with_the_rows_of_a_sorted_column(inspector, test_images):
+    column = pd.Series(list(map(str, test_images)))[::-1]
+    verdicts = inspector.inspect(column)
+    assert [verdict.source for verdict in verdicts] == column.tolist()
+    assert [verdict.score for verdict in verdicts] == [
+        verdict.score for verdict in inspector.inspect(test_images)[::-1]
+    ]
+
+
+def test_generators_are_inspected_as_lists_are(inspector, test_images):
+    def photographs():
+        for path in test_images:
+            yield np.array(Image.open(path))
+
+    scores = [verdict.score for verdict in inspector.inspect(test_images)]
+    assert [verdict.score for verdict in inspector.stream(photographs())] == scores
+    assert [verdict.score for verdict in inspector.stream(iter(test_images[:1]))] == [
+        inspector.inspect(test_images[0])[0].score
+    ]
+    folder = test_images[0].parent
+    assert len(inspector.inspect(folder.glob("*.png"))) == len(list(folder.iterdir()))
+
+
+def test_a_generator_is_not_read_to_its_end_before_the_first_verdict(inspector, good_images):
+    taken = []
+
+    def camera():
+        for number in range(1000):
+            taken.append(number)
+            yield good_images[number % len(good_images)]
+
+    stream = inspector.stream(camera())
+    assert taken == []
+    for number in range(3):
+        assert next(stream).index == number
+    assert len(taken) < 100
+    stream.close()
+
+
+def test_images_in_memory(inspector, test_images):
+    expected = inspector.inspect(test_images[0])[0].score
+    data = test_images[0].read_bytes()
+    forms = [data, bytearray(data), io.BytesIO(data), Image.open(test_images[0])]
+    assert [inspector.inspect(form)[0].score for form in forms] == [expected] * 4
+    assert [verdict.score for verdict in inspector.inspect(forms)] == pytest.approx([expected] * 4, rel=1e-5)
+
+
+def test_a_photograph_that_opencv_could_not_read(inspector, test_images):
+    for given in ([test_images[0], None], [test_images[0], *[test_images[1]] * 40, None]):
+        with pytest.raises(DataError, match=r"image \[\d+\] is None, as cv2\.imread returns for a file that"):
+            inspector.inspect(given)
 
 
 def test_nothing_to_judge(inspector):

@@ -24,11 +24,15 @@ MANIFEST = Manifest(
     versions={"python": "3.11"},
     training=["00ff", "11ee"],
     held_out=[-1.0, 0.1, 2.5],
+    held_out_names=[["b.png"], ["c/2.png", "c/1.png"], ["a.png"]],
+    left_out=["d.png"],
     map_maxima=[0.2, 0.3, 0.9],
     validation=["22dd"],
     threshold=Threshold(2.5, "false rejects at most 0.05", 0.05, 3, 0, 0.63, "Too few good images"),
     graph_hash="cd",
     graph_difference=1e-6,
+    example_scores=[0.5, 1.25, 3.0],
+    sizes=[380, 630, 400, 640],
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]
@@ -68,7 +72,8 @@ def test_round_trip_of_any_values(held_out, value, bound, text, setting):
     manifest = dataclasses.replace(
         MANIFEST,
         recipe={"weights": text, "setting": setting},
-        held_out=held_out,
+        held_out=sorted(held_out),
+        held_out_names=[],
         threshold=Threshold(value, text, None, 3, 0, bound, text),
     )
     assert Manifest.from_json(manifest.to_json(), name="x") == manifest
@@ -135,6 +140,8 @@ def test_null_is_wrong_for_every_other_key(values, key):
         ("held_out", [HUGE]),
         ("validation", [None]),
         ("threshold", 2.5),
+        ("sizes", [380, 630, 400]),
+        ("sizes", [0, 630, 400, 640]),
         ("graph_difference", math.nan),
         ("graph_difference", "small"),
         ("graph_hash", 205),
@@ -185,7 +192,36 @@ def test_an_older_format_advises_to_fit_anew(values):
 
 def test_format_4_is_read(values):
     values["peaks"] = values.pop("map_maxima")
-    assert parsed(values | {"format": 4}) == MANIFEST
+    assert parsed(values | {"format": 4}) == dataclasses.replace(MANIFEST, example_scores=[])
+
+
+def test_format_5_has_no_sizes(values):
+    del values["sizes"]
+    assert parsed(values | {"format": 5}) == dataclasses.replace(MANIFEST, sizes=[])
+
+
+def test_format_5_names_no_held_out_images(values):
+    del values["held_out_names"], values["left_out"]
+    read = parsed(values | {"format": 5})
+    assert read == dataclasses.replace(MANIFEST, held_out_names=[], left_out=[])
+    with pytest.raises(InspectorError, match="lacks 'held_out_names'"):
+        parsed(values)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"held_out": [0.1, -1.0, 2.5]}, {"held_out_names": [["b.png"], ["a.png"]]}, {"held_out": [1.0]}]
+)
+def test_held_out_scores_that_do_not_fit_their_names(values, wrong):
+    with pytest.raises(InspectorError, match="has held-out scores in disorder"):
+        parsed(values | wrong)
+
+
+def test_good_images_far_outside_the_others_are_named():
+    held_out, names = [*range(20), 400.0, 500.0], [[f"{at}.png"] for at in range(21)] + [["z.png", "y.png"]]
+    manifest = dataclasses.replace(MANIFEST, held_out=held_out, held_out_names=names)
+    assert manifest.far_outside == [(["z.png", "y.png"], 500.0), (["20.png"], 400.0)]
+    assert dataclasses.replace(manifest, held_out_names=[]).far_outside == [([], 500.0), ([], 400.0)]
+    assert MANIFEST.far_outside == []
 
 
 def test_a_newer_format_advises_to_upgrade(values):

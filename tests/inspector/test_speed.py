@@ -40,7 +40,7 @@ def test_every_figure_is_there_and_positive(measured, values, inspector):
         assert math.isfinite(value), name
         assert value > 0, name
     assert values["one image, 95 %"] >= values["one image"]
-    assert values["arithmetic"] == multiply_adds(inspector.graph) / 1e9
+    assert values["arithmetic"] == multiply_adds(inspector.core) / 1e9
 
 
 def test_the_shares_are_ratios_of_the_figures(values):

@@ -398,7 +398,7 @@ def test_the_threshold_moves_by_a_rule(inspector, divided, test_table, rule, fun
 def fit_of(logits, truth, training=None):
     logits = np.array(logits, np.float32)
     record = ClassifierRecord(["good", "dent"], [0, 0], logits, np.array(truth), 1.0, 0.0, 1.0, [])
-    return make_fit(None, record, training=training)
+    return make_fit(None, record, np.arange(len(logits)), training=training)
 
 
 def test_a_classifier_that_learned_nothing_says_so():

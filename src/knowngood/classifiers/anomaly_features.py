@@ -115,7 +115,7 @@ class AnomalyFeatures(OnFrozen):
         features = seen_from(descriptor.detector.features, views, images.shape)
         fitted = FittedAnomalyFeatures(descriptor, features, linear, record.temperature, self.agreement)
         map_maxima = samples.features[samples.numbers == 0, 0, 0].astype(np.float64) * descriptor.spread
-        return fit_with_sheet(fitted, record, images, views, map_maxima)
+        return fit_with_sheet(fitted, record, images, np.array(places), views, map_maxima)
 
 
 class _Descriptor(nn.Module):

@@ -72,13 +72,22 @@ class Classifier(Recipe, ABC):
 def make_fit(
     fitted: FittedDetector,
     classifier: ClassifierRecord,
+    index: NDArray[np.int64],
     *,
     training: TrainingRecord | None = None,
     map_maxima: NDArray[np.float64] | None = None,
 ) -> Fit:
-    """A `Fit` whose held-out scores are those of held-out good images."""
-    scores = held_out_scores(classifier)[classifier.truth == 0]
-    return Fit(fitted, scores, map_maxima, Records(training=training, classifier=classifier))
+    """A `Fit` whose held-out scores are those of held-out good images; `index` has the position of each
+    held-out image among all, `(M,)`.
+    """
+    good = classifier.truth == 0
+    return Fit(
+        fitted,
+        held_out_scores(classifier)[good],
+        index[good],
+        map_maxima,
+        Records(training=training, classifier=classifier),
+    )
 
 
 def make_record(

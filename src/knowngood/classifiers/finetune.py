@@ -31,6 +31,7 @@ from knowngood.detectors.trained import over_rows
 from knowngood.features.backbones import load_backbone
 from knowngood.features.views import EightViews
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
+from knowngood.parallel import drawing
 from knowngood.recipe import OneOf, settings_of
 from knowngood.training.augment import Augment, Augmentation
 from knowngood.training.classifying import apart
@@ -152,8 +153,7 @@ class FineTune(Augmentation, Classifier):
             layer_decay=self.layer_decay,
             metric=self.metric,
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing(seed):
             backbone = load_backbone(self.backbone, strides=self.strides, weights=self.weights)
             network = FineTuned(backbone, counts, held_out, fine_tuning).to(memory_format=torch.channels_last)
             some = np.random.default_rng(seed).permutation(kept.train)[:STANDARD]
@@ -187,7 +187,7 @@ class FineTune(Augmentation, Classifier):
         if self.augmentation != Augmentation.none():
             sheet = self._sheet(kept, len(names), seed)
             record = dataclasses.replace(record, sheet=sheet, rows=list(names))
-        return make_fit(fitted, record, training=training)
+        return make_fit(fitted, record, kept.index[kept.validation], training=training)
 
     def _sheet(self, kept: Store, classes: int, seed: int) -> NDArray[np.uint8]:
         """An image of each class, original and augmented, `(C, columns, h, w, 3)`."""
@@ -195,8 +195,7 @@ class FineTune(Augmentation, Classifier):
         shrink = shrinkage(kept.shape[:2])
         originals = torch.from_numpy(np.stack([kept.samples[row] for row in first]))
         augment = Augment(self.augmentation).train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing(seed):
             columns = [originals, *(augment(originals) for _ in range(COLUMNS - 1))]
         return torch.stack(columns, dim=1)[:, :, ::shrink, ::shrink].numpy()
 

@@ -86,8 +86,9 @@ def describe_images(
     *,
     device: str,
     progress: Progress,
-) -> Samples:
-    """The vectors of all images that can be read, in all views, in blocks of so many features.
+) -> tuple[Samples, NDArray[np.int64]]:
+    """The vectors of all images that can be read, in all views, in blocks of so many features; and the
+    positions of these images.
 
     `describe` turns the features of the views of an image, each `(V, ...)`, into the vectors that are
     classified, `(V, D)`; see `knowngood.features.views.seen_from`.
@@ -102,13 +103,15 @@ def describe_images(
         places.append(index)
         progress("looking at images", len(places), len(images))
     check_readable(images, places)
-    return Samples(np.stack(seen), images.numbers[places], blocks, images.subset(places).groups)
+    samples = Samples(np.stack(seen), images.numbers[places], blocks, images.subset(places).groups)
+    return samples, np.array(places)
 
 
 def fit_with_sheet(
     fitted: FittedOnViews,
     record: ClassifierRecord,
     images: ImageSet,
+    index: NDArray[np.int64],
     views: Symmetries,
     map_maxima: NDArray[np.float64] | None = None,
 ) -> Fit:
@@ -124,4 +127,4 @@ def fit_with_sheet(
         ]
         sheet = views(torch.from_numpy(np.concatenate(first))).numpy()
         record = replace(record, sheet=sheet, rows=images.names)
-    return make_fit(fitted.eval(), record, map_maxima=map_maxima)
+    return make_fit(fitted.eval(), record, index, map_maxima=map_maxima)

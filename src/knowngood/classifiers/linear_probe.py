@@ -54,7 +54,7 @@ class LinearProbe(OnFrozen):
             LevelMaps, images.shape, backbone=self.backbone, strides=self.strides, weights=self.weights
         )
         features = seen_from(one, views, images.shape)
-        samples = describe_images(
+        samples, index = describe_images(
             features,
             lambda arrays: summary([torch.from_numpy(maps) for maps in arrays]).numpy(),
             images,
@@ -64,7 +64,7 @@ class LinearProbe(OnFrozen):
         )
         linear, record = select_linear(samples, images.names, self.head_settings(seed), progress)
         fitted = FittedLinearProbe(features, linear, record.temperature, self.agreement)
-        return fit_with_sheet(fitted, record, images, views)
+        return fit_with_sheet(fitted, record, images, index, views)
 
 
 class LevelMaps(nn.Module):

@@ -64,7 +64,7 @@ class ScatteringBoost(OnFrozen):
         graph = simplify(to_onnx(make(), {"images": blank(images.shape)}, [f"{OUTPUT}0"]))
         one = FrozenFeatures(graph, make)
         features = seen_from(one, views, images.shape)
-        samples = describe_images(
+        samples, index = describe_images(
             features,
             lambda arrays: arrays[0].copy(),
             images,
@@ -93,7 +93,7 @@ class ScatteringBoost(OnFrozen):
         record = record_of_head(samples, images.names, held_out, trees, settings, [note])
         record = replace(record, files={BOOSTER: trees.content})
         fitted = FittedOnViews(features, trees, record.temperature, self.agreement)
-        return fit_with_sheet(fitted, record, images, views)
+        return fit_with_sheet(fitted, record, images, index, views)
 
 
 class _Coefficients(nn.Module):

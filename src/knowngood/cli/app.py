@@ -11,7 +11,9 @@ from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
+from platformdirs import user_cache_path
 
+from knowngood import PATIENCE
 from knowngood.errors import KnowngoodError
 from knowngood.extras import needs_extra
 
@@ -62,7 +64,13 @@ def quieten() -> None:
     found where images are decoded.
     """
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    for variable, value in {"OPENCV_LOG_LEVEL": "ERROR", **PATIENCE}.items():
+        os.environ.setdefault(variable, value)
+
+
+def keep_to_the_cache() -> None:
+    """Let matplotlib keep its list of fonts in our cache folder, not in the user's home folder."""
+    os.environ.setdefault("MPLCONFIGDIR", str(user_cache_path("knowngood", appauthor=False) / "matplotlib"))
 
 
 def show_all_letters() -> None:
@@ -83,6 +91,7 @@ def _in_other_letters(error: UnicodeError) -> tuple[str | bytes, int]:
 def main() -> NoReturn:
     """Run the program and exit with 0 for success, 1 for a failure, 2 for a wrong command line."""
     quieten()
+    keep_to_the_cache()
     show_all_letters()
     try:
         with needs_extra():

@@ -14,6 +14,10 @@ def bench(
     ] = None,
     detector: options.DetectorName = None,
     setting: options.Settings = None,
+    good: options.GoodPatterns = None,
+    defect: options.DefectPatterns = None,
+    mask: options.MaskPatterns = None,
+    ignore: options.IgnorePatterns = None,
 ) -> None:
     """Measure how fast this machine learns and inspects, and how far that is from its limits.
 
@@ -29,10 +33,10 @@ def bench(
 
         chosen = DETECTORS.choose(detector, None, setting or [])
         try:
-            images = load_elpv() if data is None else data
+            samples = load_elpv() if data is None else options.load(data, good, defect, mask, ignore)
         except DataError as error:
             raise DataError(f"{error}, or name a folder of your own images") from error
-        speed = measure_speed(images, chosen, progress=progress)
+        speed = measure_speed(samples, chosen, progress=progress)
     typer.echo(speed.conditions)
     for name, (value, unit, meaning, form) in speed.figures.items():
         typer.echo(f"{name:15}{'-' if value is None else format(value, form):>9} {unit:9} {meaning}")

@@ -14,6 +14,10 @@ def compare(
     grid: Annotated[Path, typer.Option(help="A YAML file: classifier, settings, experiments.")],
     out: options.Table = None,
     by: options.By = "auto",
+    good: options.GoodPatterns = None,
+    defect: options.DefectPatterns = None,
+    mask: options.MaskPatterns = None,
+    ignore: options.IgnorePatterns = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -31,8 +35,9 @@ def compare(
     Example: knowngood compare widget/ --grid experiments.yaml --out experiments.csv
     """
     options.check_table(out, data, grid, columns=EXPERIMENTS, overwrite=overwrite)
+    samples = options.load(data, good, defect, mask, ignore)
     with progress_bars() as progress:
-        table = knowngood.compare(data, grid, by=by, seed=seed, device=device, progress=progress)
+        table = knowngood.compare(samples, grid, by=by, seed=seed, device=device, progress=progress)
     typer.echo(table.to_string(index=False, float_format="{:.4f}".format))
     typer.echo("Choose by the validation columns: a test set that was chosen by is no longer one.")
     options.write_table(table, out, columns=EXPERIMENTS, overwrite=overwrite)

@@ -14,6 +14,10 @@ def cross_validate(
     setting: options.Settings = None,
     folds: Annotated[int, typer.Option(help="Number of folds.")] = 5,
     by: options.By = "auto",
+    good: options.GoodPatterns = None,
+    defect: options.DefectPatterns = None,
+    mask: options.MaskPatterns = None,
+    ignore: options.IgnorePatterns = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     out: options.Table = None,
@@ -27,12 +31,13 @@ def cross_validate(
     Example: knowngood cross-validate widget/ --classifier linear_probe --folds 5
     """
     options.check_table(out, data, overwrite=overwrite)
+    samples = options.load(data, good, defect, mask, ignore)
     with progress_bars() as progress:
         from knowngood.classifiers import CLASSIFIERS
 
         chosen = CLASSIFIERS.choose(classifier, recipe, setting or [])
         result = knowngood.cross_validate(
-            data, chosen, count=folds, by=by, seed=seed, device=device, progress=progress
+            samples, chosen, count=folds, by=by, seed=seed, device=device, progress=progress
         )
     typer.echo(result.folds.to_string(index=False, float_format="{:.4f}".format))
     for row in result.figures.itertuples():

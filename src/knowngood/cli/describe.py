@@ -15,6 +15,10 @@ def describe(
         Path | None,
         typer.Option(help="A .png, .pdf or .svg file for a picture of each class, defects outlined."),
     ] = None,
+    good: options.GoodPatterns = None,
+    defect: options.DefectPatterns = None,
+    mask: options.MaskPatterns = None,
+    ignore: options.IgnorePatterns = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Describe a data set: what it holds, what is wrong with it, and what to expect of it.
@@ -29,10 +33,10 @@ def describe(
         check_picture(pictures)
         check_target(pictures, MARK, overwrite=overwrite, inputs=[data])
     with progress_bars() as progress:
-        description = knowngood.describe(data, progress=progress)
+        patterns = options.patterns_of(good, defect, mask, ignore)
+        description = knowngood.describe(data, patterns=patterns, progress=progress)
     typer.echo("\n".join(description.lines()))
     if pictures is not None:
-        write_class_pictures(
-            knowngood.load_samples(data), pictures, bits=description.bits or 16, overwrite=overwrite
-        )
+        samples = knowngood.load_samples(data, patterns)
+        write_class_pictures(samples, pictures, bits=description.bits or 16, overwrite=overwrite)
         typer.echo(f"pictures: {pictures}")

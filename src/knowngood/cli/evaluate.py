@@ -15,7 +15,11 @@ def evaluate(
     inspector: options.InspectorFile,
     data: Annotated[Path, typer.Argument(help="A folder with labelled test images, or a table.")],
     out: Annotated[Path, typer.Option(help="The folder for metrics.json, scores.csv and report.html.")],
-    engine: options.EngineName = "openvino",
+    good: options.GoodPatterns = None,
+    defect: options.DefectPatterns = None,
+    mask: options.MaskPatterns = None,
+    ignore: options.IgnorePatterns = None,
+    engine: options.EngineName = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Evaluate an inspector on labelled images: metrics, scores and a report.
@@ -29,7 +33,8 @@ def evaluate(
     check_results(out, overwrite=overwrite, inputs=[data, inspector])
     with progress_bars() as progress:
         loaded = knowngood.Inspector.load(inspector, engine=engine)
-        evaluation = knowngood.evaluate(loaded, data, progress=progress)
+        samples = knowngood.load_samples(data, options.patterns_of(good, defect, mask, ignore))
+        evaluation = knowngood.evaluate(loaded, samples, progress=progress)
         try:
             report = f"report: {knowngood.write_evaluation(evaluation, out, overwrite=overwrite)}"
         except MissingExtra as missing:

@@ -1,20 +1,29 @@
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_threshold
+from knowngood.cli.info import echo_bits, echo_held_out
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
+from knowngood.inspector.held_out import without_options
 from knowngood.output import check_target
 
 
 def fit(
+    context: typer.Context,
     data: options.Images,
     out: options.NewInspector,
     detector: options.DetectorName = None,
     recipe: options.RecipeFile = None,
     setting: options.Settings = None,
+    good: options.GoodPatterns = None,
+    defect: options.DefectPatterns = None,
+    mask: options.MaskPatterns = None,
+    ignore: options.IgnorePatterns = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -22,6 +31,10 @@ def fit(
     devices: options.Devices = 1,
     mlflow: options.Mlflow = None,
     skip_unreadable: options.SkipUnreadable = False,
+    without: Annotated[
+        list[Path] | None,
+        typer.Option(help="A good image to leave out, by the end of its path; may be repeated."),
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fit an inspector to the good training images.
@@ -29,17 +42,19 @@ def fit(
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
+    samples = options.load(data, good, defect, mask, ignore)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.detectors import DETECTORS
 
         inspector = knowngood.fit(
-            data,
+            samples,
             DETECTORS.choose(detector, recipe, setting or []),
             seed=seed,
             device=device,
             run=options.run_of(run, precision, devices, mlflow),
+            without=without or [],
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,
         )
@@ -47,6 +62,7 @@ def fit(
     manifest = inspector.manifest
     held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
-    echo_threshold(manifest.threshold)
+    echo_bits(manifest.bits)
+    echo_held_out(manifest, options.command_with(context, without_options(manifest)))
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

@@ -1,15 +1,22 @@
+import shlex
 from typing import TYPE_CHECKING
 
 import typer
 
 import knowngood
-from knowngood.cli import options
+from knowngood.cli.options import InspectorFile
+from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words, without_options
 
 if TYPE_CHECKING:
+    from knowngood.inspector.manifest import Manifest
     from knowngood.metrics.thresholds import Threshold
 
 
-def info(inspector: options.InspectorFile) -> None:
+_LONGEST = 100
+"""Words of the options that are spelt out."""
+
+
+def info(inspector: InspectorFile) -> None:
     """Show where an inspector comes from, and its threshold with its bound.
 
     Example: knowngood info widget.inspector
@@ -36,7 +43,29 @@ def info(inspector: options.InspectorFile) -> None:
         facts |= {f"note {place}": note for place, note in enumerate(record.notes, 1)}
     for name, value in facts.items():
         typer.echo(f"{name:14} {value}")
+    options = without_options(manifest, before=True)
+    echo_held_out(
+        manifest, f"fit again with {shlex.join(options) if len(options) < _LONGEST else '--without for each'}"
+    )
+
+
+def echo_held_out(manifest: "Manifest", remedy: str) -> None:
+    """Print how many good images were held out, the threshold, which of them are probably not good, and, if
+    there are such, a remedy.
+    """
+    if manifest.left_out:
+        typer.echo(f"{'left out':14} {', '.join(manifest.left_out)}")
+    typer.echo(f"{'held out':14} {held_out_in_words(manifest)}")
     echo_threshold(manifest.threshold)
+    lines = far_outside_in_words(manifest)
+    for title, line in zip(("far outside", "", ""), [*lines, remedy] if lines else [], strict=False):
+        typer.echo(f"{title:14} {line}")
+
+
+def echo_bits(bits: int | None) -> None:
+    """Print how many bits 16-bit images use, if any image has 16."""
+    if bits:
+        typer.echo(f"{'16-bit pixels':14} {bits} bits used; brighter values are cut at white")
 
 
 def echo_threshold(threshold: "Threshold") -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,24 @@ if TYPE_CHECKING:
 
 Images = Annotated[Path, typer.Argument(help="A folder of images, or a .csv or .parquet table.")]
 LabelledImages = Annotated[Path, typer.Argument(help="A folder with good parts and defects, or a table.")]
+GoodPatterns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--good",
+        metavar="PATTERN",
+        help="Images of good parts in the folder, such as '*/ok_*/*'; repeatable.",
+    ),
+]
+DefectPatterns = Annotated[
+    list[str] | None,
+    typer.Option("--defect", metavar="PATTERN", help="Images of defects; their folder is the type."),
+]
+MaskPatterns = Annotated[
+    list[str] | None, typer.Option("--mask", metavar="PATTERN", help="Masks of defects.")
+]
+IgnorePatterns = Annotated[
+    list[str] | None, typer.Option("--ignore", metavar="PATTERN", help="Images to leave out.")
+]
 InspectorFile = Annotated[Path, typer.Argument(help="An inspector file.")]
 NewInspector = Annotated[Path, typer.Option("--out", help="The inspector file to write.")]
 Table = Annotated[Path | None, typer.Option("--out", help="A .csv, .parquet or .jsonl file to write.")]
@@ -43,7 +63,9 @@ By = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same result.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-EngineName = Annotated[str, typer.Option("--engine", help="openvino or onnxruntime.")]
+EngineName = Annotated[
+    str | None, typer.Option("--engine", help="openvino or onnxruntime; without it, that of the fit.")
+]
 
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a file of this name that is not an older result.")
@@ -66,10 +88,45 @@ SkipUnreadable = Annotated[
 ]
 
 
+def patterns_of(
+    good: list[str] | None, defect: list[str] | None, mask: list[str] | None, ignore: list[str] | None
+) -> knowngood.Patterns:
+    """Return the patterns that the options give."""
+    return knowngood.Patterns(good or (), defect or (), mask or (), ignore or ())
+
+
+def load(
+    data: Path,
+    good: list[str] | None,
+    defect: list[str] | None,
+    mask: list[str] | None,
+    ignore: list[str] | None,
+) -> pd.DataFrame:
+    """Load the samples of a folder or table, and say what was left out."""
+    table = knowngood.load_samples(data, patterns_of(good, defect, mask, ignore))
+    for note in table.attrs.get("notes", ()):
+        typer.echo(f"note: {note}", err=True)
+    return table
+
+
 def run_of(folder: Path | None, precision: str, devices: int, mlflow: str | None) -> knowngood.Run | None:
     """Return the training run that the options describe; None for their defaults."""
     run = knowngood.Run(folder, precision=precision, devices=devices, mlflow=mlflow)
     return None if run == knowngood.Run() else run
+
+
+def command_with(context: typer.Context, words: Sequence[str]) -> str:
+    """The command that is running, as it was typed, with more options at its end."""
+    typed = context.command_path.split()
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source, value = context.get_parameter_source(name), context.params.get(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        option = [] if parameter.param_type_name == "argument" else [max(parameter.opts, key=len)]
+        for one in value if isinstance(value, list | tuple) else [value]:
+            typed += option if isinstance(one, bool) else [*option, str(one)]
+    return shlex.join([*typed, *words])
 
 
 def check_table(

@@ -21,6 +21,11 @@ def threshold(
         Path | None,
         typer.Option(help="Labelled images for --rule: a folder or a table, not the test images."),
     ] = None,
+    engine: options.EngineName = None,
+    good: options.GoodPatterns = None,
+    defect: options.DefectPatterns = None,
+    mask: options.MaskPatterns = None,
+    ignore: options.IgnorePatterns = None,
 ) -> None:
     """Change the threshold of an inspector, without fitting it again.
 
@@ -30,10 +35,11 @@ def threshold(
         raise typer.BadParameter("give --max-false-reject or --rule, one of the two")
     if (rule is None) != (validation is None):
         raise typer.BadParameter("--rule and --validation (the labelled images for it) go together")
-    before = knowngood.Inspector.load(inspector)
+    before = knowngood.Inspector.load(inspector, engine=engine)
     if rule is not None and validation is not None:
+        samples = options.load(validation, good, defect, mask, ignore)
         with progress_bars() as progress:
-            after = knowngood.threshold_by_rule(before, rule, validation, progress=progress)
+            after = knowngood.threshold_by_rule(before, rule, samples, progress=progress)
     elif max_false_reject is not None:
         after = knowngood.threshold_at(before, max_false_reject)
     after.save(inspector)

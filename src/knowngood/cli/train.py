@@ -4,7 +4,7 @@ import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_threshold
+from knowngood.cli.info import echo_bits, echo_threshold
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
@@ -22,6 +22,10 @@ def train(
         float,
         typer.Option(help="Fraction of each defect type to train on, where the train split has no defects."),
     ] = 0.7,
+    good: options.GoodPatterns = None,
+    defect: options.DefectPatterns = None,
+    mask: options.MaskPatterns = None,
+    ignore: options.IgnorePatterns = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -36,13 +40,14 @@ def train(
     Example: knowngood train widget/ --out widget.inspector --set orientation=any
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
+    samples = options.load(data, good, defect, mask, ignore)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.classifiers import CLASSIFIERS
 
         inspector = knowngood.train(
-            data,
+            samples,
             CLASSIFIERS.choose(classifier, recipe, setting or []),
             by=by,
             defect_share=defect_share,
@@ -58,6 +63,7 @@ def train(
     typer.echo(f"Learned {inspector.manifest.method} from {sum(record.counts)} images ({counts}): {out}")
     for note in record.notes:
         typer.echo(f"{'':14} {note}")
+    echo_bits(inspector.manifest.bits)
     echo_threshold(inspector.threshold)
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

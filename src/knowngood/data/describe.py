@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each, similar_names
 from knowngood.data.copies import Copies, Groups, find_copies
-from knowngood.data.decoding import Header, listed, read_header
+from knowngood.data.decoding import listed, read_header
 from knowngood.data.expectations import balance, expectations
-from knowngood.data.files import search
+from knowngood.data.formats import Header
 from knowngood.data.images import read_image, read_mask, significant_bits
-from knowngood.data.layouts import recognise
+from knowngood.data.layouts import NOTES, recognise
+from knowngood.data.masks import several
 from knowngood.data.near_duplicates import thumbnail
+from knowngood.data.patterns import Patterns
 from knowngood.data.samples import load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.data.threads import in_threads
@@ -42,8 +45,11 @@ class Description(Copies):
         broken: Images that cannot be read.
         mask_problems: A line per mask that cannot be read or has another size than its image.
         without_mask: Defect images that have no mask.
+        unmarked: Defect images whose masks mark nothing.
+        marked_good: Good images whose masks mark something.
         similar_names: A rare class and a frequent one whose name it seems to misspell.
         ignored: Files in the folder that are neither images of a class nor masks.
+        notes: Sentences on what was left out, or may have been misunderstood.
         split_made: Whether the split was made here, as the data have none.
     """
 
@@ -56,8 +62,11 @@ class Description(Copies):
     broken: tuple[UnreadableImage, ...]
     mask_problems: tuple[str, ...]
     without_mask: tuple[str, ...]
+    unmarked: tuple[str, ...]
+    marked_good: tuple[str, ...]
     similar_names: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
+    notes: tuple[str, ...]
     split_made: bool
 
     def lines(self) -> list[str]:
@@ -76,11 +85,16 @@ class Description(Copies):
             facts.append(f"the 16-bit images use {self.bits} bits")
         if no_masks:
             facts.append("no masks: the position of defects cannot be checked")
+        else:
+            facts.append(f"masks: of {defects - len(self.without_mask)} of {defects} defects")
+        facts += [f"note: {note}" for note in self.notes]
         same, copy = "images with the same bytes as another", "images that look like copies of another"
         problems: dict[str, Iterable[str]] = {
             "images that cannot be read": map(str, self.broken),
             "masks that cannot be used": self.mask_problems,
             "defect images without a mask": () if no_masks else map(repr, self.without_mask),
+            "defect images whose mask is black": map(repr, self.unmarked),
+            "good images whose mask marks a defect": map(repr, self.marked_good),
             "classes whose name looks misspelt": (
                 f"{rare!r} beside {name!r}" for rare, name in self.similar_names
             ),
@@ -98,7 +112,9 @@ class Description(Copies):
         return [*facts, "what to expect:", *(f"  {sentence}" for sentence in expected)]
 
 
-def describe(path: str | Path, *, progress: Progress = silent) -> Description:
+def describe(
+    path: str | Path, *, patterns: Patterns | None = None, progress: Progress = silent
+) -> Description:
     """Describe a data set, broken images and masks included.
 
     Every image and mask is decoded, for only that shows whether it is whole. A thumbnail of 9 kB is kept of
@@ -106,6 +122,7 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
 
     Args:
         path: A folder or a table, as `knowngood.data.samples.load_samples` takes it.
+        patterns: Which files of a folder are good, defects, masks, or to be ignored.
         progress: Called during long work.
 
     Raises:
@@ -114,63 +131,77 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Description:
     path = Path(path)
     ignored: list[str] = []
     if path.is_dir():
-        layout, table = recognise(path)
-        used = {*table["path"], *table["mask"]}
-        ignored = [str(file) for files in search(path) for file in files if str(file) not in used]
+        layout, table, found, masks = recognise(path, patterns)
+        used = {*table["path"], *(mask for cell in masks.values() for mask in several(cell))}
+        ignored = [str(file) for files in (found.images, found.others) for file in files]
+        ignored = [file for file in ignored if file not in used]
     else:
-        layout, table = "table", load_samples(path)
-    paths = table["path"].tolist()
-
-    headers: dict[str, Header] = {}
-    thumbnails: dict[str, NDArray[np.uint8]] = {}
-    broken: list[UnreadableImage] = []
-    mask_problems: list[str] = []
-    images = in_threads(_read, list(zip(paths, table["mask"], strict=True)))
-    for done, (file, (image, mask_problem)) in enumerate(zip(paths, images, strict=True), start=1):
-        if isinstance(image, UnreadableImage):
-            broken.append(image)
-        else:
-            headers[file], thumbnails[file] = image
-        if mask_problem:
-            mask_problems.append(mask_problem)
-        progress("reading images", done, len(paths))
-
+        layout, table = "table", load_samples(path, patterns)
+        masks = dict(zip(table["path"], table["mask"], strict=True))
+    contents = _read_all(table["path"].tolist(), masks, progress)
+    headers = {file: content.header for file, content in contents.items() if content.header}
+    thumbnails = {file: content.thumbnail for file, content in contents.items() if content.header}
     deep = [file for file, header in headers.items() if header.deep]
-    defects, split_made = table[table["label"] == "defect"], bool(table.attrs.get(SPLIT_MADE))
-    table = table[["path", "split"]].assign(class_name=class_of_each(table))
+    is_defect = table["label"] == "defect"
+    marks = np.array([contents[file].marks for file in table["path"]])
+    table = table.assign(class_name=class_of_each(table))
     counts = Counter(zip(table["split"], table["class_name"], strict=True))
-    copies = find_copies(table[[path in headers for path in paths]], thumbnails, progress=progress)
+    copies = find_copies(table[[file in headers for file in table["path"]]], thumbnails, progress=progress)
     return Description(
         **vars(copies),
         layout=layout,
         counts={key: counts[key] for key in sorted(counts, key=_train_and_good_first)},
         sizes=Counter((header.height, header.width) for header in headers.values()),
         modes=Counter(header.mode + ", 16 bit" * header.deep for header in headers.values()),
-        suffixes=Counter(Path(file).suffix.lower() for file in paths),
+        suffixes=Counter(Path(file).suffix.lower() for file in contents),
         bits=significant_bits(deep) if deep else None,
-        broken=tuple(broken),
-        mask_problems=tuple(mask_problems),
-        without_mask=tuple(defects["path"][defects["mask"] == ""]),
+        broken=tuple(content.broken for content in contents.values() if content.broken),
+        mask_problems=tuple(content.mask_problem for content in contents.values() if content.mask_problem),
+        without_mask=tuple(table["path"][is_defect & (table["mask"] == "")]),
+        unmarked=tuple(table["path"][is_defect & (marks == "no")]),
+        marked_good=tuple(table["path"][~is_defect & (marks == "yes")]),
         similar_names=tuple(similar_names(Counter(table["class_name"]))),
         ignored=tuple(ignored),
-        split_made=split_made,
+        notes=tuple(table.attrs.get(NOTES, ())),
+        split_made=bool(table.attrs.get(SPLIT_MADE)),
     )
 
 
-def _read(files: tuple[str, str]) -> tuple[tuple[Header, NDArray[np.uint8]] | UnreadableImage, str]:
-    """Decode an image and its mask; return header and thumbnail, or an error, and the mask's problem."""
+class _Content(NamedTuple):
+    """What is in an image file, and in its mask."""
+
+    header: Header | None = None
+    thumbnail: NDArray[np.uint8] = np.empty(0, np.uint8)
+    broken: UnreadableImage | None = None
+    mask_problem: str = ""
+    marks: str = ""  # whether the mask marks anything, "yes" or "no"
+
+
+def _read_all(paths: Sequence[str], masks: Mapping[str, str], progress: Progress) -> dict[str, _Content]:
+    """Read all images and their masks."""
+    contents: dict[str, _Content] = {}
+    read = in_threads(_read, [(file, masks.get(file, "")) for file in paths])
+    for done, (file, content) in enumerate(zip(paths, read, strict=True), start=1):
+        contents[file] = content
+        progress("reading images", done, len(paths))
+    return contents
+
+
+def _read(files: tuple[str, str]) -> _Content:
+    """Decode an image and its mask."""
     file, mask = files
     try:
         header = read_header(file)
-        image = header, thumbnail(read_image(file))
+        content = _Content(header, thumbnail(read_image(file)))
     except UnreadableImage as error:
-        return UnreadableImage(error.path, error.reason), ""  # without what a traceback would keep
+        return _Content(broken=UnreadableImage(error.path, error.reason))  # without its traceback
+    if not mask:
+        return content
     try:
-        if mask:
-            read_mask(mask, (header.height, header.width))
+        marks = read_mask(mask, (header.height, header.width)).any()
     except DataError as error:
-        return image, str(error)
-    return image, ""
+        return content._replace(mask_problem=str(error))
+    return content._replace(marks="yes" if marks else "no")
 
 
 def _train_and_good_first(key: tuple[str, str]) -> tuple[bool, bool, str]:

@@ -8,27 +8,55 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import Source, decode, decode_at_least, read_header
+from knowngood.data.decoding import Source, decode, decoded, read_header
+from knowngood.data.masks import several
 from knowngood.errors import DataError, UnreadableImage
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".dib", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+    | {".avif", ".gif", ".jp2", ".pbm", ".pgm", ".pnm", ".ppm"}
+)
 """File endings, in lower case, of the files that count as images when a folder is searched."""
+
+HALVINGS = 5
+"""How often an image is halved at most when it is resized."""
+
+ROUNDED_UP = 1 / 1024
+"""Added before pixels are rounded."""
+LEAST_OF_LOSSY = 16
+"""The least value of a marked pixel of a mask in a format that loses detail, if nothing in it is brighter."""
+
+_FIRST_BYTES = 64  # of a file that tell its format
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 FILES_TO_MEASURE = 32
+FEW = 1e-4  # of the values of an image, but three at least: stuck pixels say nothing about its bits
+LEAST_CONTRAST = 0.5  # grey levels, the standard deviation within an image
+STRIP = 1_000_000  # pixels that are laid over black at one time
+
+
+class Picture(NamedTuple):
+    """An image as it was read."""
+
+    pixels: NDArray[np.uint8]  # RGB (height, width, 3)
+    size: tuple[int, int]  # height and width of the image itself
+    clipped: bool  # whether more than a few of its values were above the white of its bits
 
 
 def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
     """Read one image as upright 8-bit RGB.
 
-    Grey becomes three equal channels; palette and CMYK are converted; transparent pixels are laid over black;
-    EXIF orientation is applied; of several pages the first is read. Colour profiles are not applied.
+    Grey becomes three equal channels; palette and CMYK are converted; transparent pixels are laid over black,
+    unless all are wholly transparent: that is a fourth byte which nobody filled. EXIF orientation is applied;
+    of several pages or frames the first is read. Colour profiles are not applied. Where a file says which
+    value is white (the maximum of a PGM, the bits of a JPEG 2000), that value is the white of its 8 or 16
+    bits.
 
     Args:
         source: A file by its path or its bytes, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of
@@ -41,8 +69,9 @@ def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
 
     Raises:
         UnreadableImage: The file is missing, truncated, damaged, not an image, has fewer than 8 pixels on a
-            side, has more than about 179 million pixels (Pillow's guard against decompression bombs), or
-            holds floating-point or 32-bit pixels, which have no fixed white.
+            side, has more than about 179 million pixels (Pillow's guard against decompression bombs) or would
+            take more memory than `knowngood.data.memory` allows, or holds floating-point, signed or 32-bit
+            pixels, which have no fixed white.
         DataError: The array has another shape or type.
 
     Example:
@@ -68,39 +97,93 @@ def read_resized(
         >>> image.shape, size
         ((8, 8, 3), (16, 24))
     """
-    pixels, size = decode_at_least(source, shape)
-    # Grey is resized before it becomes three channels: the same result for a third of the work.
-    image = _three_channels(resize(_eight_bits(pixels, source, bits), shape))
-    return image.copy() if image is pixels else image, size
+    return read_picture(source, shape, bits=bits)[:2]
+
+
+def read_picture(source: Source, shape: tuple[int, int], *, bits: int | None = 16) -> Picture:
+    """Read and resize one image like `read_resized`, and say whether values were cut at white.
+
+    Example:
+        >>> read_picture(np.full((8, 9), 5000, np.uint16), (8, 9), bits=12).clipped
+        True
+    """
+    with decoded(source, shape) as (pixels, size):
+        clipped = bits is not None and pixels.dtype == np.uint16 and _clips(pixels, bits)
+        # Grey is resized before it becomes three channels: the same result for a third of the work.
+        image = _three_channels(resize(_eight_bits(pixels, source, bits), shape))
+        return Picture(image.copy() if image is pixels else image, size, clipped)
 
 
 def significant_bits(sources: Sequence[Source]) -> int | None:
     """Measure how many bits 16-bit images really use: cameras store 12 bits in 16-bit files.
 
-    At most 32 images, evenly spread over the list, are read; those that cannot be read are passed over. The
-    result is the smallest of 8, 10, 12, 14 and 16 that holds the largest value; None without 16-bit images.
+    The result is the smallest of 8, 10, 12, 14 and 16 that holds all values but a ten-thousandth (at least
+    three) in each image, where of three or more images the brightest does not count: neither stuck pixels nor
+    one image decide. Images too dark to show all bits of their camera give too few; what later is brighter is
+    cut at white, which `Verdict.notes` and the commands say. At most 32 images, evenly spread over the list,
+    are read; those that cannot be read are passed over. None without 16-bit images.
 
     Example:
         >>> significant_bits([np.full((8, 8), 4000, np.uint16)])
         12
     """
-    largest = None
-    for source in sources[:: max(1, math.ceil(len(sources) / FILES_TO_MEASURE))]:
+    needed = []
+    for source in _sample(sources):
         try:
             if isinstance(source, np.ndarray) or read_header(source).deep:
                 pixels = decode(source)
                 if pixels.dtype == np.uint16:
-                    largest = max(largest or 0, int(pixels.max()))
+                    needed.append(next(bits for bits in BIT_DEPTHS if not _clips(pixels, bits)))
         except UnreadableImage:
             continue
-    return None if largest is None else next(bits for bits in BIT_DEPTHS if largest < 2**bits)
+    return sorted(needed)[-2 if len(needed) > 2 else -1] if needed else None
+
+
+def check_contrast(sources: Sequence[Source], shape: tuple[int, int], *, bits: int | None) -> None:
+    """Raise a DataError where images, read like `read_resized`, are all constant or almost so.
+
+    Of many images 32 are read, until one has contrast; those that cannot be read are passed over.
+
+    Example:
+        >>> check_contrast([np.eye(8, dtype=np.uint8) * 255], (8, 8), bits=None)
+    """
+    most = -1.0
+    for source in _sample(sources):
+        try:
+            deviation = read_resized(source, shape, bits=bits)[0].std(axis=(0, 1)).max()
+        except UnreadableImage:
+            continue
+        most = max(most, float(deviation))
+        if most >= LEAST_CONTRAST:
+            return
+    if most >= 0:
+        raise DataError(
+            f"the good images show nothing: pixels of an image differ by {most:.2g} grey levels of 255 "
+            "(standard deviation) at most; check the exposure, and what their program saved"
+        )
+
+
+def _sample(sources: Sequence[Source]) -> Sequence[Source]:
+    """Return at most 32 of the sources, evenly spread."""
+    return sources[:: max(1, math.ceil(len(sources) / FILES_TO_MEASURE))]
+
+
+def _clips(pixels: NDArray[Any], bits: int) -> bool:
+    """Return whether more than a few values of 16 bits, alpha aside, are above the white of fewer bits."""
+    if bits == 16:
+        return False
+    colours = pixels[..., :3] if pixels.ndim == 3 else pixels
+    return bool(np.count_nonzero(colours >= 2**bits) > max(3, FEW * colours.size))
 
 
 def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Resize (H, W, 3) or (H, W) to a height and width; the aspect ratio is not kept.
 
-    Both sides are halved while they are twice as long as needed, which is exact and takes a tenth of the time
-    of averaging over areas of fractional size; then pixels are interpolated.
+    Both sides are halved while they are even and at least twice as long as needed, five times at most, which
+    takes a tenth of the time of averaging over areas of fractional size. Then pixels are averages over areas
+    if a side is still twice as long, else they are interpolated linearly, in float32: OpenCV's faster
+    arithmetic in 8 bits differs from one processor to another, and from what shipped graphs do (see
+    `knowngood.engines.resizing`). A half is rounded up.
 
     Example:
         >>> resize(np.zeros((8, 8, 3), np.uint8), (4, 6)).shape
@@ -108,27 +191,60 @@ def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8
     """
     height, width = shape
     rows, columns = image.shape[:2]
-    while rows % 2 == columns % 2 == 0 and rows >= 2 * height and columns >= 2 * width:
+    for _ in range(HALVINGS):
+        if rows % 2 or columns % 2 or rows < 2 * height or columns < 2 * width:
+            break
         rows, columns = rows // 2, columns // 2
-        image = _resized(image, (rows, columns), cv2.INTER_AREA)
+        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     if (rows, columns) == shape:
         return image
     shrinks = height <= rows and width <= columns
     halves = rows >= 2 * height or columns >= 2 * width
-    return _resized(image, shape, cv2.INTER_AREA if shrinks and halves else cv2.INTER_LINEAR)
+    method = cv2.INTER_AREA if shrinks and halves else cv2.INTER_LINEAR
+    resized = cv2.resize(image.astype(np.float32), (width, height), interpolation=method)
+    # Sums in another order differ in their last bits: without the shift, halves would go either way.
+    return cv2.convertScaleAbs(resized, alpha=1, beta=ROUNDED_UP).astype(np.uint8, copy=False)
 
 
-def read_mask(path: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def read_mask(mask: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Read a ground-truth mask, bool (H, W): a pixel that is not black is defect.
 
+    In a format that loses detail, such as JPEG, it is a pixel of at least half of the largest value: such a
+    format leaves faint traces around what was drawn.
+
+    Args:
+        mask: A file, or several joined as in `knowngood.data.masks`, of which any may mark a pixel.
+        shape: Height and width of the image.
+
     Raises:
-        DataError: The mask has another height and width than its image, `shape`.
+        DataError: A mask has another height and width than its image.
     """
-    pixels = decode(path)
-    if pixels.shape[:2] != shape:
-        raise wrong_size(path, pixels.shape[:2], shape)
-    colours = pixels[..., None] if pixels.ndim == 2 else pixels[..., :3]
-    return np.asarray(colours.any(axis=-1), dtype=np.bool_)
+    marked = np.zeros(shape, dtype=np.bool_)
+    for file in several(str(mask)):
+        pixels = marked_pixels(file)
+        if pixels.shape != shape:
+            raise wrong_size(file, pixels.shape, shape)
+        marked |= pixels
+    return marked
+
+
+def marked_pixels(file: str | Path) -> NDArray[np.bool_]:
+    """Return which pixels one mask file marks, bool (H, W), at its own size; see `read_mask`."""
+    pixels = decode(file)
+    values = pixels if pixels.ndim == 2 else pixels[..., :3].max(axis=-1)
+    least = max(LEAST_OF_LOSSY, int(values.max()) / 2) if loses_detail(file) else 1
+    return np.asarray(values >= least, dtype=np.bool_)
+
+
+def loses_detail(file: str | Path) -> bool:
+    """Whether a file is of a format that does not keep each pixel, by its first bytes."""
+    with Path(file).open("rb") as opened:
+        first = opened.read(_FIRST_BYTES)
+    return (
+        first.startswith((b"\xff\xd8", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "))  # JPEG, JPEG 2000
+        or (first[:4] == b"RIFF" and b"VP8 " in first)  # WebP; VP8L keeps all
+        or first[4:12] == b"ftypavif"
+    )
 
 
 def wrong_size(path: str | Path, size: Sequence[int], of_image: Sequence[int]) -> DataError:
@@ -162,16 +278,22 @@ def _eight_bits(pixels: NDArray[Any], source: Source, bits: int | None) -> NDArr
             name = source if isinstance(source, str | Path) else "image"
             raise UnreadableImage(name, "it has 16-bit pixels, but the inspector learned from 8-bit images")
         pixels = cv2.convertScaleAbs(pixels, alpha=255 / (2**bits - 1))
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        pixels = (pixels[..., :3].astype(np.uint16) * pixels[..., 3:] + 127) // 255
-    return pixels.astype(np.uint8, copy=False)
+    return _over_black(pixels) if pixels.ndim == 3 and pixels.shape[2] == 4 else pixels
+
+
+def _over_black(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay uint8 (H, W, 4) over black; an alpha that is zero everywhere was not meant as one."""
+    height, width = pixels.shape[:2]
+    if not pixels[..., 3].any():
+        return np.ascontiguousarray(pixels[..., :3])
+    laid = np.empty((height, width, 3), np.uint8)
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):
+        strip = pixels[top : top + rows].astype(np.uint16)
+        laid[top : top + rows] = (strip[..., :3] * strip[..., 3:] + 127) // 255
+    return laid
 
 
 def _three_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Bring uint8 (H, W) or (H, W, 3) to (H, W, 3)."""
     return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
-
-
-def _resized(image: NDArray[np.uint8], shape: tuple[int, int], method: int) -> NDArray[np.uint8]:
-    """Resize to height and width."""
-    return cv2.resize(image, shape[::-1], interpolation=method).astype(np.uint8, copy=False)

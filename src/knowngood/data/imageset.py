@@ -8,13 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import Source, listed, name_of
+from knowngood.data.images import Picture
 from knowngood.data.reading import Reading
 from knowngood.data.threads import THREADS
 from knowngood.errors import DataError, UnreadableImage
@@ -28,7 +29,7 @@ GOOD = "good"
 
 AHEAD = 2 * THREADS  # images that are decoded, or being decoded, beyond the batch at hand
 
-_Outcome = tuple[NDArray[np.uint8], tuple[int, int]] | UnreadableImage
+_Outcome = Picture | UnreadableImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,8 @@ class Batch:
     index: NDArray[np.int64]  # position of each image in the sources (n,)
     images: NDArray[np.uint8]  # RGB (n, H, W, 3)
     sizes: NDArray[np.int64]  # height and width of each image before it was resized (n, 2)
+    clipped: NDArray[np.bool_]  # whether an image has values above white, which were cut (n,)
+    sources: list[Source]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,7 @@ class ImageSet:
         groups: One value per image; the same value marks the same part photographed twice.
         masks: The mask of each image, empty for one without; None where there are no masks.
         on_unreadable: Called with each image that cannot be read, whenever it is read.
+        on_read: Called with the position of each image and its pixels (H, W, 3), whenever it is read.
 
     Example:
         >>> photos = [np.full((16, 16), grey, np.uint8) for grey in (0, 50, 100)]
@@ -68,6 +72,7 @@ class ImageSet:
     groups: Sequence[object] | None = None
     masks: Sequence[str] | None = None
     on_unreadable: Callable[[UnreadableImage], None] | None = None
+    on_read: Callable[[int, NDArray[np.uint8]], None] | None = None
 
     def __len__(self) -> int:
         """Count the images, unreadable ones included."""
@@ -101,7 +106,7 @@ class ImageSet:
 
     def subset(self, rows: Iterable[int]) -> ImageSet:
         """Some of the images, with all that is known of them."""
-        kept = list(rows)
+        kept, notify = list(rows), self.on_read
 
         def of(values: Sequence[T] | None) -> list[T] | None:
             return None if values is None else [values[row] for row in kept]
@@ -112,63 +117,92 @@ class ImageSet:
             classes=of(self.classes),
             groups=of(self.groups),
             masks=of(self.masks),
+            on_read=notify and (lambda row, image: notify(kept[row], image)),
         )
 
     def batches(self, size: int = 1) -> Iterator[Batch]:
-        """Read the images in order, some per batch; the last batch may be smaller, none is empty.
+        """Read the images in order, some per batch; see `read_batches`."""
+        for batch in read_batches(self.sources, self.reading, size, on_unreadable=self.on_unreadable):
+            if self.on_read:
+                for row, image in zip(batch.index.tolist(), batch.images, strict=True):
+                    self.on_read(row, image)
+            yield batch
 
-        Raises:
-            DataError: At the end, where images cannot be read; it names all of them, and from the first on
-                nothing more is yielded. With ``on_unreadable``, only where none can be read.
-        """
-        failures: list[UnreadableImage] = []
-        rows: list[tuple[int, NDArray[np.uint8], tuple[int, int]]] = []
-        with closing(self._read()) as outcomes:
-            for position, outcome in enumerate(outcomes):
-                if isinstance(outcome, UnreadableImage):
-                    failure = UnreadableImage(name_of(self.sources[position], position), outcome.reason)
-                    failures.append(failure)
-                    if self.on_unreadable:
-                        self.on_unreadable(failure)
-                    continue
-                if failures and not self.on_unreadable:
-                    continue
-                if len(rows) == size:
-                    yield Batch(*map(np.array, zip(*rows, strict=True)))
-                    rows = []
-                rows.append((position, *outcome))
-        if failures and not (self.on_unreadable and rows):
-            raise DataError(self._complaint(failures))
-        if rows:
-            yield Batch(*map(np.array, zip(*rows, strict=True)))
 
-    def _read(self) -> Generator[_Outcome]:
-        """Read and resize each source in order, a few ahead of the one handed out."""
-        if len(self.sources) == 1:
-            yield self._read_one(self.sources[0])  # a thread would cost more than it saves
-            return
-        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="knowngood-read")
-        try:
-            pending: deque[Future[_Outcome]] = deque()
-            waiting = iter(self.sources)
-            pending.extend(pool.submit(self._read_one, source) for source in islice(waiting, AHEAD))
-            while pending:
-                yield pending.popleft().result()
-                pending.extend(pool.submit(self._read_one, source) for source in islice(waiting, 1))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def read_batches(
+    sources: Iterable[Source],
+    reading: Reading,
+    size: int = 1,
+    *,
+    on_unreadable: Callable[[UnreadableImage], None] | None = None,
+) -> Iterator[Batch]:
+    """Read images in order, some per batch; the last batch may be smaller, none is empty.
 
-    def _read_one(self, source: Source) -> _Outcome:
+    Of a generator, no more images are asked for than are decoded ahead.
+
+    Raises:
+        DataError: At the end, where images cannot be read; it names all of them, and from the first on
+            nothing more is yielded. With ``on_unreadable``, only where none can be read.
+    """
+    failures: list[UnreadableImage] = []
+    rows: list[tuple[int, NDArray[np.uint8], tuple[int, int], bool, Source]] = []
+    position = -1
+    with closing(_read(sources, reading)) as outcomes:
+        for position, (source, outcome) in enumerate(outcomes):
+            if isinstance(outcome, UnreadableImage):
+                failure = UnreadableImage(name_of(source, position), outcome.reason)
+                failures.append(failure)
+                if on_unreadable:
+                    on_unreadable(failure)
+                continue
+            if failures and not on_unreadable:
+                continue
+            if len(rows) == size:
+                yield _batch(rows)
+                rows = []
+            rows.append((position, *outcome, source))
+    if failures and not (on_unreadable and rows):
+        raise DataError(_complaint(failures, position + 1, replace_them=on_unreadable is not None))
+    if rows:
+        yield _batch(rows)
+
+
+def _batch(rows: Sequence[tuple[int, NDArray[np.uint8], tuple[int, int], bool, Source]]) -> Batch:
+    """Join the images of a batch."""
+    index, images, sizes, clipped, sources = zip(*rows, strict=True)
+    return Batch(np.array(index), np.array(images), np.array(sizes), np.array(clipped), list(sources))
+
+
+def _read(sources: Iterable[Source], reading: Reading) -> Generator[tuple[Source, _Outcome]]:
+    """Read and resize each source in order, a few ahead of the one handed out."""
+
+    def read(source: Source) -> tuple[Source, _Outcome]:
         """Read one source; an unreadable one is handed back, not raised."""
         try:
-            return self.reading.read(source)
+            return source, reading.read(source)
         except UnreadableImage as failure:
-            return failure
+            return source, failure
 
-    def _complaint(self, failures: list[UnreadableImage]) -> str:
-        """Name the unreadable images and say what to do."""
-        remedy = "remove them or skip them (--skip-unreadable, in Python on_unreadable)"
-        if self.on_unreadable:
-            remedy = "replace them"
-        problem = f"{len(failures)} of {len(self)} images cannot be read; {remedy}:"
-        return "\n".join([problem, *listed(failures)])
+    waiting = iter(sources)
+    first = list(islice(waiting, 2))
+    if len(first) == 1:
+        yield read(first[0])  # a thread would cost more than it saves
+        return
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="knowngood-read")
+    try:
+        pending: deque[Future[tuple[Source, _Outcome]]] = deque()
+        pending.extend(pool.submit(read, source) for source in chain(first, islice(waiting, AHEAD - 2)))
+        while pending:
+            yield pending.popleft().result()
+            pending.extend(pool.submit(read, source) for source in islice(waiting, 1))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _complaint(failures: list[UnreadableImage], images: int, *, replace_them: bool) -> str:
+    """Name the unreadable images and say what to do."""
+    remedy = "remove them or skip them (--skip-unreadable, in Python on_unreadable)"
+    if replace_them:
+        remedy = "replace them"
+    problem = f"{len(failures)} of {images} images cannot be read; {remedy}:"
+    return "\n".join([problem, *listed(failures)])

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from knowngood.data.class_names import LEAST, check_names, class_of_each, similar_names
 from knowngood.data.decoding import read_header
 from knowngood.data.imageset import GOOD
-from knowngood.data.samples import Selection, fingerprint, load_samples
+from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.selection import Selection
 from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError, RecipeError, UnreadableImage
 

@@ -1,150 +1,286 @@
-"""Folder layouts: which image is good, which is a defect, and which mask belongs to it."""
+"""Folder layouts: which image is good, which is a defect, and which masks belong to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import pandas as pd
 
 from knowngood.cells import spelt
-from knowngood.data.files import search
+from knowngood.data.decoding import listed
+from knowngood.data.files import Found, relative, search, unread_note
 from knowngood.data.images import IMAGE_SUFFIXES
-from knowngood.data.splits import SPLIT_MADE, assign_split
+from knowngood.data.looks import doubts, looks_below
+from knowngood.data.masks import Looks, Paired, joined, pair
+from knowngood.data.meanings import Place, meaning, place
+from knowngood.data.patterns import Patterns
+from knowngood.data.splits import assign_split
 from knowngood.errors import DataError
 
-# Folder names, in lower case, that mean good parts, where any other name is a defect type; and those that
-# cannot mean good parts, even when there is no other folder.
-GOOD_NAMES = {"good", "nominal", "normal", "ok", "pass"}
-BAD_NAMES = {"abnormal", "anomaly", "bad", "defect", "defective", "defects", "fail", "ko", "ng", "nok"}
+TRAIN_AND_TEST = "train and test folders, as in MVTec AD and BTAD"
+CLASSES = "one folder per class"
+BY_MASKS = "images with masks: a defect is what has a mask that is not black"
+ONLY_GOOD = "one folder of good images"
+ONLY_DEFECTS = "one folder of defects"
 
-MASK_FOLDER = "ground_truth"
+COLUMNS = ["path", "split", "label", "defect", "mask"]
 
-Layout = Callable[[Sequence[PurePosixPath]], pd.DataFrame | None]
-"""From the images of a folder to its samples, all paths relative to it; None for any other layout."""
+NOTES = "notes"
+"""Attribute of a table of a folder: sentences on what was left out, or may have been misunderstood."""
 
 
-def recognise(folder: str | Path) -> tuple[str, pd.DataFrame]:
-    """Return the name of a folder's layout, one of `LAYOUTS`, and its samples.
+class Recognised(NamedTuple):
+    """What is known of a folder of images."""
+
+    layout: str  # in words
+    table: pd.DataFrame  # samples, with the attribute `NOTES`
+    found: Found
+    masks: dict[str, str]  # of every image that has any, as in the column `mask`; good ones have none there
+
+
+class Row(NamedTuple):
+    """An image of a data set; without a split where the folder makes none."""
+
+    file: PurePosixPath
+    split: str
+    label: str
+    defect: str
+
+
+def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognised:
+    """Find the samples of a folder, and say how it is laid out.
+
+    Args:
+        folder: Folders for splits (`train`, `test`, `validation`) and classes, one of them good by its name;
+            or images with masks beside them; or good images alone. See `knowngood.data.meanings`.
+        patterns: What the user says of files.
 
     Raises:
-        DataError: A folder cannot be listed, there is no image in it, or no layout fits.
+        DataError: A folder cannot be listed, there is no image in it, no layout fits, or images may be masks.
     """
-    folder = Path(folder)
-    images, _ = search(folder)
-    if not images:
+    folder, patterns = Path(folder), patterns or Patterns()
+    found = search(folder)
+    if not found.images:
         suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise DataError(
-            f"folder {str(folder)!r} holds no images ({suffixes}); name a folder that does", path=folder
-        )
-    files = [PurePosixPath(image.relative_to(folder).as_posix()) for image in images]
-    for name, layout in LAYOUTS.items():
-        table = layout(files)
-        if table is not None:
-            for column in ("path", "mask"):
-                here = [str(folder / file) if file else "" for file in table[column]]
-                table[column] = pd.Series(here, dtype=object)
-            defect = spelt(folder.absolute().name)
-            if layout is only_good and defect.lower() in BAD_NAMES:
-                return "one folder of defects", table.assign(label="defect", defect=defect, split="test")
-            return name, table
-    raise DataError(_advice(folder, files), path=folder)
-
-
-def train_and_test(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
-    """Recognise ``train/good``, ``test/good``, ``test/<type>`` and masks in ``ground_truth/<type>``.
-
-    This is the layout of MVTec AD (doi:10.1109/CVPR.2019.00982; a mask is called ``<stem>_mask.png``) and of
-    BTAD (arXiv:2104.10036; ``ok`` and ``ko`` in place of ``good`` and defect types, and a mask is called as
-    its image). Any of `GOOD_NAMES` will do.
-
-    Example:
-        >>> names = ["train/good/0.png", "test/dent/1.png", "ground_truth/dent/1_mask.png"]
-        >>> table = train_and_test([PurePosixPath(name) for name in names])
-        >>> table[["split", "label", "mask"]].values.tolist()
-        [['train', 'good', ''], ['test', 'defect', 'ground_truth/dent/1_mask.png']]
-    """
-    samples = [file for file in files if len(file.parts) > 2 and file.parts[0] in ("train", "test")]
-    if not any(file.parts[0] == "train" and _is_good(file.parts[1]) for file in samples):
-        return None
-    return _table(samples, files, level=1).assign(split=[file.parts[0] for file in samples])
-
-
-def class_folders(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
-    """Recognise one folder per class, one of them good, such as ``ok``, ``dent`` and ``scratch``.
-
-    Masks may be in ``ground_truth/<class>``. The split is made by `knowngood.data.splits.assign_split`.
-
-    Example:
-        >>> files = [PurePosixPath("ok/0.png"), PurePosixPath("dent/1.png")]
-        >>> class_folders(files)[["split", "label", "defect"]].values.tolist()
-        [['train', 'good', ''], ['test', 'defect', 'dent']]
-    """
-    samples = [file for file in files if len(file.parts) > 1 and file.parts[0] != MASK_FOLDER]
-    if not any(_is_good(file.parts[0]) for file in samples):
-        return None
-    return assign_split(_table(samples, files, level=0))
-
-
-def only_good(files: Sequence[PurePosixPath]) -> pd.DataFrame | None:
-    """Recognise images without any folder among them: all good, all to train on.
-
-    Example:
-        >>> only_good([PurePosixPath("0.png")])[["split", "label"]].values.tolist()
-        [['train', 'good']]
-    """
-    if any(len(file.parts) > 1 for file in files):
-        return None
-    table = _frame([(str(file), "train", "good", "", "") for file in files])
-    table.attrs[SPLIT_MADE] = True
-    return table
-
-
-LAYOUTS: dict[str, Layout] = {
-    "train and test folders, as in MVTec AD and BTAD": train_and_test,
-    "one folder per class": class_folders,
-    "one folder of good images": only_good,
-}
-"""Every layout under the name that is shown to the user; the first that fits is taken."""
-
-
-def _is_good(name: str) -> bool:
-    """Whether a folder's name means good parts."""
-    return name.lower() in GOOD_NAMES
-
-
-def _table(samples: Iterable[PurePosixPath], files: Sequence[PurePosixPath], level: int) -> pd.DataFrame:
-    """List samples whose class is the name of their folder at the given level, with their masks."""
+        reasons = [f"folder {str(folder)!r} holds no images ({suffixes})", *unread_note(found.pictures)]
+        raise DataError("; ".join([*reasons, "name a folder that does"]), path=folder)
+    files, looks = relative(found.images, folder), looks_below(folder)
+    try:
+        patterns.check(files)
+        layout, rows, paired = arrange(files, looks, patterns, folder.absolute().name)
+    except DataError as error:
+        raise DataError(f"folder {str(folder)!r}: {error}", path=folder) from error
     masks = {
-        str(mask.relative_to(MASK_FOLDER).with_suffix("")): str(mask)
-        for mask in files
-        if mask.parts[0] == MASK_FOLDER
+        str(folder / image): joined(str(folder / mask) for mask in its_masks)
+        for image, its_masks in paired.masks.items()
     }
+    # Files are of dtype object: their names may hold bytes that are no text.
+    table = pd.DataFrame(
+        [
+            (path, split, label, spelt(defect), masks.get(path, "") if label == "defect" else "")
+            for path, split, label, defect in ((str(folder / row.file), *row[1:]) for row in rows)
+        ],
+        columns=COLUMNS,
+        dtype=object,
+    ).astype({"split": str, "label": str, "defect": str})
+    if not any(row.split for row in rows):
+        table = assign_split(table)
+    if layout == ONLY_GOOD:
+        table["split"] = "train"
+    table.attrs[NOTES] = (*_notes(layout, rows, paired, looks), *found.notes())
+    return Recognised(layout, table, found, masks)
+
+
+def arrange(
+    files: Sequence[PurePosixPath], looks: Looks, patterns: Patterns | None = None, called: str = ""
+) -> tuple[str, list[Row], Paired]:
+    """Divide files into good images, defects and masks.
+
+    Args:
+        files: Paths below the folder.
+        looks: Looks at files, which are read only then.
+        patterns: What the user says of files.
+        called: The name of the folder itself.
+
+    Returns:
+        The layout, the samples, and the masks of each image.
+
+    Raises:
+        DataError: No layout fits, or images may be masks.
+
+    Example:
+        >>> from knowngood.data.masks import Look
+        >>> names = ["train/good/0.png", "Test/dent/1.png", "ground_truth/dent/1_mask.png"]
+        >>> photographs = lambda files: [Look()] * len(files)
+        >>> layout, rows, paired = arrange([PurePosixPath(name) for name in names], photographs)
+        >>> [tuple(row[1:]) for row in rows], [str(mask) for [mask] in paired.masks.values()]
+        ([('train', 'good', ''), ('test', 'defect', 'dent')], ['ground_truth/dent/1_mask.png'])
+    """
+    patterns = patterns or Patterns()
+    said = {file: patterns.of(file) for file in files}
+    kept = [file for file in files if said[file] != "ignore"]
+    masks = {file for file in kept if said[file] == "mask"}
+    paired = pair(kept, looks, masks, set(filter(patterns.names_images_in_mask_folder, kept)))
+    if paired.unclear:
+        (one, other, *_), count = paired.unclear[0], len(paired.unclear)
+        raise DataError(
+            f"{str(one)!r} and {str(other)!r} have one name ({count} such in all), and neither looks like a "
+            f"mask; leave one out, as by --ignore '*{other.suffix}', or say that it is a mask, as by "
+            f"--mask '*{other.suffix}'"
+        )
+    images = paired.images
+    if not images:
+        raise DataError("all images are in folders of masks, or ignored; say what they are by --good PATTERN")
+    places = _places(images)
+    if patterns.good or patterns.defect:
+        layout, rows = _by_patterns(images, places, said, patterns)
+    elif any(meaning(one.name) == "good" for one in places.values()):
+        layout, rows = _by_names(images, places)
+    elif rows := _by_masks(images, places, paired.masks, looks):
+        layout = BY_MASKS
+    elif all(one == Place("", "") for one in places.values()):
+        is_bad = meaning(called) == "defect"
+        layout = ONLY_DEFECTS if is_bad else ONLY_GOOD
+        of_each = ("test", "defect", called) if is_bad else ("", "good", "")
+        rows = [Row(image, *of_each) for image in images]
+    else:
+        raise DataError(_advice(images))
+    _ask_about_masks([row.file for row in rows if not said[row.file]], looks)
+    return layout, rows, paired
+
+
+def _places(images: Sequence[PurePosixPath]) -> dict[PurePosixPath, Place]:
+    """Return what the folders say of each image, below those that all share and that say nothing."""
+    for above in range(max(len(image.parts) for image in images)):
+        places = {image: place(image, above) for image in images}
+        firsts = {one.split or one.name for one in places.values()}
+        if len(firsts) != 1 or any(one.split or meaning(one.name) for one in places.values()):
+            return places
+        if not all(place(image, above + 1).name or place(image, above + 1).split for image in images):
+            return places
+    return places
+
+
+def _by_names(
+    images: Sequence[PurePosixPath], places: Mapping[PurePosixPath, Place]
+) -> tuple[str, list[Row]]:
+    """Take a class whose name says so as good, and any other as a type of defect."""
     rows = []
-    for file in samples:
-        name = spelt(file.parts[level])
-        if _is_good(name):
-            rows.append((str(file), "", "good", "", ""))
+    for image in images:
+        split, name = places[image]
+        if name:
+            is_good = meaning(name) == "good"
+            rows.append(Row(image, split, "good" if is_good else "defect", "" if is_good else name))
+    return _with_splits(rows)
+
+
+def _by_patterns(
+    images: Sequence[PurePosixPath],
+    places: Mapping[PurePosixPath, Place],
+    said: Mapping[PurePosixPath, str],
+    patterns: Patterns,
+) -> tuple[str, list[Row]]:
+    """Take images as the patterns say, and the others by their folders."""
+    rows, unknown = [], []
+    for image in images:
+        split, name = places[image]
+        label = said[image] or meaning(name) or ("" if patterns.defect else "defect")
+        if label:
+            rows.append(Row(image, split, label, name if label == "defect" else ""))
         else:
-            stem = str(PurePosixPath(*file.parts[level:]).with_suffix(""))
-            mask = masks.get(f"{stem}_mask", masks.get(stem, ""))
-            rows.append((str(file), "", "defect", name, mask))
-    return _frame(rows)
+            unknown.append(image)
+    if unknown:
+        raise DataError(
+            f"{len(unknown)} images fit neither --good nor --defect, such as {str(unknown[0])!r}; say what "
+            "they are, or leave them out by --ignore PATTERN"
+        )
+    return _with_splits(rows)
 
 
-def _frame(rows: Sequence[tuple[str, ...]]) -> pd.DataFrame:
-    """Return samples as a table, files as dtype object: their names may hold bytes that are no text."""
-    table = pd.DataFrame(rows, columns=["path", "split", "label", "defect", "mask"], dtype=object)
-    return table.astype({"split": str, "label": str, "defect": str})
+def _with_splits(rows: list[Row]) -> tuple[str, list[Row]]:
+    """Settle the split where only some folders make one, and say which layout this is."""
+    if any(row.split == "train" and row.label == "good" for row in rows):
+        return TRAIN_AND_TEST, [row for row in rows if row.split]
+    if any(row.split for row in rows):
+        return TRAIN_AND_TEST, [row._replace(split=row.split or "train") for row in rows]
+    return CLASSES, rows
 
 
-def _advice(folder: Path, files: Sequence[PurePosixPath]) -> str:
+def _by_masks(
+    images: Sequence[PurePosixPath],
+    places: Mapping[PurePosixPath, Place],
+    masks: Mapping[PurePosixPath, Sequence[PurePosixPath]],
+    looks: Looks,
+) -> list[Row]:
+    """Take images with a mask that is not black as defects; none where that leaves the others unknown."""
+    in_no_class = not any(one.name for one in places.values())
+    if not masks or not (in_no_class or len(masks) == len(images)):
+        return []
+    all_masks = [mask for several in masks.values() for mask in several]
+    marks = {mask for mask, look in zip(all_masks, looks(all_masks), strict=True) if not look.black}
+    marked = [not marks.isdisjoint(masks.get(image, ())) for image in images]
+    votes = Counter[str]()
+    for image, is_marked in zip(images, marked, strict=True):
+        votes[places[image].name] += 1 if is_marked else -1
+    rows = []
+    for image, is_marked in zip(images, marked, strict=True):
+        split, name = places[image]
+        of_type = bool(name) and votes[name] > 0  # most are defects: the folder is one of a type
+        is_defect = is_marked or of_type
+        rows.append(Row(image, split, "defect" if is_defect else "good", name if of_type else ""))
+    return rows if any(row.label == "good" for row in rows) else []
+
+
+def _ask_about_masks(images: Sequence[PurePosixPath], looks: Looks) -> None:
+    """Refuse images that look like masks and that the user has not said to be images."""
+    two = [image for image, look in zip(images, looks(images), strict=True) if look.levels == 2]
+    if two:
+        raise DataError(
+            f"{len(two)} of {len(images)} images have two grey levels, such as {str(two[0])!r}; are they "
+            "masks? Say so by --mask PATTERN, leave them out by --ignore PATTERN, or say what they show by "
+            "--good PATTERN or --defect PATTERN"
+        )
+
+
+def _notes(layout: str, rows: Sequence[Row], paired: Paired, looks: Looks) -> list[str]:
+    """Say in sentences what may have been misunderstood."""
+    used = {row.file for row in rows}
+    good = [row.file for row in rows if row.label == "good"]
+    unused = [*paired.strays, *(mask for image in good for mask in paired.masks.get(image, ()))]
+    unmasked = [image for image in good if layout == BY_MASKS and image not in paired.masks]
+    sentences = {
+        "masks fit no image": paired.strays,
+        "files are in folders of masks but look like photographs; if they are images, say so by --good or "
+        "--defect PATTERN": [file for file, look in zip(unused, looks(unused), strict=True) if not look.flat],
+        "images are left out, since they are in no folder of a class or split": [
+            image for image in paired.images if image not in used
+        ],
+        "images without a mask are good, since others have one": unmasked,
+    }
+    notes = [f"{len(found)} {what}, such as {str(found[0])!r}" for what, found in sentences.items() if found]
+    folders = {folder for image in good for folder in image.parts[:-1] if meaning(folder) == "good"}
+    words = ", ".join(repr(folder) for folder in sorted(folders) if not folder.isalpha())
+    return [*notes, *doubts(good, looks), *([f"good parts by their names: {words}"] if words else [])]
+
+
+def _advice(images: Sequence[PurePosixPath]) -> str:
     """Say what to do about a folder that has no known layout."""
-    inside = sorted({file.parts[0] for file in files if len(file.parts) > 1})
-    sets = sorted({file.parts[0] for file in files if len(file.parts) > 3 and file.parts[1] == "train"})
-    if sets:
-        return f"folder {str(folder)!r} holds several data sets ({', '.join(sets)}); name one of them"
-    return (
-        f"folder {str(folder)!r} has no layout that is known, and no good images are found: its folders are "
-        f"{', '.join(map(repr, inside))}. Put the good images into a folder named 'good', or write a table"
+    sets = sorted({image.parts[0] for image in images if len(image.parts) > 3 and place(image, 1).split})
+    if len(sets) > 1:
+        return f"it holds several data sets ({', '.join(sets)}); name one of them"
+    deepest = Counter(str(image.parent) for image in images)
+    firsts = {str(image.parent): image for image in reversed(images)}
+    some = [firsts[folder] for folder, _ in deepest.most_common(2)]
+    return "\n".join(
+        [
+            "which images are good is not known, since no folder's name says so. Its deepest folders:",
+            *listed([f"{folder}: {count}" for folder, count in sorted(deepest.items())]),
+            f"Say it by --good PATTERN, such as --good '{some[0].parent}/*', and where needed --defect, "
+            "--mask, --ignore (in Python load_samples(folder, Patterns(good=...))); or write a table:",
+            "  path,label",
+            *(f"  {image},{label}" for image, label in zip(some, ("good", "defect"), strict=False)),
+        ]
     )

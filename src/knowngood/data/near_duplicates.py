@@ -7,7 +7,7 @@ docs/decisions/0014-copies-of-images.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -28,8 +28,11 @@ _MARGIN = SIDE // 16  # pixels that a shift may bring in from outside, and that 
 _FARTHEST = SIDE / 25
 _STEPS = 4
 _FREQUENCIES = 10
-_CANDIDATES = 3
+_CANDIDATES = (0, 1, 2, 7, 15, 31)  # ranks of similarity; the last ones join what would be two groups of many
+_ALIKE = 0.995  # the similarity of signatures below which images are not compared: no copies are
 _OTHERS = 32
+_DOUBTS = 5
+_ALL_OVER = 16  # images that stand for all, where copies may be more than the most similar ones
 _BLOCK = 2**23  # similarities that are held at once, 32 MB
 
 
@@ -40,10 +43,10 @@ def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         >>> thumbnail(np.zeros((300, 200, 3), np.uint8)).shape
         (96, 96)
     """
-    # By area, so that a copy half as large has the same thumbnail.
+    # By area, so that a copy half as large has the same thumbnail; first to grey, which is less to resize.
     method = cv2.INTER_LINEAR if min(image.shape[:2]) < SIDE else cv2.INTER_AREA
-    small = cv2.resize(image, (SIDE, SIDE), interpolation=method)
-    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(grey, (SIDE, SIDE), interpolation=method).astype(np.uint8, copy=False)
 
 
 def near_duplicates(thumbnails: NDArray[np.uint8], *, progress: Progress = silent) -> list[tuple[int, ...]]:
@@ -54,8 +57,8 @@ def near_duplicates(thumbnails: NDArray[np.uint8], *, progress: Progress = silen
 
     Returns:
         Groups of positions, each ascending, at least two in a group; none among fewer than eight images.
-        Copies of copies are in one group. More than fifteen copies of an image are not found, for they count
-        as usual images.
+        Copies of copies are in one group. More than fifteen copies of an image count as usual images, unless
+        they differ by no more than the noise of a good camera, as the frames of a video of one part do.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -67,22 +70,30 @@ def near_duplicates(thumbnails: NDArray[np.uint8], *, progress: Progress = silen
     shown = np.flatnonzero([image.std() > 1 for image in thumbnails])
     if len(shown) < _FEWEST:
         return []
-    small = thumbnails[shown]
-    nearest = _nearest(_signatures(small))
-    candidates = nearest[:, :_CANDIDATES].tolist()
-    pairs = sorted({(min(i, j), max(i, j)) for i, row in enumerate(candidates) for j in row})
+    small = thumbnails if len(shown) == len(thumbnails) else thumbnails[shown]
+    nearest, similarities = _nearest(_signatures(small))
+    ranks = [rank for rank in _CANDIDATES if rank < nearest.shape[1]]
+    near, rank = np.nonzero(similarities[:, ranks] >= _ALIKE)
+    others = nearest[:, ranks][near, rank]
+    pairs = sorted({(min(pair), max(pair)) for pair in zip(near.tolist(), others.tolist(), strict=True)})
+    all_over = np.random.default_rng(0).permutation(len(small))[:_ALL_OVER]
+
+    groups: dict[int, list[int]] = {}
 
     def is_copy(pair: tuple[int, int]) -> bool:
+        if groups.get(pair[0], 0) is groups.get(pair[1], 1):
+            return False  # they are in one group already
         return any(
-            _stands_out(small[one], small[other], small[nearest[one]]) for one, other in (pair, pair[::-1])
+            _stands_out(small[one], small[other], small[nearest[one]], small[all_over[all_over != one]])
+            for one, other in (pair, pair[::-1])
         )
 
-    copies = []
     for done, (pair, copy) in enumerate(zip(pairs, in_threads(is_copy, pairs), strict=True), start=1):
         if copy:
-            copies.append((int(shown[pair[0]]), int(shown[pair[1]])))
+            joined = sorted({member for one in pair for member in groups.get(one, [one])})
+            groups.update(dict.fromkeys(joined, joined))
         progress("comparing images", done, len(pairs))
-    return _groups(copies)
+    return sorted({tuple(shown[group].tolist()) for group in groups.values()})
 
 
 def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
@@ -120,23 +131,52 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     return smallest
 
 
-def _limit(usual: float) -> float:
-    """The difference below which an image is a copy, from the usual difference of others."""
-    return max(_NEAR * usual, min(_FAINT, _FAINT_NEAR * usual))
-
-
-def _stands_out(image: NDArray[np.uint8], copy: NDArray[np.uint8], others: NDArray[np.uint8]) -> bool:
-    """Whether an image differs far less from its copy than from most others; its copies are outvoted."""
+def _stands_out(
+    image: NDArray[np.uint8],
+    copy: NDArray[np.uint8],
+    alike: NDArray[np.uint8],
+    all_over: NDArray[np.uint8],
+) -> bool:
+    """Whether an image differs far less from its copy than from most of those that are most like it, or by
+    next to nothing and far less than from most images all over.
+    """
     found = difference(image, copy)
     # No other can differ by more than the image varies: most pairs need no closer comparison.
-    if found >= _limit(float(image.std())):
-        return False
-    against = 0
-    for other in others:
-        against += found >= _limit(difference(image, other))
-        if 2 * against >= len(others):
-            return False
-    return True
+    most = float(image.std())
+    return (found < _faint(most) and _below(found, image, all_over, _faint)) or (
+        found < _limit(most) and _below(found, image, alike, _limit)
+    )
+
+
+def _limit(usual: float) -> float:
+    """The difference below which an image is a copy, from the usual difference of others."""
+    return max(_NEAR * usual, _faint(usual))
+
+
+def _faint(usual: float) -> float:
+    """The same, for a difference that is next to nothing."""
+    return min(_FAINT, _FAINT_NEAR * usual)
+
+
+def _below(
+    found: float,
+    image: NDArray[np.uint8],
+    others: NDArray[np.uint8],
+    limit: Callable[[float], float],
+) -> bool:
+    """Whether a difference is below the limits that more than half of the other images set.
+
+    The last ones, which are least like the image, set the highest limits: if some of these are too low, so
+    are the others.
+    """
+    votes = 0
+    for done, other in enumerate(others[::-1], 1):
+        votes += found < limit(difference(image, other))
+        if 2 * votes > len(others) or 2 * (votes + len(others) - done) <= len(others):
+            break
+        if done == _DOUBTS and not votes:
+            break
+    return 2 * votes > len(others)
 
 
 def _blurred(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -157,11 +197,13 @@ def _signatures(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.stack(signatures)
 
 
-def _nearest(signatures: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the positions of the 32 most similar signatures per signature, or of all, most similar first."""
+def _nearest(signatures: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the positions of the 32 most similar signatures per signature, or of all, and how similar they
+    are, most similar first.
+    """
     count = min(_OTHERS, len(signatures) - 1)
     rows = max(1, _BLOCK // len(signatures))
-    nearest = []
+    nearest, values = [], []
     for start in range(0, len(signatures), rows):
         similarities = signatures[start : start + rows] @ signatures.T
         own = np.arange(len(similarities))
@@ -169,13 +211,5 @@ def _nearest(signatures: NDArray[np.float32]) -> NDArray[np.int64]:
         largest = np.argpartition(similarities, -count, axis=1)[:, -count:]
         order = np.argsort(-np.take_along_axis(similarities, largest, axis=1), axis=1, kind="stable")
         nearest.append(np.take_along_axis(largest, order, axis=1))
-    return np.concatenate(nearest)
-
-
-def _groups(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
-    """Join pairs that share a member."""
-    group_of: dict[int, list[int]] = {}
-    for pair in pairs:
-        merged = sorted({member for one in pair for member in group_of.get(one, [one])})
-        group_of.update(dict.fromkeys(merged, merged))
-    return sorted({tuple(group) for group in group_of.values()})
+        values.append(np.take_along_axis(similarities, nearest[-1], axis=1))
+    return np.concatenate(nearest), np.concatenate(values)

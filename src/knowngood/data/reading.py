@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import Source
-from knowngood.data.images import read_resized
+from knowngood.data.images import Picture, read_picture
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,17 @@ class Reading:
         bits: Bits that 16-bit pixels really use, larger values saturate; None to refuse such images.
 
     Example:
-        >>> pixels, size = Reading((8, 8)).read(np.zeros((16, 24), np.uint8))
-        >>> pixels.shape, size
+        >>> picture = Reading((8, 8)).read(np.zeros((16, 24), np.uint8))
+        >>> picture.pixels.shape, picture.size
         ((8, 8, 3), (16, 24))
     """
 
     shape: tuple[int, int]
     bits: int | None = 16
 
-    def read(self, source: Source) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        """Read an image, see `knowngood.data.images.read_image`.
-
-        Returns:
-            Pixels, uint8 `(H, W, 3)` at `shape`, and the height and width of the image itself.
-        """
-        return read_resized(source, self.shape, bits=self.bits)
+    def read(self, source: Source) -> Picture:
+        """Read an image at `shape`, see `knowngood.data.images.read_image`."""
+        return read_picture(source, self.shape, bits=self.bits)
 
 
 def map_on_image(map_: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

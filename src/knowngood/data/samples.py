@@ -3,119 +3,70 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import math
+import os
 from collections.abc import Sequence
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, NamedTuple
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from knowngood.data.decoding import Source, decode
-from knowngood.data.layouts import recognise
+from knowngood.data.decoding import Source
+from knowngood.data.files import suggestion
+from knowngood.data.layouts import NOTES, recognise
+from knowngood.data.looks import doubts, looks_below
+from knowngood.data.patterns import Patterns
 from knowngood.data.tables import TABLE_SUFFIXES, check_samples, read_table
 from knowngood.data.threads import in_threads
 from knowngood.errors import DataError
 from knowngood.inputs import LARGEST_IMAGE, open_file
 from knowngood.types import Progress, silent
 
-
-class Selection(NamedTuple):
-    """The images to fit on; see `knowngood.data.imageset.ImageSet` for the fields."""
-
-    sources: list[Source]
-    classes: list[str] | None = None
-    groups: list[Any] | None = None
-    masks: list[str] | None = None
+LOOKED_AT = 5000  # good images of a table whose pixels are looked at, if they may be masks
 
 
-def load_samples(data: str | Path | pd.DataFrame) -> pd.DataFrame:
+def load_samples(
+    data: str | os.PathLike[str] | pd.DataFrame, patterns: Patterns | None = None
+) -> pd.DataFrame:
     """List the samples of a folder or a table.
 
     Args:
         data: A folder in a known layout (see `knowngood.data.layouts`), a CSV or Parquet table for
             `check_samples`, whose relative paths start from the table's folder, or the table itself.
+        patterns: Which files of a folder are good, defects, masks, or to be ignored, where their folders do
+            not say so.
+
+    Returns:
+        A table as of `check_samples`. Its attribute `attrs["notes"]` has sentences on what was left out of a
+        folder, and on what may have been misunderstood.
 
     Raises:
-        DataError: The path does not exist, or is neither such a folder nor such a table.
+        DataError: The path does not exist, or is neither such a folder nor such a table; patterns come with a
+            table.
+
+    Example::
+
+        load_samples("tiles/", knowngood.Patterns(good="*/MT_Free/*"))
     """
     if isinstance(data, pd.DataFrame):
+        _check_unneeded(patterns)
         return check_samples(data)
     path = Path(data)
     try:
         if path.is_dir():
-            return recognise(path)[1]
+            return recognise(path, patterns).table
         if not path.exists():
-            raise DataError(f"{str(path)!r} does not exist{_suggestion(path)}", path=path)
+            raise DataError(f"{str(path)!r} does not exist{suggestion(path)}", path=path)
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be reached: {error.strerror}", path=path) from error
+    _check_unneeded(patterns)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(
             f"{str(path)!r} is a file; name a folder of images, or a .csv or .parquet table", path=path
         )
-    return read_table(path)
-
-
-def good_train(table: pd.DataFrame) -> pd.DataFrame:
-    """Select the good images of the train split; a DataError if there are fewer than two.
-
-    Example:
-        >>> table = pd.DataFrame({"path": list("abc"), "label": "good", "split": ["train", "test", "train"]})
-        >>> good_train(table)["path"].tolist()
-        ['a', 'c']
-    """
-    good = table[(table["split"] == "train") & (table["label"] == "good")]
-    _check_enough(len(good))
-    return good
-
-
-def good_sources(
-    data: str | Path | pd.DataFrame | Sequence[Source] | NDArray[Any], classes: Sequence[Any] | None = None
-) -> Selection:
-    """List the good images to fit on.
-
-    Args:
-        data: Input of `load_samples`, for the good images of its train split; or good images alone, as a
-            sequence of files and arrays (see `knowngood.data.images.read_image`) or one array (N, H, W) or
-            (N, H, W, 3) of uint8 or uint16.
-        classes: The class of each image, where images are given alone.
-
-    Raises:
-        DataError: The folder or table cannot be used, there are fewer than two good images, one of them is no
-            file or image array, or a file is named twice; or there is not one class per image.
-
-    Example:
-        >>> good = good_sources(np.zeros((2, 28, 28), np.uint8), classes=[3, 8])
-        >>> len(good.sources), good.groups, good.classes
-        (2, None, ['3', '8'])
-    """
-    if isinstance(data, str | Path | pd.DataFrame):
-        if classes is not None:
-            raise DataError("classes go with images given alone; a table has them in a column 'class'")
-        good = good_train(load_samples(data))
-        columns = (good[name].tolist() if name in good else None for name in ("class", "group"))
-        return Selection(good["path"].tolist(), *columns)
-    # Three or four columns are no image: such an array is one image in colour.
-    if isinstance(data, np.ndarray) and not (data.ndim == 4 or (data.ndim == 3 and data.shape[2] > 4)):
-        raise DataError(
-            f"an array of shape {data.shape} came; "
-            "expected good images as (N, H, W) or (N, H, W, 3), or a list of them"
-        )
-    sources: list[Source] = [_checked_source(source, position) for position, source in enumerate(data)]
-    named = Counter(source for source in sources if isinstance(source, str))
-    twice = [path for path, times in named.items() if times > 1]
-    if twice:
-        raise DataError(
-            f"{len(twice)} good image(s) are named more than once, such as {twice[0]!r}; name each once"
-        )
-    _check_enough(len(sources))
-    if classes is None:
-        return Selection(sources)
-    if len(classes) != len(sources):
-        raise DataError(f"{len(classes)} classes came for {len(sources)} good images; give one for each")
-    return Selection(sources, classes=pd.Series(classes, dtype=object).fillna("").astype(str).tolist())
+    table = read_table(path)
+    table.attrs[NOTES] = (*table.attrs.get(NOTES, ()), *_doubtful(table["path"][table["label"] == "good"]))
+    return table
 
 
 def fingerprint(sources: Sequence[Source], *, progress: Progress = silent) -> list[str]:
@@ -159,36 +110,13 @@ def _digest(source: Source) -> str:
     return sha.hexdigest()[:16]
 
 
-def _checked_source(source: object, position: int) -> str | bytes | NDArray[Any]:
-    """Return one of the good images given: a file's name as text, its bytes, or an array that can be one."""
-    if isinstance(source, str | bytes):
-        return source
-    if isinstance(source, Path):
-        return str(source)
-    if not isinstance(source, np.ndarray):
-        raise DataError(
-            f"good image [{position}] is of type {type(source).__name__}; "
-            "give a path, the bytes of a file, or an array"
-        )
-    try:
-        decode(source)
-    except DataError as error:
-        raise DataError(f"good image [{position}]: {error}") from error
-    return source
+def _check_unneeded(patterns: Patterns | None) -> None:
+    """Refuse patterns beside a table."""
+    if patterns:
+        raise DataError("patterns are for the files of a folder; a table says itself what its images are")
 
 
-def _check_enough(number: int) -> None:
-    """Refuse too few good images: one to fit on and one to hold out are needed."""
-    if number == 0:
-        raise DataError("there are no good images to train on; an inspector is fitted on good parts alone")
-    if number == 1:
-        raise DataError("one good image is too few to train on; at least 2 are needed, better some dozens")
-
-
-def _suggestion(path: Path) -> str:
-    """Suggest names like a missing one from the folder where it would be."""
-    missing = next(part for part in [path, *path.parents] if part.parent.exists())
-    if not missing.parent.is_dir():
-        return f"; {str(missing.parent)!r} is a file"
-    near = get_close_matches(missing.name, [child.name for child in missing.parent.iterdir()], n=3)
-    return f"; did you mean {' or '.join(repr(str(missing.parent / name)) for name in near)}?" if near else ""
+def _doubtful(good: pd.Series[str]) -> list[str]:
+    """Say which good images of a table look like no photograph; of very many only some are looked at."""
+    files = [PurePosixPath(path) for path in good[:: max(1, math.ceil(len(good) / LOOKED_AT))]]
+    return doubts(files, looks_below(Path()))

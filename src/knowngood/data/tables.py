@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from knowngood.cells import file_of, from_cell, spelt
-from knowngood.data.layouts import BAD_NAMES, GOOD_NAMES
+from knowngood.data.masks import joined, several
+from knowngood.data.meanings import BAD_WORDS, GOOD_WORDS
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError, KnowngoodError, quoted, shortened
 from knowngood.extras import needs_extra
@@ -39,15 +40,15 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
     """Check a table of samples, make it uniform and fill in what may be left out.
 
     Capitals and blanks around the names of columns, labels and splits do not matter, and a label may be any
-    of `knowngood.data.layouts.GOOD_NAMES` or `BAD_NAMES`, such as `OK` and `NG`.
+    of `knowngood.data.meanings.GOOD_WORDS` or `BAD_WORDS`, such as `OK` and `NG`.
 
     Args:
         table: One row per image, with the columns ``path``, ``label`` (``good`` or ``defect``) and maybe
             ``split`` (``train`` or ``test``; made by `knowngood.data.splits.assign_split` where the column is
-            missing), ``defect`` (the defect type), ``mask`` (a file), ``group`` (the same part photographed
-            twice has the same value; blank for a part by itself), ``class`` (the class of a good image, for
-            detectors that tell classes apart) and others, which are kept. Numbers, dates and categories
-            are read as text, whole numbers without a point.
+            missing), ``defect`` (the defect type), ``mask`` (a file, or several with ``|`` between them),
+            ``group`` (the same part photographed twice has the same value; blank for a part by itself),
+            ``class`` (the class of a good image, for detectors that tell classes apart) and others, which
+            are kept. Numbers, dates and categories are read as text, whole numbers without a point.
 
     Returns:
         A copy with ``path``, ``split``, ``label``, ``defect`` and ``mask`` as text; a defect type or mask
@@ -112,7 +113,10 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DataError(f"table {str(path)!r} cannot be read: {shortened(reason)}", path=path) from error
     folder = "" if path.parent == Path() else str(path.parent)
     for column in FILES:
-        files = [file_of(name, folder) if name else "" for name in table[column]]
+        files = [
+            joined(file_of(name, folder) for name in (several(cell, folder) if column == "mask" else [cell]))
+            for cell in table[column]
+        ]
         table[column] = pd.Series(files, dtype=object)
     return table
 
@@ -208,7 +212,7 @@ def _mapped(values: pd.Series[str], change: Callable[[str], str]) -> pd.Series[s
 def _label(text: str) -> str:
     """Return the label that a word stands for; the word itself if it stands for none."""
     word = text.strip().lower()
-    return "good" if word in GOOD_NAMES else "defect" if word in BAD_NAMES else text
+    return "good" if word in GOOD_WORDS else "defect" if word in BAD_WORDS else text
 
 
 def _check_values(table: pd.DataFrame, column: str, allowed: tuple[str, ...]) -> None:

@@ -49,12 +49,14 @@ class Fit(NamedTuple):
     """The result of fitting a detector.
 
     The threshold is set from `held_out`, the scores `(M,)` of good images in no particular order, each by a
-    model that was not fitted to that image. If the score has another unit than the anomaly map, `map_maxima`
-    has the largest value of each of their maps, `(M,)`.
+    model that was not fitted to that image, nor to another one of its group; `places` has the position of
+    each among the images, int64 `(M,)`. If the score has another unit than the anomaly map, `map_maxima` has
+    the largest value of each of their maps, `(M,)`.
     """
 
     fitted: FittedDetector
     held_out: NDArray[np.float64]
+    places: NDArray[np.int64]
     map_maxima: NDArray[np.float64] | None = None
     records: Records = Records()
 

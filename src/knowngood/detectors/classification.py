@@ -152,7 +152,8 @@ class Classification(Trained):
                 self, make, kept, seed=seed, device=device, progress=progress, run=run, schedule=self.schedule
             )
             fitted, held_out, classes = self._conclude(inputs, network, good, seed)
-        return Fit(fitted, held_out, records=Records(record, classes))
+            index = kept.index[kept.validation]
+        return Fit(fitted, held_out, index, records=Records(record, classes))
 
     @contextmanager
     def _on_pixels(self, images: ImageSet, seed: int, _: str, progress: Progress) -> Iterator[_Inputs]:

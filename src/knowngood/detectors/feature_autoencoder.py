@@ -78,7 +78,8 @@ class FeatureAutoencoder(Trained):
             network, record = learn(self, make, kept, seed=seed, device=device, progress=progress, run=run)
             fitted = FittedFeatureAutoencoder(features, network, smoothing=self.smoothing).eval()
             held_out, _ = score_held_out(lambda samples: fitted.score_features([samples.float()]), kept)
-        return Fit(fitted, held_out, records=Records(record))
+            index = kept.index[kept.validation]
+        return Fit(fitted, held_out, index, records=Records(record))
 
 
 def moments(kept: Store) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -78,15 +79,17 @@ class Padim(Detector):
         check_folds(len(moments), len(kept))
 
         scores: list[Tensor] = []
+        order: list[int] = []
         for step, fold in enumerate(sorted(moments), 1):
             others = [moments[other] for other in sorted(moments) if other != fold]
             fitted = FittedPadim(features, drawn, _gaussians(others), shape, self.smoothing)
             inside = [index for index in sorted(kept) if fold_of[index] == fold]
             scores += [fitted.score_points(kept[index][None]).image for index in inside]
+            order += inside
             progress("scoring good images out of fold", step, len(moments))
         everything = [moments[fold] for fold in sorted(moments)]
         fitted = FittedPadim(features, drawn, _gaussians(everything), shape, self.smoothing).to(device)
-        return Fit(fitted, torch.cat(scores).double().numpy())
+        return Fit(fitted, torch.cat(scores).double().numpy(), np.array(order))
 
 
 class FittedPadim(FittedOnFeatures):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, draw_held_out
+from knowngood.engines.engine import DEFAULT_ENGINE, ENGINES
 from knowngood.features.coreset import StreamingCoreset, k_center
 from knowngood.features.eight_bit import eight_bit
 from knowngood.features.extract import extract, few
@@ -70,6 +72,11 @@ class PatchCore(Detector):
     eight_bit: Annotated[
         bool, Field(description="Use 8-bit arithmetic on a CPU, where a trial shows that it finds the same")
     ] = True
+    engine: Annotated[
+        str,
+        OneOf(tuple(ENGINES)),
+        Field(description="Engine that will score images: 8-bit arithmetic differs a little between engines"),
+    ] = DEFAULT_ENGINE
 
     def fit(
         self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
@@ -115,7 +122,7 @@ class PatchCore(Detector):
         fitted = FittedPatchCore(features, banks, standards, self.smoothing)
         with torch.inference_mode():
             scores = fitted.combine(distances).image
-        return Fit(fitted, scores.double().cpu().numpy())
+        return Fit(fitted, scores.double().cpu().numpy(), np.array(sorted(kept)))
 
     def _features(self, good: ImageSet, seed: int, device: str) -> tuple[FrozenFeatures, bool]:
         """Make patch features; they are in 8 bits, and True is returned, if a trial allows it."""
@@ -129,6 +136,7 @@ class PatchCore(Detector):
             neighbourhood=self.neighbourhood,
         )
         if self.eight_bit and torch.device(device).type == "cpu":
+            features = replace(features, engine_name=self.engine)
             sample = few(good, SAMPLE, seed)
             rounded = eight_bit(features, sample, seed=seed) if len(sample) > 1 else None
             if rounded:

@@ -58,4 +58,4 @@ class PooledDetector(Detector):
             inside = torch.from_numpy(fold_of == fold)
             others = self.fit_points(features, [level[~inside] for level in points], seed)
             held_out[inside] = others.score_features([level[inside] for level in points]).image.double()
-        return Fit(self.fit_points(features, points, seed).to(device), held_out.numpy())
+        return Fit(self.fit_points(features, points, seed).to(device), held_out.numpy(), np.array(read))

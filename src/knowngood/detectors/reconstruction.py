@@ -115,7 +115,8 @@ class Reconstruction(Trained):
             network, record = learn(self, make, kept, seed=seed, device=device, progress=progress, run=run)
             fitted = self.fitted(network).eval()
             held_out, map_maxima = score_held_out(fitted, kept)
-        return Fit(fitted, held_out, map_maxima, Records(record))
+            index = kept.index[kept.validation]
+        return Fit(fitted, held_out, index, map_maxima, Records(record))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Detector
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures
+from knowngood.parallel import drawing
 from knowngood.settings import BatchSize, Epochs, InputSize, LearningRate, Patience
 from knowngood.training.learner import Trainable, TrainingSettings
 from knowngood.training.record import TrainingRecord
@@ -59,8 +60,7 @@ def learn(
 
     The other arguments are those of `Detector.fit` and `knowngood.training.train.train`.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawing(seed):
         network = make().to(memory_format=torch.channels_last)
     record = train(
         network,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.engines.cache import cached
-from knowngood.engines.native import import_openvino
+from knowngood.engines.native import import_onnxruntime, import_openvino
 from knowngood.engines.processor import instruction_set
 from knowngood.errors import RecipeError
 from knowngood.extras import needs_extra
@@ -130,7 +130,7 @@ class OnnxRuntime:
 
     def __init__(self, graph: bytes, keep: bool) -> None:  # noqa: ARG002
         with needs_extra():
-            import onnxruntime
+            onnxruntime = import_onnxruntime()
 
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
@@ -155,7 +155,10 @@ class OnnxRuntime:
 ENGINES: dict[str, Callable[[bytes, bool], Engine]] = {"openvino": OpenVino, "onnxruntime": OnnxRuntime}
 
 
-def compile_graph(graph: bytes, engine: str = "openvino", *, keep: bool = False) -> Engine:
+DEFAULT_ENGINE = "openvino"
+
+
+def compile_graph(graph: bytes, engine: str = DEFAULT_ENGINE, *, keep: bool = False) -> Engine:
     """Compile a serialised ONNX graph for an engine of `ENGINES`, which may keep it for the next process.
 
     Raises:

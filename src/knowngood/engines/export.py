@@ -12,6 +12,8 @@ import torch
 from onnx import compose
 from torch import Tensor, nn
 
+from knowngood.parallel import ALONE
+
 BATCH = "n"
 """The name of the free batch dimension."""
 
@@ -36,7 +38,7 @@ def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: Sequence[str]
     """
     axes = {name: {0: BATCH} for name in (*inputs, *outputs)}
     buffer: Any = io.BytesIO()  # the exporter writes to it, though its signature asks for a path
-    with torch.inference_mode(), warnings.catch_warnings():
+    with ALONE, torch.inference_mode(), warnings.catch_warnings():
         # The exporter announces its own deprecation, and the tracer every shape that becomes a constant:
         # both are intended here, since height and width are fixed per graph.
         warnings.simplefilter("ignore")

@@ -17,6 +17,8 @@ _gate = Condition()
 _threads, _ending = 0, False
 _process = 0  # the first one in which native code has run
 
+_NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+
 T = TypeVar("T")
 
 
@@ -39,6 +41,27 @@ def import_openvino() -> Any:
                 del sys.modules["openvino_telemetry"]
         import openvino
     return openvino
+
+
+def import_onnxruntime() -> Any:
+    """Import ONNX Runtime without its telemetry, which versions from 1.29 have.
+
+    It would write an identifier into the cache folder and send to a host what each graph is made of. That it
+    shall not it is told once, while it is imported, by an environment variable.
+
+    Example:
+        >>> import_onnxruntime().__name__
+        'onnxruntime'
+    """
+    with _importing:
+        if "onnxruntime" not in sys.modules and _NO_TELEMETRY not in os.environ:
+            os.environ[_NO_TELEMETRY] = "1"
+            try:
+                import onnxruntime
+            finally:
+                del os.environ[_NO_TELEMETRY]
+        import onnxruntime
+    return onnxruntime
 
 
 def check_process() -> None:

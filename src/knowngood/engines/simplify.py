@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 
 from knowngood.engines.export import BATCH
+from knowngood.engines.native import import_onnxruntime
 from knowngood.output import temporary_folder
 
 
@@ -15,8 +16,7 @@ def simplify(graph: bytes) -> bytes:
     shares its constants between them: OpenVINO then fuses neither into the convolutions. The first dimension
     of all inputs and outputs is the batch, whose size stays free.
     """
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     model = onnx.load_from_string(graph)
     _set_batch(model, onnx.TensorShapeProto.Dimension(dim_value=1))
     with temporary_folder() as folder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -20,6 +19,7 @@ from knowngood.features.weights import (
     installed,
     read_checkpoint,
 )
+from knowngood.parallel import drawing, without_remarks
 
 
 class Backbone(nn.Module):
@@ -142,8 +142,7 @@ def _create(name: str, **options: Any) -> Any:
     """Create a feature network whose initial weights are the same at each call."""
     import timm
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with drawing(0):
         return timm.create_model(name, features_only=True, **options)
 
 
@@ -157,7 +156,7 @@ def _weights(name: str, weights: str | None) -> tuple[dict[str, Any], str]:
     tensors = list(read_checkpoint(file).values())
     import timm
 
-    with torch.random.fork_rng(devices=[]):
+    with drawing(0):
         keys = list(timm.create_model(name).state_dict())
     package = EMBEDDED[name].requirement
     if len(keys) != len(tensors):
@@ -167,10 +166,9 @@ def _weights(name: str, weights: str | None) -> tuple[dict[str, Any], str]:
 
 def _pretrained(name: str, levels: list[int], overlay: dict[str, Any], source: str, blank: Any) -> Any:
     """Create the network with its weights, and refuse weights that leave a layer as in the blank network."""
-    # timm lists the layers that were cut off as unexpected; what matters is checked below.
-    logging.getLogger("timm.models._builder").setLevel(logging.ERROR)
     try:
-        with nullcontext() if overlay else hub_offline_without_network():
+        # timm lists the layers that were cut off as unexpected; what matters is checked below.
+        with without_remarks("timm"), nullcontext() if overlay else hub_offline_without_network():
             network = _create(
                 name, out_indices=levels, pretrained=True, pretrained_cfg_overlay=overlay or None
             )

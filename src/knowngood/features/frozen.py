@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knowngood.engines.cache import cached
-from knowngood.engines.engine import Engine, Outputs, compile_graph
+from knowngood.engines.engine import DEFAULT_ENGINE, Engine, Outputs, compile_graph
 from knowngood.engines.export import blank, to_onnx
 from knowngood.errors import InspectorError
 from knowngood.features.weights import checkpoint_file
@@ -39,15 +39,17 @@ class FrozenFeatures:
         graph: The serialised ONNX graph: uint8 images `(N, H, W, 3)` in, tensors out, batch first.
         module: Makes the same as a torch module, for devices other than the CPU; it can be pickled.
         views: Rows of each output per image.
+        engine_name: A name in `knowngood.engines.engine.ENGINES`; 8-bit graphs differ between engines.
     """
 
     graph: bytes
     module: Callable[[], nn.Module]
     views: int = 1
+    engine_name: str = DEFAULT_ENGINE
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the compiled graph."""
-        return FrozenFeatures, (self.graph, self.module, self.views)
+        return FrozenFeatures, (self.graph, self.module, self.views, self.engine_name)
 
     @property
     def backbone(self) -> dict[str, str]:
@@ -65,7 +67,7 @@ class FrozenFeatures:
     @cached_property
     def engine(self) -> Engine:
         """The compiled graph."""
-        return compile_graph(self.graph)
+        return compile_graph(self.graph, self.engine_name)
 
     @cached_property
     def _network(self) -> nn.Module:

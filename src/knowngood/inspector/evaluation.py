@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.layouts import NOTES
 from knowngood.data.samples import fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
@@ -20,6 +21,7 @@ from knowngood.inspector.classification import ANSWERS, Classification, classifi
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_metrics
+from knowngood.inspector.notes import note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.verdict import Verdict
 from knowngood.training.records import Records
@@ -102,8 +104,12 @@ def evaluate(
         | {"unreadable": len(unreadable)},
         "images_per_second": len(verdicts) / seconds,
         "notes": notes,
-        "warnings": _warnings(list(inspected["digest"]), manifest, len(unreadable), left_out),
+        "warnings": [
+            *_warnings(list(inspected["digest"]), manifest, len(unreadable), left_out),
+            *table.attrs.get(NOTES, ()),
+        ],
     }
+    metrics["warnings"] += note_sentences(manifest, [verdict.notes for verdict in verdicts])
     found = classification(records, verdicts, inspected) if classifies else None
     if found:
         metrics["classifier"] = found.metrics()

@@ -1,5 +1,5 @@
-"""The inspector file: an uncompressed zip of `manifest.json`, `model.onnx` and, where a network was trained,
-the record of that; sealed by a checksum.
+"""The inspector file: an uncompressed zip of `manifest.json`, `model.onnx`, three pictures and, where a
+network was trained, the record of that; sealed by a checksum.
 
 Any zip tool opens it, and `model.onnx` runs in any ONNX runtime. The zip comment, which ends the file, is the
 SHA-256 of all bytes before it: a file that was cut off or altered is refused before anything in it is used.
@@ -17,12 +17,13 @@ from pathlib import Path
 from knowngood.errors import InspectorError
 from knowngood.inputs import open_file
 from knowngood.output import replacing
+from knowngood.training.records import EXAMPLE
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
 MARK = MANIFEST  # the name of its first member, by which an older inspector is known
-TRAINING = "training"
-"""The names of all other members begin with it."""
+OTHERS = ("training", EXAMPLE)
+"""The names of all other members begin with one of these."""
 
 LARGEST = {MANIFEST: 64 << 20, GRAPH: 1100 << 20}
 """Bytes of the manifest and of the graph at most; a thousand images take 70 kB of the manifest."""
@@ -122,7 +123,7 @@ def _other_members(archive: zipfile.ZipFile, name: str) -> list[str]:
     if (
         len(names) != len(set(names))
         or len(names) != len(others) + 2
-        or not all(member.startswith(TRAINING) for member in others)
+        or not all(member.startswith(OTHERS) for member in others)
     ):
         raise InspectorError(f"{name!r} is a zip file but not an inspector")
     return others

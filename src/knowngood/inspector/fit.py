@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from knowngood.data.samples import good_sources
+from knowngood.data.selection import good_sources
 from knowngood.detectors.registry import DETECTORS, make_detector
 from knowngood.inspector.learn import CHOSE_THE_EPOCH, Task, checked_device, learn
 from knowngood.inspector.manifest import MAX_FALSE_REJECT
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from knowngood.data.decoding import Source
+    from knowngood.data.arguments import Images
     from knowngood.detectors.base import Detector, Fit
     from knowngood.errors import UnreadableImage
     from knowngood.inspector.inspector import Inspector
@@ -29,11 +28,12 @@ if TYPE_CHECKING:
 
 
 def fit(
-    data: str | Path | pd.DataFrame | Sequence[Source] | NDArray[Any],
+    data: pd.DataFrame | Images,
     detector: str | Detector = "patchcore",
     *,
     seed: int = 0,
-    classes: Sequence[Any] | None = None,
+    classes: Iterable[Any] | None = None,
+    without: str | Path | Sequence[str | Path] = (),
     device: str = "auto",
     run: Run | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
@@ -43,13 +43,16 @@ def fit(
 
     Args:
         data: A folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
-            table itself: only good images of the train split are read. Or good images, all to learn from: a
-            sequence of paths and arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB
-            order, or one array `(N, H, W)` or `(N, H, W, 3)`.
+            table itself: only good images of the train split are read. Or good images, all to learn from:
+            any iterable of paths, bytes of files, open files, images of Pillow's, and arrays `(H, W)`,
+            `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order, or one array `(N, H, W)` or
+            `(N, H, W, 3)`; see `knowngood.data.arguments`.
         detector: A name in `knowngood.detectors.DETECTORS`, or a recipe.
         seed: The same seed on the same images gives the same inspector.
         classes: The class of each image where images are given alone, for detectors that separate classes
             of good parts; a table has them in its column `class`.
+        without: Good images that are left out, such as defects that were found among them: the last parts of
+            their paths, or `[3]` for the fourth of images given as arrays. See `Manifest.far_outside`.
         device: `auto`, `cpu` or `cuda`.
         run: Where and how a network is trained: a folder in which an interrupted training resumes, the
             precision, the number of devices.
@@ -58,7 +61,9 @@ def fit(
         progress: Called during long work.
 
     Returns:
-        The inspector, its threshold set for 5 % false rejects on held-out good images.
+        The inspector, its threshold set for 5 % false rejects on held-out good images. Photographs of one
+        part, which are those with the same `group` in a table, else those that look like copies of each
+        other, are held out together and count once.
 
     Raises:
         DataError: There are too few good images, all are the same, some cannot be read, or what was given
@@ -78,7 +83,7 @@ def fit(
     return learn(
         Task(DETECTORS, _first_threshold),
         recipe,
-        good_sources(data, classes),
+        good_sources(data, classes).without(without),
         seed=seed,
         device=device,
         run=run,

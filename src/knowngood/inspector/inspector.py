@@ -6,20 +6,25 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
-from pathlib import Path
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.imageset import ImageSet, Source
+from knowngood.data.arguments import Images, each_source
+from knowngood.data.decoding import Source
+from knowngood.data.imageset import read_batches
 from knowngood.engines.engine import Engine, Outputs, compile_graph
 from knowngood.engines.native import check_process, finishing
+from knowngood.engines.resizing import with_resizing, without_resizing
 from knowngood.engines.vetting import check_graph, check_outputs
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
+from knowngood.inspector.notes import notes
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
@@ -36,7 +41,7 @@ PIXELS = "pixels"
 class Inspector:
     """Inspects images with one exported ONNX graph and one threshold.
 
-    `engine` is a name in `knowngood.engines.engine.ENGINES`.
+    `engine` is a name in `knowngood.engines.engine.ENGINES`; without it, the one of the fit runs.
 
     Example::
 
@@ -46,12 +51,12 @@ class Inspector:
     """
 
     def __init__(
-        self, manifest: Manifest, graph: bytes, records: Records | None = None, *, engine: str = "openvino"
+        self, manifest: Manifest, graph: bytes, records: Records | None = None, *, engine: str | None = None
     ) -> None:
         self.manifest = manifest
         self.graph = graph
         self.records = records or Records()
-        self.engine = engine
+        self.engine = engine or manifest.engine
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
         self._checked: set[bool] = set()  # the modes in which the graph was run: one image alone, or many
 
@@ -93,7 +98,7 @@ class Inspector:
         return self.manifest.threshold
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, engine: str = "openvino") -> Inspector:
+    def load(cls, path: str | os.PathLike[str], *, engine: str | None = None) -> Inspector:
         """Load an inspector file, which may come from a stranger: only its graph's arithmetic is executed.
 
         The graph is checked first; see `knowngood.engines.vetting.check_graph`.
@@ -107,6 +112,7 @@ class Inspector:
         manifest = Manifest.from_json(content, name=name)
         if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
             raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
+        graph, manifest = _that_resizes(graph, manifest, name)
         try:
             records = Records.from_members(members)
         except ValueError as error:
@@ -154,58 +160,59 @@ class Inspector:
         manifest = dataclasses.replace(self.manifest, **changes)
         return Inspector(manifest, self.graph, self.records, engine=self.engine)
 
-    def inspect(self, images: Sequence[Source] | Source) -> list[Verdict]:
+    def inspect(self, images: Images) -> list[Verdict]:
         """Inspect images; return a verdict for each, in order.
 
-        They are paths, bytes of files, or arrays `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in
-        RGB order; or only one of these.
+        They are any iterable of paths, bytes of files, open files, images of Pillow's, arrays `(H, W)`,
+        `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order, or tensors; or only one of these. See
+        `knowngood.data.arguments`.
 
         Raises:
-            DataError: Images cannot be read; all of them are named.
+            DataError: Images cannot be read, or are none; those that cannot be read are all named.
             InspectorError: The graph does not run, or not as the manifest says; or the process was forked
                 from one in which an inspector has run.
         """
-        if isinstance(images, str | Path | bytes):
-            images = [images]
-        elif isinstance(images, np.ndarray):
-            images = [images] if images.ndim < 4 else list(images)
         return list(self.stream(images))
 
     def stream(
         self,
-        images: Sequence[Source],
+        images: Images,
         *,
         extras: Sequence[str] = (),
         on_unreadable: Callable[[UnreadableImage], None] | None = None,
     ) -> Iterator[Verdict]:
         """Inspect any number of images in bounded memory, in order; see `inspect`.
 
+        Images are decoded some dozens ahead of the verdict at hand: where a camera waits for a verdict before
+        it takes the next photograph, inspect each by itself.
+
         Args:
-            images: Paths, bytes or arrays.
+            images: As `inspect` takes them; of a generator, no more are asked for than are decoded ahead.
             extras: Further outputs of the graph that verdicts shall hold, by name (see
                 `knowngood.types.EXTRAS`), without the batch dimension; or `pixels`, uint8 `(H, W, 3)`, the
                 image as the network saw it.
             on_unreadable: Called with each image that cannot be read, which is then left out; without it
                 such images are an error.
         """
-        return finishing(self._stream(images, extras, on_unreadable))
+        return finishing(self._stream(each_source(images), extras, on_unreadable))
 
     def _stream(
         self,
-        images: Sequence[Source],
+        sources: Iterator[Source],
         extras: Sequence[str],
         on_unreadable: Callable[[UnreadableImage], None] | None,
     ) -> Iterator[Verdict]:
         """Yield verdicts in order."""
-        read = ImageSet(images, self.manifest.reading, on_unreadable=on_unreadable)
+        first = list(islice(sources, 2))
+        alone = len(first) == 1
         record = self.records.classifier
-        alone = len(images) == 1
         engine = self._checked_engine(alone)
         for name in extras:
             if name not in (*engine.outputs, PIXELS):
                 outputs = ", ".join(sorted((*engine.outputs, PIXELS)))
                 raise InspectorError(f"{self.manifest.method} gives no {name}; it gives {outputs}")
-        pairs = ((batch, batch.images) for batch in read.batches())
+        read = read_batches(chain(first, sources), self.manifest.reading, on_unreadable=on_unreadable)
+        pairs = ((batch, batch.images) for batch in read)
         results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
         for batch, arrays in results:
             given = self._checked_outputs(engine, arrays, len(batch.images)) | {PIXELS: batch.images}
@@ -217,16 +224,18 @@ class Inspector:
                 predicted, probabilities = (
                     _predict(given["logits"][row, 0], record, rejected) if record else (None, None)
                 )
+                size = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1]))
                 yield Verdict(
-                    source=images[index],
+                    source=batch.sources[row],
                     index=int(index),
                     score=score,
                     p_value=float(p_of_batch[row]),
                     decision="reject" if rejected else "accept",
-                    size=(int(batch.sizes[row, 0]), int(batch.sizes[row, 1])),
+                    size=size,
                     patch_map=None if maps is None else maps[row].copy(),
                     predicted_class=predicted,
                     probabilities=probabilities,
+                    notes=notes(self.manifest, size, clipped=bool(batch.clipped[row])),
                     extras={name: given[name][row].copy() for name in extras},
                 )
 
@@ -242,7 +251,7 @@ class Inspector:
     @cached_property
     def _engine(self) -> Engine:
         try:
-            return compile_graph(self.graph, self.engine, keep=True)
+            return compile_graph(self.core, self.engine, keep=True)
         except ValueError as error:
             raise InspectorError(f"the inspector's graph does not run here: {error}") from error
 
@@ -264,10 +273,22 @@ class Inspector:
         return engine
 
     @cached_property
+    def core(self) -> bytes:
+        """The graph behind its resizing, of images at the input shape: what is run here.
+
+        Raises:
+            InspectorError: The graph does not begin with the resizing that every inspector has.
+        """
+        try:
+            return without_resizing(self.graph, self.manifest.input_shape)
+        except ValueError as error:
+            raise InspectorError(f"its graph is refused: {error}") from error
+
+    @cached_property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the graph's outputs for one image, once it was found safe to run."""
         try:
-            return check_graph(self.graph)
+            return check_graph(self.core)
         except ValueError as error:
             raise InspectorError(f"its graph is refused: {error}") from error
 
@@ -281,6 +302,18 @@ class Inspector:
         except ValueError as error:
             raise InspectorError(f"the inspector does not work here: {error}") from error
         return given
+
+
+def _that_resizes(graph: bytes, manifest: Manifest, name: str) -> tuple[bytes, Manifest]:
+    """A graph of the present format: up to format 5, graphs took images of the input shape."""
+    try:
+        with suppress(ValueError):
+            without_resizing(graph, manifest.input_shape)
+            return graph, manifest
+        graph = with_resizing(graph, manifest.input_shape)
+    except ValueError as error:
+        raise InspectorError(f"{name!r}: its graph is refused: {error}") from error
+    return graph, dataclasses.replace(manifest, graph_hash=hashlib.sha256(graph).hexdigest())
 
 
 def _predict(

@@ -18,15 +18,20 @@ from pydantic_core import to_jsonable_python
 from torch import Tensor, nn
 
 from knowngood.data.decoding import Source, name_of
-from knowngood.data.images import image_size, significant_bits
+from knowngood.data.image_names import names_of
+from knowngood.data.images import check_contrast, image_size, significant_bits
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
-from knowngood.data.samples import Selection, fingerprint
+from knowngood.data.samples import fingerprint
+from knowngood.data.selection import Selection
 from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
-from knowngood.engines.engine import compile_graph
+from knowngood.engines.engine import DEFAULT_ENGINE, compile_graph
 from knowngood.engines.export import blank, chain, to_onnx
+from knowngood.engines.resizing import with_resizing
 from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
 from knowngood.features.extract import resolve_device
+from knowngood.inspector.examples import EXAMPLES, make_examples
+from knowngood.inspector.held_out import by_part, fit_by_parts
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import CLASSIFICATION, DETECTION, RESIZE, Manifest
 
@@ -49,7 +54,6 @@ LARGEST_ROUNDED = 5e-3
 
 _SAMPLED = 100
 _LONGEST = 4.0
-_CHECKED = 2
 _IN_SCORES = ("image", "map")
 _LIBRARIES = ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")
 
@@ -75,21 +79,26 @@ def learn(
     """Learn from the selected images, export the graph, verify it, and record its origin; see `fit`."""
     unreadable: list[UnreadableImage] = []
     sources = selection.sources
-    shape = input_shape(sources, recipe.input_size, recipe.multiple)
+    sizes = image_sizes(sources)
+    shape = input_shape(sizes, recipe.input_size, recipe.multiple)
     reading = Reading(shape, bits=significant_bits(sources))
+    check_contrast(sources, shape, bits=reading.bits)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
-    fit = recipe.fit(images, seed=seed, device=device, progress=progress, run=run)
+    fit, images = fit_by_parts(recipe, images, seed=seed, device=device, progress=progress, run=run)
     if not np.isfinite(fit.held_out).all():
         remedy = "take a smaller learning_rate" if recipe.trains else "are all images constant?"
         raise DataError(f"scores of held-out good images are not finite numbers; {remedy}")
+    fit, held_out_names = _by_part(fit, images, selection.names or names_of(sources))
     images = _readable(images, unreadable, on_unreadable)
     training = fingerprint(images.sources)
     if len(set(training)) == 1:
         raise DataError(
             f"all {len(images)} good images are copies of one image; take photographs of several parts"
         )
-    graph, difference = _verified_graph(fit, images)
+    examples = make_examples(next(images.subset(range(min(EXAMPLES, len(images)))).batches(EXAMPLES)).images)
+    core, difference, scores = _verified_graph(fit, examples.resized)
+    graph = with_resizing(core, images.shape)
     manifest = Manifest(
         task=DETECTION if fit.records.classifier is None else CLASSIFICATION,
         method=task.registry.name_of(recipe),
@@ -103,14 +112,18 @@ def learn(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
         training=training,
-        held_out=np.sort(fit.held_out).tolist(),
+        held_out=fit.held_out.tolist(),
+        held_out_names=held_out_names,
+        left_out=list(selection.left_out),
         map_maxima=[] if fit.map_maxima is None else np.sort(fit.map_maxima).tolist(),
         validation=[],
         threshold=task.threshold(fit),
         graph_hash=hashlib.sha256(graph).hexdigest(),
         graph_difference=difference,
+        example_scores=scores,
+        sizes=np.ravel([sizes.min(axis=0), sizes.max(axis=0)]).tolist() if len(sizes) else [],
     )
-    inspector = Inspector(manifest, graph, fit.records)
+    inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:
         inspector.check()  # nothing is made that could not be loaded
     except InspectorError as error:
@@ -134,25 +147,37 @@ def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run
     return resolve_device(device)
 
 
-def input_shape(sources: Sequence[Source], size: int, multiple: int) -> tuple[int, int]:
+def image_sizes(sources: Sequence[Source]) -> NDArray[np.int64]:
+    """Heights and widths of some images, evenly spread over the list, `(n, 2)`."""
+    found = []
+    for source in sources[:: max(1, len(sources) // _SAMPLED)]:
+        with suppress(UnreadableImage):
+            found.append(image_size(source))
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def input_shape(sizes: NDArray[np.int64], size: int, multiple: int) -> tuple[int, int]:
     """The shape that images are resized to: about `size` squared pixels, in their median aspect ratio.
 
     Both sides are a multiple of `multiple`. A ratio beyond 4 counts as 4.
 
     Example:
-        >>> input_shape([], 500, 64)
+        >>> input_shape(np.array([[400, 400]]), 500, 64)
         (512, 512)
     """
-    ratios = []
-    for source in sources[:: max(1, len(sources) // _SAMPLED)]:
-        with suppress(UnreadableImage):
-            height, width = image_size(source)
-            ratios.append(height / width)
-    ratio = float(np.median(ratios)) if ratios else 1.0
+    ratio = float(np.median(sizes[:, 0] / sizes[:, 1])) if len(sizes) else 1.0
     ratio = min(max(ratio, 1 / _LONGEST), _LONGEST)
     sides = np.array([size * ratio**0.5, size / ratio**0.5])
     height, width = np.maximum(np.round(sides / multiple), 1).astype(int) * multiple
     return int(height), int(width)
+
+
+def _by_part(fit: Fit, images: ImageSet, names: Sequence[str]) -> tuple[Fit, list[list[str]]]:
+    """The fit with one held-out score per part, and the names of the images of each."""
+    places = fit.places.tolist()
+    parts = places if images.groups is None else [images.groups[place] for place in places]
+    scores, of_parts = by_part(fit.held_out, [names[place] for place in places], parts)
+    return fit._replace(held_out=scores), of_parts
 
 
 def _readable(
@@ -170,33 +195,23 @@ def _readable(
     )
 
 
-def _verified_graph(fit: Fit, images: ImageSet) -> tuple[bytes, float]:
-    """The exported graph, and how far its outputs are from torch's; an error if that is too far."""
-    some = images.subset(range(min(_CHECKED, len(images))))
-    few = unseen(next(some.batches(_CHECKED)).images)
-    graph, difference = export(fit.fitted, few, typical=float(np.median(np.abs(fit.held_out))))
+def _verified_graph(fit: Fit, images: NDArray[np.uint8]) -> tuple[bytes, float, list[float]]:
+    """The exported graph, how far its outputs are from torch's, and its scores of the images; an error if
+    that is too far.
+    """
+    typical = float(np.median(np.abs(fit.held_out)))
+    graph, difference, scores = export(fit.fitted, images, typical=typical)
     if not difference <= (LARGEST_ROUNDED if b"QuantizeLinear" in graph else LARGEST_DIFFERENCE):
         raise InspectorError(
             f"what the exported graph gives differs from torch's by {difference:.1e}, relative; "
             "this is a defect of the exporter or the engine: try other versions of torch and openvino"
         )
-    return graph, difference
+    return graph, difference, scores
 
 
-def unseen(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Blend images `(N, H, W, 3)` with each other, so that none is like one that was learned from.
-
-    A patch that was remembered has a distance of zero, which is all rounding and verifies nothing.
-
-    Example:
-        >>> unseen(np.array([0, 100], np.uint8).reshape(2, 1, 1, 1)).ravel().tolist()
-        [50, 50]
-    """
-    others = np.flip(images, axis=(0, 1)).astype(np.uint16)
-    return ((images + others) // 2).astype(np.uint8)
-
-
-def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float) -> tuple[bytes, float]:
+def export(
+    fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float
+) -> tuple[bytes, float, list[float]]:
     """Export a fitted method to a graph, and measure how far its outputs are from torch's.
 
     Frozen features come from the engine on both sides: `freeze` has compared them with torch's.
@@ -208,7 +223,7 @@ def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float)
 
     Returns:
         The ONNX graph, with those parts of `Scores` that there are; and the largest relative difference: of
-        each score to itself, of other outputs to their largest value.
+        each score to itself, of other outputs to their largest value. And the scores.
     """
     fitted = fitted.eval().cpu()
     with torch.inference_mode():
@@ -218,14 +233,15 @@ def export(fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float)
         graph = chain(fitted.features.graph, _Tensors(fitted), outputs, rows=fitted.features.views)
     else:
         graph = to_onnx(_Tensors(fitted), {"images": blank(images.shape[1:3])}, outputs)
-    in_graph = compile_graph(graph, keep=True)(images)  # the inspector will soon run it
+    name = fitted.features.engine_name if isinstance(fitted, FittedOnFeatures) else DEFAULT_ENGINE
+    in_graph = compile_graph(graph, name, keep=True)(images)  # the inspector will soon run it
     differences = []
     for (name, expected), given in zip(in_torch.items(), in_graph, strict=True):
         known = expected.numpy()
         size = np.abs(known) if name == "image" else np.abs(known).max()
         scale = np.maximum(size, max(typical, 1e-12) if name in _IN_SCORES else 1e-6)
         differences.append(float(np.max(np.abs(known - given) / scale)))
-    return graph, max(differences)
+    return graph, max(differences), in_graph[outputs.index("score")].tolist()
 
 
 class _Tensors(nn.Module):

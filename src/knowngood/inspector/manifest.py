@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.reading import Reading
+from knowngood.engines.engine import DEFAULT_ENGINE
 from knowngood.engines.vetting.check import MOST_PIXELS
 from knowngood.errors import InspectorError
 from knowngood.inputs import is_plain
+from knowngood.metrics.outliers import far_outside
 from knowngood.metrics.thresholds import Threshold, conformal
 
-FORMAT = 5
+FORMAT = 6
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
@@ -27,6 +29,9 @@ OLDEST = 4
 
 RENAMED = {"peaks": "map_maxima"}
 """Keys of format 4 that have another name since."""
+
+ADDED = ("sizes", "example_scores", "held_out_names", "left_out")
+"""Lists that format 6 has added."""
 
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """An inspector separates good parts from all others, or also predicts classes of defects."""
@@ -61,13 +66,21 @@ class Manifest:
         created: The time of the fit, in ISO 8601, UTC.
         versions: Versions of the software of the fit.
         training: Fingerprint of each training image.
-        held_out: Scores of good images that the model did not learn from, ascending.
+        held_out: Scores of good parts that the model did not learn from, ascending: of several images of a
+            part, the largest.
+        held_out_names: The names of the images of each of these parts, that with the largest score first:
+            paths from the folder that all images share, which do not say where it is. Empty in inspectors of
+            older formats.
+        left_out: The names of good images that the user left out.
         map_maxima: The largest value of each of their maps, ascending, where the score is another quantity
             than the maps' values; else empty.
         validation: Fingerprint of each image that the threshold was set on, beyond the held-out scores.
         threshold: The threshold, and how it was chosen.
         graph_hash: SHA-256 of the graph, hexadecimal.
         graph_difference: Largest relative difference between torch's scores and the graph's.
+        example_scores: The graph's scores of the pictures `example1.png` and so on in the file.
+        sizes: The least height and width of the training images, and the largest; empty in inspectors of
+            older formats.
     """
 
     task: str
@@ -83,11 +96,20 @@ class Manifest:
     versions: dict[str, str]
     training: list[str]
     held_out: list[float]
+    held_out_names: list[list[str]]
+    left_out: list[str]
     map_maxima: list[float]
     validation: list[str]
     threshold: Threshold
     graph_hash: str
     graph_difference: float
+    example_scores: list[float]
+    sizes: list[int]
+
+    @property
+    def engine(self) -> str:
+        """The engine by which the held-out images were scored."""
+        return str(self.recipe.get("engine", DEFAULT_ENGINE))
 
     @property
     def reading(self) -> Reading:
@@ -100,6 +122,15 @@ class Manifest:
         if not self.map_maxima:
             return np.array(self.held_out), self.threshold.value
         return np.array(self.map_maxima), conformal(self.map_maxima, MAX_FALSE_REJECT).value
+
+    @property
+    def far_outside(self) -> list[tuple[list[str], float]]:
+        """The held-out good parts that score far above the others, highest first: names of images, and score.
+
+        See `knowngood.metrics.outliers.far_outside`; a name is one that `fit` takes in `without`.
+        """
+        far = np.flatnonzero(far_outside(self.held_out))[::-1].tolist()
+        return [(self.held_out_names[at] if self.held_out_names else [], self.held_out[at]) for at in far]
 
     def to_json(self) -> bytes:
         """Serialise, with the format number first."""
@@ -119,8 +150,14 @@ class Manifest:
         height, width = values["input_shape"]
         if min(height, width) < 8 or height * width > MOST_PIXELS:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
+        if len(values["sizes"]) not in (0, 4) or 0 in values["sizes"]:
+            raise InspectorError(f"{name!r}: its manifest has a wrong value for 'sizes'")
         if not values["held_out"]:
             raise InspectorError(f"{name!r}: its manifest has no held-out scores")
+        if values["held_out"] != sorted(values["held_out"]) or (
+            values["held_out_names"] and len(values["held_out_names"]) != len(values["held_out"])
+        ):
+            raise InspectorError(f"{name!r}: its manifest has held-out scores in disorder")
         if not is_plain(values):
             raise InspectorError(f"{name!r}: its manifest has a text or a number that no inspector has")
         values |= {"input_shape": (height, width), "threshold": Threshold(**values["threshold"])}
@@ -142,6 +179,8 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
         )
     if made < OLDEST:
         raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
+    if made < FORMAT:
+        values.update({key: [] for key in ADDED if key not in values})
     for former, key in RENAMED.items():
         if made == 4 and former in values:
             values[key] = values.pop(former)

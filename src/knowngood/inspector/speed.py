@@ -108,7 +108,7 @@ def measure_speed(
         "score": Figure(rates["score"], "images/s", "files to verdicts"),
         "one image": Figure(median(latency), "ms", "decoded image to verdict, median"),
         "one image, 95 %": Figure(float(np.percentile(latency, 95)), "ms", "95 % of the calls are faster"),
-        **_limits(multiply_adds(inspector.graph), gflops, rates),
+        **_limits(multiply_adds(inspector.core), gflops, rates),
     }
     conditions = (
         f"{inspector.manifest.method} on {os.cpu_count()} cores with {instruction_set()}; "
@@ -142,7 +142,7 @@ def _throughputs(
         "graph": lambda: _run(inspector.compiled, decoded, len(paths)),
         "score": lambda: _count(inspector.stream(paths)),
     }
-    features = feature_graph(inspector.graph)
+    features = feature_graph(inspector.core)
     if features is not None:
         backbone = compile_graph(features, inspector.engine)
         works["backbone"] = lambda: _run(backbone, decoded, len(paths))

@@ -12,7 +12,7 @@ from knowngood.classifiers import CLASSIFIERS, Classifier, make_classifier
 from knowngood.classifiers.base import held_out_scores
 from knowngood.data.imageset import GOOD
 from knowngood.data.labelled import DEFECT_SHARE, labelled, with_defects_to_learn
-from knowngood.data.samples import Selection
+from knowngood.data.selection import Selection
 from knowngood.detectors.base import Fit
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.inspector import Inspector

@@ -29,6 +29,8 @@ class Verdict:
         patch_map: Anomaly map at patch resolution, float32 `(h, w)`; None for image-only detectors.
         predicted_class: From a classifier, `good`, or for a rejected image the likeliest defect type.
         probabilities: From a classifier, the probability of each class by name, 1 in all.
+        notes: Why it is to be doubted: `clipped` if values were above white, `shape` if the image has another
+            aspect ratio or size than the training images; see `knowngood.inspector.notes`.
         extras: What was asked for beyond that, by name, for this image; see `Inspector.stream`.
     """
 
@@ -41,6 +43,7 @@ class Verdict:
     patch_map: NDArray[np.float32] | None
     predicted_class: str | None = None
     probabilities: dict[str, float] | None = None
+    notes: tuple[str, ...] = ()
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
+from threading import RLock
 from typing import Any
 
 import matplotlib
@@ -61,10 +62,16 @@ class Layout(ConstrainedLayoutEngine):
                 axes.set_in_layout(True)  # `set_position` takes them out
 
 
+_drawing = RLock()
+
+
 @contextmanager
 def style(size: float = 9.5) -> Iterator[None]:
-    """Draw and save in the report's own style, with type of `size` points, whatever matplotlibrc says."""
-    with matplotlib.rc_context():
+    """Draw and save in the report's own style, with type of `size` points, whatever matplotlibrc says.
+
+    Threads draw one after another: matplotlib has one style for all.
+    """
+    with _drawing, matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE | {"font.size": size})
         yield

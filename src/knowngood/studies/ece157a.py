@@ -18,7 +18,8 @@ import pandas as pd
 
 from knowngood.data.decoding import Source
 from knowngood.data.idx import load_idx
-from knowngood.data.samples import good_train, load_samples
+from knowngood.data.samples import load_samples
+from knowngood.data.selection import good_train
 from knowngood.detectors.autoencoder import Autoencoder
 from knowngood.errors import DataError
 from knowngood.inspector.fit import fit

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -17,7 +15,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from knowngood.errors import RecipeError, TrainingError
 from knowngood.output import temporary_folder
-from knowngood.parallel import one_thread
+from knowngood.parallel import drawing, one_thread, without_remarks
 from knowngood.training.data import StoredData
 from knowngood.training.journal import CHECKPOINT, Journal, ProgressCallback, begin, load_checkpoint
 from knowngood.training.layers import layer_table, multiplications
@@ -74,8 +72,7 @@ def train(
         "samples": store.fingerprint if run.folder else "",
     }
     place: AbstractContextManager[Path | str] = nullcontext(run.folder) if run.folder else temporary_folder()
-    cuda_devices = range(torch.cuda.device_count())
-    with place as folder, _undisturbed(), torch.random.fork_rng(devices=cuda_devices):
+    with place as folder, _undisturbed(), drawing(seed, range(torch.cuda.device_count())):
         checkpoint = Path(folder) / CHECKPOINT
         begin(checkpoint.parent, what)
         data = StoredData(store, batch_size=settings.batch_size, seed=seed, sampling=settings.sampling)
@@ -207,16 +204,11 @@ def _loggers(run: Run) -> list[Logger]:
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Hide Lightning's remarks from the user, and restore torch's settings."""
-    logger = logging.getLogger("lightning.pytorch")
-    level, deterministic = logger.level, torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # Advice on workers, logging intervals and the like, none of which the user can follow.
-            warnings.filterwarnings("ignore", module="lightning")
-            warnings.filterwarnings("ignore", module="torch")
+    # Lightning gives advice on workers, logging intervals and the like, none of which the user can follow.
+    with without_remarks("lightning", "torch"):
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+        try:
             yield
-    finally:
-        logger.setLevel(level)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        finally:
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

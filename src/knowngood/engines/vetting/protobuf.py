@@ -102,7 +102,7 @@ def read(data: memoryview, message: Message) -> dict[str, Any]:
     """
     found: dict[str, Any] = {known.name: [] for known in message.fields.values() if known.most}
     sizes: dict[str, int] = {}
-    for number, wire, content in _fields(data):
+    for number, wire, content in fields(data):
         known = message.fields.get(number)
         if known is None:
             if number in message.refused:
@@ -141,7 +141,7 @@ def _packed(message: Message, known: Field, wire: int, content: Any) -> Iterator
         yield known.read(value)
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int, Any]]:
+def fields(data: memoryview) -> Iterator[tuple[int, int, Any]]:
     """Go through a message: the number of each field, how it is encoded, and what is."""
     place = 0
     while place < len(data):
@@ -159,6 +159,27 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int, Any]]:
             raise ValueError("it is damaged or was cut off")
         yield key >> 3, wire, data[place : place + size]
         place += size
+
+
+def encoded(number: int, content: int | bytes | memoryview) -> bytes:
+    r"""One field of a message: a number that is not negative, or bytes.
+
+    Example:
+        >>> encoded(1, 5), encoded(2, b"ab")
+        (b'\x08\x05', b'\x12\x02ab')
+    """
+    if isinstance(content, int):
+        return _encoded_number(number << 3 | _VARINT) + _encoded_number(content)
+    return _encoded_number(number << 3 | _BYTES) + _encoded_number(len(content)) + bytes(content)
+
+
+def _encoded_number(value: int) -> bytes:
+    """A whole number in groups of seven bits."""
+    groups = bytearray()
+    while value > 127:
+        groups.append(value & 127 | 128)
+        value >>= 7
+    return bytes(groups) + bytes([value])
 
 
 def _varint(data: memoryview, place: int) -> tuple[int, int]:
