@@ -42,12 +42,12 @@ class Records:
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> Records:
         """Read records; a ValueError if they are damaged."""
+        if not is_plain(list(members), LONGEST_NAME):
+            raise ValueError("the training record is damaged: it has a part with an impossible name")
         examples = tuple(members[name] for name in sorted(members) if name.startswith(EXAMPLE))
         members = {name: content for name, content in members.items() if not name.startswith(EXAMPLE)}
         if not members:
             return cls(examples=examples)
-        if not is_plain(list(members), LONGEST_NAME):
-            raise ValueError("the training record is damaged: it has a part with an impossible name")
         # Imported here: loading an inspector without records does not need them.
         from knowngood.training import classes_record, classifier_record, record
 
