@@ -33,7 +33,9 @@ def fit(
     skip_unreadable: options.SkipUnreadable = False,
     without: Annotated[
         list[Path] | None,
-        typer.Option(help="A good image to leave out, by the end of its path; may be repeated."),
+        typer.Option(
+            metavar="FILE", help="A good image to leave out, by the end of its path; may be repeated."
+        ),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:

@@ -166,6 +166,8 @@ def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) 
     if not split_made:
         table = table[table["split"] == "test"]
     test = table.assign(digest=fingerprint(list(table["path"]), progress=progress))
+    # What the user called no good part is no test of good parts.
+    test = test[~test["digest"].isin([*inspector.manifest.left_out.values()])]
     learned = test["digest"].isin(inspector.manifest.training)
     if split_made or inspector.classifies:
         test = test[~learned]

@@ -123,4 +123,4 @@ def without_options(manifest: Manifest, *, before: bool = False) -> list[str]:
     those that were left out before.
     """
     far = [name for names, _ in manifest.far_outside for name in names]
-    return [word for name in (manifest.left_out * before) + far for word in ("--without", name)]
+    return [word for name in [*(manifest.left_out if before else ()), *far] for word in ("--without", name)]

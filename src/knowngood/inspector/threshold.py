@@ -62,7 +62,7 @@ def threshold_by_rule(
     name, numbers, prices = _parsed(rule)
     table = check_samples(validation) if isinstance(validation, pd.DataFrame) else load_samples(validation)
     digests = pd.Series(fingerprint(list(table["path"]), progress=progress), index=table.index)
-    unseen = ~digests.isin(inspector.manifest.training)
+    unseen = ~digests.isin([*inspector.manifest.training, *inspector.manifest.left_out.values()])
     table, scores, several = _one_per_good_part(inspector, table[unseen].reset_index(drop=True), progress)
     defect = (table["label"] == "defect").to_numpy()
     arguments: list[object] = list(numbers)
