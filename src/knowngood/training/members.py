@@ -35,7 +35,7 @@ def write_json(content: Mapping[str, Any]) -> bytes:
 
 
 def read_json(content: bytes) -> dict[str, Any]:
-    """Values from JSON; a ValueError if a text or a number among them is none that a record has."""
+    """Values from JSON; a ValueError if no record has such a text or number."""
     if len(content) > MOST_JSON:
         raise ValueError(f"the training record is damaged: it has {len(content):,} bytes")
     values = json.loads(content, parse_constant=_no_number)
@@ -68,7 +68,7 @@ def class_names(values: Any) -> list[str]:
 
 
 def checked_temperature(value: Any) -> float:
-    """The divisor of logits; a ValueError if it is none that `fit_temperature` returns."""
+    """The divisor of logits; a ValueError if `fit_temperature` returns no such one."""
     if not COLDEST * (1 - 1e-9) <= float(value) <= HOTTEST * (1 + 1e-9):
         raise ValueError(f"the training record is damaged: its temperature is not {COLDEST} to {HOTTEST}")
     return float(value)
