@@ -18,6 +18,7 @@ from knowngood.data.samples import fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.classification import ANSWERS, Classification, classification
+from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_metrics
@@ -179,7 +180,8 @@ def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) 
 def _provenance(manifest: Manifest) -> dict[str, Any]:
     """The manifest without what only a program reads."""
     values = dataclasses.asdict(manifest)
-    del values["held_out"], values["map_maxima"]
+    del values["held_out_names"], values["map_maxima"]
+    values["held_out"] = held_out_in_words(manifest)
     for name in ("training", "validation"):
         digest = hashlib.sha256("".join(values[name]).encode()).hexdigest()[:16]
         values[name] = {"images": len(values[name]), "fingerprint": digest}
@@ -198,4 +200,6 @@ def _warnings(digests: list[str], manifest: Manifest, unreadable: int, left_out:
         flatter.format("used for the threshold"): validated,
         "test images could not be read and are not counted.": unreadable,
     }
-    return [f"{count} {words}" for words, count in warnings.items() if count]
+    far = far_outside_in_words(manifest)
+    advice = [f"{'; '.join(far)} `knowngood fit --without`."] if far else []
+    return [f"{count} {words}" for words, count in warnings.items() if count] + advice

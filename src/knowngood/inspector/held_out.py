@@ -74,11 +74,16 @@ def by_part(
         >>> scores.tolist(), names
         ([2.0, 3.0], [['c', 'a'], ['b']])
     """
+    ascending = rows_by_part(scores, parts)
+    return scores[[rows[0] for rows in ascending]], [[names[row] for row in rows] for rows in ascending]
+
+
+def rows_by_part(scores: NDArray[np.float64], parts: Sequence[Hashable]) -> list[list[int]]:
+    """The rows of each part, that with the largest score first; parts ascending by this score."""
     of_part: dict[Hashable, list[int]] = {}
     for row in np.argsort(-scores, kind="stable").tolist():
         of_part.setdefault(parts[row], []).append(row)
-    ascending = list(of_part.values())[::-1]
-    return scores[[rows[0] for rows in ascending]], [[names[row] for row in rows] for rows in ascending]
+    return list(of_part.values())[::-1]
 
 
 def held_out_in_words(manifest: Manifest) -> str:
