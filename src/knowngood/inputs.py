@@ -10,9 +10,10 @@ import io
 import math
 import os
 import stat
-import unicodedata
 from pathlib import Path
 from typing import Any
+
+from knowngood.errors import escaped, is_visible
 
 LARGEST_RECIPE = 1 << 16
 """Bytes of a recipe or a grid; ours have a few hundred, and more would take long to read."""
@@ -105,7 +106,7 @@ def is_plain(value: Any, longest: int = LONGEST_TEXT) -> bool:
     if isinstance(value, list):
         return all(is_plain(item, longest) for item in value)
     if isinstance(value, str):
-        return len(value) <= longest and all(map(_is_visible, value))
+        return len(value) <= longest and all(map(is_visible, value))
     if isinstance(value, float):
         return math.isfinite(value)
     return not isinstance(value, int) or abs(value) < 1 << 63
@@ -118,11 +119,4 @@ def printable(text: str, longest: int = LONGEST_PATH) -> str:
         >>> printable("a\nb"), printable("abcdef", 4)
         ('a\\nb', 'cdef')
     """
-    return "".join(letter if _is_visible(letter) else ascii(letter)[1:-1] for letter in text[-longest:])[
-        -longest:
-    ]
-
-
-def _is_visible(letter: str) -> bool:
-    """Check that a letter neither controls a terminal nor is half of one; all spaces are allowed."""
-    return letter.isprintable() or unicodedata.category(letter) == "Zs"
+    return escaped(text[-longest:])[-longest:]

@@ -106,3 +106,19 @@ def test_an_evaluation_with_such_names_is_written_and_read_back(console, data, t
     again = load_samples(tmp_path / "scores.csv")
     assert sorted(again["path"]) == sorted(load_samples(folder).query("split == 'test'")["path"])
     console("ascii", "evaluate", inspector, tmp_path / "scores.csv", "--out", tmp_path / "again")
+
+
+def test_names_control_no_terminal(console, data, tmp_path):
+    folder, inspector = data
+    (tmp_path / "good").mkdir()
+    for name in ("a\x1b[2J.png", "b\nreject.png", "c\u3000d.png"):
+        (tmp_path / "good" / name).write_bytes((folder / "test" / "good" / NAMES[0]).read_bytes())
+    bad = tmp_path / "de\x1b]0;t\x07nt"
+    bad.mkdir()
+    (bad / "a.png").write_bytes((folder / "test" / "good" / NAMES[1]).read_bytes())
+    shown = console("utf-8", "score", inspector, tmp_path) + console("utf-8", "describe", tmp_path)
+    assert "a\\x1b[2J.png" in shown
+    assert "b\\nreject.png" in shown
+    assert "c\u3000d.png" in shown
+    assert "test, de\\x1b]0;t\\x07nt: 1" in shown
+    assert not {"\x1b", "\x07"} & set(shown)

@@ -99,6 +99,15 @@ def test_flipped_bytes_of_a_parquet_table_are_named_or_harmless(tmp_path):
     assert all("broken.parquet" in message and "\n" not in message for message in messages)
 
 
+def test_what_a_parser_says_controls_no_terminal(tmp_path, monkeypatch):
+    def fail(*_):
+        raise ValueError("unknown type: \x1b[2J")
+
+    monkeypatch.setattr("knowngood.data.tables._read_parquet", fail)
+    with pytest.raises(DataError, match=r"cannot be read: unknown type: \\x1b\[2J$"):
+        load_samples(parquet(tmp_path))
+
+
 def test_a_table_with_more_cells_than_memory_holds_is_refused(tmp_path, monkeypatch):
     pd.DataFrame(ROWS).to_csv(tmp_path / "t.csv", index=False)
     for most, found in (("CELLS", "6 cells"), ("ROWS", "3 rows"), ("COLUMNS", "2 columns")):

@@ -14,7 +14,7 @@ import typer
 from platformdirs import user_cache_path
 
 from knowngood import PATIENCE
-from knowngood.errors import KnowngoodError
+from knowngood.errors import KnowngoodError, escaped
 from knowngood.extras import needs_extra
 
 COMMANDS = (
@@ -101,7 +101,7 @@ def main() -> NoReturn:
             print("interrupted; nothing half-written is left", file=sys.stderr)
         raise
     except KnowngoodError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", "\n".join(map(escaped, str(error).split("\n"))), file=sys.stderr)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
