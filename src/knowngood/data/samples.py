@@ -51,6 +51,10 @@ def load_samples(
     if isinstance(data, pd.DataFrame):
         _check_unneeded(patterns)
         return check_samples(data)
+    if not isinstance(data, str | os.PathLike):
+        raise DataError(
+            f"a {type(data).__name__} came; name a folder of images or a table, or give the table itself"
+        )
     path = Path(data)
     try:
         if path.is_dir():
