@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.errors import quoted
 from knowngood.training.members import picture_shape, read_pictures, write_json, write_pictures
 
 CONTENT = "training/classifier.json"
@@ -102,5 +103,5 @@ class ClassifierRecord:
 def _texts(values: Any) -> list[str]:
     """Refuse values that are not a list of texts."""
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"{values!r} is no list of texts")
+        raise TypeError(f"{quoted(values)} is no list of texts")
     return values

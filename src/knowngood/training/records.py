@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from knowngood.errors import shortened
+
 if TYPE_CHECKING:
     from knowngood.training.classes_record import Classes
     from knowngood.training.classifier_record import ClassifierRecord
@@ -57,4 +59,4 @@ class Records:
         try:
             return cls(examples=examples, **{name: read(members) for name, read in present.items()})
         except (KeyError, TypeError, OverflowError, RecursionError, cv2.error) as error:
-            raise ValueError(f"the training record is damaged: {error!r}") from error
+            raise ValueError(f"the training record is damaged: {shortened(repr(error))}") from error
