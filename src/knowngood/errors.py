@@ -42,8 +42,14 @@ def quoted(value: Any) -> str:
 
 
 def shortened(text: str) -> str:
-    """Cut a text in a message to a length that can be read."""
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    r"""Cut a text in a message to a length that can be read, and escape what controls a terminal.
+
+    Example:
+        >>> shortened("don't know type\n\x0f")
+        "don't know type\\n\\x0f"
+    """
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in shown)
 
 
 class KnowngoodError(Exception):

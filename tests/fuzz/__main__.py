@@ -16,26 +16,27 @@ def main() -> None:
     parser.add_argument(
         "sorts", nargs="*", metavar="SORT", help=f"of {', '.join(SORTS)}; all if none is named"
     )
-    parser.add_argument("--cases", type=int, help="cases of each sort; as many as were promised if not given")
+    parser.add_argument(
+        "--cases", type=int, help="fresh cases of each sort; as many as promised if not given"
+    )
     parser.add_argument("--minutes", type=float, default=60.0, help="for all sorts together")
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--first", type=int, help="the first seed; one that depends on the time if not given")
     parser.add_argument("--seed", type=int, help="run this case alone")
     given = parser.parse_args()
-    sorts = given.sorts or list(SORTS)
-    all_cases = sum(SORTS[sort] for sort in sorts)
-    found = 0
+    first = int(time.time()) if given.first is None else given.first
+    until, whole = time.monotonic() + 60 * given.minutes, True
     with prepared() as root:
-        for sort in sorts:
-            fresh = range(given.first, given.first + (given.cases or SORTS[sort]))
-            seeds = [*dict.fromkeys([*corpus(sort), *fresh])] if given.seed is None else [given.seed]
+        for sort in given.sorts or SORTS:
             start = time.monotonic()
-            results = list(
-                _recorded(run(sort, seeds, root, start + 60 * given.minutes * SORTS[sort] / all_cases))
-            )
-            found += (here := sum(results))
+            fresh = range(first, first + (given.cases or SORTS[sort]))
+            seeds = [*dict.fromkeys([*corpus(sort), *fresh])] if given.seed is None else [given.seed]
+            found = list(_recorded(run([(sort, seed) for seed in seeds], root, until)))
+            whole &= len(found) == len(seeds) and not any(found)
             took = time.monotonic() - start
-            print(f"{sort}: {len(results)} cases of {len(seeds)}, {here} findings, {took:.0f} s", flush=True)
-    sys.exit(found > 0)
+            print(
+                f"{sort}: {len(found)} cases of {len(seeds)}, {sum(found)} findings, {took:.0f} s", flush=True
+            )
+    sys.exit(not whole)
 
 
 def _recorded(results: Iterable[Found | None]) -> Iterator[bool]:

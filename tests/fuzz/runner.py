@@ -60,11 +60,14 @@ def prepared() -> Iterator[Path]:
         yield Path(root)
 
 
-def run(sort: str, seeds: Iterable[int], root: Path, until: float = float("inf")) -> Iterator[Found | None]:
-    """Run cases until some time of `time.monotonic`; yields what each found."""
+def run(cases: Iterable[tuple[str, int]], root: Path, until: float = float("inf")) -> Iterator[Found | None]:
+    """Run cases, each a sort and a seed, until some time of `time.monotonic`; yields what each found.
+
+    Those of `kills` come first, since they fork a process that nothing was computed in.
+    """
     worker, done = None, 0
     try:
-        for seed in seeds:
+        for sort, seed in cases:
             if time.monotonic() > until:
                 return
             if worker is None or done % ONE_PROCESS == 0:
@@ -89,7 +92,9 @@ def _start(root: Path, module: str, *arguments: Path) -> subprocess.Popen[str]:
         **{name: str(folder) for name, folder in own.items()},
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "MPLCONFIGDIR": str(root / "cache"),  # as the program itself sets it
+        # As the program itself does, which is imported late here.
+        "MPLCONFIGDIR": str(root / "cache"),
+        "TORCHINDUCTOR_CACHE_DIR": str(root / "cache"),
         "GOMP_SPINCOUNT": "1000",
     }
     with (root / "stderr.txt").open("w") as errors:
