@@ -1,6 +1,7 @@
 # make demo              fit, evaluate and report on real solar cells; DATA=folder for your own images
 # make test              lint, types, import directions, all tests on all cores
 # make results           measure the accuracy tables again (about four hours)
+# make fuzz              thousands of crafted files, tables, names, pictures and kills (an hour)
 # make bench             measure speed again, beside anomalib in an environment of its own (about half an hour)
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN = .venv/bin
 OUT = demo
 ANOMALIB = .venv-anomalib/bin
 
-.PHONY: demo test results bench
+.PHONY: demo test fuzz results bench
 .DELETE_ON_ERROR:
 
 # The lock pins everything; knowngood itself is installed in place, on top of it. What is never imported need not be
@@ -35,6 +36,9 @@ test: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto --maxprocesses 8 --dist loadgroup
+
+fuzz: .venv/installed
+	$(BIN)/python -m tests.fuzz --minutes 60
 
 results: .venv/installed
 	$(BIN)/python benchmarks/main_job.py

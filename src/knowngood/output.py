@@ -67,16 +67,15 @@ def replacing(
     """
     target = Path(path)
     unfinished, lock = None, -1
-    try:
+    with _in_words(target):
         try:
             before = _before(target, mark, overwrite=overwrite)
             stream = before is not None and not stat.S_ISREG(before.st_mode)
             real = target.resolve() if target.is_symlink() and not stream else target
             folder = Path(tempfile.gettempdir()) if stream else real.parent
             _sweep(folder)
-            unfinished, lock = _claim(
-                folder, real.suffix, 0o666 if before is None else before.st_mode & 0o777
-            )
+            mode = 0o666 if before is None else before.st_mode & 0o777
+            unfinished, lock = _claim(folder, real.suffix, mode)
             yield unfinished
             if stream:
                 _copy(unfinished, target)
@@ -90,10 +89,6 @@ def replacing(
             if unfinished is not None:
                 unfinished.unlink(missing_ok=True)
                 os.close(lock)
-    except OSError as error:
-        raise OutputError(
-            f"{str(target)!r} cannot be written: {error.strerror or error}{_remedy(target)}"
-        ) from error
 
 
 def check_target(
@@ -115,17 +110,18 @@ def check_target(
         OutputError: It cannot.
     """
     target = Path(path)
-    if target.is_dir():
-        raise OutputError(f"{str(target)!r} is a folder{_remedy(target)}")
-    if not target.parent.is_dir():
-        raise OutputError(f"{str(target)!r} cannot be written{_remedy(target)}")
-    if not os.access(target.parent, os.W_OK):
-        raise OutputError(f"{str(target)!r} cannot be written: no permission in its folder; name another")
-    for one in inputs:
-        with suppress(OSError, ValueError):  # what cannot be read is not replaced either
-            if target.samefile(one):
-                raise OutputError(f"{str(target)!r} is read by this command; name another file to write")
-    _before(target, mark, overwrite=overwrite)
+    with _in_words(target):
+        if target.is_dir():
+            raise OutputError(f"{str(target)!r} is a folder{_remedy(target)}")
+        if not target.parent.is_dir():
+            raise OutputError(f"{str(target)!r} cannot be written{_remedy(target)}")
+        if not os.access(target.parent, os.W_OK):
+            raise OutputError(f"{str(target)!r} cannot be written: no permission in its folder; name another")
+        for one in inputs:
+            with suppress(OSError, ValueError):  # what cannot be read is not replaced either
+                if target.samefile(one):
+                    raise OutputError(f"{str(target)!r} is read by this command; name another file to write")
+        _before(target, mark, overwrite=overwrite)
 
 
 def is_marked(path: str | os.PathLike[str], mark: str) -> bool:
@@ -197,6 +193,18 @@ def temporary_folder() -> Iterator[Path]:
             yield Path(folder)
         finally:
             os.close(lock)
+
+
+@contextmanager
+def _in_words(target: Path) -> Iterator[None]:
+    """Raise what goes wrong with a file to write as an OutputError that names it."""
+    failed = f"{str(target)!r} cannot be written: "
+    if "\0" in str(target):
+        raise OutputError(f"{failed}its name holds a NUL character")
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{failed}{error.strerror or error}{_remedy(target)}") from error
 
 
 def _before(target: Path, mark: str | None, *, overwrite: bool | None) -> os.stat_result | None:

@@ -72,6 +72,12 @@ def test_an_unknown_rule(inspector, labelled, rule):
         threshold_by_rule(inspector, rule, labelled)
 
 
+def test_the_message_of_a_long_rule_is_short(inspector, labelled):
+    with pytest.raises(RecipeError) as refused:
+        threshold_by_rule(inspector, "x" * 10**6, labelled)
+    assert len(str(refused.value)) < 300
+
+
 @pytest.mark.parametrize(("rule", "name"), [("recall=0", "out of range"), ("cost=-1:1", "out of range")])
 def test_a_number_out_of_range(inspector, labelled, rule, name):
     with pytest.raises(RecipeError, match=name):

@@ -69,8 +69,13 @@ def quieten() -> None:
 
 
 def keep_to_the_cache() -> None:
-    """Let matplotlib keep its list of fonts in our cache folder, not in the user's home folder."""
-    os.environ.setdefault("MPLCONFIGDIR", str(user_cache_path("knowngood", appauthor=False) / "matplotlib"))
+    """Let matplotlib and torch keep what they make in our cache folder.
+
+    They would make folders in the user's home folder and in that for temporary files.
+    """
+    folder = user_cache_path("knowngood", appauthor=False)
+    for variable, name in {"MPLCONFIGDIR": "matplotlib", "TORCHINDUCTOR_CACHE_DIR": "torch"}.items():
+        os.environ.setdefault(variable, str(folder / name))
 
 
 def show_all_letters() -> None:

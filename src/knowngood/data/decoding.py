@@ -18,7 +18,7 @@ from PIL import Image
 
 from knowngood.data.formats import Header, check_size, open_image
 from knowngood.data.memory import FIRST, GATE, check_bytes
-from knowngood.errors import DataError, UnreadableImage
+from knowngood.errors import DataError, UnreadableImage, shortened
 from knowngood.inputs import LARGEST_IMAGE, check_file, read_file
 
 File = str | Path | bytes
@@ -148,9 +148,9 @@ def _reason(error: Exception) -> str:
         case Image.DecompressionBombError():
             return "more than 179 million pixels; cut it into smaller images"
         case OSError() | ValueError() | SyntaxError() if str(error):
-            return str(error)
+            return shortened(str(error))
         case _:
-            return f"the file is damaged ({type(error).__name__}: {error})"
+            return f"the file is damaged ({type(error).__name__}: {shortened(str(error))})"
 
 
 def _checked(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -46,8 +46,8 @@ def import_openvino() -> Any:
 def import_onnxruntime() -> Any:
     """Import ONNX Runtime without its telemetry, which versions from 1.29 have.
 
-    It would write an identifier into the cache folder and send to a host what each graph is made of. That it
-    shall not is said once, while it is imported, by an environment variable.
+    It would write an identifier into the cache folder and send to a host what each graph is made of. It reads
+    an environment variable that forbids this, once, while it is imported.
 
     Example:
         >>> import_onnxruntime().__name__

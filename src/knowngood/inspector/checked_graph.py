@@ -14,7 +14,7 @@ from knowngood.engines.engine import Engine, Outputs, compile_graph
 from knowngood.engines.native import check_process
 from knowngood.engines.resizing import with_resizing, without_resizing
 from knowngood.engines.vetting import check_graph, check_outputs
-from knowngood.errors import InspectorError
+from knowngood.errors import InspectorError, shortened
 from knowngood.inspector.manifest import Manifest
 
 
@@ -72,7 +72,7 @@ class CheckedGraph:
             arrays = engine(blank) if alone else next(engine.stream([(None, blank)]))[1]
         except Exception as error:
             # What the engines raise at a graph that does not suit them shares no base but Exception.
-            reason = " ".join(str(error).split())[:300]
+            reason = shortened(" ".join(str(error).split()))
             raise InspectorError(f"the inspector's graph does not run here: {reason}") from error
         self.outputs(engine, arrays, 1)
         self._tried.add(alone)

@@ -15,7 +15,7 @@ from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import fingerprint, load_samples
 from knowngood.data.seen import Seen
 from knowngood.data.tables import check_samples
-from knowngood.errors import DataError, RecipeError
+from knowngood.errors import DataError, RecipeError, quoted
 from knowngood.inspector.held_out import rows_by_part
 from knowngood.inspector.inspector import PIXELS, Inspector
 from knowngood.metrics import thresholds
@@ -69,7 +69,9 @@ def threshold_by_rule(
     if name == "cost":
         classes = class_of_each(table)
         if absent := sorted(prices.keys() - set(classes)):
-            raise DataError(f"no validation image is of the defect type {absent[0]!r}, which the rule names")
+            raise DataError(
+                f"no validation image is of the defect type {quoted(absent[0])}, which the rule names"
+            )
         arguments[1] = np.array([prices.get(defect_type, numbers[1]) for defect_type in classes])
     chosen = _RULES[name][1](defect, scores, *arguments)
     words = f"on {int((~defect).sum())} good and {int(defect.sum())} defective validation images"
@@ -97,7 +99,7 @@ def _parsed(rule: str) -> tuple[str, list[float], dict[str, float]]:
     """The name of a rule, its numbers, and the costs of an escape by defect type."""
     name, _, argument = rule.partition("=")
     argument, *types = argument.split(",")
-    unknown = RecipeError(f"rule {rule!r} is not known; take {RULES}")
+    unknown = RecipeError(f"rule {quoted(rule)} is not known; take {RULES}")
     try:
         numbers = [float(text) for text in argument.split(":") if argument]
         prices = {
@@ -109,5 +111,7 @@ def _parsed(rule: str) -> tuple[str, list[float], dict[str, float]]:
         raise unknown
     highest = 1 if name == "recall" else math.inf
     if not all(0 < number <= highest for number in (*numbers, *prices.values())):
-        raise RecipeError(f"rule {rule!r} is out of range; a recall is above 0 and at most 1, costs above 0")
+        raise RecipeError(
+            f"rule {quoted(rule)} is out of range; a recall is above 0 and at most 1, costs above 0"
+        )
     return name, numbers, prices
