@@ -9,13 +9,14 @@ import sys
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.support.parts import photograph
 from typer.main import get_group
 
 import knowngood
 from knowngood.cli.app import app
 from knowngood.detectors import DETECTORS
 from knowngood.recipe import as_text, settings_of
+
+from ..support.parts import photograph
 
 COMMANDS = (
     "describe",

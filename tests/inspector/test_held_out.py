@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.support.parts import photograph
 
 from knowngood.detectors import make_detector
 from knowngood.errors import DataError
@@ -14,6 +13,9 @@ from knowngood.inspector.fit import fit
 from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.threshold import threshold_by_rule
 from knowngood.inspector.train import train
+from knowngood.metrics.thresholds import conformal
+
+from ..support.parts import photograph
 
 QUICK = make_detector("gaussian", {"input_size": 128})
 PARTS, FRAMES = 12, 8
@@ -134,7 +136,9 @@ def test_defects_among_the_good_images_are_named(spoilt, mixed, recipe):
     assert sorted(names for names, _ in spoilt.manifest.far_outside) == [["028.png"], ["029.png"]]
     first, second = far_outside_in_words(spoilt.manifest)
     assert first.startswith("2 of 30 held-out good parts score far above the others: ")
-    assert "look at them, and if they show defects, leave them out" in second
+    others = conformal(spoilt.manifest.held_out[:28], 0.05)
+    assert second.startswith(f"the threshold is {spoilt.threshold.value:.4g} with them; the other scores")
+    assert f"would give {others.value:.4g}. Look at them, and if they show defects, leave them" in second
     clean = fit(mixed, recipe, without=["028.png", mixed / "train/good/029.png"])
     assert list(clean.manifest.left_out) == ["028.png", "029.png"]
     assert list(clean.manifest.left_out.values()) == spoilt.manifest.training[28:]

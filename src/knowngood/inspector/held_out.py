@@ -112,8 +112,8 @@ def far_outside_in_words(manifest: Manifest) -> list[str]:
     if threshold.requested is not None:
         others = conformal(manifest.held_out[: parts - len(far)], threshold.requested)
         lines.append(
-            f"the threshold is {threshold.value:.4g} with them and about {others.value:.4g} without: look at "
-            "them, and if they show defects, leave them out:"
+            f"the threshold is {threshold.value:.4g} with them; the other scores alone would give "
+            f"{others.value:.4g}. Look at them, and if they show defects, leave them out:"
         )
     return lines
 
