@@ -89,14 +89,14 @@ def test_flipped_bytes_of_a_parquet_table_are_named_or_harmless(tmp_path):
     whole = parquet(tmp_path, group=pd.array([1, None, 2], "Int64")).read_bytes()
     broken, messages = tmp_path / "broken.parquet", []
     for place in range(0, len(whole), 13):
-        for bit in (0, 6):
+        for bit in (0, 2, 6):
             broken.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << bit)]) + whole[place + 1 :])
             try:
                 load_samples(broken)
             except DataError as error:
                 messages.append(str(error))
     assert len(messages) > 50
-    assert all("broken.parquet" in message and "\n" not in message for message in messages)
+    assert all("broken.parquet" in message and message.isprintable() for message in messages)
 
 
 def test_what_a_parser_says_controls_no_terminal(tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ NAMES = [
     b"a;b,c.png", b"nul.png", b"a.png.png", b"\\.png", b"$HOME.png", b"mask.png", b"{}.png",
     "\u202egnp.png".encode(),
 ]  # fmt: skip
+QUICK = ["--detector", "autoencoder", "--set", "epochs=1", "--set", "input_size=64"]
 FOLDERS = [
     b"new",
     b"\xff",
@@ -117,7 +118,7 @@ def _words(random: Random, user: Path, pictures: bytes) -> tuple[list[object], l
     out, data = one_of(random, *OUTPUTS), one_of(random, pictures, pictures, "widget", *INPUTS)
     inspector = one_of(random, *INSPECTORS)
     more, written = ["--overwrite"] if random.random() < 0.2 else [], [out]
-    match int(random.integers(9)):
+    match int(random.integers(12)):
         case 0 | 1:
             words = ["score", inspector, data, "--out", out]
         case 2 | 3:
@@ -127,33 +128,19 @@ def _words(random: Random, user: Path, pictures: bytes) -> tuple[list[object], l
         case 5:
             words, more, written = ["threshold", inspector, "--max-false-reject", "0.3"], [], [inspector]
         case 6:
-            words = [
-                "describe",
-                data,
-                "--pictures",
-                one_of(random, "new.png", "widget/test/good/000.png", "new.svg", out),
-            ]
-            written = [words[-1]]
+            written = [one_of(random, "new.png", "widget/test/good/000.png", "new.svg", out)]
+            words = ["describe", data, "--pictures", *written]
         case 7:
-            words = [
-                "fit",
-                one_of(random, *INPUTS[1:]),
-                "--out",
-                out,
-                "--detector",
-                "knn",
-                "--set",
-                "input_size=64",
-            ]
+            words = ["fit", one_of(random, *INPUTS[1:]), "--out", out, *QUICK]
+        case 8:
+            words, more, written = ["info", inspector], [], []
+        case 9:
+            words = ["fit", one_of(random, "widget", data), "--out", "new.inspector", "--run", out, *QUICK]
+            written = ["new.inspector", out]
+        case 10:
+            words = ["compare", "widget", "--grid", one_of(random, *INPUTS), "--out", out]
         case _:
-            words = [
-                "cross-validate",
-                one_of(random, *INPUTS[3:]),
-                "--out",
-                out,
-                "--classifier",
-                "linear_probe",
-            ]
+            words = ["cross-validate", one_of(random, *INPUTS[3:]), "--out", out]
     return [*words, *more], written
 
 

@@ -20,6 +20,7 @@ from knowngood.engines.vetting.protobuf import (
     text,
     within,
 )
+from knowngood.errors import quoted
 
 T = TypeVar("T")
 
@@ -110,14 +111,16 @@ def _named(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
     things: dict[str, T] = {}
     for name, thing in pairs:
         if not name or name in things:
-            raise ValueError(f"the name {name!r} stands for nothing or for two things")
+            raise ValueError(f"the name {quoted(name)} stands for nothing or for two things")
         things[name] = thing
     return things
 
 
 def _node(found: Mapping[str, Any]) -> Node:
     if found["domain"]:
-        raise ValueError(f"{found['op_type']!r} is an operator of {found['domain']!r}, not one of ONNX's own")
+        raise ValueError(
+            f"{quoted(found['op_type'])} is an operator of {quoted(found['domain'])}, not one of ONNX's own"
+        )
     attributes = _named(_attribute(one) for one in found["attribute"])
     return Node(found["op_type"], tuple(found["input"]), tuple(found["output"]), attributes)
 
@@ -127,14 +130,16 @@ def _attribute(found: Mapping[str, Any]) -> tuple[str, Any]:
     given = [field for field in _ATTRIBUTES.values() if found[field] not in (None, [])]
     stated = _ATTRIBUTES.get(found["type"])
     if stated is None or not set(given) <= {stated} or (stated != "ints" and not given):
-        raise ValueError(f"the attribute {found['name']!r} has not just one value of the type that it states")
+        raise ValueError(
+            f"the attribute {quoted(found['name'])} has not just one value of the type that it states"
+        )
     value = found[stated]
     return found["name"], tuple(value) if stated == "ints" else _array(value) if stated == "t" else value
 
 
 def _array(found: Mapping[str, Any]) -> NDArray[Any]:
     """A constant, as a view of the file's bytes."""
-    name = f"the constant {found['name']!r}"
+    name = f"the constant {quoted(found['name'])}"
     dtype = np.dtype(_type(name, found["data_type"])).newbyteorder("<")
     shape = _sides(name, found["dims"])
     if prod(shape) * dtype.itemsize != len(found["raw_data"]):
@@ -146,7 +151,7 @@ def _array(found: Mapping[str, Any]) -> NDArray[Any]:
 
 def _declared(found: Mapping[str, Any]) -> tuple[str, Declared]:
     """What is said of a tensor."""
-    name, tensor = f"the tensor {found['name']!r}", found["type"]["tensor_type"]
+    name, tensor = f"the tensor {quoted(found['name'])}", found["type"]["tensor_type"]
     sides = [side["size"] for side in tensor["shape"]["dim"]]
     _sides(name, [side for side in sides if side is not None])
     return found["name"], Declared(_type(name, tensor["elem_type"]), tuple(sides))

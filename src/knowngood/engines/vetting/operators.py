@@ -186,7 +186,8 @@ def infer(node: Node, given: Given) -> tuple[Value, ...]:
         else:
             within = any(type(value) is type(one) and value == one for one in allowed)
         if not within:
-            raise ValueError(f"no inspector has its attribute {name[:40]!r} as {str(value)[:40]}")
+            shown = " ".join(str(value).split())[:40]
+            raise ValueError(f"no inspector has its attribute {name[:40]!r} as {shown}")
     check(operator.fewest <= len(given) <= operator.most, f"it has {len(given)} inputs, of another number")
     left_out = [place for place, value in enumerate(given) if not value.dtype]
     check(not left_out or (left_out[0] > 0 and node.op in _MAY_BE_LEFT_OUT), "an input of it is left out")
