@@ -18,6 +18,7 @@ from knowngood.metrics.thresholds import conformal
 from ..support.parts import photograph
 
 QUICK = make_detector("gaussian", {"input_size": 128})
+EXACT = make_detector("patchcore", {"input_size": 128})
 PARTS, FRAMES = 12, 8
 
 
@@ -53,8 +54,8 @@ def mixed(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def spoilt(mixed, recipe):
-    return fit(mixed, recipe)
+def spoilt(mixed):
+    return fit(mixed, EXACT)
 
 
 # --- frames of one part
@@ -132,14 +133,14 @@ def test_a_rule_on_validation_images_counts_parts(of_burst, burst, tmp_path):
 # --- defects among the good images
 
 
-def test_defects_among_the_good_images_are_named(spoilt, mixed, recipe):
+def test_defects_among_the_good_images_are_named(spoilt, mixed):
     assert sorted(names for names, _ in spoilt.manifest.far_outside) == [["028.png"], ["029.png"]]
     first, second = far_outside_in_words(spoilt.manifest)
     assert first.startswith("2 of 30 held-out good parts score far above the others: ")
     others = conformal(spoilt.manifest.held_out[:28], 0.05)
     assert second.startswith(f"the threshold is {spoilt.threshold.value:.4g} with them; the other scores")
     assert f"would give {others.value:.4g}. Look at them, and if they show defects, leave them" in second
-    clean = fit(mixed, recipe, without=["028.png", mixed / "train/good/029.png"])
+    clean = fit(mixed, EXACT, without=["028.png", mixed / "train/good/029.png"])
     assert list(clean.manifest.left_out) == ["028.png", "029.png"]
     assert list(clean.manifest.left_out.values()) == spoilt.manifest.training[28:]
     assert len(clean.manifest.training) == 28
@@ -152,11 +153,11 @@ def test_the_report_warns_of_them(spoilt, widget):
     assert any("held-out good parts score far above the others: 02" in warning for warning in warnings)
 
 
-def test_arrays_keep_their_names(mixed, recipe):
+def test_arrays_keep_their_names(mixed):
     images = np.stack([np.array(Image.open(path)) for path in sorted((mixed / "train/good").iterdir())])
-    fitted = fit(images, recipe)
+    fitted = fit(images, EXACT)
     assert sorted(names for names, _ in fitted.manifest.far_outside) == [["[28]"], ["[29]"]]
-    without = fit(images, recipe, without=["[0]", "[28]", "[29]"]).manifest
+    without = fit(images, EXACT, without=["[0]", "[28]", "[29]"]).manifest
     assert list(without.left_out) == ["[0]", "[28]", "[29]"]
     assert sorted(name for names in without.held_out_names for name in names) == sorted(
         f"[{place}]" for place in range(1, 28)
@@ -167,6 +168,6 @@ def test_no_path_leaves_the_house(spoilt, mixed):
     assert str(mixed).encode() not in spoilt.manifest.to_json()
 
 
-def test_a_name_of_no_image(mixed, recipe):
+def test_a_name_of_no_image(mixed):
     with pytest.raises(DataError, match=r"'030\.png' is not one of the 30 good images"):
-        fit(mixed, recipe, without=["030.png"])
+        fit(mixed, EXACT, without=["030.png"])
