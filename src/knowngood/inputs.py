@@ -101,6 +101,18 @@ def is_plain(value: Any, longest: int = LONGEST_TEXT) -> bool:
     return not isinstance(value, int) or abs(value) < 1 << 63
 
 
+def printable(text: str) -> str:
+    r"""Spell out what controls a terminal, or is half of a letter.
+
+    Example:
+        >>> printable("dent"), printable("a\nb"), printable("\udcff")
+        ('dent', 'a\\nb', '\\udcff')
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if _is_visible(letter) else ascii(letter)[1:-1] for letter in text)
+
+
 def _is_visible(letter: str) -> bool:
     """Check that a letter neither controls a terminal nor is half of one; all spaces are allowed."""
     return letter.isprintable() or unicodedata.category(letter) == "Zs"

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from PIL import Image
 
 from knowngood.data.samples import load_samples
 from knowngood.data.tables import check_samples
@@ -198,3 +199,17 @@ def test_a_million_rows_and_ten_thousand_columns_take_seconds(tmp_path):
     assert len(load_samples(tmp_path / "rows.csv")) == 10**6
     assert len(load_samples(tmp_path / "columns.parquet").columns) == 10**4 + 5
     assert time.process_time() - before < 60
+
+
+def test_what_controls_a_terminal_is_spelt_out():
+    table = pd.DataFrame(
+        {"path": ["a.png"], "label": ["defect"], "split": ["test"], "defect": ["a\nb\x1b[2J"]}
+    )
+    assert check_samples(table)["defect"].tolist() == ["a\\nb\\x1b[2J"]
+
+
+def test_so_it_is_in_names_of_folders(tmp_path):
+    for name in ("train/good", "test/good", "test/a\nb\x1b[2J"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3)).save(tmp_path / name / "0.png")
+    assert set(load_samples(tmp_path)["defect"]) == {"", "a\\nb\\x1b[2J"}

@@ -74,6 +74,11 @@ def test_a_missing_member(record, missing):
         {"originals": [-4, 12, 10]},
         {"rebuilt": [6]},
         {"validation": 5},
+        {"learning_rate": float("inf")},
+        {"epochs": [[1, 1.0, 1.0, float("nan")]]},
+        {"layers": [["a" * 10**6, "b", [3], 4]]},
+        {"layers": [["a\x1b[2J", "b", [3], 4]]},
+        {"best": 10**30},
     ],
 )
 def test_a_stranger_s_record(record, changes):

@@ -29,6 +29,7 @@ from knowngood.detectors.trained import Trained, learn, over_rows, store_feature
 from knowngood.errors import DataError, RecipeError
 from knowngood.features.frozen import freeze
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
+from knowngood.inputs import printable
 from knowngood.metrics.reliability import fit_temperature, reliability
 from knowngood.recipe import OneOf
 from knowngood.settings import BatchSize, Epochs, InputSize, LabelSmoothing, Schedule, Weights
@@ -227,7 +228,7 @@ def highest_scores(
     held_out = set(kept.validation.tolist())
     odd = [
         Odd(
-            name=name_of(good.sources[place], place),
+            name=printable(name_of(good.sources[place], place)),
             label=good.classes[place] if good.classes else "",
             score=float(scores[row]),
             held_out=row in held_out,

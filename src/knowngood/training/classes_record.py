@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.metrics.reliability import BINS, Reliability
-from knowngood.training.members import picture_shape, read_pictures, write_json, write_pictures
+from knowngood.training.members import picture_shape, read_json, read_pictures, write_json, write_pictures
 
 CONTENT = "training/classes.json"
 """The member of an inspector file that holds the record without its pictures."""
@@ -62,7 +61,7 @@ class Classes:
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> Classes:
         """Read a record; ValueError, KeyError or TypeError if it is damaged."""
-        values: dict[str, Any] = json.loads(members[CONTENT])
+        values: dict[str, Any] = read_json(members[CONTENT])
         record = cls(
             names=list(values["names"]),
             temperature=float(values["temperature"]),

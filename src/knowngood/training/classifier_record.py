@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.errors import quoted
-from knowngood.training.members import picture_shape, read_pictures, write_json, write_pictures
+from knowngood.training.members import picture_shape, read_json, read_pictures, write_json, write_pictures
 
 CONTENT = "training/classifier.json"
 """The member of an inspector file that holds the record without its pictures and files."""
@@ -64,7 +63,7 @@ class ClassifierRecord:
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> ClassifierRecord:
         """Read a record; ValueError, KeyError or TypeError if it is damaged."""
-        values = json.loads(members[CONTENT])
+        values = read_json(members[CONTENT])
         sheet = None
         if values["sheet"] is not None:
             down, across, height, width = map(int, values["sheet"])

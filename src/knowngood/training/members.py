@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.png import pixel_chunks
+from knowngood.inputs import is_plain
 
 _LARGEST = 1 << 14
 _MOST_VALUES = 1 << 26
+_LONGEST_TEXT = 1 << 15  # letters; a path of 4,096 bytes that are all spelt out has no more
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"  # what is before the size
 _RGB = bytes([8, 2, 0, 0, 0])  # and behind it: 8 bits, red, green and blue, not interlaced
 
@@ -21,6 +24,21 @@ _RGB = bytes([8, 2, 0, 0, 0])  # and behind it: 8 bits, red, green and blue, not
 def write_json(content: Mapping[str, Any]) -> bytes:
     """Values and arrays as JSON."""
     return json.dumps(content, indent=1, allow_nan=False, default=np.ndarray.tolist).encode()
+
+
+def read_json(content: bytes) -> Any:
+    """Values from JSON; a ValueError unless numbers are finite and texts short and printable."""
+    values = json.loads(content, parse_constant=_finite, parse_float=_finite)
+    if not is_plain(values, _LONGEST_TEXT):
+        raise ValueError("the training record is damaged: it has a text or a number that no record has")
+    return values
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"the training record is damaged: it has the number {number[:40]}")
+    return value
 
 
 def picture_shape(sizes: Any) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.training.members import picture_shape, read_pictures, write_json, write_pictures
+from knowngood.training.members import picture_shape, read_json, read_pictures, write_json, write_pictures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +112,7 @@ class TrainingRecord:
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> TrainingRecord:
         """Read a record; ValueError, KeyError or TypeError if it is damaged."""
-        values: dict[str, Any] = json.loads(members[CONTENT])
+        values: dict[str, Any] = read_json(members[CONTENT])
         originals, rebuilt = None, {}
         if values["originals"] is not None:
             shape = picture_shape(values["originals"])
