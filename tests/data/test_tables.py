@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from PIL import Image
 
 from knowngood.data.samples import load_samples
 from knowngood.data.tables import check_samples
@@ -215,3 +216,17 @@ def test_many_rows_and_columns(tmp_path):
     pa.parquet.write_table(wide, tmp_path / "columns.parquet")
     assert len(load_samples(tmp_path / "rows.csv")) == 10**5
     assert len(load_samples(tmp_path / "columns.parquet").columns) == 10**4 + 5
+
+
+def test_what_controls_a_terminal_is_spelt_out():
+    table = pd.DataFrame(
+        {"path": ["a.png"], "label": ["defect"], "split": ["test"], "defect": ["a\nb\x1b[2J"]}
+    )
+    assert check_samples(table)["defect"].tolist() == ["a\\nb\\x1b[2J"]
+
+
+def test_so_it_is_in_names_of_folders(tmp_path):
+    for name in ("train/good", "test/good", "test/a\nb\x1b[2J"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3)).save(tmp_path / name / "0.png")
+    assert set(load_samples(tmp_path)["defect"]) == {"", "a\\nb\\x1b[2J"}

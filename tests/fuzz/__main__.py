@@ -1,4 +1,7 @@
-"""Run the fuzz job; see `python -m tests.fuzz --help`."""
+"""Crafted graphs, files, tables, names, pictures and kills, by the thousand; see `docs/security.md`.
+
+`python -m tests.fuzz` runs all of them for an hour, `python -m tests.fuzz graphs --seed 17` one again.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,9 @@ def main() -> None:
 
 def _recorded(results: Iterable[Found | None]) -> Iterator[bool]:
     """Print what cases found, and add it to the corpus; yields whether each found something."""
-    for one in results:
+    for done, one in enumerate(results, 1):
+        if done % 100 == 0:
+            print(f"{done} cases", flush=True)
         if one is not None:
             print(f"{one.line}\n{one.what[:3000]}\n", flush=True)
             if one.seed not in corpus(one.sort):

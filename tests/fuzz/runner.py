@@ -56,7 +56,9 @@ def prepared() -> Iterator[Path]:
     """A folder with what cases start from, in `base`, for as long as the context lasts."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as root:
         (Path(root) / "base").mkdir()
-        _start(Path(root), "base", Path(root) / "base").wait()
+        made = _start(Path(root), "base", Path(root) / "base")
+        made.communicate()
+        assert made.returncode == 0, (Path(root) / "stderr.txt").read_text()
         yield Path(root)
 
 

@@ -96,6 +96,9 @@ def test_a_missing_key_of_the_threshold_is_named(values, key):
 def test_an_unknown_key_is_named(values):
     with pytest.raises(InspectorError, match="has an unknown key 'colour'"):
         parsed(values | {"colour": 1})
+    with pytest.raises(InspectorError, match="has an unknown key 'xxx") as caught:
+        parsed(values | {"x" * 10**6: 1})
+    assert len(str(caught.value)) < 200
     values["threshold"]["hue"] = 1
     with pytest.raises(InspectorError, match="has an unknown key 'hue'"):
         parsed(values)

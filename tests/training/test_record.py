@@ -88,6 +88,10 @@ def test_a_missing_member(record, missing):
         {"learning_rate": float("nan")},
         {"rebuilt": list(range(10**6))},
         {"originals": [1, 8192, 8192], "rebuilt": [5, 100, 101, 102, 103, 104]},
+        {"learning_rate": float("inf")},
+        {"epochs": [[1, 1.0, 1.0, float("nan")]]},
+        {"layers": [["a\x1b[2J", "b", [3], 4]]},
+        {"best": 10**30},
     ],
 )
 def test_a_stranger_s_record(record, changes):

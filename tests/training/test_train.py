@@ -14,7 +14,7 @@ import torch
 
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
-from knowngood.errors import RecipeError, TrainingError
+from knowngood.errors import OutputError, RecipeError, TrainingError
 from knowngood.training import journal
 from knowngood.training.journal import digest, load_checkpoint
 from knowngood.training.learner import TrainingSettings
@@ -274,6 +274,10 @@ class TestBadTraining:
     def test_a_precision_that_is_not_known(self):
         with pytest.raises(RecipeError, match="precision='8-bit' is not known; take 32-true"):
             Run(precision="8-bit")
+
+    def test_a_folder_whose_name_is_no_text(self, tmp_path):
+        with pytest.raises(OutputError, match=r"run folder .*udcff' has a name that is no text"):
+            Run(tmp_path / os.fsdecode(b"\xff"))
 
     def test_half_precision_on_a_cpu(self, store):
         with pytest.raises(RecipeError, match="needs a GPU; take bf16-mixed"):

@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 from knowngood.data.decoding import Source, listed, name_of
 from knowngood.errors import DataError
+from knowngood.inputs import printable
 
 
 def names_of(sources: Sequence[Source]) -> list[str]:
@@ -24,7 +25,7 @@ def names_of(sources: Sequence[Source]) -> list[str]:
     anchors = {path.anchor for path in paths.values()}
     shared = os.path.commonpath([path.parent for path in paths.values()]) if len(anchors) == 1 else ""
     return [
-        _printable(paths[place].relative_to(shared).as_posix() if place in paths else name_of(source, place))
+        printable(paths[place].relative_to(shared).as_posix() if place in paths else name_of(source, place))
         for place, source in enumerate(sources)
     ]
 
@@ -64,8 +65,3 @@ def _ends(path: str | Path, name: str) -> bool:
     """Whether a name is a path, or the last parts of it."""
     parts, last = Path(path).absolute().parts, PurePath(name).parts
     return bool(last and parts[-len(last) :] == last) or Path(path).resolve() == Path(name).resolve()
-
-
-def _printable(name: str) -> str:
-    """The name with what moves a cursor, or is half of a letter, spelt out."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from knowngood.cells import spelt
 from knowngood.data.decoding import listed
 from knowngood.data.files import Found, relative, search, unread_note
 from knowngood.data.images import IMAGE_SUFFIXES
@@ -19,6 +18,7 @@ from knowngood.data.meanings import Place, meaning, place
 from knowngood.data.patterns import Patterns
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError
+from knowngood.inputs import printable
 
 TRAIN_AND_TEST = "train and test folders, as in MVTec AD and BTAD"
 CLASSES = "one folder per class"
@@ -80,7 +80,7 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
     # Files are of dtype object: their names may hold bytes that are no text.
     table = pd.DataFrame(
         [
-            (path, split, label, spelt(defect), masks.get(path, "") if label == "defect" else "")
+            (path, split, label, printable(defect), masks.get(path, "") if label == "defect" else "")
             for path, split, label, defect in ((str(folder / row.file), *row[1:]) for row in rows)
         ],
         columns=COLUMNS,

@@ -17,7 +17,7 @@ from knowngood.data.meanings import BAD_WORDS, GOOD_WORDS
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError, KnowngoodError, quoted, shortened
 from knowngood.extras import needs_extra
-from knowngood.inputs import LARGEST_TABLE, read_file
+from knowngood.inputs import LARGEST_TABLE, printable, read_file
 
 SPLITS = ("train", "test")
 LABELS = ("good", "defect")
@@ -53,7 +53,8 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A copy with ``path``, ``split``, ``label``, ``defect`` and ``mask`` as text; a defect type or mask
         that is not known is empty, and so is the defect type of a good image. Paths and masks are of dtype
-        object, since a file's name may hold bytes that are no text; in all else these are spelt out.
+        object, since a file's name may hold bytes that are no text; in all else these are spelt out, as is
+        what controls a terminal.
 
     Raises:
         DataError: There is no row, a column is missing or there twice, a value is not allowed or not text, or
@@ -200,7 +201,7 @@ def _texts(values: pd.Series[Any], column: str) -> pd.Series[str]:
         )
     if column in FILES:
         return pd.Series(texts, dtype=object)
-    return pd.Series(list(map(spelt, texts)), dtype=str)
+    return pd.Series(list(map(printable, texts)), dtype=str)
 
 
 def _text(value: Any, *, truth: bool) -> str | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from knowngood.data.reading import Reading
 from knowngood.engines.engine import DEFAULT_ENGINE
 from knowngood.engines.vetting.check import MOST_PIXELS
-from knowngood.errors import InspectorError
+from knowngood.errors import InspectorError, quoted
 from knowngood.inputs import is_plain
 from knowngood.metrics.outliers import far_outside
 from knowngood.metrics.thresholds import Threshold, conformal
@@ -177,10 +177,10 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
     made = values.pop("format")
     if made > FORMAT:
         raise InspectorError(
-            f"{name!r} has format {made}; this knowngood reads format {FORMAT}. Upgrade knowngood"
+            f"{name!r} has format {quoted(made)}; this knowngood reads format {FORMAT}. Upgrade knowngood"
         )
     if made < OLDEST:
-        raise InspectorError(f"{name!r} has format {made}, which is no longer read; fit it anew")
+        raise InspectorError(f"{name!r} has format {quoted(made)}, which is no longer read; fit it anew")
     if made < FORMAT:
         values.update({key: make() for key, make in ADDED.items() if key not in values})
     for former, key in RENAMED.items():
@@ -196,7 +196,7 @@ def _check(values: dict[str, Any], cls: type, name: str) -> None:
     """Check that the values have exactly the fields of a class, each with a value of its type."""
     types = typing.get_type_hints(cls)
     for key in values.keys() - types.keys():
-        raise InspectorError(f"{name!r}: its manifest has an unknown key {key!r}")
+        raise InspectorError(f"{name!r}: its manifest has an unknown key {quoted(key)}")
     for key, of_key in types.items():
         if key not in values:
             raise InspectorError(f"{name!r}: its manifest lacks {key!r}")

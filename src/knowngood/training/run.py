@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from knowngood.errors import RecipeError
+from knowngood.errors import OutputError, RecipeError
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -28,6 +28,7 @@ class Run:
 
     Raises:
         RecipeError: A value is out of range.
+        OutputError: The name of the folder holds bytes that are no text, which TensorBoard cannot write to.
 
     Example:
         >>> Run(Path("runs/widget")).precision
@@ -45,6 +46,9 @@ class Run:
             raise RecipeError(f"precision={self.precision!r} is not known; take {', '.join(PRECISIONS)}")
         if self.devices < 1:
             raise RecipeError(f"devices={self.devices} must be at least 1")
+        name = str(self.folder)
+        if name != name.encode("utf-8", "replace").decode():
+            raise OutputError(f"the run folder {name!r} has a name that is no text; name another")
 
 
 def lightning_devices(device: str, count: int = 1) -> dict[str, Any]:
