@@ -21,7 +21,7 @@ from knowngood.errors import (
     WeightsError,
 )
 from knowngood.features.weights import checkpoint_file
-from knowngood.inputs import UnsuitableFile, check_file, is_plain, open_file, read_file
+from knowngood.inputs import UnsuitableFile, check_file, is_plain, open_file, printable, read_file
 from knowngood.inspector.file import read_inspector
 from knowngood.recipe import read_settings
 
@@ -136,3 +136,10 @@ def test_plain_texts():
     assert not is_plain({"\r": 1})
     assert not is_plain(-(1 << 63))
     assert not is_plain("four", longest=3)
+
+
+def test_printable_texts_are_plain():
+    for text in ("a\nb", "\x1b[2J", "x\udcff", "é零件", "x" * 5000, "\n" * 5000):
+        assert is_plain(printable(text), 1000)
+    assert printable("é零件") == "é零件"
+    assert printable("x\udcff\x1b") == "x\\udcff\\x1b"

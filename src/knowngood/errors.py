@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 import reprlib
+import unicodedata
 from typing import Any
 
 _LONGEST = 300
@@ -42,14 +43,25 @@ def quoted(value: Any) -> str:
 
 
 def shortened(text: str) -> str:
-    r"""Cut a text in a message to a length that can be read, and escape what controls a terminal.
+    """Cut a text in a message to a length that can be read, without what would control a terminal."""
+    return escaped(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def escaped(text: str) -> str:
+    r"""Show letters that would control a terminal as escapes.
 
     Example:
-        >>> shortened("don't know type\n\x0f")
-        "don't know type\\n\\x0f"
+        >>> escaped("bad\tline\x1b[2J")
+        'bad\\tline\\x1b[2J'
     """
-    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in shown)
+    if text.isprintable():
+        return text
+    return "".join(letter if is_visible(letter) else ascii(letter)[1:-1] for letter in text)
+
+
+def is_visible(letter: str) -> bool:
+    """Check that a letter neither controls a terminal nor is half of one; all spaces are allowed."""
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"
 
 
 class KnowngoodError(Exception):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
 import stat
-import unicodedata
 from pathlib import Path
 from typing import Any
+
+from knowngood.errors import escaped, is_visible
 
 LARGEST_RECIPE = 1 << 16
 """Bytes of a recipe or a grid; ours have a few hundred, and more would take long to read."""
@@ -27,6 +29,12 @@ LARGEST_CHECKPOINT = 16 << 30
 
 LONGEST_TEXT = 4000
 """Letters of a text in an inspector file; ours have a few hundred."""
+
+LONGEST_NAME = 200
+"""Letters of the name of a class or a layer, which reports draw."""
+
+LONGEST_PATH = 1000
+"""Letters of a file's name that are kept in an inspector."""
 
 
 class UnsuitableFile(OSError):
@@ -86,7 +94,8 @@ def read_file(path: str | os.PathLike[str], most: int) -> bytes:
 
 
 def is_plain(value: Any, longest: int = LONGEST_TEXT) -> bool:
-    """Check that texts in a value from JSON are short and printable, and that numbers have 64 bits.
+    """Check that texts in a value from JSON are short and printable, that whole numbers have 64 bits, and no
+    other one is infinite.
 
     Example:
         >>> is_plain({"name": ["dent", 3]}), is_plain(chr(27) + "[2J"), is_plain([1 << 64])
@@ -97,22 +106,17 @@ def is_plain(value: Any, longest: int = LONGEST_TEXT) -> bool:
     if isinstance(value, list):
         return all(is_plain(item, longest) for item in value)
     if isinstance(value, str):
-        return len(value) <= longest and all(map(_is_visible, value))
+        return len(value) <= longest and all(map(is_visible, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
     return not isinstance(value, int) or abs(value) < 1 << 63
 
 
-def printable(text: str) -> str:
-    r"""Spell out what controls a terminal, or is half of a letter.
+def printable(text: str, longest: int = LONGEST_PATH) -> str:
+    r"""Return a text as `is_plain` wants it: other letters as escapes, and its end alone where it is long.
 
     Example:
-        >>> printable("dent"), printable("a\nb"), printable("\udcff")
-        ('dent', 'a\\nb', '\\udcff')
+        >>> printable("a\nb"), printable("abcdef", 4)
+        ('a\\nb', 'cdef')
     """
-    if text.isprintable():
-        return text
-    return "".join(letter if _is_visible(letter) else ascii(letter)[1:-1] for letter in text)
-
-
-def _is_visible(letter: str) -> bool:
-    """Check that a letter neither controls a terminal nor is half of one; all spaces are allowed."""
-    return letter.isprintable() or unicodedata.category(letter) == "Zs"
+    return escaped(text[-longest:])[-longest:]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import subprocess
 import sys
 
@@ -14,6 +15,8 @@ import knowngood
 from knowngood.cli.app import app
 from knowngood.detectors import DETECTORS
 from knowngood.recipe import as_text, settings_of
+
+from ..support.parts import photograph
 
 COMMANDS = (
     "describe",
@@ -172,3 +175,26 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_defects_among_the_good_images_are_left_out_as_fit_advises(run, tmp_path):
+    photos = photograph(seed=5, good=28, line=0, square=2)
+    folder = tmp_path / "my parts/good"
+    folder.mkdir(parents=True)
+    for number, image in enumerate(photos.images):
+        Image.fromarray(image).save(folder / f"{number:03}.png")
+    out = tmp_path / "part.inspector"
+    fitted = run("fit", folder.parent, "--out", out, *SMALL, "--seed", 3)
+    assert "2 of 21 held-out good parts score far above the others: 02" in fitted.out
+    advised = fitted.out.splitlines()[-1].split(maxsplit=1)[1]
+    assert advised.startswith("fit ")
+    words = shlex.split(advised)
+    assert words[:-4] == ["fit", str(folder.parent), "--out", str(out), *SMALL, "--seed", "3"]
+    assert run("info", out).out.splitlines()[-1].strip() == f"fit again with {shlex.join(words[-4:])}"
+    again = run(*words)
+    assert "left out       028.png, 029.png" in again.out
+    assert "far above" not in again.out
+    assert "left out       028.png, 029.png" in run("info", out).out
+    # The split was made here, so that all other images are the test.
+    evaluation = knowngood.evaluate(knowngood.Inspector.load(out), folder.parent)
+    assert evaluation.metrics["counts"]["good"] == 30 - 21

@@ -5,9 +5,10 @@ def test_a_line_at_each_stage_and_every_thirty_seconds():
     now, lines = 0.0, []
     progress = progress_lines(lines.append, clock=lambda: now)
     for now, stage, done in (  # noqa: B007 - the clock reads it
-        (1.0, "reading images", 1),
+        (4.9, "a short stage", 1),  # so short a work needs no line
+        (6.0, "reading images", 1),
         (20.0, "reading images", 2),
-        (31.5, "reading images", 3),
+        (36.0, "reading images", 3),
         (40.0, "fold 1: training", 1),
         (45.0, "reading images", 4),  # a stage that was begun before
         (69.9, "fold 1: training", 2),
@@ -22,7 +23,8 @@ def test_a_line_at_each_stage_and_every_thirty_seconds():
     ]
 
 
-def test_without_a_terminal_there_are_lines_on_standard_error(capsys):
+def test_without_a_terminal_there_are_lines_on_standard_error(capsys, monkeypatch):
+    monkeypatch.setattr("knowngood.cli.progress.SHORT", 0)
     with progress_bars() as progress:
         for done in range(1, 4):
             progress("reading images", done, 3)

@@ -257,3 +257,17 @@ class TestHeldOut:
         apart = learn(name, twice).held_out
         assert together.mean() > apart.mean()
         assert together.min() > apart.min()
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_each_held_out_score_is_that_of_its_place(name, train):
+    images = train.copy()
+    images[3] = 255 - images[3]
+    made = fit(make_detector(name, {"epochs": 1} if DETECTORS[name].trains else {}), images)
+    assert made.held_out.shape == made.places.shape
+    assert sorted(set(made.places.tolist())) == sorted(made.places.tolist())
+    assert set(made.places.tolist()) <= set(range(len(images)))
+    if DETECTORS[name].trains:
+        assert len(made.places) == count_held_out(made, images)
+    else:
+        assert made.places[made.held_out.argmax()] == 3

@@ -113,13 +113,13 @@ def test_a_file_of_nothing_is_not_read(tmp_path):
     with (tmp_path / "a.png").open("wb") as file:
         file.truncate(10**12)
     for read in (decode, read_header):
-        assert "1,000,000 MB" in reason(tmp_path / "a.png", read)
+        assert "it is too large (1,000,000,000,000 bytes)" in reason(tmp_path / "a.png", read)
 
 
 def test_pipes_and_devices_are_not_read(tmp_path):
     os.mkfifo(tmp_path / "a.png")
     for path in (tmp_path / "a.png", "/dev/zero"):
-        assert reason(path) == reason(path, read_header) == "this is a pipe or a device, not a file"
+        assert reason(path) == reason(path, read_header) == "it is a pipe or a device, not a file"
 
 
 def test_images_wait_until_their_memory_is_free(tmp_path, monkeypatch):
@@ -287,3 +287,25 @@ def test_a_tile_larger_than_its_image_counts():
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in names.items())
     content = b"II*\0\x09\0\0\0\0" + struct.pack("<H", len(names)) + entries + bytes(4)
     assert "3,600 MB of memory" in reason(content)
+
+
+def test_a_forked_process_does_not_wait_for_threads_of_its_parent():
+    program = (
+        "import os, threading\n"
+        "from knowngood.data.memory import GATE, limit\n"
+        "entered, done = threading.Event(), threading.Event()\n"
+        "def hold():\n"
+        "    with GATE.hold(limit()):\n"
+        "        entered.set(); done.wait()\n"
+        "thread = threading.Thread(target=hold); thread.start(); entered.wait()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    with GATE.hold(limit()):\n"
+        "        os._exit(7)\n"
+        "code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "done.set(); thread.join()\n"
+        "print(code)\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "7\n"

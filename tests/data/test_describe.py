@@ -161,8 +161,8 @@ def test_progress_is_told_to_the_end(widget):
     told = []
     describe(widget, progress=lambda *news: told.append(news))
     assert told[:38] == [("reading images", done, 38) for done in range(1, 39)]
-    assert {stage for stage, _, _ in told[38:]} == {"comparing images"}
-    assert told[-1][1] == told[-1][2] == len(told) - 38
+    assert {stage for stage, _, _ in told[38:]} == {"identifying images", "comparing images"}
+    assert told[-1][1] == told[-1][2] == len(told) - 2 * 38  # each file is identified, too
 
 
 def test_what_is_no_data_set(tmp_path):
@@ -207,3 +207,13 @@ def test_masks_of_good_images(data):
     assert found.ignored == found.unmarked == ()
     assert found.marked_good == (str(data / "test/good/001.png"),)
     assert "good images whose mask marks a defect: 1" in found.lines()
+
+
+def test_a_table_of_many_classes_has_a_description_of_bounded_length(tmp_path):
+    rows = [f"{number}.png,defect,type {number}\n" for number in range(3000)]
+    (tmp_path / "t.csv").write_text("path,label,defect\ngood.png,good,\n" + "".join(rows))
+    lines = describe(tmp_path / "t.csv").lines()
+    assert lines[0] == "3001 images, laid out as: table"
+    assert "and 2901 more lines on classes" in lines
+    assert len(lines) < 350
+    assert max(map(len, lines)) < 2100

@@ -10,6 +10,7 @@ from PIL import AvifImagePlugin, Image
 
 from knowngood.data.decoding import decode, read_header
 from knowngood.data.images import IMAGE_SUFFIXES, read_image, read_resized
+from knowngood.data.jpeg2000 import declared_white
 from knowngood.errors import UnreadableImage
 
 
@@ -60,6 +61,29 @@ def test_jpeg_2000_without_loss(tmp_path, pixels):
     assert read_header(tmp_path / "deep.jp2").deep
 
 
+@pytest.mark.parametrize("name", ["grey", "rgb", "rgba"])
+def test_jpeg_2000_of_16_bits(name):
+    y, x = np.mgrid[:40, :60]
+    four = np.stack([x * 1000, y * 1500, 65535 - x * 900, 65535 - y], axis=2).astype(np.uint16)
+    deep = {"grey": four[..., 2], "rgb": four[..., :3], "rgba": four}[name]
+    stored = deep if name == "grey" else deep[..., [2, 1, 0, 3][: deep.shape[2]]]
+    content = cv2.imencode(".jp2", stored, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])[1].tobytes()
+    assert read_header(content).deep
+    assert decode(content).dtype == np.uint16
+    assert np.abs(decode(content).astype(int) - deep).max() < 600  # white stays white
+
+
+@pytest.mark.parametrize(("bits", "full"), [(4, 255), (8, 255), (10, 65535), (12, 65535), (16, 65535)])
+def test_the_bits_of_a_jpeg_2000_say_what_white_is(bits, full):
+    values = np.arange(2**bits)
+    scaled = np.rint(values * (full / (2**bits - 1)))
+    type_ = np.uint8 if full == 255 else np.uint16
+    for shift in (0, type_(0).itemsize * 8 - bits):
+        np.testing.assert_array_equal(
+            declared_white((values << shift).astype(type_), bits, shift=shift), scaled
+        )
+
+
 def test_only_the_first_frame_is_decoded(tmp_path, pixels):
     frames = [Image.fromarray(pixels), Image.fromarray(255 - pixels)]
     for name, options in {"a.png": {}, "a.webp": {"lossless": True}, "a.avif": {"quality": 100}}.items():
@@ -67,13 +91,26 @@ def test_only_the_first_frame_is_decoded(tmp_path, pixels):
         assert np.abs(decode(tmp_path / name)[..., :3].astype(int) - pixels).mean() < 2
 
 
+@pytest.mark.parametrize("suffix", ["gif", "jp2", "avif", "ppm", "deep.jp2", "dib"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.99])
+def test_a_truncated_file_is_named(tmp_path, pixels, suffix, share):
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "deep.jp2":
+        cv2.imwrite(str(path), pixels.astype(np.uint16) * 257)
+    else:
+        Image.fromarray(pixels).save(path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(UnreadableImage, match=r"truncated|broken|damaged|Truncated|not an image|decode"):
+        decode(path)
+
+
 def test_a_decoder_that_pillow_lacks_is_named(tmp_path, pixels, monkeypatch):
     Image.fromarray(pixels).save(tmp_path / "a.avif")
     monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
     with pytest.warns(UserWarning, match="AVIF support not installed"):
-        assert reason(tmp_path / "a.avif").startswith("it may be a AVIF, which this Pillow cannot decode")
+        assert reason(tmp_path / "a.avif").startswith("a damaged AVIF, or one that this Pillow")
     monkeypatch.delitem(Image.OPEN, "AVIF")
-    assert "install a newer Pillow" in reason(tmp_path / "a.avif")
+    assert "a newer Pillow might" in reason(tmp_path / "a.avif")
 
 
 # --- PBM, PGM, PPM

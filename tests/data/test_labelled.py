@@ -327,3 +327,8 @@ def test_the_same_image_good_and_defective(tmp_path):
 
 def test_files_that_are_not_there_are_not_one_image():
     assert counts(labelled(samples({"good": 3, "dent": 3}))) == [3, 3]
+
+
+def test_a_class_that_cannot_be_drawn_is_refused():
+    with pytest.raises(DataError, match="has control characters"):
+        labelled(samples({"good": 6, "de\nnt": 6}).assign(split="train"))

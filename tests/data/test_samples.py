@@ -168,3 +168,11 @@ def test_fingerprint_of_an_array_is_not_that_of_its_bytes(tmp_path):
 def test_bytes_have_the_fingerprint_of_their_file(tmp_path):
     (tmp_path / "a.png").write_bytes(b"some bytes")
     assert fingerprint([b"some bytes"]) == fingerprint([tmp_path / "a.png"])
+
+
+@pytest.mark.parametrize("given", [None, ["a.png", "b.png"], b"a.png", 3])
+def test_what_is_no_data_set_is_refused(given):
+    with pytest.raises(
+        DataError, match=rf"^a {type(given).__name__} came; name a folder of images or a table"
+    ):
+        load_samples(given)

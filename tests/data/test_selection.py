@@ -88,8 +88,11 @@ def test_images_are_left_out_by_name(tmp_path):
     table = pd.DataFrame({"path": paths, "label": "good", "split": "train", "group": list("xyz")})
     given = good_sources(table)
     left = given.without(["b/a.png"])
-    assert left == Selection([paths[0], paths[2]], None, ["x", "z"], None, ["a.png", "b/c.png"], ["b/a.png"])
-    assert given.without(paths[2]).left_out == given.without(Path("c.png")).left_out == ["b/c.png"]
+    assert left == Selection(
+        [paths[0], paths[2]], None, ["x", "z"], None, ["a.png", "b/c.png"], {"b/a.png": paths[1]}
+    )
+    for name in (paths[2], Path("c.png")):
+        assert given.without(name).left_out == {"b/c.png": paths[2]}
     assert good_sources([GOOD, GOOD, GOOD], "abc").without("[1]").classes == ["a", "c"]
     with pytest.raises(DataError, match=r"'d\.png' is not one of the 3 good images"):
         given.without(["a.png", "d.png"])
@@ -101,4 +104,4 @@ def test_a_name_of_several_images_is_refused(tmp_path):
     paths = [tmp_path / name for name in ("front/x/a.png", "front/y/a.png", "back.png")]
     with pytest.raises(DataError, match=r"'a\.png' is the name of 2 good images; name one of them:\n"):
         good_sources(paths).without("a.png")
-    assert good_sources(paths).without("x/a.png").left_out == ["front/x/a.png"]
+    assert good_sources(paths).without("x/a.png").left_out == {"front/x/a.png": str(paths[0])}

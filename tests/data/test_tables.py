@@ -100,10 +100,30 @@ def test_flipped_bytes_of_a_parquet_table_are_named_or_harmless(tmp_path):
     assert all("broken.parquet" in message and message.isprintable() for message in messages)
 
 
-def test_a_table_with_more_cells_than_memory_holds_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("knowngood.data.tables.MOST_CELLS", 5)
-    with pytest.raises(DataError, match="it has 6 cells; at most 5 are read"):
+def test_what_a_parser_says_controls_no_terminal(tmp_path, monkeypatch):
+    def fail(*_):
+        raise ValueError("unknown type: \x1b[2J")
+
+    monkeypatch.setattr("knowngood.data.tables._read_parquet", fail)
+    with pytest.raises(DataError, match=r"cannot be read: unknown type: \\x1b\[2J$"):
         load_samples(parquet(tmp_path))
+
+
+def test_a_table_with_more_cells_than_memory_holds_is_refused(tmp_path, monkeypatch):
+    pd.DataFrame(ROWS).to_csv(tmp_path / "t.csv", index=False)
+    for most, found in (("CELLS", "6 cells"), ("ROWS", "3 rows"), ("COLUMNS", "2 columns")):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"knowngood.data.tables.MOST_{most}", 1)
+            with pytest.raises(DataError, match=f"it has {found}; at most 1 are read"):
+                load_samples(parquet(tmp_path))
+            with pytest.raises(DataError, match=rf"it has [0-9]+ {most.lower()}; at most 1 are read"):
+                load_samples(tmp_path / "t.csv")
+
+
+def test_a_header_of_millions_of_commas_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("path,label" + "," * 3_000_000 + "\na,good\n")
+    with pytest.raises(DataError, match="it has 3,000,002 columns; at most 20,000 are read"):
+        load_samples(tmp_path / "t.csv")
 
 
 def test_an_index_that_pandas_wrote_is_no_hindrance(tmp_path):

@@ -277,7 +277,7 @@ def test_progress_reaches_its_end(inspector, table):
     )
     assert told == {
         stage: [(done, 14) for done in range(1, 15)]
-        for stage in ("inspecting test images", "comparing maps with masks")
+        for stage in ("identifying images", "inspecting test images", "comparing maps with masks")
     }
 
 

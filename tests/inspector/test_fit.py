@@ -115,7 +115,8 @@ def test_deep_arrays_among_others_are_left_out_by_their_position(good_images, mo
             np.zeros((3, 28, 28)),
             r"image \[0\]: an image array of shape \(28, 28\) and type float64 came",
         ),
-        (np.full((4, 28, 28), 7, np.uint8), "all 4 good images are copies of one image"),
+        (np.full((4, 28, 28), 7, np.uint8), "the images to learn from show nothing"),
+        (np.indices((4, 28, 28), np.uint8)[2], "all 4 good images are copies of one image"),
     ],
 )
 def test_arrays_that_cannot_be_learned_from(given, message):

@@ -25,7 +25,7 @@ MANIFEST = Manifest(
     training=["00ff", "11ee"],
     held_out=[-1.0, 0.1, 2.5],
     held_out_names=[["b.png"], ["c/2.png", "c/1.png"], ["a.png"]],
-    left_out=["d.png"],
+    left_out={"d.png": "33cc"},
     map_maxima=[0.2, 0.3, 0.9],
     validation=["22dd"],
     threshold=Threshold(2.5, "false rejects at most 0.05", 0.05, 3, 0, 0.63, "Too few good images"),
@@ -194,6 +194,7 @@ def test_an_older_format_advises_to_fit_anew(values):
 
 
 def test_format_4_is_read(values):
+    del values["example_scores"]
     values["peaks"] = values.pop("map_maxima")
     assert parsed(values | {"format": 4}) == dataclasses.replace(MANIFEST, example_scores=[])
 
@@ -206,7 +207,7 @@ def test_format_5_has_no_sizes(values):
 def test_format_5_names_no_held_out_images(values):
     del values["held_out_names"], values["left_out"]
     read = parsed(values | {"format": 5})
-    assert read == dataclasses.replace(MANIFEST, held_out_names=[], left_out=[])
+    assert read == dataclasses.replace(MANIFEST, held_out_names=[], left_out={})
     with pytest.raises(InspectorError, match="lacks 'held_out_names'"):
         parsed(values)
 

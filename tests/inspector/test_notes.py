@@ -120,7 +120,7 @@ def test_images_that_show_nothing_are_named_as_that(value, noise):
     images = [np.full((96, 96, 3), value + at % 2, np.uint8) for at in range(12)]
     for image in images:
         image[rng.random((96, 96)) < 0.1] += noise
-    with pytest.raises(DataError, match=r"the good images show nothing: .* check the exposure"):
+    with pytest.raises(DataError, match=r"the images to learn from show nothing: .* check the exposure"):
         knowngood.fit(images, RECIPE)
 
 

@@ -97,7 +97,7 @@ def test_progress_reaches_its_end(inspector, labelled):
     told = []
     threshold_by_rule(inspector, "youden", labelled, progress=lambda *told_now: told.append(told_now))
     assert told[-1] == ("inspecting validation images", 14, 14)
-    assert np.array_equal([done for _, done, _ in told], range(1, 15))
+    assert [done for _, done, _ in told] == 2 * list(range(1, 15))  # the files are identified first
 
 
 def test_a_type_whose_escape_costs_more(inspector, labelled):

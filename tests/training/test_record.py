@@ -74,18 +74,45 @@ def test_a_missing_member(record, missing):
         {"originals": [-4, 12, 10]},
         {"rebuilt": [6]},
         {"validation": 5},
-        {"learning_rate": float("inf")},
-        {"epochs": [[1, 1.0, 1.0, float("nan")]]},
+        {"layers": [["a", "b", [3], 4]] * 10_000},
         {"layers": [["a" * 10**6, "b", [3], 4]]},
-        {"layers": [["a\x1b[2J", "b", [3], 4]]},
-        {"best": 10**30},
+        {"layers": [["a", "b\x1b[2J", [3], 4]]},
+        {"layers": [["a", "b", list(range(9)), 4]]},
+        {"layers": [["a", "b", [3], 1 << 64]]},
+        {"epochs": [[epoch, 1.0, 1.0] for epoch in range(100_001)]},
+        {"epochs": [[2, 1.0, 1.0, float("nan")]]},
+        {"epochs": [[2, 1.0, 1.0, None, float("inf")]]},
+        {"epochs": [[2, 1.0, 1.0, None, None, ["nan"]]]},
+        {"epochs": [[2, 1.0, 1.0, None, None, [0.5] * 1001]]},
+        {"learning_rate": "inf"},
+        {"learning_rate": float("nan")},
+        {"rebuilt": list(range(10**6))},
+        {"originals": [1, 8192, 8192], "rebuilt": [5, 100, 101, 102, 103, 104]},
     ],
 )
 def test_a_stranger_s_record(record, changes):
     members = record.to_members()
     members[CONTENT] = json.dumps(json.loads(members[CONTENT]) | changes).encode()
-    with pytest.raises(ValueError, match=r"damaged|impossible|invalid literal|unpack"):
+    with pytest.raises(ValueError, match=r"damaged|impossible|invalid literal|unpack") as refused:
         Records.from_members(members)
+    assert len(str(refused.value)) < 500
+
+
+def test_a_record_of_too_many_bytes(record, monkeypatch):
+    monkeypatch.setattr("knowngood.training.members.MOST_JSON", 50)
+    with pytest.raises(ValueError, match=r"damaged: it has [0-9,]+ bytes"):
+        Records.from_members(record.to_members())
+
+
+@pytest.mark.parametrize("name", ["training/\x1b[2J", "training/a\nb", "training/" + "x" * 200])
+def test_a_part_with_an_impossible_name(record, name):
+    with pytest.raises(ValueError, match="a part with an impossible name"):
+        Records.from_members(record.to_members() | {name: b""})
+
+
+def test_of_large_pictures_fewer_are_kept(record, monkeypatch):
+    monkeypatch.setattr("knowngood.training.record.MOST_UNPACKED", 2 * record.originals.size)
+    assert list(TrainingRecord.from_members(record.to_members()).rebuilt) == [100]
 
 
 class TestPictures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
@@ -13,7 +14,7 @@ import typer
 from platformdirs import user_cache_path
 
 from knowngood import PATIENCE
-from knowngood.errors import KnowngoodError
+from knowngood.errors import KnowngoodError, escaped
 from knowngood.extras import needs_extra
 
 COMMANDS = (
@@ -21,6 +22,12 @@ COMMANDS = (
     *("detectors", "classifiers", "bench", "study"),
 )
 """The commands in the order of the help; the module of each name has a function of that name."""
+
+PLAIN = {
+    **{"–": "-", "−": "-", "·": "-", "±": "+-", "→": "->", "×": "x", "…": "...", "°": " degrees"},
+    **{"“": '"', "”": '"', "’": "'"},
+}
+"""Letters of our own texts, and what stands for them where a code page lacks them."""
 
 app = typer.Typer(
     name="knowngood", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -72,10 +79,18 @@ def keep_to_the_cache() -> None:
 
 
 def show_all_letters() -> None:
-    """Let the terminal show as an escape what its code page lacks, in names of files above all."""
+    """Let the terminal show in other letters, or as an escape, what its code page lacks."""
+    codecs.register_error("knowngood", _in_other_letters)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="knowngood")
+
+
+def _in_other_letters(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Replace letters that a code page lacks: ours by plain ones, those of file names by escapes."""
+    if isinstance(error, UnicodeEncodeError) and (plain := PLAIN.get(error.object[error.start])):
+        return plain, error.start + 1
+    return codecs.backslashreplace_errors(error)
 
 
 def main() -> NoReturn:
@@ -91,7 +106,7 @@ def main() -> NoReturn:
             print("interrupted; nothing half-written is left", file=sys.stderr)
         raise
     except KnowngoodError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", "\n".join(map(escaped, str(error).split("\n"))), file=sys.stderr)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ import typer
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
+from knowngood.errors import escaped
 from knowngood.output import MARK, check_target
 
 
@@ -35,7 +36,7 @@ def describe(
     with progress_bars() as progress:
         patterns = options.patterns_of(good, defect, mask, ignore)
         description = knowngood.describe(data, patterns=patterns, progress=progress)
-    typer.echo("\n".join(description.lines()))
+    typer.echo("\n".join(map(escaped, description.lines())))
     if pictures is not None:
         samples = knowngood.load_samples(data, patterns)
         write_class_pictures(samples, pictures, bits=description.bits or 16, overwrite=overwrite)

@@ -7,7 +7,7 @@ import knowngood
 from knowngood.cli import options
 from knowngood.cli.info import echo_threshold
 from knowngood.cli.progress import progress_bars
-from knowngood.errors import MissingExtra
+from knowngood.errors import MissingExtra, escaped
 from knowngood.output import make_folder
 
 
@@ -47,7 +47,7 @@ def evaluate(
         typer.echo(f"{name:12} {figure}{note}")
     echo_threshold(loaded.threshold)
     for warning in metrics["warnings"]:
-        typer.echo(f"warning: {warning}", err=True)
+        typer.echo(f"warning: {escaped(warning)}", err=True)
     for failure in evaluation.unreadable:
         typer.echo(f"unreadable: {failure}", err=True)
     typer.echo(report)

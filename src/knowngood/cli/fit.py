@@ -9,7 +9,6 @@ from knowngood.cli.info import echo_bits, echo_held_out
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
-from knowngood.inspector.held_out import without_options
 from knowngood.output import check_target
 
 
@@ -33,7 +32,9 @@ def fit(
     skip_unreadable: options.SkipUnreadable = False,
     without: Annotated[
         list[Path] | None,
-        typer.Option(help="A good image to leave out, by the end of its path; may be repeated."),
+        typer.Option(
+            metavar="FILE", help="A good image to leave out, by the end of its path; may be repeated."
+        ),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -47,6 +48,7 @@ def fit(
     with progress_bars() as progress:
         # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.detectors import DETECTORS
+        from knowngood.inspector.held_out import without_options
 
         inspector = knowngood.fit(
             samples,

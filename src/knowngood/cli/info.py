@@ -5,7 +5,6 @@ import typer
 
 import knowngood
 from knowngood.cli.options import InspectorFile
-from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words, without_options
 
 if TYPE_CHECKING:
     from knowngood.inspector.manifest import Manifest
@@ -21,6 +20,9 @@ def info(inspector: InspectorFile) -> None:
 
     Example: knowngood info widget.inspector
     """
+    # The help must not wait for the libraries of images.
+    from knowngood.inspector.held_out import without_options
+
     loaded = knowngood.Inspector.load(inspector)
     manifest = loaded.manifest
     height, width = manifest.input_shape
@@ -53,6 +55,8 @@ def echo_held_out(manifest: "Manifest", remedy: str) -> None:
     """Print how many good images were held out, the threshold, which of them are probably not good, and, if
     there are such, a remedy.
     """
+    from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
+
     if manifest.left_out:
         typer.echo(f"{'left out':14} {', '.join(manifest.left_out)}")
     typer.echo(f"{'held out':14} {held_out_in_words(manifest)}")

@@ -13,6 +13,9 @@ from knowngood.types import Progress
 SECONDS = 30.0
 """From one line to the next within a stage, where there is no terminal."""
 
+SHORT = 5.0
+"""Seconds of work that is not worth a line."""
+
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
@@ -42,22 +45,24 @@ def progress_bars() -> Iterator[Progress]:
 def progress_lines(
     write: Callable[[str], object], *, clock: Callable[[], float] = time.monotonic
 ) -> Progress:
-    """Return a progress that writes a line at the first call of each stage, and then every 30 seconds.
+    """Return a progress that writes a line for each stage, and then every 30 seconds, after the first few.
 
     Example:
-        >>> progress = progress_lines(print)
+        >>> seconds = iter(range(0, 90, 9))
+        >>> progress = progress_lines(print, clock=lambda: next(seconds))
         >>> for done in (1, 2, 3):
         ...     progress("reading images", done, 3)
         reading images: 1 of 3
     """
     stages: set[str] = set()
-    written = clock()
+    began = written = clock()
 
     def progress(stage: str, done: int, total: int) -> None:
         nonlocal written
-        if stage not in stages or clock() - written >= SECONDS:
+        now = clock()
+        if now - began >= SHORT and (stage not in stages or now - written >= SECONDS):
             stages.add(stage)
-            written = clock()
+            written = now
             write(f"{stage}: {done} of {total}")
 
     return progress

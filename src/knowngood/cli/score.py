@@ -6,7 +6,7 @@ import typer
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
-from knowngood.errors import OutputError, UnreadableImage
+from knowngood.errors import OutputError, UnreadableImage, escaped
 
 
 def score(
@@ -48,7 +48,9 @@ def score(
                 except (UnreadableImage, OutputError) as error:
                     failures.append(f"no heatmap: {error}")
             if out is None:
-                typer.echo(f"{row['decision']}  {row['score']:9.4f}  p={row['p_value']:.4f}  {row['path']}")
+                typer.echo(
+                    f"{row['decision']}  {row['score']:9.4f}  p={row['p_value']:.4f}  {escaped(row['path'])}"
+                )
             progress("inspecting images", done, len(images))
     if out is not None:
         write_verdicts(rows, out, overwrite=overwrite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
 from itertools import combinations
 
@@ -11,11 +11,13 @@ import pandas as pd
 
 from knowngood.data.decoding import name_of
 from knowngood.data.imageset import ImageSet
-from knowngood.errors import DataError
+from knowngood.errors import DataError, quoted
+from knowngood.inputs import LONGEST_NAME, is_plain
 
 LEAST = 2  # images or groups of a class: one to fit on and one to hold out
 _ALIKE = 0.85  # least similarity of a misspelt name to the correct one
 _ALIKE_WORDS = 0.7  # least similarity of the words in which the two differ
+_MOST = 500  # names beyond which each is not compared with every other letter by letter
 _RARE = 0.25  # a name may be a misspelling of another that is used at least four times as often
 
 
@@ -45,14 +47,37 @@ def similar_names(counts: Mapping[str, int]) -> list[tuple[str, str]]:
         >>> similar_names({"type1": 30, "type2": 1, "Dent": 8, "dent": 9})
         [('Dent', 'dent')]
     """
+    # words in lower case
+    words = {name: re.split(r"[\s_.-]+", name.strip().casefold()) for name in counts}
     found = []
-    for pair in combinations(counts, 2):
+    for pair in combinations(counts, 2) if len(counts) <= _MOST else _with_same_words(words):
         rare, frequent = sorted(pair, key=counts.__getitem__)
-        # words in lower case
-        one, other = (re.split(r"[\s_.-]+", name.strip().casefold()) for name in (rare, frequent))
+        one, other = words[rare], words[frequent]
         if one == other or (counts[rare] <= _RARE * counts[frequent] and _misspelt(one, other)):
             found.append((rare, frequent))
     return found
+
+
+def _with_same_words(words: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """Yield each name with the first one that has the same words."""
+    first: dict[tuple[str, ...], str] = {}
+    for name, own in words.items():
+        if first.setdefault(tuple(own), name) != name:
+            yield first[tuple(own)], name
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Check that names of classes can be kept in an inspector and drawn.
+
+    Raises:
+        DataError: One is long, or has control characters.
+    """
+    for name in names:
+        if not is_plain(name, LONGEST_NAME):
+            raise DataError(
+                f"the class {quoted(name)} has control characters, or more than {LONGEST_NAME} letters; "
+                "rename it"
+            )
 
 
 def check_classes(images: ImageSet) -> None:
@@ -76,6 +101,7 @@ def check_classes(images: ImageSet) -> None:
             f"{len(missing)} of {len(images)} good images have no class, such as {missing[0]!r}; fill in "
             "the column 'class' or leave them out"
         )
+    check_names(images.names)
     for name in images.names:
         if images.group_counts[name] < LEAST:
             raise DataError(

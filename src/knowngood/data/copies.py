@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,14 @@ from knowngood.data.samples import fingerprint
 from knowngood.types import Progress, silent
 
 Groups = tuple[tuple[str, ...], ...]
+
+
+class Image(NamedTuple):
+    """A file, and where it belongs."""
+
+    path: str
+    split: str
+    class_name: str
 
 
 @dataclass(frozen=True)
@@ -42,31 +51,41 @@ def find_copies(
         >>> find_copies(table, {}).leaks
         ()
     """
-    table = table.assign(content=fingerprint(table["path"].tolist()))
-    contents = [same for _, same in table.groupby("content", sort=False)]
+    columns = (table[name].tolist() for name in ("path", "split", "class_name"))
+    images = [Image(*row) for row in zip(*columns, strict=True)]
+    by_content: dict[str, list[Image]] = {}
+    for image, content in zip(
+        images, fingerprint([image.path for image in images], progress=progress), strict=True
+    ):
+        by_content.setdefault(content, []).append(image)
+    contents = list(by_content.values())
     copied = [same for same in contents if len(same) > 1]
-    stack = [thumbnails[same["path"].iloc[0]] for same in contents]
+    stack = [thumbnails[same[0].path] for same in contents]
     near = near_duplicates(np.array(stack, np.uint8).reshape(-1, SIDE, SIDE), progress=progress)
     alike = [[contents[position] for position in group] for group in near]
     return Copies(
-        duplicates=tuple(tuple(same["path"]) for same in copied if not _leaks(same)),
-        leaks=tuple(tuple(same["path"]) for same in copied if _leaks(same)),
-        contradictions=tuple(tuple(same["path"]) for same in copied if same["class_name"].nunique() > 1),
+        duplicates=tuple(_paths(same) for same in copied if not _leaks(same)),
+        leaks=tuple(_paths(same) for same in copied if _leaks(same)),
+        contradictions=tuple(_paths(same) for same in copied if len({one.class_name for one in same}) > 1),
         near_duplicates=tuple(_one_each(group) for group in alike if not _leaks(*group)),
         near_leaks=tuple(_one_each(group) for group in alike if _leaks(*group)),
     )
 
 
-def _leaks(*tables: pd.DataFrame) -> bool:
+def _paths(images: Sequence[Image]) -> tuple[str, ...]:
+    return tuple(image.path for image in images)
+
+
+def _leaks(*contents: Sequence[Image]) -> bool:
     """Whether the same image is in both splits."""
-    return bool(pd.concat(tables)["split"].nunique() > 1)
+    return len({image.split for same in contents for image in same}) > 1
 
 
-def _one_each(contents: Sequence[pd.DataFrame]) -> tuple[str, ...]:
+def _one_each(contents: Sequence[Sequence[Image]]) -> tuple[str, ...]:
     """One file for each content; after the first from the other split where there is one, to show a leak."""
     first, *others = contents
-    files = [first["path"].iloc[0]]
+    files = [first[0].path]
     for same in others:
-        elsewhere = same[same["split"] != first["split"].iloc[0]]
-        files.append((elsewhere if len(elsewhere) else same)["path"].iloc[0])
+        elsewhere = [image for image in same if image.split != first[0].split]
+        files.append((elsewhere or same)[0].path)
     return tuple(files)

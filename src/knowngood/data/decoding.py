@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from knowngood.data.formats import Header, check_size, open_image, unidentified
+from knowngood.data.formats import Header, check_size, open_image
 from knowngood.data.memory import FIRST, GATE, check_bytes
 from knowngood.errors import DataError, UnreadableImage, shortened
 from knowngood.inputs import LARGEST_IMAGE, check_file, read_file
@@ -26,9 +26,6 @@ File = str | Path | bytes
 
 Source = File | NDArray[Any]
 """One image: a file or an array of pixels."""
-
-THREADS = min(8, os.cpu_count() or 1)
-"""Files that are read at once."""
 
 LISTED = 10  # files that a message names before it only counts them
 
@@ -136,10 +133,10 @@ def _naming(file: File) -> Iterator[None]:
         yield
     except Exception as error:
         path = "bytes" if isinstance(file, bytes) else os.fspath(file)
-        raise UnreadableImage(path, _reason(file, error)) from error
+        raise UnreadableImage(path, _reason(error)) from error
 
 
-def _reason(file: File, error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Say in a few words why a file could not be read."""
     match error:
         case FileNotFoundError():
@@ -148,8 +145,6 @@ def _reason(file: File, error: Exception) -> str:
             return "this is a folder, not an image"
         case PermissionError():
             return "no permission to read it"
-        case UnidentifiedImageError() | KeyError():  # Pillow knows no decoder, or lacks the one that it names
-            return unidentified(_content(file)[:64])
         case Image.DecompressionBombError():
             return "more than 179 million pixels; cut it into smaller images"
         case OSError() | ValueError() | SyntaxError() if str(error):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each, similar_names
 from knowngood.data.copies import Copies, Groups, find_copies
-from knowngood.data.decoding import THREADS, listed, read_header
+from knowngood.data.decoding import listed, read_header
 from knowngood.data.expectations import balance, expectations
 from knowngood.data.formats import Header
 from knowngood.data.images import read_image, read_mask, significant_bits
@@ -24,8 +23,12 @@ from knowngood.data.near_duplicates import thumbnail
 from knowngood.data.patterns import Patterns
 from knowngood.data.samples import load_samples
 from knowngood.data.splits import SPLIT_MADE
+from knowngood.data.threads import in_threads
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.types import Progress, silent
+
+MOST_LINES, LONGEST_LINE = 100, 2000
+"""Lines of a description on classes, and letters of one: a table may have a million classes."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ class Description(Copies):
         no_masks = len(self.without_mask) == defects
         facts = [
             f"{sum(self.counts.values())} images, laid out as: {self.layout}",
-            *(f"{split}, {name}: {count}" for (split, name), count in self.counts.items()),
-            *balance(self.counts),
+            *_bounded([f"{split}, {name}: {count}" for (split, name), count in self.counts.items()]),
+            *_bounded(balance(self.counts)),
             "sizes (height x width): " + _tally({f"{h} x {w}": n for (h, w), n in self.sizes.items()}),
             "pixels: " + _tally(self.modes),
             "files: " + _tally(self.suffixes),
@@ -105,7 +108,7 @@ class Description(Copies):
         for problem, files in problems.items():
             if named := list(files):
                 facts += [f"{problem}: {len(named)}", *listed(named)]
-        expected = expectations(self.counts, split_made=self.split_made)
+        expected = _bounded(expectations(self.counts, split_made=self.split_made))
         return [*facts, "what to expect:", *(f"  {sentence}" for sentence in expected)]
 
 
@@ -177,21 +180,21 @@ class _Content(NamedTuple):
 def _read_all(paths: Sequence[str], masks: Mapping[str, str], progress: Progress) -> dict[str, _Content]:
     """Read all images and their masks."""
     contents: dict[str, _Content] = {}
-    with ThreadPoolExecutor(THREADS) as pool:
-        read = pool.map(_read, paths, [masks.get(file, "") for file in paths])
-        for done, (file, content) in enumerate(zip(paths, read, strict=True), start=1):
-            contents[file] = content
-            progress("reading images", done, len(paths))
+    read = in_threads(_read, [(file, masks.get(file, "")) for file in paths])
+    for done, (file, content) in enumerate(zip(paths, read, strict=True), start=1):
+        contents[file] = content
+        progress("reading images", done, len(paths))
     return contents
 
 
-def _read(file: str, mask: str) -> _Content:
+def _read(files: tuple[str, str]) -> _Content:
     """Decode an image and its mask."""
+    file, mask = files
     try:
         header = read_header(file)
         content = _Content(header, thumbnail(read_image(file)))
     except UnreadableImage as error:
-        return _Content(broken=error)
+        return _Content(broken=UnreadableImage(error.path, error.reason))  # without its traceback
     if not mask:
         return content
     try:
@@ -205,6 +208,15 @@ def _train_and_good_first(key: tuple[str, str]) -> tuple[bool, bool, str]:
     """Order splits and classes as one reads about them."""
     split, name = key
     return split != "train", name != "good", name
+
+
+def _bounded(lines: list[str]) -> list[str]:
+    """Cut lines on classes, and each of them, to a length that can be read."""
+    more = [f"and {len(lines) - MOST_LINES} more lines on classes"] if len(lines) > MOST_LINES else []
+    shown = (
+        line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in lines[:MOST_LINES]
+    )
+    return [*shown, *more]
 
 
 def _tally(counts: dict[str, int]) -> str:

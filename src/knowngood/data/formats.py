@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
+from knowngood.data import jpeg2000
 from knowngood.data.netpbm import Netpbm, decode_netpbm, netpbm_header
 from knowngood.data.png import decode_png, pixel_chunks
 from knowngood.data.structure import TIFF, check_structure, check_tags, scans
@@ -84,8 +85,12 @@ class PillowFile:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._image = Image.open(io.BytesIO(data), formats=FORMATS)
-        self.header = _header(self._image)
+        try:
+            self._image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except (UnidentifiedImageError, KeyError) as error:  # Pillow may lack the decoder of a format by name
+            raise ValueError(_unidentified(data[:64])) from error
+        self._bits = jpeg2000.bits_of(data) if self._image.format == "JPEG2000" else 8
+        self.header = _header(self._image, self._bits)
         self._scans = scans(data) if self._image.format in ("JPEG", "MPO") else 1
         if self._scans * self.header.height * self.header.width > MOST_SCANNED:
             raise ValueError(
@@ -99,7 +104,8 @@ class PillowFile:
         """The memory that decoding and the conversion to 8 bits take at most, as it was measured."""
         image, mode, name = self._image, self.header.mode, str(self._image.format)
         alpha = mode in (*ALPHA, "CMYK") or "transparency" in image.info
-        each = 4 if alpha else 1 if mode in ("1", "L", "I;16") else 3
+        grey = mode in ("1", "L", "LA") or mode.startswith("I;16")
+        each = 4 if alpha else 1 if grey else 3
         each *= 2 if self.header.deep else 1
         copies = COPIES.get(name, 2)
         if self._scans > 1:
@@ -107,8 +113,7 @@ class PillowFile:
         if self.header.orientation != 1:
             copies += 1
         strip = strip_pixels(image) * each if isinstance(image, TiffImageFile) else 0
-        three_channels = 5 if mode in ("1", "L", "LA", "I;16") else 2
-        return image.size[0] * image.size[1] * (copies * each + three_channels) + strip
+        return image.size[0] * image.size[1] * (copies * each + (5 if grey else 2)) + strip
 
     def decode(self, at_least: tuple[int, int] | None) -> NDArray[Any]:
         """Decode to upright pixels; a JPEG at a reduced size of at least so many pixels."""
@@ -135,11 +140,15 @@ class PillowFile:
             if pixels is not None:
                 return pixels
         image.load()
-        if isinstance(image, TiffImageFile) and header.deep and header.mode in ("RGB", "RGBA"):
-            alpha = header.mode == "RGBA" and not is_multiplied(image)
+        if header.deep and header.mode in ("RGB", "RGBA"):
             image.close()  # Pillow keeps only 8 bits of deep colour, but it noticed whether the file is whole
-            return deep_colour(self._data, "RGBA" if alpha else "RGB")
+            if isinstance(image, TiffImageFile):
+                alpha = header.mode == "RGBA" and not is_multiplied(image)
+                return deep_colour(self._data, "RGBA" if alpha else "RGB")
+            return jpeg2000.deep_colour(self._data, self._bits)
         pixels = _converted(image, _mode_kept(image.mode, transparent=transparent))
+        if image.format == "JPEG2000":
+            return jpeg2000.declared_white(pixels, self._bits, shift=(16 if header.deep else 8) - self._bits)
         return declared_white(pixels, image) if isinstance(image, TiffImageFile) else pixels
 
 
@@ -164,8 +173,12 @@ def _converted(image: Image.Image, mode: str) -> NDArray[Any]:
     return pixels
 
 
-def _header(image: ImageFile.ImageFile) -> Header:
-    """Return the header of an opened image; a ValueError says why it is refused."""
+def _header(image: ImageFile.ImageFile, bits: int) -> Header:
+    """Return the header of an opened image, given the bits of a JPEG 2000.
+
+    Raises:
+        ValueError: Why it is refused.
+    """
     width, height = image.size
     check_size(height, width)
     if image.mode in ("F", "I"):
@@ -176,6 +189,9 @@ def _header(image: ImageFile.ImageFile) -> Header:
     if isinstance(image, TiffImageFile):
         deep = deep or has_16_bits(image)
         check_tiff(image, deep=deep)
+    if image.format == "JPEG2000":
+        deep = bits > 8
+        jpeg2000.check_mode(image.mode, bits)
     # getexif() on a PNG without this entry would decode all of it; a TIFF is turned by whoever decodes it.
     tagged = "exif" in image.info and image.format != "TIFF"
     if tagged:
@@ -186,7 +202,7 @@ def _header(image: ImageFile.ImageFile) -> Header:
     return Header(height, width, image.mode, deep, orientation)
 
 
-def unidentified(start: bytes) -> str:
+def _unidentified(start: bytes) -> str:
     """Say why Pillow knows no decoder for a file that starts with some bytes."""
     if not start:
         return "the file is empty (0 bytes)"
@@ -194,7 +210,7 @@ def unidentified(start: bytes) -> str:
         return "a TIFF with pixels of this type is not supported; save it with 8 or 16 bits, grey or RGB"
     missing = next((name for name, letters in OPTIONAL.items() if letters in start[:16]), None)
     if missing:
-        return f"it may be a {missing}, which this Pillow cannot decode; install a newer Pillow"
+        return f"a damaged {missing}, or one that this Pillow cannot decode; a newer Pillow might"
     return f"not an image of a known type ({', '.join(FORMATS)}, PBM, PGM, PPM)"
 
 

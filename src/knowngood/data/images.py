@@ -158,8 +158,8 @@ def check_contrast(sources: Sequence[Source], shape: tuple[int, int], *, bits: i
             return
     if most >= 0:
         raise DataError(
-            f"the good images show nothing: pixels of an image differ by {most:.2g} grey levels of 255 "
-            "(standard deviation) at most; check the exposure, and what their program saved"
+            "the images to learn from show nothing: pixels of an image differ by at most "
+            f"{most:.2g} grey levels (standard deviation); check the exposure and the program that saved them"
         )
 
 

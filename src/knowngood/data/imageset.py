@@ -14,9 +14,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import THREADS, Source, listed, name_of
+from knowngood.data.decoding import Source, listed, name_of
 from knowngood.data.images import Picture
 from knowngood.data.reading import Reading
+from knowngood.data.threads import THREADS
 from knowngood.errors import DataError, UnreadableImage
 
 __all__ = ["Batch", "ImageSet", "Reading", "Source"]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from knowngood.data.class_names import LEAST, class_of_each, similar_names
+from knowngood.data.class_names import LEAST, check_names, class_of_each, similar_names
 from knowngood.data.decoding import read_header
 from knowngood.data.imageset import GOOD
 from knowngood.data.samples import fingerprint, load_samples
@@ -122,6 +122,7 @@ def numbers_among(classes: Sequence[str] | NDArray[np.str_], names: Sequence[str
 
 def _check_names(parts: Mapping[str, int]) -> None:
     """Refuse a class whose name looks misspelt, and one with a single part."""
+    check_names(parts)
     for rare, common in similar_names(parts):
         raise DataError(
             f"{rare!r} ({parts[rare]} image(s)) looks like a misspelling of {common!r} ({parts[common]} "

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import THREADS, decode, read_header
+from knowngood.data.decoding import decode, read_header
 from knowngood.data.images import loses_detail, marked_pixels
 from knowngood.data.masks import Look, Looks
+from knowngood.data.threads import in_threads
 from knowngood.errors import UnreadableImage
 
 MOST_BYTES = 0.15
@@ -31,8 +31,7 @@ def looks_below(folder: Path) -> Looks:
     def looks(files: Sequence[PurePosixPath]) -> list[Look]:
         new = [file for file in dict.fromkeys(files) if file not in seen]
         if new:
-            with ThreadPoolExecutor(THREADS) as pool:
-                seen.update(zip(new, pool.map(lambda file: look(folder / file), new), strict=True))
+            seen.update(zip(new, in_threads(lambda file: look(folder / file), new), strict=True))
         return [seen[file] for file in files]
 
     return looks

@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from knowngood.data import names
+from knowngood.data import meanings
 from knowngood.errors import DataError
 
 SEPARATOR = "|"
@@ -47,7 +47,7 @@ def pair(
 ) -> Paired:
     """Divide the files of a folder into images and masks, and find the masks of each image.
 
-    Masks are the files in a folder named as in `names.MASK_FOLDERS`; and beside an image `x.jpg` a file
+    Masks are the files in a folder named as in `meanings.MASK_FOLDERS`; and beside an image `x.jpg` a file
     `x_mask.png` (`_GT`, `_label`), another `x.png`, or any `x-word.png` of two grey levels, if it looks like
     a mask.
 
@@ -65,7 +65,7 @@ def pair(
     named = {
         file
         for file in files
-        if file in masks or (file not in images and any(map(names.is_mask_folder, file.parts[:-1])))
+        if file in masks or (file not in images and any(map(meanings.is_mask_folder, file.parts[:-1])))
     }
     free = [file for file in files if file not in named]
     beside, unclear = _beside(free, looks)
@@ -147,8 +147,8 @@ def _beside(
 def _base(file: PurePosixPath, by_stem: Mapping[PurePosixPath, object]) -> tuple[PurePosixPath, bool] | None:
     """Return the name of the image beside a file that its own name begins with, and whether it says mask."""
     for stem, is_named in (
-        (names.without_mask_ending(file.stem), True),
-        (names.without_last_word(file.stem), False),
+        (meanings.without_mask_ending(file.stem), True),
+        (meanings.without_last_word(file.stem), False),
     ):
         if stem and (base := file.with_name(stem)) in by_stem:
             return base, is_named
@@ -166,8 +166,8 @@ def _index(images: Iterable[PurePosixPath], shared: int) -> _Index:
     index: defaultdict[tuple[str, ...], list[tuple[_Rank, PurePosixPath]]] = defaultdict(list)
     for image in images:
         folders = _folders(image)[shared:]
-        is_train = any(names.SPLIT_OF.get(folder) == "train" for folder in folders)
-        is_good = any(names.meaning(folder) == "good" for folder in folders)
+        is_train = any(meanings.SPLIT_OF.get(folder) == "train" for folder in folders)
+        is_good = any(meanings.meaning(folder) == "good" for folder in folders)
         for start in range(len(folders) + 1):
             index[(*folders[start:], image.stem.lower())].append(((start, is_train, is_good), image))
     return index
@@ -176,11 +176,11 @@ def _index(images: Iterable[PurePosixPath], shared: int) -> _Index:
 def _owner(mask: PurePosixPath, index: _Index, shared: int) -> PurePosixPath | None:
     """Return the image of a mask, None where none fits or several do equally well."""
     folders, stem = _folders(mask)[shared:], mask.stem.lower()
-    stems = [one for one in (names.without_mask_ending(stem), stem) if one]
+    stems = [one for one in (meanings.without_mask_ending(stem), stem) if one]
     keys = [(*folders, one) for one in stems]
     if folders:
         keys.append(folders)  # a folder of masks, named as its image
-    if not any(map(names.is_mask_folder, mask.parts[:-1])):
+    if not any(map(meanings.is_mask_folder, mask.parts[:-1])):
         # One of the folders is that of the user's pattern, and none of the image's.
         skips = reversed(range(len(folders)))
         keys += [(*folders[:skip], *folders[skip + 1 :], one) for skip in skips for one in stems]
@@ -197,5 +197,5 @@ def _folders(file: PurePosixPath) -> tuple[str, ...]:
     return tuple(
         folder
         for folder in map(str.lower, file.parts[:-1])
-        if not names.is_mask_folder(folder) and folder not in names.IMAGE_FOLDERS
+        if not meanings.is_mask_folder(folder) and folder not in meanings.IMAGE_FOLDERS
     )

@@ -8,13 +8,12 @@ docs/decisions/0014-copies-of-images.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import THREADS
+from knowngood.data.threads import in_threads
 from knowngood.types import Progress, silent
 
 SIDE = 96
@@ -89,12 +88,11 @@ def near_duplicates(thumbnails: NDArray[np.uint8], *, progress: Progress = silen
             for one, other in (pair, pair[::-1])
         )
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        for done, (pair, copy) in enumerate(zip(pairs, pool.map(is_copy, pairs), strict=True), start=1):
-            if copy:
-                joined = sorted({member for one in pair for member in groups.get(one, [one])})
-                groups.update(dict.fromkeys(joined, joined))
-            progress("comparing images", done, len(pairs))
+    for done, (pair, copy) in enumerate(zip(pairs, in_threads(is_copy, pairs), strict=True), start=1):
+        if copy:
+            joined = sorted({member for one in pair for member in groups.get(one, [one])})
+            groups.update(dict.fromkeys(joined, joined))
+        progress("comparing images", done, len(pairs))
     return sorted({tuple(shown[group].tolist()) for group in groups.values()})
 
 

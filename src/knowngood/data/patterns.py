@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from knowngood.data.names import is_mask_folder
+from knowngood.data.meanings import is_mask_folder
 from knowngood.errors import DataError
 
 

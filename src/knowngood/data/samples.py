@@ -6,20 +6,21 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from knowngood.data.decoding import THREADS, Source
+from knowngood.data.decoding import Source
 from knowngood.data.files import suggestion
 from knowngood.data.layouts import NOTES, recognise
 from knowngood.data.looks import doubts, looks_below
 from knowngood.data.patterns import Patterns
 from knowngood.data.tables import TABLE_SUFFIXES, check_samples, read_table
+from knowngood.data.threads import in_threads
 from knowngood.errors import DataError
 from knowngood.inputs import LARGEST_IMAGE, open_file
+from knowngood.types import Progress, silent
 
 LOOKED_AT = 5000  # good images of a table whose pixels are looked at, if they may be masks
 
@@ -50,6 +51,10 @@ def load_samples(
     if isinstance(data, pd.DataFrame):
         _check_unneeded(patterns)
         return check_samples(data)
+    if not isinstance(data, str | os.PathLike):
+        raise DataError(
+            f"a {type(data).__name__} came; name a folder of images or a table, or give the table itself"
+        )
     path = Path(data)
     try:
         if path.is_dir():
@@ -68,8 +73,12 @@ def load_samples(
     return table
 
 
-def fingerprint(sources: Sequence[Source]) -> list[str]:
+def fingerprint(sources: Sequence[Source], *, progress: Progress = silent) -> list[str]:
     """Identify each image by its content, a file by its bytes whatever its name and folder.
+
+    Args:
+        sources: Files and arrays.
+        progress: Called during long work.
 
     Returns:
         The first 16 hexadecimal digits of a SHA-256: of each file's bytes, or of an array's type, shape and
@@ -81,8 +90,11 @@ def fingerprint(sources: Sequence[Source]) -> list[str]:
         ...     fingerprint([empty.name])
         ['e3b0c44298fc1c14']
     """
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(_digest, sources))
+    digests: list[str] = []
+    for digest in in_threads(_digest, sources):
+        digests.append(digest)
+        progress("identifying images", len(digests), len(sources))
+    return digests
 
 
 def _digest(source: Source) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
@@ -29,10 +30,10 @@ class Selection(NamedTuple):
     groups: list[Any] | None = None
     masks: list[str] | None = None
     names: list[str] | None = None
-    left_out: Sequence[str] = ()
+    left_out: Mapping[str, Source] = MappingProxyType({})
 
     def without(self, wanted: str | Path | Sequence[str | Path]) -> Selection:
-        """All images but some, with all that is known of them, and the names of those that are left out.
+        """All images but some, with all that is known of them, and those that are left out by name.
 
         Raises:
             DataError: A name is that of no image, or of several; or fewer than two images are left.
@@ -51,7 +52,7 @@ class Selection(NamedTuple):
             of(self.groups),
             of(self.masks),
             of(names),
-            [names[row] for row in sorted(rows)],
+            {names[row]: self.sources[row] for row in sorted(rows)},
         )
 
 

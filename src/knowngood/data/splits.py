@@ -44,10 +44,12 @@ def assign_split(
     group_sizes = np.bincount(groups, minlength=n_groups)
 
     trained = np.zeros(n_groups, dtype=np.bool_)
-    for class_ in np.unique(group_classes):
-        members = rng.permutation(np.flatnonzero(group_classes == class_))
+    in_order = np.argsort(group_classes, kind="stable")
+    starts = np.flatnonzero(np.diff(group_classes[in_order], prepend=-1))
+    for class_members in np.split(in_order, starts[1:]) if n_groups else ():
+        members = rng.permutation(class_members)
         sizes = group_sizes[members]
-        share = train_share if class_ == 0 else defect_share
+        share = train_share if group_classes[members[0]] == 0 else defect_share
         trained[members] = np.cumsum(sizes) - sizes / 2 < share * sizes.sum()
     divided = table.assign(split=np.where(trained[groups], "train", "test"))
     divided.attrs[SPLIT_MADE] = True

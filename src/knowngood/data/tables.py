@@ -13,11 +13,11 @@ import pandas as pd
 
 from knowngood.cells import file_of, from_cell, spelt
 from knowngood.data.masks import joined, several
-from knowngood.data.names import BAD_WORDS, GOOD_WORDS
+from knowngood.data.meanings import BAD_WORDS, GOOD_WORDS
 from knowngood.data.splits import assign_split
-from knowngood.errors import DataError, KnowngoodError, quoted, shortened
+from knowngood.errors import DataError, KnowngoodError, escaped, quoted, shortened
 from knowngood.extras import needs_extra
-from knowngood.inputs import LARGEST_TABLE, printable, read_file
+from knowngood.inputs import LARGEST_TABLE, read_file
 
 SPLITS = ("train", "test")
 LABELS = ("good", "defect")
@@ -29,8 +29,8 @@ COLUMNS = ("path", "split", "label", "defect", "mask", "group", "class")
 FILES = ("path", "mask")
 """Those that name a file."""
 
-MOST_CELLS = 50_000_000
-"""Cells of a Parquet table, whose size on disk does not bound them."""
+MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 5_000_000, 20_000, 20_000_000
+"""Those of a table; its size on disk bounds neither them nor the memory that they take."""
 
 _SEPARATORS = ",;\t"  # the first one where several occur as often
 _CODE_PAGE = "; save it as 'CSV UTF-8' in Excel (in Python encoding='utf-8')"
@@ -40,7 +40,7 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
     """Check a table of samples, make it uniform and fill in what may be left out.
 
     Capitals and blanks around the names of columns, labels and splits do not matter, and a label may be any
-    of `knowngood.data.names.GOOD_WORDS` or `BAD_WORDS`, such as `OK` and `NG`.
+    of `knowngood.data.meanings.GOOD_WORDS` or `BAD_WORDS`, such as `OK` and `NG`.
 
     Args:
         table: One row per image, with the columns ``path``, ``label`` (``good`` or ``defect``) and maybe
@@ -136,6 +136,7 @@ def _read_csv(content: bytes) -> pd.DataFrame:
         raise DataError(f"it holds NUL characters, as UTF-16 without a mark does{_CODE_PAGE}")
     header = content.partition(b"\n")[0].decode()
     separator = max(_SEPARATORS, key=header.count)
+    _check_size(1 + content.count(b"\n"), 1 + header.count(separator))
     table = pd.read_csv(io.BytesIO(content), sep=separator, dtype=str, keep_default_na=False)
     if not isinstance(table.index, pd.RangeIndex):
         raise DataError("its rows have more cells than its first line has names; correct that line")
@@ -152,11 +153,20 @@ def _read_parquet(content: bytes) -> pd.DataFrame:
         import pyarrow.parquet
 
     file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content))
-    cells = file.metadata.num_rows * file.metadata.num_columns
-    if cells > MOST_CELLS:
-        raise DataError(f"it has {cells:,} cells; at most {MOST_CELLS:,} are read")
+    _check_size(file.metadata.num_rows, file.metadata.num_columns)
     table: pd.DataFrame = file.read().to_pandas(ignore_metadata=True, integer_object_nulls=True)
     return table[[name for name in table.columns if not str(name).startswith("__index_level_")]]
+
+
+def _check_size(rows: int, columns: int) -> None:
+    """Refuse a table that the memory may not hold, or that would take minutes to read."""
+    for number, noun, most in (
+        (rows, "rows", MOST_ROWS),
+        (columns, "columns", MOST_COLUMNS),
+        (rows * columns, "cells", MOST_CELLS),
+    ):
+        if number > most:
+            raise DataError(f"it has {number:,} {noun}; at most {most:,} are read")
 
 
 def _with_known_names(table: pd.DataFrame) -> pd.DataFrame:
@@ -191,7 +201,7 @@ def _texts(values: pd.Series[Any], column: str) -> pd.Series[str]:
         )
     if column in FILES:
         return pd.Series(texts, dtype=object)
-    return pd.Series(list(map(printable, texts)), dtype=str)
+    return pd.Series(list(map(escaped, texts)), dtype=str)
 
 
 def _text(value: Any, *, truth: bool) -> str | None:

@@ -12,7 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each
+from knowngood.data.decoding import LISTED
 from knowngood.data.labelled import numbers_among
+from knowngood.errors import shortened
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics import classification as of_classes
 from knowngood.metrics.reliability import Reliability, reliability
@@ -109,9 +111,12 @@ class Classification:
         if self.said is None:
             return []
         warnings, names = [], []
-        for name in sorted(set(scores["defect"][self.truth[:, 0] == UNKNOWN])):
+        unknown = sorted(set(scores["defect"][self.truth[:, 0] == UNKNOWN]))
+        for name in unknown[:LISTED]:
             close = get_close_matches(name, self.names, n=1)
-            names.append((name or "without a type") + (f" (did you mean {close[0]}?)" if close else ""))
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            names.append((shortened(name) or "without a type") + hint)
+        names += [f"{len(unknown) - LISTED} more"][: len(unknown) > LISTED]
         if names:
             warnings.append(
                 "The classifier did not learn these types of defect, which the test has: "

@@ -18,6 +18,7 @@ from knowngood.data.samples import fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.classification import ANSWERS, Classification, classification
+from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_metrics
@@ -83,7 +84,7 @@ def evaluate(
         print(evaluation.metrics["image_auroc"])
     """
     table = load_samples(data)
-    test, left_out = _test_images(table, inspector)
+    test, left_out = _test_images(table, inspector, progress)
     check_mask_sizes(test)
     unreadable: list[UnreadableImage] = []
     records, manifest = inspector.records, inspector.manifest
@@ -155,7 +156,7 @@ def _inspect(
     return verdicts, time.perf_counter() - start - compared
 
 
-def _test_images(table: pd.DataFrame, inspector: Inspector) -> tuple[pd.DataFrame, int]:
+def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) -> tuple[pd.DataFrame, int]:
     """The test split; where the user did not make one, all images that the inspector did not learn from.
 
     Defects are often in the test split alone, so that a classifier had to learn from some of these: they are
@@ -164,7 +165,9 @@ def _test_images(table: pd.DataFrame, inspector: Inspector) -> tuple[pd.DataFram
     split_made = table.attrs.get(SPLIT_MADE)
     if not split_made:
         table = table[table["split"] == "test"]
-    test = table.assign(digest=fingerprint(list(table["path"])))
+    test = table.assign(digest=fingerprint(list(table["path"]), progress=progress))
+    # What the user called no good part is no test of good parts.
+    test = test[~test["digest"].isin([*inspector.manifest.left_out.values()])]
     learned = test["digest"].isin(inspector.manifest.training)
     if split_made or inspector.classifies:
         test = test[~learned]
@@ -179,7 +182,8 @@ def _test_images(table: pd.DataFrame, inspector: Inspector) -> tuple[pd.DataFram
 def _provenance(manifest: Manifest) -> dict[str, Any]:
     """The manifest without what only a program reads."""
     values = dataclasses.asdict(manifest)
-    del values["held_out"], values["map_maxima"]
+    del values["held_out_names"], values["map_maxima"]
+    values["held_out"] = held_out_in_words(manifest)
     for name in ("training", "validation"):
         digest = hashlib.sha256("".join(values[name]).encode()).hexdigest()[:16]
         values[name] = {"images": len(values[name]), "fingerprint": digest}
@@ -198,4 +202,6 @@ def _warnings(digests: list[str], manifest: Manifest, unreadable: int, left_out:
         flatter.format("used for the threshold"): validated,
         "test images could not be read and are not counted.": unreadable,
     }
-    return [f"{count} {words}" for words, count in warnings.items() if count]
+    far = far_outside_in_words(manifest)
+    advice = [f"{'; '.join(far)} `knowngood fit --without`."] if far else []
+    return [f"{count} {words}" for words, count in warnings.items() if count] + advice

@@ -17,12 +17,11 @@ from pathlib import Path
 from knowngood.errors import InspectorError
 from knowngood.inputs import open_file
 from knowngood.output import replacing
-from knowngood.training.records import EXAMPLE
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
 MARK = MANIFEST  # the name of its first member, by which an older inspector is known
-OTHERS = ("training", EXAMPLE)
+OTHERS = ("training", "example")
 """The names of all other members begin with one of these."""
 
 LARGEST = {MANIFEST: 64 << 20, GRAPH: 1100 << 20}

@@ -74,11 +74,16 @@ def by_part(
         >>> scores.tolist(), names
         ([2.0, 3.0], [['c', 'a'], ['b']])
     """
+    ascending = rows_by_part(scores, parts)
+    return scores[[rows[0] for rows in ascending]], [[names[row] for row in rows] for rows in ascending]
+
+
+def rows_by_part(scores: NDArray[np.float64], parts: Sequence[Hashable]) -> list[list[int]]:
+    """The rows of each part, that with the largest score first; parts ascending by this score."""
     of_part: dict[Hashable, list[int]] = {}
     for row in np.argsort(-scores, kind="stable").tolist():
         of_part.setdefault(parts[row], []).append(row)
-    ascending = list(of_part.values())[::-1]
-    return scores[[rows[0] for rows in ascending]], [[names[row] for row in rows] for rows in ascending]
+    return list(of_part.values())[::-1]
 
 
 def held_out_in_words(manifest: Manifest) -> str:
@@ -107,8 +112,8 @@ def far_outside_in_words(manifest: Manifest) -> list[str]:
     if threshold.requested is not None:
         others = conformal(manifest.held_out[: parts - len(far)], threshold.requested)
         lines.append(
-            f"the threshold is {threshold.value:.4g} with them and about {others.value:.4g} without: look at "
-            "them, and if they show defects, leave them out:"
+            f"the threshold is {threshold.value:.4g} with them; the other scores alone would give "
+            f"{others.value:.4g}. Look at them, and if they show defects, leave them out:"
         )
     return lines
 
@@ -118,4 +123,4 @@ def without_options(manifest: Manifest, *, before: bool = False) -> list[str]:
     those that were left out before.
     """
     far = [name for names, _ in manifest.far_outside for name in names]
-    return [word for name in (manifest.left_out * before) + far for word in ("--without", name)]
+    return [word for name in [*(manifest.left_out if before else ()), *far] for word in ("--without", name)]

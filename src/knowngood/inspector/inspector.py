@@ -6,8 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from functools import cached_property, partial
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,10 @@ from numpy.typing import NDArray
 from knowngood.data.arguments import Images, each_source
 from knowngood.data.decoding import Source
 from knowngood.data.imageset import read_batches
-from knowngood.engines.engine import Engine, Outputs, compile_graph
-from knowngood.engines.native import check_process, finishing
-from knowngood.engines.resizing import with_resizing, without_resizing
-from knowngood.engines.vetting import check_graph, check_outputs
-from knowngood.errors import InspectorError, UnreadableImage, shortened
+from knowngood.engines.engine import Engine
+from knowngood.engines.native import finishing
+from knowngood.errors import InspectorError, UnreadableImage
+from knowngood.inspector.checked_graph import CheckedGraph, in_present_format
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.notes import notes
@@ -57,8 +55,8 @@ class Inspector:
         self.graph = graph
         self.records = records or Records()
         self.engine = engine or manifest.engine
+        self._graph = CheckedGraph(graph, manifest.input_shape, self.engine)
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
-        self._checked: set[bool] = set()  # the modes in which the graph was run: one image alone, or many
 
     def __repr__(self) -> str:
         learned = f"{len(self.manifest.training)} {self.learned_from}"
@@ -112,7 +110,7 @@ class Inspector:
         manifest = Manifest.from_json(content, name=name)
         if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
             raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
-        graph, manifest = _that_resizes(graph, manifest, name)
+        graph, manifest = in_present_format(graph, manifest, name)
         try:
             records = Records.from_members(members)
         except ValueError as error:
@@ -132,7 +130,7 @@ class Inspector:
         Raises:
             InspectorError: It is not.
         """
-        shapes, shape = self._shapes, self.manifest.input_shape
+        shapes, shape = self._graph.shapes, self.manifest.input_shape
         if self.records.classifier is not None:
             classes = len(self.records.classifier.names)
             if shapes.get("logits") != (1, 1, classes):
@@ -206,7 +204,7 @@ class Inspector:
         first = list(islice(sources, 2))
         alone = len(first) == 1
         record = self.records.classifier
-        engine = self._checked_engine(alone)
+        engine = self._graph.engine(alone=alone)
         for name in extras:
             if name not in (*engine.outputs, PIXELS):
                 outputs = ", ".join(sorted((*engine.outputs, PIXELS)))
@@ -215,7 +213,7 @@ class Inspector:
         pairs = ((batch, batch.images) for batch in read)
         results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
         for batch, arrays in results:
-            given = self._checked_outputs(engine, arrays, len(batch.images)) | {PIXELS: batch.images}
+            given = self._graph.outputs(engine, arrays, len(batch.images)) | {PIXELS: batch.images}
             scores, maps = given["score"], given.get("map")
             p_of_batch = p_values(scores, self._held_out)
             for row, index in enumerate(batch.index):
@@ -240,80 +238,18 @@ class Inspector:
                 )
 
     @property
+    def core(self) -> bytes:
+        """The graph behind its resizing, of images at the input shape: what is run here."""
+        return self._graph.core
+
+    @property
     def compiled(self) -> Engine:
         """The graph, compiled for many images and checked at its first use."""
-        return self._checked_engine(False)
+        return self._graph.engine(alone=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, also in other processes, compile the graph anew."""
         return partial(Inspector, engine=self.engine), (self.manifest, self.graph, self.records)
-
-    @cached_property
-    def _engine(self) -> Engine:
-        try:
-            return compile_graph(self.core, self.engine, keep=True)
-        except ValueError as error:
-            raise InspectorError(f"the inspector's graph does not run here: {error}") from error
-
-    def _checked_engine(self, alone: bool) -> Engine:
-        """The engine, once the graph has run on a blank image in the mode that is wanted."""
-        check_process()
-        engine = self._engine
-        if alone in self._checked:
-            return engine
-        blank = np.zeros((1, *self.manifest.input_shape, 3), dtype=np.uint8)
-        try:
-            arrays = engine(blank) if alone else next(engine.stream([(None, blank)]))[1]
-        except Exception as error:
-            # What the engines raise at a graph that does not suit them shares no base but Exception.
-            reason = shortened(" ".join(str(error).split()))
-            raise InspectorError(f"the inspector's graph does not run here: {reason}") from error
-        self._checked_outputs(engine, arrays, 1)
-        self._checked.add(alone)
-        return engine
-
-    @cached_property
-    def core(self) -> bytes:
-        """The graph behind its resizing, of images at the input shape: what is run here.
-
-        Raises:
-            InspectorError: The graph does not begin with the resizing that every inspector has.
-        """
-        try:
-            return without_resizing(self.graph, self.manifest.input_shape)
-        except ValueError as error:
-            raise InspectorError(f"its graph is refused: {error}") from error
-
-    @cached_property
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the graph's outputs for one image, once it was found safe to run."""
-        try:
-            return check_graph(self.core)
-        except ValueError as error:
-            raise InspectorError(f"its graph is refused: {error}") from error
-
-    def _checked_outputs(
-        self, engine: Engine, arrays: Outputs, images: int
-    ) -> dict[str, NDArray[np.float32]]:
-        """What the graph gave for some images, by name; an error if it is not what it should be."""
-        given = dict(zip(engine.outputs, arrays, strict=True))
-        try:
-            check_outputs(given, images, self._shapes)
-        except ValueError as error:
-            raise InspectorError(f"the inspector does not work here: {error}") from error
-        return given
-
-
-def _that_resizes(graph: bytes, manifest: Manifest, name: str) -> tuple[bytes, Manifest]:
-    """A graph of the present format: up to format 5, graphs took images of the input shape."""
-    try:
-        with suppress(ValueError):
-            without_resizing(graph, manifest.input_shape)
-            return graph, manifest
-        graph = with_resizing(graph, manifest.input_shape)
-    except ValueError as error:
-        raise InspectorError(f"{name!r}: its graph is refused: {error}") from error
-    return graph, dataclasses.replace(manifest, graph_hash=hashlib.sha256(graph).hexdigest())
 
 
 def _predict(

@@ -114,7 +114,7 @@ def learn(
         training=training,
         held_out=fit.held_out.tolist(),
         held_out_names=held_out_names,
-        left_out=list(selection.left_out),
+        left_out=dict(zip(selection.left_out, fingerprint(list(selection.left_out.values())), strict=True)),
         map_maxima=[] if fit.map_maxima is None else np.sort(fit.map_maxima).tolist(),
         validation=[],
         threshold=task.threshold(fit),

@@ -30,8 +30,10 @@ OLDEST = 4
 RENAMED = {"peaks": "map_maxima"}
 """Keys of format 4 that have another name since."""
 
-ADDED = ("sizes", "example_scores", "held_out_names", "left_out")
-"""Lists that format 6 has added."""
+ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_names"), list) | {
+    "left_out": dict
+}
+"""What format 6 has added, empty in older ones."""
 
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """An inspector separates good parts from all others, or also predicts classes of defects."""
@@ -71,7 +73,7 @@ class Manifest:
         held_out_names: The names of the images of each of these parts, that with the largest score first:
             paths from the folder that all images share, which do not say where it is. Empty in inspectors of
             older formats.
-        left_out: The names of good images that the user left out.
+        left_out: The fingerprint of each good image that the user left out, by its name.
         map_maxima: The largest value of each of their maps, ascending, where the score is another quantity
             than the maps' values; else empty.
         validation: Fingerprint of each image that the threshold was set on, beyond the held-out scores.
@@ -97,7 +99,7 @@ class Manifest:
     training: list[str]
     held_out: list[float]
     held_out_names: list[list[str]]
-    left_out: list[str]
+    left_out: dict[str, str]
     map_maxima: list[float]
     validation: list[str]
     threshold: Threshold
@@ -180,7 +182,7 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
     if made < OLDEST:
         raise InspectorError(f"{name!r} has format {quoted(made)}, which is no longer read; fit it anew")
     if made < FORMAT:
-        values.update({key: [] for key in ADDED if key not in values})
+        values.update({key: make() for key, make in ADDED.items() if key not in values})
     for former, key in RENAMED.items():
         if made == 4 and former in values:
             values[key] = values.pop(former)

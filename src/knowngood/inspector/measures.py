@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.images import image_size, read_mask, wrong_size
 from knowngood.data.masks import several
-from knowngood.errors import UnreadableImage
+from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.defect_types import by_defect_type
 from knowngood.metrics.ranking import auroc, average_precision, f1_max
@@ -126,13 +126,17 @@ def check_mask_sizes(test: pd.DataFrame) -> None:
     Raises:
         DataError: One has another size, or is not there.
     """
+    wrong: list[DataError] = []
     for path, cell in zip(test["path"], test["mask"], strict=True):
         for mask in several(cell):
             if not Path(mask).exists():
                 raise UnreadableImage(mask, "there is no such file")
             with suppress(UnreadableImage):  # is found out, and reported, when it is read
                 if (size := image_size(path)) != (own := image_size(mask)):
-                    raise wrong_size(mask, own, size)
+                    wrong.append(wrong_size(mask, own, size))
+    if wrong:
+        others = f" ({len(wrong)} masks have another size than their image)" if len(wrong) > 1 else ""
+        raise DataError(f"{wrong[0]}{others}", path=wrong[0].path)
 
 
 def _maps_and_masks(

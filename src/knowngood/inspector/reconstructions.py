@@ -16,6 +16,7 @@ from knowngood.data.samples import load_samples
 from knowngood.data.tables import check_samples
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.extras import needs_extra
+from knowngood.inputs import LARGEST_CHECKPOINT, open_file
 from knowngood.inspector.inspector import PIXELS, Inspector
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.similarity import ssim
@@ -166,7 +167,8 @@ def read_reconstructions(path: str | os.PathLike[str]) -> pd.DataFrame:
         import pyarrow
 
     try:
-        table = pd.read_parquet(path)
+        with open_file(path, LARGEST_CHECKPOINT) as file:
+            table = pd.read_parquet(file)
         shapes = table[["height", "width", "channels"]].to_numpy(np.int64)
         for name in IMAGES:
             sides = shapes if name != "difference" else shapes[:, :2]

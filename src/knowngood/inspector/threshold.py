@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.seen import Seen
 from knowngood.data.tables import check_samples
 from knowngood.errors import DataError, RecipeError, quoted
-from knowngood.inspector.inspector import Inspector
+from knowngood.inspector.held_out import rows_by_part
+from knowngood.inspector.inspector import PIXELS, Inspector
 from knowngood.metrics import thresholds
 from knowngood.types import Progress, silent
 
@@ -46,9 +49,11 @@ def threshold_by_rule(
     """A copy of the inspector with the threshold that a rule gives on labelled images, whatever their split.
 
     Images that the inspector learned from are left out, and the others are remembered: evaluating on them
-    later gives a warning. The rules are `f1-max`, `youden`, `even-odds` (a part is as likely good as
-    defective), `recall=R` (at least that share of defects is rejected), `cost=F:E` (the cost of a false
-    reject and of an escape) and `cost=F:E,TYPE:E,...` (with the cost of an escape of some defect types).
+    later gives a warning. Of several photographs of a good part, which have one `group` in the table or look
+    like copies, that with the highest score counts. The rules are `f1-max`, `youden`, `even-odds` (a part is
+    as likely good as defective), `recall=R` (at least that share of defects is rejected), `cost=F:E` (the
+    cost of a false reject and of an escape) and `cost=F:E,TYPE:E,...` (with the cost of an escape of some
+    defect types).
 
     Raises:
         RecipeError: The rule is not known.
@@ -56,13 +61,9 @@ def threshold_by_rule(
     """
     name, numbers, prices = _parsed(rule)
     table = check_samples(validation) if isinstance(validation, pd.DataFrame) else load_samples(validation)
-    digests = pd.Series(fingerprint(list(table["path"])), index=table.index)
-    unseen = ~digests.isin(inspector.manifest.training)
-    table = table[unseen]
-    scores = []
-    for verdict in inspector.stream(list(table["path"])):
-        scores.append(verdict.score)
-        progress("inspecting validation images", len(scores), len(table))
+    digests = pd.Series(fingerprint(list(table["path"]), progress=progress), index=table.index)
+    unseen = ~digests.isin([*inspector.manifest.training, *inspector.manifest.left_out.values()])
+    table, scores, several = _one_per_good_part(inspector, table[unseen].reset_index(drop=True), progress)
     defect = (table["label"] == "defect").to_numpy()
     arguments: list[object] = list(numbers)
     if name == "cost":
@@ -73,10 +74,25 @@ def threshold_by_rule(
             )
         arguments[1] = np.array([prices.get(defect_type, numbers[1]) for defect_type in classes])
     chosen = _RULES[name][1](defect, scores, *arguments)
-    words = (
-        f"{chosen.rule}, on {int((~defect).sum())} good and {int(defect.sum())} defective validation images"
-    )
-    return inspector.with_threshold(dataclasses.replace(chosen, rule=words), validation=list(digests[unseen]))
+    words = f"on {int((~defect).sum())} good and {int(defect.sum())} defective validation images"
+    rule = f"{chosen.rule}, {words}" + (", the highest score of each good part" if several else "")
+    return inspector.with_threshold(dataclasses.replace(chosen, rule=rule), validation=list(digests[unseen]))
+
+
+def _one_per_good_part(
+    inspector: Inspector, table: pd.DataFrame, progress: Progress
+) -> tuple[pd.DataFrame, NDArray[np.float64], bool]:
+    """The samples that count, their scores, and whether some good parts have several."""
+    seen, scores = Seen(len(table)), np.zeros(len(table))
+    for verdict in inspector.stream(list(table["path"]), extras=[PIXELS]):
+        scores[verdict.index] = verdict.score
+        seen(verdict.index, verdict.extras[PIXELS])
+        progress("inspecting validation images", verdict.index + 1, len(table))
+    good = np.flatnonzero(table["label"] == "good")
+    parts = (table["group"] if "group" in table else pd.Series(seen.parts(good))).to_numpy()
+    highest = [good[rows[0]] for rows in rows_by_part(scores[good], parts[good].tolist())]
+    kept = np.sort(np.array([*highest, *np.flatnonzero(table["label"] == "defect")], np.int64))
+    return table.iloc[kept].reset_index(drop=True), scores[kept], len(highest) < len(good)
 
 
 def _parsed(rule: str) -> tuple[str, list[float], dict[str, float]]:

@@ -20,7 +20,7 @@ class Verdict:
     """The result of inspecting one image.
 
     Args:
-        source: The image as it was given.
+        source: The image: a path as it was given, or the bytes or the array of all else.
         index: Its position among the images given.
         score: Raw and unbounded; higher is more anomalous.
         p_value: Share of good parts that score at least as high; small means unlike any good part.

@@ -177,6 +177,6 @@ def facts(provenance: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
         if isinstance(value, Mapping):
             yield from facts(value, f"{name}: ")
         elif isinstance(value, list | tuple):
-            yield name, ", ".join(map(str, value))
+            yield name, ", ".join(map(str, value)) or MISSING
         else:
             yield name, MISSING if value in (None, "") else str(value)

@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.metrics.reliability import BINS, Reliability
-from knowngood.training.members import picture_shape, read_json, read_pictures, write_json, write_pictures
+from knowngood.training.members import (
+    MOST_NOTES,
+    checked_list,
+    checked_temperature,
+    class_names,
+    picture_shape,
+    read_json,
+    read_pictures,
+    write_json,
+    write_pictures,
+)
 
 CONTENT = "training/classes.json"
 """The member of an inspector file that holds the record without its pictures."""
@@ -61,26 +71,22 @@ class Classes:
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> Classes:
         """Read a record; ValueError, KeyError or TypeError if it is damaged."""
-        values: dict[str, Any] = read_json(members[CONTENT])
+        values = read_json(members[CONTENT])
         record = cls(
-            names=list(values["names"]),
-            temperature=float(values["temperature"]),
+            names=class_names(values["names"]),
+            temperature=checked_temperature(values["temperature"]),
             fitted=values["fitted"],
             accuracy=float(values["accuracy"]),
             before=_read_reliability(values["before"]),
             after=_read_reliability(values["after"]),
             odd=[
                 Odd(str(name), str(label), float(score), bool(held_out))
-                for name, label, score, held_out in map(list, values["odd"])
+                for name, label, score, held_out in checked_list(values["odd"], MOST_NOTES)
             ],
             pictures=read_pictures(members[PICTURES], picture_shape(values["pictures"])),
         )
         if not (
-            isinstance(values["names"], list)
-            and record.names
-            and all(isinstance(name, str) for name in record.names)
-            and isinstance(record.fitted, bool)
-            and 0 < record.temperature < np.inf
+            isinstance(record.fitted, bool)
             and 0 <= record.accuracy <= 1
             and all(isinstance(odd, list) for odd in values["odd"])
             and np.isfinite([odd.score for odd in record.odd]).all()

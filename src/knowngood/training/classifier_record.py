@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.errors import quoted
-from knowngood.training.members import picture_shape, read_json, read_pictures, write_json, write_pictures
+from knowngood.inputs import LONGEST_NAME
+from knowngood.training.members import (
+    MOST_CLASSES,
+    MOST_NOTES,
+    checked_temperature,
+    checked_texts,
+    class_names,
+    picture_shape,
+    read_json,
+    read_pictures,
+    write_json,
+    write_pictures,
+)
 
 CONTENT = "training/classifier.json"
 """The member of an inspector file that holds the record without its pictures and files."""
@@ -70,37 +80,29 @@ class ClassifierRecord:
             flat = read_pictures(members[SHEET], picture_shape((down * across, height, width)))
             sheet = flat.reshape(down, across, height, width, 3)
         record = cls(
-            names=_texts(values["names"]),
+            names=class_names(values["names"]),
             counts=list(map(int, values["counts"])),
             logits=np.array(values["logits"], dtype=np.float32),
             truth=np.array(values["truth"], dtype=np.int64),
-            temperature=float(values["temperature"]),
+            temperature=checked_temperature(values["temperature"]),
             train_loss=float(values["train_loss"]),
             train_accuracy=float(values["train_accuracy"]),
-            notes=_texts(values["notes"]),
+            notes=checked_texts(values["notes"], MOST_NOTES),
             sheet=sheet,
-            rows=_texts(values["rows"]),
+            rows=checked_texts(values["rows"], MOST_CLASSES, LONGEST_NAME),
             files={name.removeprefix(FILES): members[name] for name in members if name.startswith(FILES)},
         )
         classes, images = len(record.names), len(record.truth)
         if not (
-            len(set(record.names)) == classes >= 2
+            classes >= 2
             and len(record.counts) == classes
             and 0 <= min(record.counts) <= max(record.counts) < 1 << 31
             and record.logits.shape == (images, classes)
             and bool((np.abs(record.logits) <= _LARGEST).all())
             and bool(((record.truth >= 0) & (record.truth < classes)).all())
-            and 0 < record.temperature < np.inf
             and 0 <= record.train_loss < np.inf
             and 0 <= record.train_accuracy <= 1
             and len(record.rows) == (0 if sheet is None else len(sheet))
         ):
             raise ValueError("the training record is damaged: its class information is invalid")
         return record
-
-
-def _texts(values: Any) -> list[str]:
-    """Refuse values that are not a list of texts."""
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"{quoted(values)} is no list of texts")
-    return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +10,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.training.members import picture_shape, read_json, read_pictures, write_json, write_pictures
+from knowngood.inputs import LONGEST_NAME
+from knowngood.training.members import (
+    MOST_CLASSES,
+    MOST_EPOCHS,
+    MOST_IMAGES,
+    MOST_LAYERS,
+    MOST_UNPACKED,
+    checked_list,
+    checked_texts,
+    picture_shape,
+    read_json,
+    read_pictures,
+    write_json,
+    write_pictures,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +33,7 @@ CONTENT = "training.json"
 """The member of an inspector file that holds the record without its pictures."""
 
 _PICTURES = "training/{}.png"
+_MOST_SIDES = 8  # dimensions of a layer's output
 
 
 class Layer(NamedTuple):
@@ -100,39 +116,51 @@ class TrainingRecord:
             >>> TrainingRecord.from_members(record.to_members()).validation
             [4, 7]
         """
-        content = vars(self) | {"rebuilt": sorted(self.rebuilt)}
+        rebuilt = sorted(self.rebuilt, reverse=True)
         members: dict[str, bytes] = {}
         if self.originals is not None:
-            content["originals"] = self.originals.shape[:3]
+            # Of large pictures fewer are kept, always the last.
+            rebuilt = rebuilt[:: 1 + len(rebuilt) * self.originals.size // MOST_UNPACKED]
             members[_PICTURES.format("originals")] = write_pictures(self.originals)
-            for epoch, images in self.rebuilt.items():
-                members[_PICTURES.format(f"epoch_{epoch:03}")] = write_pictures(images)
+            for epoch in reversed(rebuilt):
+                members[_PICTURES.format(f"epoch_{epoch:03}")] = write_pictures(self.rebuilt[epoch])
+        originals = None if self.originals is None else self.originals.shape[:3]
+        content = vars(self) | {"originals": originals, "rebuilt": sorted(rebuilt)}
         return {CONTENT: write_json(content), **members}
 
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> TrainingRecord:
         """Read a record; ValueError, KeyError or TypeError if it is damaged."""
-        values: dict[str, Any] = read_json(members[CONTENT])
+        values = read_json(members[CONTENT])
         originals, rebuilt = None, {}
         if values["originals"] is not None:
             shape = picture_shape(values["originals"])
+            kept = sorted(set(map(int, checked_list(values["rebuilt"], MOST_EPOCHS))))
+            if (1 + len(kept)) * math.prod(shape) > MOST_UNPACKED:
+                raise ValueError("the training record is damaged: its pictures are too large")
             originals = read_pictures(members[_PICTURES.format("originals")], shape)
-            for epoch in map(int, values["rebuilt"]):
+            for epoch in kept:
                 rebuilt[epoch] = read_pictures(members[_PICTURES.format(f"epoch_{epoch:03}")], shape)
         record = cls(
-            layers=[
-                Layer(str(name), str(type_), tuple(map(int, output)), int(parameters))
-                for name, type_, output, parameters in values["layers"]
-            ],
-            epochs=[Epoch.of(epoch) for epoch in values["epochs"]],
+            layers=[_layer(*layer) for layer in checked_list(values["layers"], MOST_LAYERS)],
+            epochs=[Epoch.of(epoch) for epoch in checked_list(values["epochs"], MOST_EPOCHS)],
             best=int(values["best"]),
             learning_rate=float(values["learning_rate"]),
-            validation=list(map(int, values["validation"])),
+            validation=list(map(int, checked_list(values["validation"], MOST_IMAGES))),
             originals=originals,
             rebuilt=rebuilt,
         )
-        losses = np.array([epoch[1:3] for epoch in record.epochs], dtype=np.float64)
-        if record.best not in [epoch.epoch for epoch in record.epochs] or not np.isfinite(losses).all():
+        figures = [
+            figure
+            for epoch in record.epochs
+            for figure in (*epoch[1:5], *epoch.accuracies)
+            if figure is not None
+        ]
+        if (
+            record.best not in [epoch.epoch for epoch in record.epochs]
+            or not np.isfinite([record.learning_rate, *figures]).all()
+            or any(len(epoch.accuracies) > MOST_CLASSES for epoch in record.epochs)
+        ):
             raise ValueError("the training record is damaged: its losses are invalid")
         return record
 
@@ -143,6 +171,12 @@ def loss_table(epochs: Sequence[Epoch]) -> pd.DataFrame:
 
     table = pd.DataFrame(epochs, columns=list(Epoch._fields)).drop(columns="accuracies")
     return table.drop(columns=[name for name in ("error", "seconds") if table[name].isna().all()])
+
+
+def _layer(name: Any, type_: Any, output: Any, parameters: Any) -> Layer:
+    """One layer from its values in JSON."""
+    name, type_ = checked_texts([name, type_], 2, LONGEST_NAME)
+    return Layer(name, type_, tuple(map(int, checked_list(output, _MOST_SIDES))), int(parameters))
 
 
 def _optional(value: Any) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from knowngood.errors import shortened
+from knowngood.inputs import LONGEST_NAME, is_plain
 
 if TYPE_CHECKING:
     from knowngood.training.classes_record import Classes
@@ -41,6 +42,8 @@ class Records:
     @classmethod
     def from_members(cls, members: Mapping[str, bytes]) -> Records:
         """Read records; a ValueError if they are damaged."""
+        if not is_plain(list(members), LONGEST_NAME):
+            raise ValueError("the training record is damaged: it has a part with an impossible name")
         examples = tuple(members[name] for name in sorted(members) if name.startswith(EXAMPLE))
         members = {name: content for name, content in members.items() if not name.startswith(EXAMPLE)}
         if not members:
