@@ -337,8 +337,14 @@ class TestManyWriters:
             folder.mkdir()
             (folder / ".lock").touch()
         os.utime(left / ".lock", (time.time() - 1000, time.time() - 1000))
+        unlocked, other = tmp_path / "knowngood-unlocked", tmp_path / "knowngood-other"
+        for folder in (unlocked, other):
+            folder.mkdir()
+        (other / "notes").touch()  # the user's own
+        for folder in (unlocked, other):
+            os.utime(folder, (time.time() - 1000, time.time() - 1000))
         with temporary_folder() as mine:
             os.utime(mine / ".lock", (time.time() - 1000, time.time() - 1000))
             with temporary_folder():
                 assert (left.exists(), young.exists(), mine.exists()) == (False, True, True)
-        assert names(tmp_path) == ["knowngood-young"]
+        assert names(tmp_path) == ["knowngood-other", "knowngood-young"]

@@ -54,6 +54,8 @@ def escaped(text: str) -> str:
         >>> escaped("bad\tline\x1b[2J")
         'bad\\tline\\x1b[2J'
     """
+    if text.isprintable():
+        return text
     return "".join(letter if is_visible(letter) else ascii(letter)[1:-1] for letter in text)
 
 

@@ -74,8 +74,7 @@ def replacing(
             real = target.resolve() if target.is_symlink() and not stream else target
             folder = Path(tempfile.gettempdir()) if stream else real.parent
             _sweep(folder)
-            mode = 0o666 if before is None else before.st_mode & 0o777
-            unfinished, lock = _claim(folder, real.suffix, mode)
+            unfinished, lock = _claim(folder, real.suffix, before.st_mode & 0o777 if before else 0o666)
             yield unfinished
             if stream:
                 _copy(unfinished, target)
@@ -109,18 +108,18 @@ def check_target(
     Raises:
         OutputError: It cannot.
     """
-    target = Path(path)
+    target, name = Path(path), repr(str(Path(path)))
     with _in_words(target):
         if target.is_dir():
-            raise OutputError(f"{str(target)!r} is a folder{_remedy(target)}")
+            raise OutputError(f"{name} is a folder{_remedy(target)}")
         if not target.parent.is_dir():
-            raise OutputError(f"{str(target)!r} cannot be written{_remedy(target)}")
+            raise OutputError(f"{name} cannot be written{_remedy(target)}")
         if not os.access(target.parent, os.W_OK):
-            raise OutputError(f"{str(target)!r} cannot be written: no permission in its folder; name another")
+            raise OutputError(f"{name} cannot be written: no permission in its folder; name another")
         for one in inputs:
             with suppress(OSError, ValueError):  # what cannot be read is not replaced either
                 if target.samefile(one):
-                    raise OutputError(f"{str(target)!r} is read by this command; name another file to write")
+                    raise OutputError(f"{name} is read by this command; name another file to write")
         _before(target, mark, overwrite=overwrite)
 
 
@@ -165,8 +164,7 @@ def make_folder(path: str | os.PathLike[str]) -> None:
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"the folder {os.fspath(path)!r} cannot be made: {reason}") from error
+        raise OutputError(f"folder {os.fspath(path)!r} cannot be made: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -182,10 +180,12 @@ def temporary_folder() -> Iterator[Path]:
         >>> folder.exists()
         False
     """
-    for left in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*/{_LOCK}"):
+    for left in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
         with suppress(OSError):  # another user's is not ours to remove
-            if _is_orphan(left):
-                shutil.rmtree(left.parent)
+            if _is_orphan(left / _LOCK):
+                shutil.rmtree(left)
+            elif not (left / _LOCK).exists() and time.time() - left.stat().st_mtime > _MINUTE:
+                left.rmdir()  # empty, of a run that was killed before it made the lock
     with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         lock = os.open(Path(folder) / _LOCK, os.O_CREAT | os.O_RDWR)
         _lock(lock)

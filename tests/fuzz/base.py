@@ -28,7 +28,7 @@ INSPECTORS = {"patchcore": (128, 128), "autoencoder": (64, 64), "small": (SIDE, 
 """The inspectors, and the shapes of their inputs; `small` is not fitted, and has records of every type."""
 
 TRAINED = {"epochs": 1, "input_size": 64}
-IMAGES = {"train/good": 8, "test/good": 2, "test/scratch": 2, "test/hole": 2}
+IMAGES = {"train/good": 8, "test/good": 2, "test/scratch": 3, "test/hole": 3}
 
 
 def detector(name: str) -> object:
@@ -41,7 +41,7 @@ def prepare(base: Path) -> None:
     data = write_parts(base / "widget", IMAGES)
     masks = base / "widget/ground_truth/scratch"
     masks.mkdir(parents=True)
-    for place in range(2):
+    for place in range(3):
         Image.fromarray(np.eye(96, dtype=np.uint8) * 255).save(masks / f"{place:03}_mask.png")
     knowngood.fit(data, detector("patchcore")).save(base / "patchcore.inspector")
     trained = knowngood.fit(data, detector("autoencoder"), run=Run(base / "run"))

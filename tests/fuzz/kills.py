@@ -106,7 +106,7 @@ def _check_results(out: Path) -> int:
         elif path.stem == "s":
             read = {".csv": pd.read_csv, ".parquet": pd.read_parquet}.get(path.suffix)
             rows = len(read(path) if read else pd.read_json(path, lines=True))
-            check(rows == 6, f"{path.name} has {rows} rows")
+            check(rows == 8, f"{path.name} has {rows} rows")
     return 0
 
 

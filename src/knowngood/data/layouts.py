@@ -17,8 +17,7 @@ from knowngood.data.masks import Looks, Paired, joined, pair
 from knowngood.data.meanings import Place, meaning, place
 from knowngood.data.patterns import Patterns
 from knowngood.data.splits import assign_split
-from knowngood.errors import DataError
-from knowngood.inputs import printable
+from knowngood.errors import DataError, escaped
 
 TRAIN_AND_TEST = "train and test folders, as in MVTec AD and BTAD"
 CLASSES = "one folder per class"
@@ -80,7 +79,7 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
     # Files are of dtype object: their names may hold bytes that are no text.
     table = pd.DataFrame(
         [
-            (path, split, label, printable(defect), masks.get(path, "") if label == "defect" else "")
+            (path, split, label, escaped(defect), masks.get(path, "") if label == "defect" else "")
             for path, split, label, defect in ((str(folder / row.file), *row[1:]) for row in rows)
         ],
         columns=COLUMNS,

@@ -15,9 +15,9 @@ from knowngood.cells import file_of, from_cell, spelt
 from knowngood.data.masks import joined, several
 from knowngood.data.meanings import BAD_WORDS, GOOD_WORDS
 from knowngood.data.splits import assign_split
-from knowngood.errors import DataError, KnowngoodError, quoted, shortened
+from knowngood.errors import DataError, KnowngoodError, escaped, quoted, shortened
 from knowngood.extras import needs_extra
-from knowngood.inputs import LARGEST_TABLE, printable, read_file
+from knowngood.inputs import LARGEST_TABLE, read_file
 
 SPLITS = ("train", "test")
 LABELS = ("good", "defect")
@@ -201,7 +201,7 @@ def _texts(values: pd.Series[Any], column: str) -> pd.Series[str]:
         )
     if column in FILES:
         return pd.Series(texts, dtype=object)
-    return pd.Series(list(map(printable, texts)), dtype=str)
+    return pd.Series(list(map(escaped, texts)), dtype=str)
 
 
 def _text(value: Any, *, truth: bool) -> str | None:
