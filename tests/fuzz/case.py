@@ -167,7 +167,7 @@ def altered(value: Any, random: Random) -> Any:
     """A value from JSON with something changed somewhere inside."""
     if not isinstance(value, dict | list) or not value or random.random() < 0.1:
         if isinstance(value, int | float) and not isinstance(value, bool) and random.random() < 0.5:
-            return one_of(random, -value, value + 1, value * 1000, value // 3, float(value), str(value))
+            return one_of(random, -value, value + 1, value * 1000, value // 3, 0.5, str(value))
         return odd_value(random)
     if isinstance(value, list):
         place = int(random.integers(len(value)))

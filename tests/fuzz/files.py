@@ -89,7 +89,7 @@ def _change(members: list[tuple[str, bytes]], random: Random) -> None:
         case 0:
             members[at] = (
                 one_of(
-                    random, odd_text(random)[:60000], "training/x", "example9.png", "../../x", name.upper()
+                    random, odd_text(random)[:10000], "training/x", "example9.png", "../../x", name.upper()
                 ),
                 content,
             )
