@@ -94,7 +94,11 @@ def test_the_figures_follow_from_the_tables(out, figures):
         assert of_task["out-of-class above every validation sample"] == above
         inspector = Inspector.load(out / f"{task}.inspector")
         assert of_task["threshold, from validation samples"] == inspector.threshold.value
-        np.testing.assert_allclose(np.sort(validation["score"]), inspector.manifest.held_out, rtol=1e-3)
+        # Samples that look like copies of each other count once, by the highest score.
+        scores, parts = validation["score"].to_numpy(), np.array(inspector.manifest.held_out)
+        assert sum(map(len, inspector.manifest.held_out_names)) == len(scores)
+        np.testing.assert_allclose(parts.max(), scores.max(), rtol=1e-3)
+        assert (np.abs(parts[:, None] / scores - 1).min(axis=1) < 1e-3).all()
 
 
 def test_a_missing_transistor_scores_above_all(figures):
