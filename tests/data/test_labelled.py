@@ -330,5 +330,10 @@ def test_files_that_are_not_there_are_not_one_image():
 
 
 def test_a_class_that_cannot_be_drawn_is_refused():
-    with pytest.raises(DataError, match="has control characters"):
-        labelled(samples({"good": 6, "de\nnt": 6}).assign(split="train"))
+    with pytest.raises(DataError, match="has control characters, or more than 200 letters"):
+        labelled(samples({"good": 6, 201 * "a": 6}).assign(split="train"))
+
+
+def test_control_characters_of_a_class_are_spelt_out():
+    images = labelled(samples({"good": 6, "de\nnt": 6}).assign(split="train"))
+    assert set(images.classes) == {"good", "de\\nnt"}

@@ -22,6 +22,12 @@ SORTS = {"graphs": 2000, "files": 1000, "tables": 500, "names": 500, "pictures":
 SECONDS = 10.0
 """Of the processor that a case may take: on an idle machine it then takes no more by the clock."""
 
+STARTING = 20.0
+"""More for the first case of a process, which imports what it needs."""
+
+RUNNING = 30.0
+"""More for a case of `kills`, which runs whole commands."""
+
 WAITING = 60.0
 """Seconds by the clock, which end a case that waits, also beside other work."""
 
@@ -72,11 +78,13 @@ def run(cases: Iterable[tuple[str, int]], root: Path, until: float = float("inf"
         for sort, seed in cases:
             if time.monotonic() > until:
                 return
+            most = SECONDS + (RUNNING if sort == "kills" else 0)
             if worker is None or done % ONE_PROCESS == 0:
                 _end(worker)
+                most += STARTING
                 worker = _start(root, "worker", root, root / "base")
             done += 1
-            what = _answer(worker, f"{sort} {seed}\n", root)
+            what = _answer(worker, f"{sort} {seed}\n", root, most)
             if worker.poll() is not None:
                 worker = None
             yield Found(sort, seed, what) if what else None
@@ -118,7 +126,7 @@ def _end(worker: subprocess.Popen[str] | None) -> None:
         worker.communicate()
 
 
-def _answer(worker: subprocess.Popen[str], case: str, root: Path) -> str:
+def _answer(worker: subprocess.Popen[str], case: str, root: Path, most: float) -> str:
     """Give a process a case, and return what was found; the process then has ended if it could not go on."""
     assert worker.stdin is not None
     assert worker.stdout is not None
@@ -129,7 +137,7 @@ def _answer(worker: subprocess.Popen[str], case: str, root: Path) -> str:
         now, (seconds, size) = time.monotonic(), _used(worker.pid)
         before = before or (now, seconds)
         took, waited = seconds - before[1], now - before[0]
-        if took > SECONDS or waited > WAITING or size > 1.5 * MEMORY:
+        if took > most or waited > WAITING or size > 1.5 * MEMORY:
             _end(worker)
             return f"took {took:.0f} s of the processor, {waited:.0f} s by the clock, {size >> 20} MB"
     answer = worker.stdout.readline()

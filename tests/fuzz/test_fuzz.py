@@ -31,6 +31,7 @@ def test_nothing_is_found(root):
 def test_each_fault_is_found(root, fault, monkeypatch):
     if fault == "hang":
         monkeypatch.setattr(runner, "SECONDS", 1.0)
+        monkeypatch.setattr(runner, "STARTING", 9.0)
     (root / "fault").write_text(fault)
     cases = [("faulty", 0)] * (2 if fault == "crash" else 1)  # a crash ends its process alone
     results = list(run(cases, root))
