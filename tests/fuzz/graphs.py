@@ -6,6 +6,7 @@ import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -177,28 +178,19 @@ def _chain(model: onnx.ModelProto, random: Random) -> None:
     user.input[0] = last
 
 
+def _lists(graph: onnx.GraphProto) -> tuple[Any, ...]:
+    """The lists of a graph of which something may be there twice, or be missing."""
+    return graph.node, graph.initializer, graph.input, graph.output
+
+
 def _double(model: onnx.ModelProto, random: Random) -> None:
-    parts = one_of(
-        random,
-        model.graph.node,
-        model.graph.initializer,
-        model.graph.input,
-        model.graph.output,
-        model.opset_import,
-    )
+    parts = one_of(random, *_lists(model.graph), model.opset_import)
     if parts:
         parts.append(one_of(random, *parts))
 
 
 def _drop(model: onnx.ModelProto, random: Random) -> None:
-    parts = one_of(
-        random,
-        model.graph.node,
-        model.graph.initializer,
-        model.graph.input,
-        model.graph.output,
-        _node(model, random).input,
-    )
+    parts = one_of(random, *_lists(model.graph), _node(model, random).input)
     if parts:
         del parts[int(random.integers(len(parts)))]
 

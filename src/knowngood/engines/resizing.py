@@ -9,6 +9,7 @@ that a reader knows it from anything else.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ def _without_inputs(graph: bytes) -> bytes:
     )
 
 
+@lru_cache(maxsize=8)  # an inspector that is loaded is compared with it, and then cut behind it
 def _resizing(shape: tuple[int, int]) -> bytes:
     """The nodes, constants and input of the resizing, as the beginning of a serialised graph."""
     named = {f"{_PREFIX}{name}": np.array(value) for name, value in _constants(shape).items()}

@@ -233,8 +233,8 @@ def export(
         graph = chain(fitted.features.graph, _Tensors(fitted), outputs, rows=fitted.features.views)
     else:
         graph = to_onnx(_Tensors(fitted), {"images": blank(images.shape[1:3])}, outputs)
-    name = fitted.features.engine_name if isinstance(fitted, FittedOnFeatures) else DEFAULT_ENGINE
-    in_graph = compile_graph(graph, name, keep=True)(images)  # the inspector will soon run it
+    engine = fitted.features.engine_name if isinstance(fitted, FittedOnFeatures) else DEFAULT_ENGINE
+    in_graph = compile_graph(graph, engine, keep=True)(images)  # the inspector will soon run it
     differences = []
     for (name, expected), given in zip(in_torch.items(), in_graph, strict=True):
         known = expected.numpy()

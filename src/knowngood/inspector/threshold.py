@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import fingerprint, load_samples
 from knowngood.data.seen import Seen
-from knowngood.data.tables import check_samples
 from knowngood.errors import DataError, RecipeError, quoted
 from knowngood.inspector.held_out import rows_by_part
 from knowngood.inspector.inspector import PIXELS, Inspector
@@ -60,7 +59,7 @@ def threshold_by_rule(
         DataError: There are no good images or no defects, or some cannot be read.
     """
     name, numbers, prices = _parsed(rule)
-    table = check_samples(validation) if isinstance(validation, pd.DataFrame) else load_samples(validation)
+    table = load_samples(validation)
     digests = pd.Series(fingerprint(list(table["path"]), progress=progress), index=table.index)
     unseen = ~digests.isin([*inspector.manifest.training, *inspector.manifest.left_out.values()])
     table, scores, several = _one_per_good_part(inspector, table[unseen].reset_index(drop=True), progress)
