@@ -1,4 +1,4 @@
-"""Where an anomaly map is above a line: a mask and regions, in the pixels of the image."""
+"""The values of an anomaly map, and where they are above a line: a mask and regions of the image."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.reading import map_on_image
+
+_ROUNDING = 1e-6  # relative: more than what interpolation in float32 can add to the largest of its values
+
+
+class HeatScale(NamedTuple):
+    """What the values of an anomaly map mean, in their own unit.
+
+    Args:
+        typical: The median, over held-out good parts, of the largest value of a part's map.
+        line: Above it the map shows what good parts rarely do.
+    """
+
+    typical: float
+    line: float
 
 
 class Region(NamedTuple):
@@ -56,9 +70,11 @@ def above(patch_map: NDArray[np.float32], line: float, size: tuple[int, int]) ->
         >>> above(np.array([[1.0, 4.0]], np.float32), 2.0, (2, 6)).astype(int).tolist()
         [[0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1]]
     """
-    marked = map_on_image(patch_map, size) > line
+    hot_rows, hot_columns = np.nonzero(patch_map > np.float64(line))  # a float would be rounded to float32
+    if not len(hot_rows):
+        return np.zeros(size, np.bool_)
+    marked = map_on_image(patch_map, size) > line + _ROUNDING * abs(line)
     rows, columns = _centres(patch_map.shape, size)
-    hot_rows, hot_columns = np.nonzero(patch_map > line)
     marked[rows[hot_rows], columns[hot_columns]] = True
     return marked
 
