@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from knowngood.data.class_names import LEAST, check_names, class_of_each, similar_names
 from knowngood.data.decoding import read_header
 from knowngood.data.imageset import GOOD
-from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.samples import data_name, fingerprint, load_samples
 from knowngood.data.selection import Selection
 from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError, RecipeError, UnreadableImage
@@ -87,7 +87,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
     parts = Counter(name for name, _ in set(zip(classes, groups or paths, strict=True)))
     _check_names({name: parts[name] for name in names})
     _check_agreement(paths, classes)
-    return Selection(paths, classes, groups, train["mask"].tolist())
+    return Selection(paths, classes, groups, train["mask"].tolist(), data=data_name(table))
 
 
 def classes_by(table: pd.DataFrame, by: str = "auto") -> NDArray[np.str_]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +16,13 @@ from knowngood.data.layouts import NOTES
 from knowngood.data.samples import fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
+from knowngood.inspector.about import About, about, fingerprint_of
 from knowngood.inspector.classification import ANSWERS, Classification, classification
 from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_metrics
-from knowngood.inspector.notes import note_sentences
+from knowngood.inspector.notes import SHAPE, note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
@@ -53,6 +53,7 @@ class Evaluation:
             where the detector reconstructs none.
         classification: The logits of a classifier, whether of defects or inside a detector, rows as in
             `scores`; None without one.
+        about: Product, inspector, images, user and time.
     """
 
     metrics: dict[str, Any]
@@ -65,6 +66,7 @@ class Evaluation:
     records: Records = field(default_factory=Records)
     reconstructions: pd.DataFrame | None = None
     classification: Classification | None = None
+    about: About = field(default_factory=About)
 
 
 def evaluate(
@@ -87,6 +89,7 @@ def evaluate(
     table = load_samples(data)
     test, left_out = _test_images(table, inspector, progress)
     check_mask_sizes(test)
+    subject = about(inspector, test)
     unreadable: list[UnreadableImage] = []
     records, manifest = inspector.records, inspector.manifest
     classifies = inspector.classifies or records.classes is not None
@@ -105,6 +108,7 @@ def evaluate(
         "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
         | {"unreadable": len(unreadable)},
         "images_per_second": len(verdicts) / seconds,
+        "other_shape": sum(SHAPE in verdict.notes for verdict in verdicts),
         "notes": notes,
         "warnings": [
             *_warnings(list(inspected["digest"]), manifest, len(unreadable), left_out),
@@ -128,6 +132,7 @@ def evaluate(
         records=records,
         reconstructions=rebuilt.table() if rebuilt else None,
         classification=found,
+        about=subject,
     )
 
 
@@ -186,8 +191,7 @@ def _provenance(manifest: Manifest) -> dict[str, Any]:
     del values["held_out_names"], values["map_maxima"]
     values["held_out"] = held_out_in_words(manifest)
     for name in ("training", "validation"):
-        digest = hashlib.sha256("".join(values[name]).encode()).hexdigest()[:16]
-        values[name] = {"images": len(values[name]), "fingerprint": digest}
+        values[name] = {"images": len(values[name]), "fingerprint": fingerprint_of(values[name])}
     return values
 
 

@@ -89,7 +89,7 @@ def draw_confusion(figure: Figure, counts: NDArray[np.int64], names: Sequence[st
         rotation, side = (0, "center") if level else (20, "right")
         axes.set_xticks(range(len(names)), labels, rotation=rotation, ha=side)
         for (row, column), count in np.ndenumerate(counts):
-            ink = "white" if shares[row, column] > 60 else INK
+            ink = "white" if shares[row, column] > 60 else "black"
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=ink)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
