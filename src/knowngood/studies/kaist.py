@@ -7,8 +7,8 @@ turned (RotNet). The data are MNIST: the digits 0 to 3 are normal, 7 to 9 are an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from knowngood.detectors.rotation import Rotation
 from knowngood.errors import DataError
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
-from knowngood.report.deck import write_deck
+from knowngood.report.exhibits import Exhibit
 from knowngood.studies.kaist_measures import AUROC, Digits, Outputs, measure, outputs_of
-from knowngood.studies.kaist_slides import TITLE, exhibits
+from knowngood.studies.kaist_slides import Content, conclusion, exhibits
+from knowngood.studies.notebook import Step
+from knowngood.studies.origins import MNIST, Origin
 from knowngood.studies.study import Job, Method, Result, Study, figure_table, find
 from knowngood.types import Progress
 
@@ -42,6 +44,32 @@ DOCUMENT = {
     ("rotnet", f"{AUROC}, distance"): 0.856,
 }
 """The document's figures, each of one run."""
+
+
+STEPS = [
+    Step(
+        "The means over the seeds again, from the figures of each run.",
+        """runs = pd.read_csv(folder / "runs.csv")
+means = runs.groupby(["task", "figure"], sort=False)["value"].agg(["mean", "std", "min", "count"])
+kept = figures.set_index(["task", "figure"])["value"]
+assert ((means["mean"] - kept).abs() < 1e-9).all()
+means""",
+    ),
+    Step(
+        "The image AUROC of each network and score.",
+        """scores = means["mean"].unstack("figure").filter(like="image AUROC, ")
+scores.rename(columns=lambda name: name.removeprefix("image AUROC, ")).round(3)""",
+    ),
+    Step(
+        "The layers of the first network, and the losses of all networks in the first run, by epoch.",
+        """seed = f"/seed{runs['seed'].min()}"
+first = {name: inspector for name, inspector in inspectors.items() if name.endswith(seed)}
+for name, inspector in first.items():
+    inspector.training.losses.plot(x="epoch", y=["train", "validation"], title=name)
+pd.DataFrame(next(iter(first.values())).training.layers)""",
+    ),
+]
+"""The steps of the notebook."""
 
 
 def methods(*, document: int, classes: int, rotations: int, moved: int) -> list[Method]:
@@ -65,11 +93,10 @@ def methods(*, document: int, classes: int, rotations: int, moved: int) -> list[
     ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Exercise(Study):
     """All methods over several seeds, with at most so many images of each digit."""
 
-    methods: Sequence[Method]
     runs: int
     most: int | None = None
 
@@ -87,6 +114,17 @@ class Exercise(Study):
             ]
         return jobs
 
+    def origins(self, data: Path, jobs: Sequence[Job]) -> list[Origin]:
+        """Count the digits that all jobs share."""
+        digits: Digits = jobs[0].data
+        normal, anomalies = (int((digits.anomalous == one).sum()) for one in (False, True))
+        counts = [
+            ("training images of the digits 0 to 3", len(digits.train)),
+            ("test images of 0 to 3", normal),
+            ("test images of 7 to 9", anomalies),
+        ]
+        return [Origin(MNIST, find(data, "mnist"), counts)]
+
     def measure(self, job: Job, inspector: Inspector, _: Progress) -> tuple[Mapping[str, float], Outputs]:
         """Compute every score of the test digits."""
         outputs = outputs_of(inspector, job.data, job.method.title, job.seed)
@@ -95,12 +133,25 @@ class Exercise(Study):
     def tables(self, results: Sequence[Result]) -> dict[str, pd.DataFrame]:
         """Tabulate the figures of each run, and their means."""
         runs = figure_table(results)
-        return {"runs": runs, "figures": summary(runs)}
+        return {"runs": runs, "figures": summary(runs, {} if self.is_quick else DOCUMENT)}
 
-    def report(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame], out: Path) -> None:
-        """Write slides with charts of the first seed, and the means over all."""
-        shown = {job.method.name: outputs for job, _, outputs in results if outputs is not None}
-        write_deck(TITLE, out / "slides.pdf", exhibits(tables["figures"], shown))
+    def exhibits(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> Iterator[Exhibit]:
+        """Show charts of the first seed, and the means over all."""
+        return exhibits(content_of(results, tables))
+
+    def conclusion(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> list[str]:
+        """Say what follows from the means."""
+        return conclusion(content_of(results, tables))
+
+    def steps(self) -> list[Step]:
+        """Average the figures of the runs again."""
+        return STEPS
+
+
+def content_of(results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> Content:
+    """Make the content of the slides."""
+    shown = {job.method.name: outputs for job, _, outputs in results if outputs is not None}
+    return Content(tables["figures"], shown)
 
 
 def load_digits(folder: Path, most: int | None) -> Digits:
@@ -123,17 +174,24 @@ def load_digits(folder: Path, most: int | None) -> Digits:
     return Digits(train[learned], train_labels[learned], test[tested], test_labels[tested])
 
 
-def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """Average the figures over the seeds, and compare them with the document's.
+def summary(runs: pd.DataFrame, known: Mapping[tuple[str, str], float]) -> pd.DataFrame:
+    """Average the figures over the seeds, and compare them with the document's by task and figure.
 
     In `apart` is how many standard deviations the document's figure is from the mean; NaN where it has none.
     """
     grouped = runs.groupby(["task", "figure"], sort=False)["value"]
     table = grouped.agg(value="mean", sd="std", least="min", n="count").reset_index()
     cases = zip(table["task"], table["figure"], strict=True)
-    document = np.array([DOCUMENT.get(case, np.nan) for case in cases])
+    document = np.array([known.get(case, np.nan) for case in cases])
     return table.assign(document=document, apart=(document - table["value"]) / table["sd"])
 
 
-STUDY = Exercise(methods(document=5, classes=10, rotations=3, moved=6), runs=5)
-QUICK = Exercise(methods(document=12, classes=2, rotations=1, moved=1), runs=2, most=300)
+STUDY = Exercise(
+    title="Classification tasks for anomaly detection: MNIST, 0 to 3 against 7 to 9",
+    course="Artificial intelligence for machine anomaly detection, lecture 5, exercise (J.-W. Choi, KAIST)",
+    methods=methods(document=5, classes=10, rotations=3, moved=6),
+    runs=5,
+)
+QUICK = replace(
+    STUDY, methods=methods(document=12, classes=2, rotations=1, moved=1), runs=2, most=300, is_quick=True
+)
