@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -80,12 +81,13 @@ def train(
         small = device == "cpu" and settings.batch_size * multiplications(layers) < SMALL
         learner = Learner(network, settings, seed)
         saved = load_checkpoint(checkpoint) if checkpoint.exists() else None
+        range_test: list[tuple[float, float]] = []
         if saved is not None:
             learner.learning_rate = saved.learning_rate
         elif settings.learning_rate is None:
-            learner.learning_rate = find_learning_rate(learner, data, device=device)
+            learner.learning_rate, range_test = find_learning_rate(learner, data, device=device)
         if saved is None or not saved.journal["done"]:
-            journal = Journal(checkpoint, data.examples[0], settings.patience)
+            journal = Journal(checkpoint, data.examples[0], settings.patience, range_test)
             trainer = _trainer(learner, run, journal, device, progress)
             with one_thread() if small else nullcontext():
                 _fit(trainer, learner, data, checkpoint if saved else None)
@@ -102,14 +104,20 @@ def train(
         validation=store.validation.tolist(),
         originals=data.examples[0].numpy() if rebuilt else None,
         rebuilt=rebuilt,
+        range_test=[(rate, loss) for rate, loss in saved.journal.get("range_test", [])],
     )
 
 
-def find_learning_rate(learner: Learner, data: StoredData, *, device: str) -> float:
+def find_learning_rate(
+    learner: Learner, data: StoredData, *, device: str
+) -> tuple[float, list[tuple[float, float]]]:
     """Raise the learning rate step by step and choose the one at which the loss falls fastest.
 
     Smith, "Cyclical Learning Rates for Training Neural Networks", arXiv:1506.01186, section 3.3. The weights
     are restored afterwards.
+
+    Returns:
+        The learning rate, and each rate of the test with its loss, smoothed over the steps.
 
     Raises:
         TrainingError: The loss falls at no rate.
@@ -133,9 +141,10 @@ def find_learning_rate(learner: Learner, data: StoredData, *, device: str) -> fl
             update_attr=False,
         )
     suggestion = found.suggestion() if found else None
-    if suggestion is None:
+    if found is None or suggestion is None:
         raise TrainingError("no learning rate was found at which the loss falls; give learning_rate yourself")
-    return float(suggestion)
+    steps = zip(found.results["lr"], found.results["loss"], strict=True)
+    return float(suggestion), [(float(rate), float(loss)) for rate, loss in steps if math.isfinite(loss)]
 
 
 def _fit(trainer: lightning.Trainer, learner: Learner, data: StoredData, checkpoint: Path | None) -> None:
