@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
+from knowngood.features.weights import EMBEDDED
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.report.exhibits import Table
 from knowngood.report.words import MISSING, count
@@ -51,7 +53,7 @@ def _in_words(evaluation: Evaluation) -> dict[str, str]:
     views = recipe["views"]
     return {
         "network": f"{recipe['backbone']}, {trained:,} trained parameters",
-        "weights at the start": str(evaluation.provenance["backbone"]["weights"]),
+        "weights at the start": _source(recipe),
         "input": f"{height} × {width} pixels",
         "trained": stages,
         "epochs": count(recipe["epochs"], "epoch"),
@@ -64,3 +66,11 @@ def _in_words(evaluation: Evaluation) -> dict[str, str]:
         + ", ".join(augmentation or ["nothing else"]),
         "views of a test image": f"{views}, combined by {recipe['agreement']}" if views > 1 else "1",
     }
+
+
+def _source(recipe: Mapping[str, Any]) -> str:
+    """Say where the first weights came from."""
+    if recipe["weights"]:
+        return f"file {PurePath(recipe['weights']).name}"
+    known = EMBEDDED.get(recipe["backbone"])
+    return f"ImageNet, package {known.requirement}" if known else "as timm downloads them"

@@ -88,10 +88,9 @@ def range_test_exhibit(record: TrainingRecord) -> Chart:
         'Range test: learning rate 0.001, where the loss falls fastest; it is lowest at 0.001'
     """
     rates, losses = map(np.array, zip(*record.range_test, strict=True))
-    chosen = record.learning_rate
+    chosen, lowest = record.learning_rate, rates[int(losses.argmin())]
     title = (
-        f"Range test: learning rate {chosen:.2g}, where the loss falls fastest; it is lowest at "
-        f"{rates[int(losses.argmin())]:.2g}"
+        f"Range test: learning rate {chosen:.2g}, where the loss falls fastest; it is lowest at {lowest:.2g}"
     )
     note = (
         "The learning rate is raised from step to step; the loss is a moving mean. The weights are restored "
