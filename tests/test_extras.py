@@ -146,7 +146,7 @@ def test_the_base_inspects_and_measures(inspector, widget, tmp_path):
         ("detectors", "fit"),
         ("classifiers", "fit"),
         ("bench {widget}", "fit"),
-        ("study screw --data {out} --out {out}", "fit"),
+        ("study screw --data {out} --out {out}", "studies"),
         ("score {inspector} {widget} --engine onnxruntime", "fit"),
         ("score {inspector} {widget} --out {out}/x.parquet", "report"),
         ("describe {widget} --pictures {out}/x.png", "report"),

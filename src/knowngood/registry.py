@@ -81,9 +81,23 @@ class Registry(Mapping[str, type[R]]):
         """
         values: dict[str, Any] = read_settings(recipe) if recipe is not None else {}
         from_file = values.pop(self.what, self.default)
-        for text in settings:
-            key, equals, value = text.partition("=")
-            if not equals:
-                raise RecipeError(f"setting {quoted(text)} must be NAME=VALUE, such as coreset=4000")
-            values[key.strip()] = value.strip()
-        return self.make(name or from_file, values)
+        return self.make(name or from_file, values | settings_from(settings))
+
+
+def settings_from(texts: Sequence[str]) -> dict[str, str]:
+    """Read settings from texts `name=value`.
+
+    Raises:
+        RecipeError: A text is not of this form.
+
+    Example:
+        >>> settings_from(["coreset=500"])
+        {'coreset': '500'}
+    """
+    settings = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise RecipeError(f"setting {quoted(text)} must be NAME=VALUE, such as coreset=4000")
+        settings[key.strip()] = value.strip()
+    return settings

@@ -10,6 +10,7 @@ from knowngood.report.charts import draw_epochs
 from knowngood.report.deck import write_deck
 from knowngood.report.exhibits import Cell, Chart, Picture, Pictures, Table, Text
 from knowngood.report.layout import draw_pictures, draw_table
+from knowngood.report.slide import Deck
 from knowngood.report.style import style
 
 from .drawing import pdf_figures, slide_texts, stays_inside
@@ -21,8 +22,8 @@ def slides(tmp_path, monkeypatch):
     figures = pdf_figures(monkeypatch)
 
     def write(*exhibits):
-        write_deck("Title", tmp_path / "slides.pdf", exhibits)
-        return figures
+        write_deck(Deck("Title", exhibits), tmp_path / "slides.pdf")
+        return figures[1:]
 
     return write
 
@@ -161,7 +162,7 @@ class TestSlides:
 
     def test_the_same_exhibits_make_the_same_file(self, tmp_path):
         for name in ("one.pdf", "two.pdf"):
-            write_deck("Title", tmp_path / name, [Text("What follows", ["All is well."])])
+            write_deck(Deck("Title", [Text("Conclusion", ["All is well."])]), tmp_path / name)
         assert filecmp.cmp(tmp_path / "one.pdf", tmp_path / "two.pdf", shallow=False)
         one = (tmp_path / "one.pdf").read_bytes()
         assert b"/FontFile2" in one  # embedded as TrueType, not drawn as curves

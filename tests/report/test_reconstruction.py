@@ -7,7 +7,7 @@ import pytest
 
 from knowngood.metrics.thresholds import Threshold
 from knowngood.report.reconstruction import similarity, sums_exhibit, typical_exhibit, worst_exhibits
-from knowngood.report.slides import confusable, separation, threshold_words
+from knowngood.report.reconstruction_slides import confusable, separation, threshold_words
 from knowngood.report.words import score
 
 from .conftest import table_of

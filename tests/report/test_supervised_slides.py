@@ -9,7 +9,9 @@ from PIL import Image
 
 from knowngood.errors import OutputError
 from knowngood.report.classification import classification_exhibits
-from knowngood.report.supervised_slides import DOCUMENT, SupervisedSlides, write_supervised_slides
+from knowngood.report.deck import write_deck
+from knowngood.report.slide import Deck
+from knowngood.report.supervised_slides import DOCUMENT, SupervisedSlides, supervised_exhibits
 from knowngood.report.training import training_exhibits
 
 from .conftest import NAMES
@@ -34,8 +36,11 @@ def content(probe, tuned, table):
         "choices": ["No test image took part in any choice."],
         "results": results,
         "evaluations": {"linear_probe": probe, "finetune": tuned},
-        "notes": ["Frozen features win."],
     }
+
+
+def write_slides(content, path):
+    write_deck(Deck("Parts", list(supervised_exhibits(SupervisedSlides(**content)))), path)
 
 
 @pytest.fixture
@@ -44,8 +49,8 @@ def slides(content, tmp_path, monkeypatch):
     figures = pdf_figures(monkeypatch)
 
     def write(**changes):
-        write_supervised_slides(SupervisedSlides("Parts", **content | changes), tmp_path / "slides.pdf")
-        return figures
+        write_slides(content | changes, tmp_path / "slides.pdf")
+        return figures[1:]
 
     return write
 
@@ -53,7 +58,7 @@ def slides(content, tmp_path, monkeypatch):
 def test_a_slide_for_each_question_in_order(slides, probe, tuned):
     titles = list(map(slide_title, slides()))
     expected = [
-        "Parts",
+        "The data and the protocol",
         "3 classes: the largest has 1.5 times as many images as the smallest",
         "An image of each class",
     ]
@@ -62,7 +67,7 @@ def test_a_slide_for_each_question_in_order(slides, probe, tuned):
         expected += [f"{method}: {exhibit.title}" for exhibit in training_exhibits(evaluation.records)]
     expected.append("linear_probe has the highest macro f1: 0.900 ± 0.020; the document: 0.750")
     expected += [f"linear_probe: {exhibit.title}" for exhibit in classification_exhibits(probe)]
-    assert titles == [*expected, "Conclusions"]
+    assert titles == expected
 
 
 def test_results_stand_beside_the_document(slides):
@@ -94,7 +99,6 @@ def test_only_what_there_is(slides, probe):
         choices=[],
         results=pd.DataFrame({"method": [], "f1": []}),
         evaluations={"linear_probe": probe},
-        notes=[],
     )
     assert len(bare) == 3 + len(classification_exhibits(probe))
 
@@ -102,11 +106,11 @@ def test_only_what_there_is(slides, probe):
 def test_the_same_content_makes_the_same_file(content, tmp_path):
     paths = [tmp_path / "one.pdf", tmp_path / "two.pdf"]
     for path in paths:
-        write_supervised_slides(SupervisedSlides("Parts", **content), path)
+        write_slides(content, path)
     assert filecmp.cmp(*paths, shallow=False)  # pytest would take an hour to show how two such files differ
     assert b"/FontFile2" in paths[0].read_bytes()
 
 
 def test_no_folder_no_slides(content, tmp_path):
     with pytest.raises(OutputError, match=r"slides\.pdf' cannot be written"):
-        write_supervised_slides(SupervisedSlides("Parts", **content), tmp_path / "none" / "slides.pdf")
+        write_slides(content, tmp_path / "none" / "slides.pdf")

@@ -67,7 +67,9 @@ def test_what_is_learned_and_what_is_met(data):
 def test_everything_is_written(out):
     names = {method.name for method in QUICK.methods}
     assert names == {method.name for method in STUDY.methods}
-    assert {path.name for path in out.iterdir()} == names | {"figures.csv", "runs.csv", "slides.pdf"}
+    assert {path.name for path in out.iterdir()} == names | {
+        *("arguments.json", "figures.csv", "runs.csv", "slides.pdf", "slides.pptx", "study.ipynb")
+    }
     for name in names:
         assert {path.name for path in (out / name).iterdir()} == {
             f"seed{seed}.{ending}" for seed in (0, 1) for ending in ("inspector", "training")

@@ -23,8 +23,10 @@ from knowngood.data.samples import fingerprint, load_samples
 from knowngood.errors import DataError
 from knowngood.inspector.comparison import compare
 from knowngood.inspector.inspector import Inspector
+from knowngood.report.slide import Deck
 from knowngood.report.supervised_slides import DOCUMENT
 from knowngood.studies import supervised
+from knowngood.studies.origins import DataSet
 from knowngood.studies.registry import run_study
 from knowngood.studies.study import Method, Result, find, load_or_fit, run
 from knowngood.studies.supervised import (
@@ -145,6 +147,8 @@ def study():
     return ClassifierStudy(
         name="widget",
         title="Widgets",
+        course="A course",
+        data_set=DataSet("widgets", "drawn here", "none"),
         methods=[Method(f"probe{side}", probe(side), f"a probe of {side} pixels") for side in (32, 64)],
         draws=draws,
         by="type",
@@ -332,13 +336,13 @@ def test_progress_names_method_and_draw_and_what_was_interrupted_goes_on(
 
     def interrupted(stage, done, total):
         stages.add(stage)
-        if stage.startswith("imbalance=auto → none, 1: "):
+        if "imbalance=auto → none, 1: " in stage:
             raise KeyboardInterrupt
 
-    options = {"seed": 0, "device": "cpu"}
+    options = {"device": "cpu", "deck": Deck("Widgets", []), "arguments": {"seed": 0, "settings": {}}}
     with pytest.raises(KeyboardInterrupt):
         run(small, folder, tmp_path, progress=interrupted, **options)
-    assert any(stage.startswith("a probe of 32 pixels, seed0: ") for stage in stages)
+    assert any(stage.startswith("1 of 5, a probe of 32 pixels, seed0: ") for stage in stages)
     assert learning == [0, 0]  # the original experiment, and the first change in vain
     figures = run(small, folder, tmp_path, progress=silent, **options)
     assert learning == [0, 0, 0, 0]  # both changes
@@ -376,7 +380,8 @@ def test_a_quick_study_is_the_same_on_small_images():
     assert [method.recipe.input_size for method in quick.methods] == [128, 128, 128, 64]
     assert {method.recipe.orientation for method in quick.methods} == {"any"}
     assert quick.methods[2].recipe.epochs == 2
-    assert (quick.facts, quick.document, quick.choose_by) == (full.facts, full.document, full.choose_by)
+    assert (quick.facts, quick.choose_by) == (full.facts, full.choose_by)
+    assert (quick.document, quick.is_quick, full.is_quick) == ({}, True, False)
 
 
 # --- tables
@@ -459,12 +464,12 @@ def test_the_number_of_images_in_words(folder):
 def test_the_problems_to_expect_are_on_the_slides(study, folder, tmp_path, done, monkeypatch):
     """They follow from the number of images of each class in the first draw."""
     shown = []
-    monkeypatch.setattr(supervised, "write_supervised_slides", lambda content, _: shown.append(content))
+    monkeypatch.setattr(supervised, "supervised_exhibits", shown.append)
     _, runs, evaluations = done
     jobs = study.jobs(folder, 0)
     results = [Result(job, {}, evaluations[job.method.name][0]) for job in jobs]
     table = jobs[0].data.table
-    study.report(results, {"summary": summary(runs, HELD_OUT)}, tmp_path)
+    study.exhibits(results, {"summary": summary(runs, HELD_OUT)})
     classes = zip(table["split"], table["defect"].replace("", "good"), strict=True)
     assert shown[0].expectations == expectations(Counter(classes)) != []
 

@@ -6,14 +6,21 @@ import typer
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
+from knowngood.registry import settings_from
 
 
 def study(
     name: Annotated[str, typer.Argument(help="The study, such as ece157a.")],
     data: Annotated[Path, typer.Option(help="The folder that holds its data.")],
-    out: Annotated[Path, typer.Option(help="The folder for all results and slides.pdf.")],
+    out: Annotated[Path, typer.Option(help="The folder for all results, slides and the notebook.")],
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of its methods; may be repeated."),
+    ] = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    author: Annotated[str, typer.Option(help="Your name, for the title slide.")] = "",
+    title: Annotated[str, typer.Option(help="A title for the slides.", show_default="its own")] = "",
     quick: Annotated[
         bool, typer.Option("--quick", help="Use few images and short trainings, only to check that all runs.")
     ] = False,
@@ -32,14 +39,27 @@ def study(
     semiconductor: the same on solar cells, an hour. Its images come with
     `pip install elpv-dataset`.
 
-    Example: knowngood study ece157a --data data/ --out ece157a/
+    Example: knowngood study ece157a --data data/ --out ece157a/ --author "Ada Lovelace"
     """
+    settings = settings_from(setting or [])
     with progress_bars() as progress:
         figures = knowngood.run_study(
-            name, data, out, seed=seed, quick=quick, device=device, progress=progress
+            name,
+            data,
+            out,
+            seed=seed,
+            quick=quick,
+            settings=settings,
+            author=author,
+            title=title,
+            device=device,
+            progress=progress,
         )
     for row in figures.to_dict("records"):
         spread = f" ± {row['sd']:.2g}" if "sd" in row else ""
         document = f" (the document: {row['document']:g})" if row.get("document", 0) > 0 else ""
         typer.echo(f"{row['task']:12} {row['figure']:58} {row['value']:.4g}{spread}{document}")
-    typer.echo(f"slides: {out / 'slides.pdf'}")
+    for note in figures.attrs["notes"]:
+        typer.echo(note)
+    typer.echo(f"slides: {out / 'slides.pdf'}, to edit: {out / 'slides.pptx'}")
+    typer.echo(f"notebook: {out / 'study.ipynb'}")

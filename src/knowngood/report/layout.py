@@ -16,7 +16,7 @@ Box = tuple[float, float, float, float]
 
 # As shares of the type size: the width of a letter in DejaVu Sans, the widest type in use, the height of a
 # line, and the height of a row of a table that has room.
-LETTER, LINE, _AIRY = 0.62, 1.35, 2.1
+LETTER, LINE, AIRY = 0.62, 1.35, 2.1
 
 _APART = 2  # letters between two columns
 _GAP = 0.04  # between two pictures, as a share of their side
@@ -34,15 +34,9 @@ def draw_table(figure: Figure, table: Table, box: Box, *, largest: float) -> Non
         4.4
     """
     axes = _blank(figure, box)
-    rows = [list(table.columns), *table.texts] if table.columns else table.texts
-    lines = [1 + max(text.count("\n") for text in row) for row in rows]
-    letters = [
-        max(len(line) for text in column for line in text.split("\n")) + _APART
-        for column in zip(*rows, strict=True)
-    ]
     across, down = 72 * figure.get_size_inches() * box[2:]  # points
-    size = min(largest, across / (LETTER * sum(letters)), down / (LINE * sum(lines)))
-    line = min(1 / sum(lines), _AIRY * size / down)
+    rows, lines, letters, size = table_sizes(table, across, down, largest)
+    line = min(1 / sum(lines), AIRY * size / down)
     widths, height = [count / sum(letters) for count in letters], line * sum(lines)
     place = Bbox.from_bounds(0, 1 - height, 1, height)
     drawn = axes.table(rows, colWidths=widths, cellLoc="left", bbox=place, edges="horizontal")
@@ -57,6 +51,28 @@ def draw_table(figure: Figure, table: Table, box: Box, *, largest: float) -> Non
         cell.set_text_props(color=INK, weight="bold" if bold else "normal", ha="right" if right else "left")
         # As a share of the cell: the left edge of the table is the left edge of its first letters.
         cell.PAD = 0.0 if column == 0 and not right else 0.5 * _APART / letters[column]
+
+
+def table_sizes(
+    table: Table, across: float, down: float, largest: float
+) -> tuple[list[list[str]], list[int], list[int], float]:
+    """Find the largest type, at most `largest` points, in which a table fits into some points.
+
+    Returns:
+        The texts of its rows, its head first; the lines of each row; the letters of each column; the size.
+
+    Example:
+        >>> table_sizes(Table("", ["layer"], [["encoder"]]), across=500, down=500, largest=14)
+        ([['layer'], ['encoder']], [1, 1], [9], 14)
+    """
+    rows = [list(table.columns), *table.texts] if table.columns else table.texts
+    lines = [1 + max(text.count("\n") for text in row) for row in rows]
+    letters = [
+        max(len(line) for text in column for line in text.split("\n")) + _APART
+        for column in zip(*rows, strict=True)
+    ]
+    size = min(largest, across / (LETTER * sum(letters)), down / (LINE * sum(lines)))
+    return rows, lines, letters, size
 
 
 def draw_pictures(figure: Figure, pictures: Pictures, box: Box, *, size: float) -> None:

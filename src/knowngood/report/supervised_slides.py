@@ -1,8 +1,7 @@
-"""PDF slides of a study of classifiers of defects: data, expectations, training, results, predictions."""
+"""Slides of a study of classifiers of defects: data, expectations, training, results, predictions."""
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +13,8 @@ from numpy.typing import NDArray
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.classification import imbalance_ratio
 from knowngood.report.classification import classification_exhibits
-from knowngood.report.deck import write_deck
 from knowngood.report.exhibits import Exhibit, Picture, Pictures, Table, Text
-from knowngood.report.slides import facts_table
+from knowngood.report.slide import facts_table
 from knowngood.report.style import short
 from knowngood.report.training import training_exhibits
 from knowngood.report.words import MISSING, score
@@ -35,35 +33,19 @@ class SupervisedSlides:
     `<figure>_sd` if it is known. The row of the method `DOCUMENT` holds the results of others.
     """
 
-    title: str
     facts: Sequence[tuple[str, str]]  # names and values: the data, the protocol
     classes: tuple[Sequence[str], NDArray[np.uint8]]  # names, and a picture of each `(n, h, w, 3)`
     expectations: Sequence[str]  # on the problems to be expected of such data
     choices: Sequence[str]  # on the images that each choice was made on
     results: pd.DataFrame
     evaluations: Mapping[str, Evaluation]  # by method, the best one first
-    notes: Sequence[str] = ()
     experiments: pd.DataFrame | None = None  # as `knowngood.inspector.comparison.compare` gives them
 
 
-def write_supervised_slides(content: SupervisedSlides, path: str | os.PathLike[str]) -> None:
-    """Write slides as PDF, 16 to 9; the same content makes the same file.
-
-    Raises:
-        OutputError: The file cannot be written.
-
-    Example::
-
-        write_supervised_slides(SupervisedSlides("Casting", facts, classes, ...), "slides.pdf")
-    """
-    exhibits = (one for one in _exhibits(content) if not isinstance(one, Text) or any(one.sentences))
-    write_deck(content.title, path, exhibits)
-
-
-def _exhibits(content: SupervisedSlides) -> Iterator[Exhibit]:
-    """Give one exhibit after the other; texts may be empty."""
+def supervised_exhibits(content: SupervisedSlides) -> Iterator[Exhibit]:
+    """Give one exhibit after the other."""
     best, shown = next(iter(content.evaluations.items()))
-    yield facts_table(content.title, content.facts)
+    yield facts_table("The data and the protocol", content.facts)
     yield _classes(shown)
     if len(content.classes[0]):
         row = [Picture(image, short(name)) for name, image in zip(*content.classes, strict=True)]
@@ -83,7 +65,6 @@ def _exhibits(content: SupervisedSlides) -> Iterator[Exhibit]:
         results = table[list(_FIGURES)].assign(method=change)[["method", *_FIGURES]]
         yield _results("One change at a time", results, note)
     yield from _of(best, classification_exhibits(shown))
-    yield Text("Conclusions", content.notes)
 
 
 def _of(method: str, exhibits: Sequence[Exhibit]) -> Iterator[Exhibit]:

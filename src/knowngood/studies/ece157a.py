@@ -8,8 +8,8 @@ above all good ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,12 +26,37 @@ from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.reconstructions import reconstructions, write_reconstructions
 from knowngood.metrics.ranking import auroc
-from knowngood.report.slides import Task, above_all, write_slides
+from knowngood.report.exhibits import Exhibit
+from knowngood.report.reconstruction_slides import Task, above_all, task_exhibits
+from knowngood.studies.notebook import Step
+from knowngood.studies.origins import MNIST, MVTEC, Origin
 from knowngood.studies.study import Job, Method, Result, Study, figure_table, find
 from knowngood.types import Progress
 
-TITLE = "Autoencoders for anomaly detection"
-TRANSISTORS = "MVTec AD transistor: good against misplaced or missing"
+MNIST_AT, TRANSISTORS_AT = ("mnist",), ("mvtec/transistor", "transistor")
+"""The folders of both data sets in the data folder, the first that exists."""
+
+STEPS = [
+    Step(
+        "The figures follow from the reconstructions that were kept: here the image AUROC of each task.",
+        """def table(task, part):
+    return knowngood.read_reconstructions(folder / f"{task}.{part}.parquet")
+
+
+def area(task):
+    \"\"\"The share of pairs in which the out-of-class sample has the higher score.\"\"\"
+    low, high = (table(task, part)["score"].to_numpy() for part in ("test", "out_of_class"))
+    above, equal = (high[:, None] > low), (high[:, None] == low)
+    return (above + equal / 2).mean()
+
+
+kept = figures[figures["figure"].str.startswith("image AUROC")].set_index("task")["value"]
+again = {task: area(task) for task in kept.index}
+assert all(abs(again[task] - value) < 1e-9 for task, value in kept.items())
+again""",
+    ),
+]
+"""The steps of the notebook."""
 
 
 @dataclass(frozen=True)
@@ -42,29 +67,39 @@ class Samples:
     test: dict[str, list[Source]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Homework(Study):
     """Both tasks: an autoencoder of digits, with at most so many images of each, and one of transistors."""
 
-    digits: Autoencoder
-    transistors: Autoencoder
     most_digits: int | None = None
 
     def jobs(self, data: Path, seed: int) -> list[Job]:
         """Make one job per task."""
-        digits = load_digits(find(data, "mnist"), self.most_digits)
-        transistors = load_transistors(find(data, "mvtec/transistor", "transistor"))
+        digits = load_digits(find(data, *MNIST_AT), self.most_digits)
+        transistors = load_transistors(find(data, *TRANSISTORS_AT))
         jobs = []
-        for method, samples in (
-            (Method("mnist", self.digits, "MNIST: the digit 1 against the digit 9"), digits),
-            (Method("transistor", self.transistors, TRANSISTORS), transistors),
-        ):
+        for method, samples in zip(self.methods, (digits, transistors), strict=True):
             for name, images in samples.test.items():
                 if not images:
                     raise DataError(f"{str(data)!r}: {method.name} has no test image of {name}; complete it")
             learn = partial(fit, samples.train, method.recipe)
             jobs.append(Job(method, seed, samples, samples.train, learn))
         return jobs
+
+    def origins(self, data: Path, jobs: Sequence[Job]) -> list[Origin]:
+        """Count the images of both tasks."""
+        sets = zip(jobs, (MNIST, MVTEC), (MNIST_AT, TRANSISTORS_AT), strict=True)
+        return [
+            Origin(
+                known,
+                find(data, *folders),
+                [
+                    ("in-class images to train and validate with", len(job.data.train)),
+                    *((f"test images: {name}", len(images)) for name, images in job.data.test.items()),
+                ],
+            )
+            for job, known, folders in sets
+        ]
 
     def measure(
         self, job: Job, inspector: Inspector, progress: Progress
@@ -105,12 +140,23 @@ class Homework(Study):
         """Tabulate the figures of both tasks."""
         return {"figures": figure_table(results).drop(columns="seed")}
 
-    def report(self, results: Sequence[Result], _: Mapping[str, pd.DataFrame], out: Path) -> None:
-        """Write slides of both tasks, and their reconstructions as Parquet."""
+    def exhibits(self, results: Sequence[Result], _: Mapping[str, pd.DataFrame]) -> Iterator[Exhibit]:
+        """Show both tasks, one after the other."""
+        return task_exhibits([result.shown[0] for result in results])
+
+    def conclusion(self, results: Sequence[Result], _: Mapping[str, pd.DataFrame]) -> list[str]:
+        """Say how well each task was solved."""
+        return [sentence for result in results for sentence in result.shown[0].summary]
+
+    def steps(self) -> list[Step]:
+        """Count again from the reconstructions that were kept."""
+        return STEPS
+
+    def keep(self, results: Sequence[Result], out: Path) -> None:
+        """Write the reconstructions as Parquet."""
         for result in results:
             for name, table in result.shown[1].items():
                 write_reconstructions(table, out / f"{result.job.method.name}.{name}.parquet")
-        write_slides(TITLE, [result.shown[0] for result in results], out / "slides.pdf")
 
 
 def load_digits(folder: Path, most: int | None) -> Samples:
@@ -159,7 +205,21 @@ def figures_of(
     return {name: float(value) for name, value in figures.items()}
 
 
-STUDY = Homework(Autoencoder(input_size=28, epochs=30), Autoencoder(input_size=128, epochs=100))
-QUICK = Homework(
-    Autoencoder(input_size=28, epochs=5), Autoencoder(input_size=128, epochs=10), most_digits=400
+def methods(*, digits: int, transistors: int) -> list[Method]:
+    """Return the autoencoders of both tasks: each number is one of epochs."""
+    return [
+        Method("mnist", Autoencoder(input_size=28, epochs=digits), "MNIST: the digit 1 against the digit 9"),
+        Method(
+            "transistor",
+            Autoencoder(input_size=128, epochs=transistors),
+            "MVTec AD transistor: good against misplaced or missing",
+        ),
+    ]
+
+
+STUDY = Homework(
+    title="Autoencoders for anomaly detection",
+    course="ECE 157A/272A, homework 4 (UC Santa Barbara, fall 2022)",
+    methods=methods(digits=30, transistors=100),
 )
+QUICK = replace(STUDY, methods=methods(digits=5, transistors=10), most_digits=400, is_quick=True)

@@ -7,8 +7,8 @@ turned (RotNet). The data are MNIST: the digits 0 to 3 are normal, 7 to 9 are an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from knowngood.detectors.rotation import Rotation
 from knowngood.errors import DataError
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
-from knowngood.report.deck import write_deck
+from knowngood.report.exhibits import Exhibit
 from knowngood.studies.kaist_measures import AUROC, Digits, Outputs, measure, outputs_of
-from knowngood.studies.kaist_slides import TITLE, exhibits
+from knowngood.studies.kaist_slides import conclusion, exhibits
+from knowngood.studies.notebook import Step
+from knowngood.studies.origins import MNIST, Origin
 from knowngood.studies.study import Job, Method, Result, Study, figure_table, find
 from knowngood.types import Progress
 
@@ -42,6 +44,19 @@ DOCUMENT = {
     ("rotnet", f"{AUROC}, distance"): 0.856,
 }
 """The document's figures, each of one run."""
+
+
+STEPS = [
+    Step(
+        "The means over the seeds, from the figures of each run.",
+        """runs = pd.read_csv(folder / "runs.csv")
+means = runs.groupby(["task", "figure"], sort=False)["value"].agg(["mean", "std", "min", "count"])
+kept = figures.set_index(["task", "figure"])["value"]
+assert ((means["mean"] - kept).abs() < 1e-9).all()
+means""",
+    ),
+]
+"""The steps of the notebook."""
 
 
 def methods(*, document: int, classes: int, rotations: int, moved: int) -> list[Method]:
@@ -65,11 +80,10 @@ def methods(*, document: int, classes: int, rotations: int, moved: int) -> list[
     ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Exercise(Study):
     """All methods over several seeds, with at most so many images of each digit."""
 
-    methods: Sequence[Method]
     runs: int
     most: int | None = None
 
@@ -87,6 +101,17 @@ class Exercise(Study):
             ]
         return jobs
 
+    def origins(self, data: Path, jobs: Sequence[Job]) -> list[Origin]:
+        """Count the digits that all jobs share."""
+        digits: Digits = jobs[0].data
+        normal, anomalies = (int((digits.anomalous == one).sum()) for one in (False, True))
+        counts = [
+            ("training images of the digits 0 to 3", len(digits.train)),
+            ("test images of 0 to 3", normal),
+            ("test images of 7 to 9", anomalies),
+        ]
+        return [Origin(MNIST, find(data, "mnist"), counts)]
+
     def measure(self, job: Job, inspector: Inspector, _: Progress) -> tuple[Mapping[str, float], Outputs]:
         """Compute every score of the test digits."""
         outputs = outputs_of(inspector, job.data, job.method.title, job.seed)
@@ -97,10 +122,18 @@ class Exercise(Study):
         runs = figure_table(results)
         return {"runs": runs, "figures": summary(runs)}
 
-    def report(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame], out: Path) -> None:
-        """Write slides with charts of the first seed, and the means over all."""
+    def exhibits(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> Iterator[Exhibit]:
+        """Show charts of the first seed, and the means over all."""
         shown = {job.method.name: outputs for job, _, outputs in results if outputs is not None}
-        write_deck(TITLE, out / "slides.pdf", exhibits(tables["figures"], shown))
+        return exhibits(tables["figures"], shown)
+
+    def conclusion(self, _: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> list[str]:
+        """Compare the means with the document."""
+        return conclusion(tables["figures"])
+
+    def steps(self) -> list[Step]:
+        """Average the figures of the runs again."""
+        return STEPS
 
 
 def load_digits(folder: Path, most: int | None) -> Digits:
@@ -135,5 +168,12 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
     return table.assign(document=document, apart=(document - table["value"]) / table["sd"])
 
 
-STUDY = Exercise(methods(document=5, classes=10, rotations=3, moved=6), runs=5)
-QUICK = Exercise(methods(document=12, classes=2, rotations=1, moved=1), runs=2, most=300)
+STUDY = Exercise(
+    title="Classification tasks for anomaly detection: MNIST, 0 to 3 against 7 to 9",
+    course="Artificial intelligence for machine anomaly detection, lecture 5, exercise (J.-W. Choi, KAIST)",
+    methods=methods(document=5, classes=10, rotations=3, moved=6),
+    runs=5,
+)
+QUICK = replace(
+    STUDY, methods=methods(document=12, classes=2, rotations=1, moved=1), runs=2, most=300, is_quick=True
+)

@@ -13,6 +13,7 @@ import numpy as np
 
 from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import load_samples
+from knowngood.studies.origins import MVTEC
 from knowngood.studies.study import find
 from knowngood.studies.supervised import HELD_OUT, ClassifierStudy, Draw, classifier
 
@@ -35,6 +36,8 @@ def draws(data: Path, seed: int, *, train: tuple[int, int], test: tuple[int, int
 STUDY = ClassifierStudy(
     name="screw",
     title="Screws: 250 good, 50 defective, is a screw good or not?",
+    course='D. Yang, "ML-AI assignment", 2023',
+    data_set=MVTEC,
     methods=[
         classifier("anomaly_features", orientation="any"),
         classifier("linear_probe", orientation="any"),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from knowngood.data.elpv import load_elpv
+from knowngood.studies.origins import ELPV
 from knowngood.studies.supervised import ClassifierStudy, Draw, classifier
 
 TRAIN, VALIDATION = 0.70, 0.15
@@ -40,6 +41,8 @@ def draws(data: Path, seed: int, *, runs: int, images: int | None = None) -> lis
 STUDY = ClassifierStudy(
     name="semiconductor",
     title="Semiconductors: solar cells, good or defective",
+    course='T.-A. Vu, "Anomaly detection using transfer learning in semiconductors", project, HKUST',
+    data_set=ELPV,
     methods=[
         classifier("anomaly_features", orientation="quarter", input_size=320),
         classifier("linear_probe", orientation="quarter"),

@@ -1,24 +1,39 @@
-"""The engine of all studies: it fits the inspectors, measures them, and writes tables and slides."""
+"""The engine of all studies: it fits inspectors, measures them, and writes tables, slides and a notebook."""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
 from knowngood.data.decoding import Source
 from knowngood.data.samples import fingerprint
-from knowngood.errors import DataError, InspectorError
+from knowngood.errors import DataError, InspectorError, RecipeError, quoted
+from knowngood.inputs import LARGEST_RECIPE, read_file
 from knowngood.inspector.inspector import Inspector
 from knowngood.output import make_folder, replacing
+from knowngood.recipe import as_text, settings_of
+from knowngood.report.deck import write_deck
+from knowngood.report.editable import write_editable
+from knowngood.report.exhibits import Exhibit, Text
+from knowngood.report.slide import Deck
+from knowngood.studies.notebook import START, Step, write_notebook
+from knowngood.studies.origins import Origin, origins_table
 from knowngood.training.run import Run
 from knowngood.types import Progress
+
+ARGUMENTS = "arguments.json"
+"""The file in a study's folder that says what it was run with."""
+
+QUICK = "QUICK RUN, NOT A RESULT"
+
+S = TypeVar("S", bound="Study")
 
 
 @dataclass(frozen=True)
@@ -58,8 +73,17 @@ class Result(NamedTuple):
     shown: Any
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Study(ABC):
-    """An experiment of a document. Subclasses are frozen dataclasses."""
+    """An experiment of a document. Subclasses are frozen dataclasses.
+
+    A quick run has few images and short trainings: it is compared with no document.
+    """
+
+    title: str
+    course: str  # the document: what, who, where, when
+    methods: Sequence[Method]
+    is_quick: bool = False
 
     @abstractmethod
     def jobs(self, data: Path, seed: int) -> list[Job]:
@@ -70,6 +94,10 @@ class Study(ABC):
         """
 
     @abstractmethod
+    def origins(self, data: Path, jobs: Sequence[Job]) -> list[Origin]:
+        """Say which images of which data sets the jobs use, as many as there really are."""
+
+    @abstractmethod
     def measure(self, job: Job, inspector: Inspector, progress: Progress) -> tuple[Mapping[str, Any], Any]:
         """Measure the inspector of a job; return its figures by name, and what slides show of it."""
 
@@ -78,16 +106,60 @@ class Study(ABC):
         """Return tables by name; `figures` has at least the columns `task`, `figure` and `value`."""
 
     @abstractmethod
-    def report(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame], out: Path) -> None:
-        """Write `slides.pdf`, and all other files that are not tables of figures, to a folder."""
+    def exhibits(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> Iterable[Exhibit]:
+        """Give what the slides between data and conclusion show; their titles state what was found."""
+
+    @abstractmethod
+    def conclusion(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> list[str]:
+        """Say what follows, in two sentences or more that are derived from the figures."""
+
+    @abstractmethod
+    def steps(self) -> list[Step]:
+        """Give the steps of the notebook that make the tables again from the files that were kept."""
+
+    def keep(self, results: Sequence[Result], out: Path) -> None:  # noqa: B027 - most studies keep no more
+        """Write files beside the tables, the slides and the notebook to a folder."""
 
 
-def run(study: Study, data: Path, out: Path, *, seed: int, device: str, progress: Progress) -> pd.DataFrame:
-    """Run a study; see `knowngood.run_study`. Inspectors that are in its folder are not fitted again."""
-    jobs = study.jobs(data, seed)  # where data are missing, no folder is made
+def with_settings(study: S, settings: Mapping[str, Any]) -> S:
+    """Return a study with other settings of its methods: each is for all methods that have it.
+
+    Raises:
+        RecipeError: No method has such a setting, or a value is out of range.
+    """
+    known = {method.name: settings_of(type(method.recipe)) for method in study.methods}
+    for name in settings:
+        if not any(name in names for names in known.values()):
+            names = ", ".join(dict.fromkeys(name for names in known.values() for name in names))
+            raise RecipeError(f"no method of this study has a setting {quoted(name)}; they have {names}")
+    changed = []
+    for method in study.methods:
+        own = {name: value for name, value in settings.items() if name in known[method.name]}
+        changed.append(replace(method, recipe=replace(method.recipe, **own)))
+    return replace(study, methods=changed)
+
+
+def run(
+    study: Study,
+    data: Path,
+    out: Path,
+    *,
+    deck: Deck,
+    arguments: Mapping[str, Any],
+    device: str,
+    progress: Progress,
+) -> pd.DataFrame:
+    """Run a study; see `knowngood.run_study`. Inspectors that are in its folder are not fitted again.
+
+    Raises:
+        RecipeError: The folder holds a run with other arguments.
+    """
+    jobs = study.jobs(data, arguments["seed"])  # where data are missing, no folder is made
+    keep_arguments(out, arguments)
     results: list[Result] = []
-    for job in jobs:
+    for number, job in enumerate(jobs, 1):
         title = f"{job.method.title}, {job.draw}" if job.draw else job.method.title
+        title = f"{number} of {len(jobs)}, {title}" if len(jobs) > 1 else title
 
         def with_title(stage: str, done: int, total: int, title: str = title) -> None:
             progress(f"{title}: {stage}", done, total)
@@ -101,8 +173,67 @@ def run(study: Study, data: Path, out: Path, *, seed: int, device: str, progress
         header = table.head(0).to_csv(index=False).strip()
         with replacing(out / f"{name}.csv", header) as unfinished:
             table.to_csv(unfinished, index=False)
-    study.report(results, tables, out)
+    study.keep(results, out)
+    origins = study.origins(data, jobs)
+    notes = _notes(study, arguments["settings"])
+    exhibits = [
+        replace(origins_table(origins), note="\n".join(notes)),
+        *study.exhibits(results, tables),
+        Text("Conclusion", [*_reservations(study), *study.conclusion(results, tables)]),
+    ]
+    progress("writing slides", 0, 2)
+    write_deck(replace(deck, exhibits=exhibits), out / "slides.pdf")
+    progress("writing slides", 1, 2)
+    write_editable(replace(deck, exhibits=exhibits), out / "slides.pptx")
+    progress("writing slides", 2, 2)
+    write_notebook(deck.title, [*START, *study.steps()], out / "study.ipynb")
+    tables["figures"].attrs["notes"] = [*map("data: {}".format, origins), *notes, *_reservations(study)]
     return tables["figures"]
+
+
+def keep_arguments(out: Path, arguments: Mapping[str, Any]) -> None:
+    """Write what a study is run with to its folder, to which only the same run may be added.
+
+    Raises:
+        RecipeError: The folder holds another study, or one with another seed or other settings.
+    """
+    make_folder(out)
+    file = out / ARGUMENTS
+    before: Any = {}
+    with suppress(OSError, ValueError):  # a damaged one is written again
+        before = json.loads(read_file(file, LARGEST_RECIPE))
+    for name, value in arguments.items():
+        if isinstance(before, dict) and before.get(name, value) != value:
+            found, wanted = _shown(before[name]), _shown(value)
+            raise RecipeError(
+                f"{str(out)!r} holds a run with {name}={found}, not {wanted}; name another folder"
+            )
+    with replacing(file) as unfinished:
+        unfinished.write_text(json.dumps(dict(arguments), indent=1))
+
+
+def _shown(value: Any) -> str:
+    """Write an argument of a run."""
+    if isinstance(value, dict):
+        return ",".join(f"{name}={one}" for name, one in value.items()) or "none"
+    return as_text(value)
+
+
+def _notes(study: Study, settings: Mapping[str, str]) -> list[str]:
+    """Say which settings are not the study's own."""
+    return [
+        f"Changed setting: {name}={value}, for "
+        + ", ".join(one.title for one in study.methods if name in settings_of(type(one.recipe)))
+        + "."
+        for name, value in settings.items()
+    ]
+
+
+def _reservations(study: Study) -> list[str]:
+    """Say of a quick run what it is worth."""
+    if not study.is_quick:
+        return []
+    return [f"{QUICK}: few images and short trainings, to check that everything runs."]
 
 
 def load_or_fit(job: Job, path: Path, *, device: str, progress: Progress) -> Inspector:

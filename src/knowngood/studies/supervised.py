@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,10 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
 from knowngood.metrics.classification import balanced_accuracy, confusion_matrix
 from knowngood.metrics.ranking import auroc
-from knowngood.report.supervised_slides import DOCUMENT, SupervisedSlides, write_supervised_slides
+from knowngood.report.exhibits import Exhibit
+from knowngood.report.supervised_slides import DOCUMENT, SupervisedSlides, supervised_exhibits
+from knowngood.studies.notebook import Step
+from knowngood.studies.origins import DataSet, Origin
 from knowngood.studies.study import Job, Method, Result, Study
 from knowngood.types import Progress
 
@@ -36,6 +40,18 @@ FIGURES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "image_
 
 HELD_OUT, HELD_OUT_CLASSES = "held_out_auroc", "held_out_classes"
 """The image AUROC, and the balanced accuracy over the classes, of held-out training images."""
+
+STEPS = [
+    Step(
+        "The means over the runs, from the figures of each run.",
+        """runs = pd.read_csv(folder / "runs.csv")
+means = runs.drop(columns="part").groupby("method").mean()
+kept = pd.read_csv(folder / "summary.csv").set_index("method")
+assert ((means - kept[means.columns]).abs() < 1e-9).all(axis=None)
+means""",
+    )
+]
+"""The steps of the notebook."""
 
 QUICK: dict[str, dict[str, int]] = {
     "anomaly_features": {"input_size": 128},
@@ -74,7 +90,7 @@ class Draw:
         return pd.concat([self.known_good, self.table], ignore_index=True)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ClassifierStudy(Study):
     """A comparison of classifiers with each other and with the document's.
 
@@ -83,8 +99,7 @@ class ClassifierStudy(Study):
     """
 
     name: str
-    title: str
-    methods: Sequence[Method]
+    data_set: DataSet
     draws: Callable[[Path, int], list[Draw]]  # from the data folder and the first seed
     by: str  # see `knowngood.train`
     choose_by: str  # the figure of held-out images by which the method is chosen
@@ -97,9 +112,10 @@ class ClassifierStudy(Study):
     def quick(
         self, draws: Callable[[Path, int], list[Draw]], experiments: Mapping[str, Any] | None = None
     ) -> ClassifierStudy:
-        """Return the same study on other draws, with small images and short trainings."""
+        """Return the same study on other draws, with small images and short trainings, and no document."""
         methods = [replace(one, recipe=replace(one.recipe, **QUICK[one.name])) for one in self.methods]
-        return replace(self, methods=methods, draws=draws, experiments=experiments)
+        changed: dict[str, Any] = {"draws": draws, "experiments": experiments, "methods": methods}
+        return replace(self, **changed, document={}, is_quick=True)
 
     def jobs(self, data: Path, seed: int) -> list[Job]:
         """Make a job for every method on every draw, then for each experiment."""
@@ -115,6 +131,16 @@ class ClassifierStudy(Study):
         samples = draw.samples
         images = samples["path"][samples["split"] == "train"].tolist()
         return Job(method, draw.seed, draw, images, partial(train, samples, method.recipe, by=self.by), name)
+
+    def origins(self, data: Path, jobs: Sequence[Job]) -> list[Origin]:  # noqa: ARG002
+        """Count the images of all draws."""
+        tables = [
+            table for job in jobs for table in (job.data.samples, job.data.validation) if table is not None
+        ]
+        images = pd.concat(tables).drop_duplicates("path")
+        defects = int((images["label"] == "defect").sum())
+        counts = [("images of good parts", len(images) - defects), ("images of defects", defects)]
+        return [Origin(self.data_set, os.path.commonpath(images["path"].tolist()), counts)]
 
     def measure(
         self, job: Job, inspector: Inspector, progress: Progress
@@ -146,8 +172,8 @@ class ClassifierStudy(Study):
         tables = {"runs": runs, "summary": means, "figures": figure_rows(means, self.name, self.document)}
         return tables | ({EXPERIMENTS: pd.DataFrame(experiments)} if experiments else {})
 
-    def report(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame], out: Path) -> None:
-        """Write slides with pictures and curves of the first draw, and the means over all."""
+    def exhibits(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> Iterator[Exhibit]:
+        """Show pictures and curves of the first draw, and the means over all."""
         first: Draw = results[0].job.data
         shown = {job.method.title: evaluation for job, _, evaluation in results if evaluation is not None}
         means, samples = tables["summary"], first.samples
@@ -157,17 +183,29 @@ class ClassifierStudy(Study):
         counts = {name: counted(part) for name, part in parts.items()}
         classes = zip(first.table["split"], class_of_each(first.table), strict=True)
         slides = SupervisedSlides(
-            title=self.title,
             facts=[(name, text.format(**counts, runs=means["runs"].iloc[0])) for name, text in self.facts],
             classes=class_pictures(first.table[first.table["split"] == "train"]),
             expectations=expectations(Counter(classes)),
             choices=self.choices,
             results=for_slides(means, self.metrics, self.document),
             evaluations={method: shown[method] for method in means["method"]},
-            notes=["Pictures and curves show the first run. Figures in the table are means over all runs."],
             experiments=tables.get(EXPERIMENTS),
         )
-        write_supervised_slides(slides, out / "slides.pdf")
+        return supervised_exhibits(slides)
+
+    def conclusion(self, _: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> list[str]:
+        """Name the method that was chosen, and its figures."""
+        best = tables["summary"].iloc[0]
+        figures = ", ".join(f"{name} {best[name]:.3f}" for name in self.metrics)
+        return [
+            f"{best['method']} was chosen by {self.choose_by}.",
+            f"Its means over {best['runs']} runs: {figures}.",
+            "Pictures and curves show the first run.",
+        ]
+
+    def steps(self) -> list[Step]:
+        """Average the figures of the runs again."""
+        return STEPS
 
 
 def binary_figures(evaluation: Evaluation) -> dict[str, float]:

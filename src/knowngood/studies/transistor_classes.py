@@ -17,6 +17,7 @@ from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import load_samples
 from knowngood.data.splits import folds
 from knowngood.features.weights import EMBEDDED
+from knowngood.studies.origins import MVTEC
 from knowngood.studies.study import find
 from knowngood.studies.supervised import HELD_OUT_CLASSES, ClassifierStudy, Draw, classifier
 
@@ -50,6 +51,8 @@ def experiments(epochs: int, more: int) -> dict[str, Any]:
 STUDY = ClassifierStudy(
     name="transistor_classes",
     title="Transistors: which of five classes, from ten images per class",
+    course='"Deep Learning and Industrial Applications", homework, NTHU, 2024',
+    data_set=MVTEC,
     methods=list(map(classifier, ("anomaly_features", "linear_probe", "finetune", "scattering_boost"))),
     draws=partial(draws, per_class=10, runs=5),
     by="type",

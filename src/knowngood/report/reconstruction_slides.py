@@ -1,11 +1,10 @@
-"""PDF slides of detectors that reconstruct images, one task after the other.
+"""Slides of detectors that reconstruct images, one task after the other.
 
 Tables of reconstructions are those of `knowngood.report.reconstruction`.
 """
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ import pandas as pd
 
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import Threshold
-from knowngood.report.deck import write_deck
 from knowngood.report.exhibits import Exhibit, Table
 from knowngood.report.reconstruction import (
     Tables,
@@ -25,6 +23,7 @@ from knowngood.report.reconstruction import (
     typical_exhibit,
     worst_exhibits,
 )
+from knowngood.report.slide import facts_table
 from knowngood.report.training import training_exhibits
 from knowngood.report.words import decimal, percent, score
 from knowngood.training.record import TrainingRecord
@@ -55,17 +54,15 @@ class Task:
         """The reconstructions of both classes by name."""
         return dict(zip(self.names, (self.in_class, self.out_of_class), strict=True))
 
+    @property
+    def summary(self) -> list[str]:
+        """What was found, in sentences."""
+        finding, _ = similarity(self.tables)
+        return [f"{self.title}: {separation(self.tables)}.", f"{finding}."]
 
-def write_slides(title: str, tasks: Sequence[Task], path: str | os.PathLike[str]) -> None:
-    """Write slides of `tasks` as PDF, 16 to 9; the same content makes the same file.
 
-    Raises:
-        OutputError: The file cannot be written.
-
-    Example::
-
-        write_slides("Autoencoders", [task], "slides.pdf")
-    """
+def task_exhibits(tasks: Sequence[Task]) -> Iterator[Exhibit]:
+    """Give an overview of all tasks, then the exhibits of each."""
     columns = [
         "task",
         "samples, held-out in-class\n/ out-of-class",
@@ -74,13 +71,10 @@ def write_slides(title: str, tasks: Sequence[Task], path: str | os.PathLike[str]
         "in-class above\nthe threshold",
         "image\nAUROC",
     ]
-    overview = Table(title, columns, list(map(_main_figures, tasks)), 5, _QUESTION)
-    write_deck(title, path, [overview, *(exhibit for task in tasks for exhibit in _exhibits(task))])
-
-
-def facts_table(title: str, facts: Sequence[tuple[str, str]]) -> Table:
-    """Make a table of names and values, broken into lines that fit on a slide."""
-    return Table(title, (), [[textwrap.fill(name, 56), textwrap.fill(value, 40)] for name, value in facts])
+    found = "; ".join(separation(task.tables) for task in tasks)
+    yield Table(found, columns, list(map(_main_figures, tasks)), 5, _QUESTION)
+    for task in tasks:
+        yield from _exhibits(task)
 
 
 def _exhibits(task: Task) -> Iterator[Exhibit]:
