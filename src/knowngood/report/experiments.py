@@ -45,7 +45,7 @@ def experiment_exhibits(
         document: The document's experiments by the setting that they change, the original one by "".
         images: Number of validation and of test images.
     """
-    table = table.assign(change=table["change"].where(table["change"] != "", ORIGINAL))
+    table = with_names(table)
     held_out, tested = images
     rows = [
         [textwrap.fill(row["change"], _LINE), *_written(row[name] for name in _FIGURES)]
@@ -60,6 +60,11 @@ def experiment_exhibits(
     yield Chart(key_factor(table), partial(_draw, table=table), "Accuracy of each experiment; " + note)
     if document:
         yield _published(document)
+
+
+def with_names(table: pd.DataFrame) -> pd.DataFrame:
+    """Name the original experiment, whose change is empty."""
+    return table.assign(change=table["change"].where(table["change"] != "", ORIGINAL))
 
 
 def best_model(table: pd.DataFrame) -> str:

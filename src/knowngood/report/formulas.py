@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from knowngood.report.exhibits import Chart
 from knowngood.report.style import FAINT
+from knowngood.report.supervised_slides import Decisions
 
 
 class Formula(NamedTuple):
@@ -29,18 +30,14 @@ def formulas_exhibit(title: str, formulas: Sequence[Formula], note: str = "") ->
     return Chart(title, partial(_draw, formulas=formulas), note)
 
 
-def f1_exhibit(name: str, found: tuple[int, int, int]) -> Chart:
-    """Write out precision, recall and F1 with the counts of a result.
-
-    Args:
-        name: Whose result it is.
-        found: True positives, false positives and false negatives; a defect is positive.
+def f1_exhibit(name: str, found: Decisions) -> Chart:
+    """Write out precision, recall and F1 with the decisions of a method on test images.
 
     Example:
-        >>> f1_exhibit("linear_probe", (8, 2, 0)).title
+        >>> f1_exhibit("linear_probe", Decisions(images=20, right=18, true=8, false=2, missed=0)).title
         'linear_probe: F1 0.889 is the harmonic mean of precision 0.800 and recall 1.000'
     """
-    true, false, missed = found
+    true, false, missed = found.true, found.false, found.missed
     precision = rf"$\mathrm{{precision}} = \frac{{TP}}{{TP + FP}} = \frac{{{true}}}{{{true} + {false}}}"
     recall = rf"$\mathrm{{recall}} = \frac{{TP}}{{TP + FN}} = \frac{{{true}}}{{{true} + {missed}}}"
     f1 = r"$F_1 = 2\cdot\frac{\mathrm{precision}\cdot\mathrm{recall}}{\mathrm{precision}+\mathrm{recall}}"
