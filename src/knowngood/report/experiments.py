@@ -57,7 +57,7 @@ def experiment_exhibits(
         f"{percent(1 / max(1, tested))}. Validation images are held-out training images."
     )
     yield Table(best_model(table), ["experiment", *_HEADS], rows, 5, note)
-    yield Chart(key_factor(table), partial(_draw, table=table), "Accuracy of each experiment; " + note)
+    yield Chart(key_factor(table), partial(_draw, table=table), "Accuracy of each experiment. " + note)
     if document:
         yield _published(document)
 

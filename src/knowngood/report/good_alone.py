@@ -51,7 +51,7 @@ def detectors_exhibit(evaluations: Mapping[str, Evaluation], *, defects_seen: Ma
             [
                 name,
                 textwrap.fill(HOW.get(name, ""), 44),
-                f"{evaluation.provenance['training_images']:,}",
+                f"{evaluation.provenance['training']['images']:,}",
                 decimal(metrics["image_auroc"], 3),
                 percent(metrics["false_reject_rate"]),
                 percent(metrics["escape_rate"]),

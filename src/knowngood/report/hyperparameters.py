@@ -24,7 +24,7 @@ def settings_exhibit(evaluation: Evaluation, document: Mapping[str, str]) -> Tab
     rows = []
     for name in dict.fromkeys([*ours, *document]):
         texts = [ours.get(name, MISSING), *([document.get(name, "not stated")] if document else [])]
-        rows.append([name, *(textwrap.fill(text, _VALUE) for text in texts)])
+        rows.append([name, *(textwrap.fill(text, _VALUE if document else 2 * _VALUE) for text in texts)])
     title = f"Hyper-parameters: {ours['epochs']}, batches of {ours['batch size']}, learning rate "
     title += ours["learning rate"].partition(";")[0]
     return Table(title, ["setting", "here", *(["the document"] if document else [])], rows)

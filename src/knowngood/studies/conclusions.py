@@ -21,9 +21,10 @@ def conclusions(findings: Findings, choose_by: str, metrics: Sequence[str]) -> l
         metrics: The figures on the slides, the main one first.
     """
     said = [*_of_the_choice(findings.means, choose_by, metrics[0], findings.document)]
-    if findings.experiments is not None:
-        table = with_names(findings.experiments)
-        said += [f"{key_factor(table)}. {best_model(table)}."]
+    table = findings.one_change_at_a_time
+    if table is not None:
+        named = with_names(table)
+        said.append(f"{key_factor(named)}. {best_model(named)}.")
     if findings.detectors:
         said.append(_of_detectors(findings))
     said.append("Pictures and curves are of the first run; the figures of methods are means over all runs.")
@@ -38,9 +39,14 @@ def _of_the_choice(
     name, by, figure = chosen["method"], NAMES.get(choose_by, choose_by), NAMES.get(main, main)
     rival = ""
     if len(means) > 1:
-        second = means.iloc[1]
-        rival = f"; next is {second['method']} with {second[choose_by]:.3f}"
-    yield f"{name} was chosen: {by} {chosen[choose_by]:.3f}{rival}."
+        rival = f", before {means.iloc[1]['method']} with {means.iloc[1][choose_by]:.3f}"
+    said = f"{name} was chosen by the {by}: {chosen[choose_by]:.3f}{rival}."
+    best = means.iloc[int(means[main].to_numpy().argmax())]
+    if best["method"] == name:
+        said += f" No other method has a higher {figure} on the test images."
+    else:
+        said += f" On the test images {best['method']} has the higher {figure}, {best[main]:.3f}."
+    yield said
     spread = chosen[f"{main}_sd"]
     deviation = "" if np.isnan(spread) else f" ± {spread:.3f}"
     test = f"On test images its {figure} is {chosen[main]:.3f}{deviation} over {chosen['runs']} runs"
@@ -50,14 +56,6 @@ def _of_the_choice(
         direction = "above" if apart >= 0 else "below"
         test += f", {abs(apart):.3f} {direction} the document's {known:.3f}, {size} one standard deviation"
     yield test + "."
-    best = means.iloc[int(means[main].to_numpy().argmax())]
-    if best["method"] == name:
-        yield f"No other method has a higher {figure} on the test images."
-    else:
-        yield (
-            f"On the test images {best['method']} has the higher {figure}, {best[main]:.3f}: the choice by "
-            "held-out images did not find it."
-        )
 
 
 def _of_detectors(findings: Findings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from knowngood.inspector.evaluation import Evaluation
 from knowngood.report.balance import balance_exhibit
 from knowngood.report.class_pictures import enlarged_exhibit
 from knowngood.report.classification import classification_exhibits
-from knowngood.report.exhibits import Exhibit, Text
+from knowngood.report.exhibits import Exhibit, Table, Text
 from knowngood.report.slide import facts_table
 from knowngood.report.supervised_slides import choices_exhibit, classes_exhibit, named, results_exhibit
 from knowngood.report.training import training_exhibits
@@ -28,7 +29,7 @@ class Findings:
     Args:
         draw: The images of the first run.
         facts: Names and values: the data, the protocol.
-        choices: Sentences on the images that each choice was made on.
+        choices: What was chosen, and on which images.
         means: The table `summary`, the method that was chosen first.
         results: The figures for slides, with the document's in the last row if it has any.
         evaluations: Of the first run, by classifier, in the order of `means`.
@@ -41,7 +42,7 @@ class Findings:
 
     draw: Draw
     facts: Sequence[tuple[str, str]]
-    choices: Sequence[str]
+    choices: Sequence[tuple[str, str]]
     means: pd.DataFrame
     results: pd.DataFrame
     evaluations: Mapping[str, Evaluation]
@@ -61,6 +62,13 @@ class Findings:
         """The first method whose network was trained, and its evaluation."""
         return next((name, one) for name, one in self.evaluations.items() if one.records.training is not None)
 
+    @property
+    def one_change_at_a_time(self) -> pd.DataFrame | None:
+        """The experiments that learn from the same images as the original one."""
+        if self.experiments is None:
+            return None
+        return self.experiments[~self.experiments["change"].str.startswith("pasted")]
+
     def data(self) -> Iterator[Exhibit]:
         """Show the images, their classes, and what is to be expected of them."""
         yield facts_table("The data and the protocol", self.facts)
@@ -68,7 +76,7 @@ class Findings:
         yield balance_exhibit(self.draw.counts, "Images of the first run by class and by what they are for.")
         yield enlarged_exhibit(self.draw.table)
         classes = zip(self.draw.table["split"], class_of_each(self.draw.table), strict=True)
-        yield Text("Expected problems", [_sentence(text) for text in expectations(Counter(classes))])
+        yield _expected(expectations(Counter(classes)))
 
     def training(self) -> Iterator[Exhibit]:
         """Show how the methods learned; the network of one was trained."""
@@ -81,7 +89,7 @@ class Findings:
     def outcome(self) -> Iterator[Exhibit]:
         """Show the figures of all methods, and on which images each choice was made."""
         yield results_exhibit(self.results)
-        yield Text("Which images each choice was made on", self.choices)
+        yield facts_table("Which images each choice was made on", self.choices)
 
     def predictions(self) -> Iterator[Exhibit]:
         """Show the predictions of the method that was chosen."""
@@ -94,6 +102,11 @@ def of_question(question: str, exhibits: Iterator[Exhibit] | Sequence[Exhibit]) 
     return named(exhibits, question)
 
 
-def _sentence(text: str) -> str:
-    """Begin with a capital letter and end with a full stop."""
-    return text[:1].upper() + text[1:] + "." * (not text.endswith("."))
+def _expected(problems: Sequence[str]) -> Table:
+    """Show the problems to be expected, each a fact and what follows, divided by a colon."""
+    rows = [
+        [textwrap.fill(part, 52) for part in (fact[:1].upper() + fact[1:], follows)]
+        for fact, _, follows in (problem.partition(": ") for problem in problems)
+    ]
+    title = f"{len(rows)} problems to be expected, from the numbers of images"
+    return Table(title, ["fact", "what follows"], rows)

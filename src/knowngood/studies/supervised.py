@@ -95,7 +95,7 @@ class ClassifierStudy(Study):
     choose_by: str  # the figure of held-out images by which the method is chosen
     metrics: Sequence[str]  # on the slides, the main one first
     facts: Sequence[tuple[str, str]]  # names and values on the first slide
-    choices: Sequence[str]  # sentences that say on which images each choice was made
+    choices: Sequence[tuple[str, str]]  # what was chosen, and on which images
     document: Mapping[str, float]  # its figures by name
     answers: Callable[[Findings], Iterable[Exhibit]]  # what the document asks and shows, in its order
     # From the settings that a user changed to a grid for the first draw's table; see `read_grid`.
@@ -200,7 +200,7 @@ class ClassifierStudy(Study):
         return Findings(
             draw=first,
             facts=[(name, text.format(**words)) for name, text in self.facts],
-            choices=[text.format(**words) for text in self.choices],
+            choices=[(name, text.format(**words)) for name, text in self.choices],
             means=means,
             results=for_slides(means, self.metrics, self.document),
             evaluations={method: shown["methods"][method] for method in means["method"]},

@@ -126,15 +126,21 @@ STUDY = ClassifierStudy(
         ("the document", "40 training images, 10 test images: accuracy 30 to 70 %"),
     ],
     choices=[
-        "Images: {all}, from the test split of MVTec AD; each is tested once, in {runs} folds.",
-        "{known_good} good images of its train split are learned from in every fold. The experiments that "
-        "change one setting do without them, as the document does.",
-        "Method: the highest balanced accuracy over the classes on held-out training images.",
-        "Regularisation, temperature, epoch: on held-out training images. Threshold: where a defect is as "
-        "probable as a good part.",
-        "Orientation `fixed`: a transistor always has the same orientation. This is known of the product.",
-        "The features of anomaly_features were designed with cross-validation on these same images and on "
-        "screws (docs/decisions/0010): its figure is too high by an unknown amount.",
+        ("images", "{all}, from the test split of MVTec AD; each is tested once, in {runs} folds"),
+        (
+            "good images beside",
+            "{known_good} of the train split, learned from in every fold; the experiments that change one "
+            "setting do without them, as the document does",
+        ),
+        ("method", "the highest balanced accuracy over the classes on held-out training images"),
+        ("regularisation, temperature, epoch", "on held-out training images"),
+        ("threshold", "where a defect is as probable as a good part"),
+        ("orientation", "`fixed`: a transistor always has the same; this is known of the product"),
+        (
+            "features of anomaly_features",
+            "designed with cross-validation on these same images and on screws (docs/decisions/0010): its "
+            "figure is too high by an unknown amount",
+        ),
     ],
     document={"class_accuracy": 0.70},  # the best of its five runs: 7 of 10 test images
     answers=partial(answers, runs=RUNS, settings=SETTINGS),

@@ -31,7 +31,8 @@ def answers(
         record, tested = original.records.classifier, len(original.scores)
         assert record is not None
         document = runs if compared else {}
-        table = found.experiments[~found.experiments["change"].str.startswith("pasted")]
+        table = found.one_change_at_a_time
+        assert table is not None
         yield from of_question("2", [settings_exhibit(original, settings if compared else {})])
         yield from of_question("2", experiment_exhibits(table, document, (len(record.truth), tested)))
     yield from of_question("2", found.training())
