@@ -7,7 +7,7 @@ not public; here are the solar cells of ELPV whose label is certain, mono- and p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,10 @@ SETTINGS = {
     "views of a test image": "8, combined by vote",
 }
 """The settings of the document."""
+
+BY_RANGE_TEST: dict[str, Any] = {"learning_rate": None}
+CHANGES = [{"imbalance": "none"}, {"views": 1}, {"agreement": "vote"}, BY_RANGE_TEST]
+"""The experiments: no oversampling, no views, a vote of the views, and the rate of a range test."""
 
 PROBE, FINETUNED, BOOST = "linear_probe", "finetune, sampler, 8 views", "scattering_boost"
 
@@ -120,12 +124,13 @@ def _future(found: Findings) -> Table:
     return Table(title, ["model", "method here", "learned from", "image AUROC"], rows, 1, note)
 
 
-def experiments(changed: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
-    """Leave out the parts of the document's method one at a time, and let a range test choose the rate."""
+def experiments(
+    changed: Mapping[str, Any], *, changes: Sequence[Mapping[str, Any]], **settings: Any
+) -> dict[str, Any]:
+    """Return experiments that change one part of the document's method at a time."""
     original = {**FINETUNE, **settings}
     original |= {name: value for name, value in changed.items() if name in settings_of(FineTune)}
-    changes = [{"imbalance": "none"}, {"views": 1}, {"agreement": "vote"}, {"learning_rate": None}]
-    return {"classifier": "finetune", "settings": original, "experiments": changes}
+    return {"classifier": "finetune", "settings": original, "experiments": list(changes)}
 
 
 STUDY = ClassifierStudy(
@@ -174,9 +179,9 @@ STUDY = ClassifierStudy(
     ],
     document={},
     answers=answers,
-    experiments=experiments,
+    experiments=partial(experiments, changes=CHANGES),
 )
 QUICK = STUDY.quick(
     partial(draws, runs=2, images=90),
-    experiments=partial(experiments, input_size=64, epochs=2),
+    experiments=partial(experiments, changes=[BY_RANGE_TEST], input_size=32, epochs=2),
 )

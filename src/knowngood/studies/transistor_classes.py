@@ -149,5 +149,5 @@ STUDY = ClassifierStudy(
 )
 QUICK = STUDY.quick(
     partial(draws, per_class=4, runs=2, known_good=12),
-    experiments=partial(experiments, epochs=1, pasted=2, input_size=64),
+    experiments=partial(experiments, epochs=1, pasted=2, input_size=32),
 )
