@@ -23,7 +23,11 @@ InputSize = Annotated[
 ]
 BackboneName = Annotated[str, Field(description="Name of a pretrained network in timm")]
 Weights = Annotated[
-    str | None, Field(description="File with the network's weights; none for those installed or downloaded")
+    str | None,
+    Field(
+        description="File with the network's weights, or folder of files named after networks; none for "
+        "those installed or downloaded"
+    ),
 ]
 Strides = Annotated[
     tuple[int, ...],

@@ -194,6 +194,16 @@ class TestWeightsFile:
             for ours, theirs in zip(backbone(normalised), expected, strict=True):
                 torch.testing.assert_close(ours, theirs)
 
+    def test_a_folder_of_checkpoints(self, network, tmp_path):
+        (tmp_path / f"{SMALL}x-1.pth").write_bytes(b"of another network")
+        with pytest.raises(
+            WeightsError, match=rf"is a folder without weights of {SMALL}; put a file {SMALL}"
+        ):
+            load_backbone(SMALL, weights=str(tmp_path))
+        torch.save(network.state_dict(), tmp_path / f"{SMALL}-f37072fd.pth")
+        backbone = load_backbone(SMALL, weights=str(tmp_path))
+        assert backbone.weights == f"file {SMALL}-f37072fd.pth"
+
     def test_a_file_that_is_not_there(self, tmp_path):
         with pytest.raises(WeightsError, match=r"nowhere\.pth' is not a file"):
             load_backbone(SMALL, weights=str(tmp_path / "nowhere.pth"))

@@ -17,23 +17,35 @@ def record():
     pictures = rng.integers(0, 256, (3, 4, 12, 10, 3), dtype=np.uint8)
     return TrainingRecord(
         layers=[Layer("encoder.0", "Conv2d 3 → 16, kernel 4, stride 2", (16, 6, 5), 784)],
-        epochs=[Epoch(1, 0.5, 0.6), Epoch(2, 0.25, 0.35)],
+        epochs=[Epoch(1, 0.5, 0.6), Epoch(2, 0.25, 0.35, 0.5, 2.0, (0.5, None), 0.25, (1e-4, 1e-3))],
         best=2,
         learning_rate=1e-3,
         validation=[3, 7],
         originals=pictures[0],
         rebuilt={5: pictures[1], 100: pictures[2]},
+        range_test=[(1e-6, 1.5), (1e-3, 0.5)],
     )
 
 
 def test_round_trip(record):
     again = TrainingRecord.from_members(record.to_members())
-    for name in ("layers", "epochs", "best", "learning_rate", "validation"):
+    for name in ("layers", "epochs", "best", "learning_rate", "validation", "range_test"):
         assert getattr(again, name) == getattr(record, name)
     np.testing.assert_array_equal(again.originals, record.originals)
     assert list(again.rebuilt) == [5, 100]
     for epoch, pictures in record.rebuilt.items():
         np.testing.assert_array_equal(again.rebuilt[epoch], pictures)
+
+
+def test_an_older_record_has_no_rates(record):
+    members = record.to_members()
+    values = json.loads(members[CONTENT])
+    del values["range_test"]
+    values["epochs"] = [epoch[:6] for epoch in values["epochs"]]
+    members[CONTENT] = json.dumps(values).encode()
+    again = TrainingRecord.from_members(members)
+    assert again.range_test == []
+    assert again.epochs[1] == record.epochs[1]._replace(train_error=None, rates=())
 
 
 def test_without_pictures():
@@ -92,6 +104,12 @@ def test_a_missing_member(record, missing):
         {"epochs": [[1, 1.0, 1.0, float("nan")]]},
         {"layers": [["a\x1b[2J", "b", [3], 4]]},
         {"best": 10**30},
+        {"epochs": [[2, 1.0, 1.0, None, None, [], float("nan")]]},
+        {"epochs": [[2, 1.0, 1.0, None, None, [], None, [1e-3] * 17]]},
+        {"epochs": [[2, 1.0, 1.0, None, None, [], None, ["nan"]]]},
+        {"range_test": [[0.0, 0.5]]},
+        {"range_test": [[1e-3, "inf"]]},
+        {"range_test": [[1e-3, 0.5]] * 1001},
     ],
 )
 def test_a_stranger_s_record(record, changes):

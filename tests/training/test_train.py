@@ -85,11 +85,20 @@ class TestTraining:
     def test_the_learning_rate_falls_or_stays(self, store, tmp_path):
         rates = {}
         for schedule in ("cosine", "constant"):
-            run(store, schedule=schedule, run=Run(tmp_path / schedule))
+            _, record = run(store, schedule=schedule, run=Run(tmp_path / schedule))
+            assert record.epochs[0].rates == (1e-2,)
             saved = torch.load(tmp_path / schedule / "last.ckpt", weights_only=True)
             rates[schedule] = saved["optimizer_states"][0]["param_groups"][0]["lr"]
         assert rates["cosine"] < 1e-2 / 4
         assert rates["constant"] == 1e-2
+
+    def test_the_rates_of_a_cycle_rise_and_fall(self, store):
+        _, record = run(store, schedule="one_cycle", epochs=4)
+        rates = [rate for epoch in record.epochs for rate in epoch.rates]
+        assert max(rates) == pytest.approx(1e-2, rel=0.01)
+        highest = int(np.argmax(rates))
+        assert rates[:highest] == sorted(rates[:highest])
+        assert rates[highest:] == sorted(rates[highest:], reverse=True)
 
     def test_mixed_precision_comes_near(self, store):
         _, exact = run(store)
@@ -101,6 +110,10 @@ class TestTraining:
     def test_the_learning_rate_finder(self, store):
         network, record = run(store, learning_rate=None)
         assert 1e-5 < record.learning_rate < 0.1
+        rates = [rate for rate, _ in record.range_test]
+        assert (len(rates), rates == sorted(rates)) == (90, True)
+        assert 1e-6 < rates[0] < rates[-1] <= 0.1
+        assert record.learning_rate in rates
         assert record.losses["validation"].iloc[-1] < record.losses["validation"].iloc[0]
         assert same_weights(network, run(store, learning_rate=None)[0])
 
@@ -198,6 +211,11 @@ with store_images(images, seed=0) as store:
         assert (tmp_path / "last.ckpt").stat().st_mtime_ns == before
         assert told(same) == told(record)
         assert same_weights(first, again)
+
+    def test_its_range_test_is_kept(self, store, tmp_path):
+        _, before = run(store, learning_rate=None, run=Run(tmp_path))
+        _, again = run(store, learning_rate=None, run=Run(tmp_path))
+        assert again.range_test == before.range_test != []
 
     def test_one_that_stopped_early_neither(self, store, tmp_path):
         options = {"epochs": 50, "learning_rate": 0.5, "patience": 2, "run": Run(tmp_path)}

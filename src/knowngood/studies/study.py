@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -84,6 +84,7 @@ class Study(ABC):
     course: str  # the document: what, who, where, when
     methods: Sequence[Method]
     is_quick: bool = False
+    changed: Mapping[str, Any] = field(default_factory=dict)  # the settings that a user changed
 
     @abstractmethod
     def jobs(self, data: Path, seed: int) -> list[Job]:
@@ -136,7 +137,7 @@ def with_settings(study: S, settings: Mapping[str, Any]) -> S:
     for method in study.methods:
         own = {name: value for name, value in settings.items() if name in known[method.name]}
         changed.append(replace(method, recipe=replace(method.recipe, **own)))
-    return replace(study, methods=changed)
+    return replace(study, methods=changed, changed=dict(settings))
 
 
 def run(

@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from knowngood.classifiers import make_classifier
-from knowngood.classifiers.base import held_out_scores
-from knowngood.data.class_names import class_of_each
-from knowngood.data.expectations import expectations
-from knowngood.data.images import read_resized
+from knowngood.classifiers import Classifier, make_classifier
+from knowngood.detectors import make_detector
 from knowngood.inspector.comparison import experiment_figures, read_grid
 from knowngood.inspector.evaluation import Evaluation, evaluate
+from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
-from knowngood.metrics.classification import balanced_accuracy, confusion_matrix
-from knowngood.metrics.ranking import auroc
 from knowngood.report.exhibits import Exhibit
-from knowngood.report.supervised_slides import DOCUMENT, SupervisedSlides, supervised_exhibits
+from knowngood.report.supervised_slides import DOCUMENT
+from knowngood.studies.conclusions import conclusions
+from knowngood.studies.draw import Draw
+from knowngood.studies.findings import Findings
 from knowngood.studies.notebook import Step
 from knowngood.studies.origins import DataSet, Origin
 from knowngood.studies.study import Job, Method, Result, Study
+from knowngood.studies.supervised_tables import (
+    binary_figures,
+    detector_figures,
+    figure_rows,
+    for_slides,
+    held_out_figures,
+    summary,
+)
 from knowngood.types import Progress
 
-PICTURE = 160  # side of the picture of each class, in pixels
 EXPERIMENTS = "experiments"  # the table, and the folder, of experiments that change one setting at a time
-
-FIGURES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "image_auroc")
-"""The figures of good or defective, whatever types there are."""
-
-HELD_OUT, HELD_OUT_CLASSES = "held_out_auroc", "held_out_classes"
-"""The image AUROC, and the balanced accuracy over the classes, of held-out training images."""
+DETECTORS = "detectors"  # the table of detectors, which learn from good images alone
 
 STEPS = [
     Step(
@@ -54,10 +52,17 @@ means""",
 """The steps of the notebook."""
 
 QUICK: dict[str, dict[str, int]] = {
-    "anomaly_features": {"input_size": 128},
-    "linear_probe": {"input_size": 128},
-    "finetune": {"input_size": 128, "epochs": 2, "head_epochs": 1},
-    "scattering_boost": {"input_size": 64, "rounds": 20},
+    "anomaly_features": {"input_size": 64, "folds": 2},
+    "linear_probe": {"input_size": 64},
+    "finetune": {"input_size": 32, "epochs": 2, "head_epochs": 1},
+    "scattering_boost": {"input_size": 32, "rounds": 10},
+    "patchcore": {"input_size": 64, "coreset": 100, "folds": 2},
+    "padim": {"input_size": 64, "folds": 2},
+    "gaussian": {"input_size": 64, "folds": 2},
+    "knn": {"input_size": 64, "folds": 2},
+    "feature_autoencoder": {"input_size": 64, "epochs": 1},
+    "vae": {"input_size": 32, "epochs": 1},
+    "ganomaly": {"input_size": 32, "epochs": 1},
 }
 """The settings that quick runs change, by method."""
 
@@ -67,35 +72,20 @@ def classifier(name: str, title: str = "", **settings: Any) -> Method:
     return Method(name, make_classifier(name, settings), title)
 
 
-@dataclass(frozen=True, eq=False)
-class Draw:
-    """The images of one run."""
-
-    name: str  # such as `seed0` or `fold3`; names its files
-    seed: int
-    table: pd.DataFrame  # samples with their split
-    validation: pd.DataFrame | None = None  # samples of neither split
-    known_good: pd.DataFrame | None = None  # good training images beside those of the table
-
-    def __post_init__(self) -> None:
-        for table in (self.table, self.validation):
-            if table is not None:
-                table.attrs.clear()  # its split is given by the study, not made for lack of one
-
-    @property
-    def samples(self) -> pd.DataFrame:
-        """All training and test samples."""
-        if self.known_good is None:
-            return self.table
-        return pd.concat([self.known_good, self.table], ignore_index=True)
+def detector(name: str, title: str = "", **settings: Any) -> Method:
+    """Make a method from the name of a detector, which learns from good images alone."""
+    return Method(name, make_detector(name, settings), title)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassifierStudy(Study):
     """A comparison of classifiers with each other and with the document's.
 
-    In the facts, `{train}`, `{validation}` and `{test}` stand for the number of images in the first draw, and
-    `{runs}` for the number of draws.
+    Its methods are classifiers, which learn from every draw, and detectors, which learn from the good images
+    of the first. In the facts and choices, `{train}`, `{validation}` and `{test}` stand for the number of
+    images in the first draw, `{known_good}` for that of its good images beside, `{all}` for that of all
+    others, `{size}` for their size in pixels, `{classes}` for the classes, and `{runs}` for the number of
+    draws.
     """
 
     name: str
@@ -105,24 +95,35 @@ class ClassifierStudy(Study):
     choose_by: str  # the figure of held-out images by which the method is chosen
     metrics: Sequence[str]  # on the slides, the main one first
     facts: Sequence[tuple[str, str]]  # names and values on the first slide
-    choices: Sequence[str]  # sentences that say on which images each choice was made
+    choices: Sequence[tuple[str, str]]  # what was chosen, and on which images
     document: Mapping[str, float]  # its figures by name
-    experiments: Mapping[str, Any] | None = None  # a grid for the first draw's table; see `read_grid`
+    answers: Callable[[Findings], Iterable[Exhibit]]  # what the document asks and shows, in its order
+    # From the settings that a user changed to a grid for the first draw's table; see `read_grid`.
+    experiments: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
-    def quick(
-        self, draws: Callable[[Path, int], list[Draw]], experiments: Mapping[str, Any] | None = None
-    ) -> ClassifierStudy:
+    @property
+    def classifiers(self) -> list[Method]:
+        """The methods that learn from good parts and defects."""
+        return [method for method in self.methods if isinstance(method.recipe, Classifier)]
+
+    def quick(self, draws: Callable[[Path, int], list[Draw]], **changes: Any) -> ClassifierStudy:
         """Return the same study on other draws, with small images and short trainings, and no document."""
         methods = [replace(one, recipe=replace(one.recipe, **QUICK[one.name])) for one in self.methods]
-        changed: dict[str, Any] = {"draws": draws, "experiments": experiments, "methods": methods}
-        return replace(self, **changed, document={}, is_quick=True)
+        facts = [fact for fact in self.facts if fact[0] != DOCUMENT]
+        changes |= {"draws": draws, "methods": methods, "facts": facts}
+        return replace(self, **changes, document={}, is_quick=True)
 
     def jobs(self, data: Path, seed: int) -> list[Job]:
-        """Make a job for every method on every draw, then for each experiment."""
+        """Make a job for each classifier on every draw, then for each detector and each experiment."""
         draws = self.draws(data, seed)
-        jobs = [self._job(method, draw, draw.name) for method in self.methods for draw in draws]
+        jobs = [self._job(method, draw, draw.name) for method in self.classifiers for draw in draws]
         first = replace(draws[0], known_good=None)
-        for one in read_grid(self.experiments) if self.experiments else []:
+        for method in self.methods:
+            if method not in self.classifiers:
+                good = draws[0].good
+                learn = partial(fit, good, method.recipe)
+                jobs.append(Job(method, draws[0].seed, draws[0], good["path"].tolist(), learn, "good"))
+        for one in read_grid(self.experiments(self.changed)) if self.experiments else []:
             recipe = make_classifier(one.classifier, one.settings)
             jobs.append(self._job(Method(EXPERIMENTS, recipe, one.change or one.name), first, one.name))
         return jobs
@@ -144,12 +145,15 @@ class ClassifierStudy(Study):
 
     def measure(
         self, job: Job, inspector: Inspector, progress: Progress
-    ) -> tuple[Mapping[str, Any], Evaluation | None]:
+    ) -> tuple[Mapping[str, Any], Evaluation]:
         """Evaluate on test images, and on validation images where there are any."""
         draw: Draw = job.data
+        if not isinstance(job.method.recipe, Classifier):
+            evaluation = evaluate(inspector, draw.unknown, progress=progress)
+            return detector_figures(evaluation), evaluation
         evaluation = evaluate(inspector, draw.samples, progress=progress)
         if job.method.name == EXPERIMENTS:
-            return experiment_figures(inspector, evaluation), None
+            return experiment_figures(inspector, evaluation), evaluation
         classes = {name: evaluation.metrics["classifier"][name] for name in ("class_accuracy", "macro_f1")}
         figures = {**binary_figures(evaluation), **classes, **held_out_figures(inspector)}
         if draw.validation is not None:
@@ -158,124 +162,55 @@ class ClassifierStudy(Study):
         return figures, evaluation
 
     def tables(self, results: Sequence[Result]) -> dict[str, pd.DataFrame]:
-        """Tabulate the figures of each run, their means, and the experiments."""
+        """Tabulate the figures of each run, their means, the detectors, and the experiments."""
         compared: list[dict[str, Any]] = []
+        detectors: list[dict[str, Any]] = []
         experiments: list[dict[str, Any]] = []
         for job, figures, _ in results:
             if job.method.name == EXPERIMENTS:
                 change = job.method.title if experiments else ""
                 experiments.append({"experiment": job.draw, "change": change, **figures})
-            else:
+            elif isinstance(job.method.recipe, Classifier):
                 compared.append({"method": job.method.title, "part": job.draw, **figures})
+            else:
+                detectors.append({"method": job.method.title, **figures})
         runs = pd.DataFrame(compared)
         means = summary(runs, self.choose_by)
         tables = {"runs": runs, "summary": means, "figures": figure_rows(means, self.name, self.document)}
-        return tables | ({EXPERIMENTS: pd.DataFrame(experiments)} if experiments else {})
+        more = {DETECTORS: detectors, EXPERIMENTS: experiments}
+        return tables | {name: pd.DataFrame(rows) for name, rows in more.items() if rows}
 
-    def exhibits(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> Iterator[Exhibit]:
-        """Show pictures and curves of the first draw, and the means over all."""
-        first: Draw = results[0].job.data
-        shown = {job.method.title: evaluation for job, _, evaluation in results if evaluation is not None}
-        means, samples = tables["summary"], first.samples
-        parts = {split: samples[samples["split"] == split] for split in ("train", "test")}
-        if first.validation is not None:
-            parts["validation"] = first.validation
-        counts = {name: counted(part) for name, part in parts.items()}
-        classes = zip(first.table["split"], class_of_each(first.table), strict=True)
-        slides = SupervisedSlides(
-            facts=[(name, text.format(**counts, runs=means["runs"].iloc[0])) for name, text in self.facts],
-            classes=class_pictures(first.table[first.table["split"] == "train"]),
-            expectations=expectations(Counter(classes)),
-            choices=self.choices,
+    def exhibits(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> Iterable[Exhibit]:
+        """Answer the document, with pictures and curves of the first draw, and means over all."""
+        return self.answers(self.findings(results, tables))
+
+    def conclusion(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> list[str]:
+        """Say what follows from the figures."""
+        return conclusions(self.findings(results, tables), self.choose_by, self.metrics)
+
+    def findings(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> Findings:
+        """Collect what slides are made of."""
+        means, first = tables["summary"], results[0].job.data
+        shown: dict[str, dict[str, Evaluation]] = {name: {} for name in ("methods", DETECTORS, EXPERIMENTS)}
+        for job, _, evaluation in results:
+            kind = "methods" if isinstance(job.method.recipe, Classifier) else DETECTORS
+            if evaluation is not None:
+                shown[EXPERIMENTS if job.method.name == EXPERIMENTS else kind][job.method.title] = evaluation
+        words = first.words(int(means["runs"].iloc[0]))
+        return Findings(
+            draw=first,
+            facts=[(name, text.format(**words)) for name, text in self.facts],
+            choices=[(name, text.format(**words)) for name, text in self.choices],
+            means=means,
             results=for_slides(means, self.metrics, self.document),
-            evaluations={method: shown[method] for method in means["method"]},
+            evaluations={method: shown["methods"][method] for method in means["method"]},
+            detectors=shown[DETECTORS],
             experiments=tables.get(EXPERIMENTS),
+            experimented=shown[EXPERIMENTS],
+            document=self.document,
+            is_quick=self.is_quick,
         )
-        return supervised_exhibits(slides)
-
-    def conclusion(self, _: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> list[str]:
-        """Name the method that was chosen, and its figures."""
-        best = tables["summary"].iloc[0]
-        figures = ", ".join(f"{name} {best[name]:.3f}" for name in self.metrics)
-        return [
-            f"{best['method']} was chosen by {self.choose_by}.",
-            f"Its means over {best['runs']} runs: {figures}.",
-            "Pictures and curves show the first run.",
-        ]
 
     def steps(self) -> list[Step]:
         """Average the figures of the runs again."""
         return STEPS
-
-
-def binary_figures(evaluation: Evaluation) -> dict[str, float]:
-    """Return `FIGURES` of the inspector's decisions; a defect is the positive class."""
-    confusion = evaluation.metrics["confusion"]
-    caught, missed = confusion["true_reject"], confusion["escape"]
-    passed, alarms = confusion["true_accept"], confusion["false_reject"]
-    recall = caught / (caught + missed)
-    return {
-        "accuracy": (caught + passed) / (caught + missed + passed + alarms),
-        "balanced_accuracy": (recall + passed / (passed + alarms)) / 2,
-        "precision": caught / max(1, caught + alarms),
-        "recall": recall,
-        "f1": 2 * caught / (2 * caught + alarms + missed),
-        "image_auroc": evaluation.metrics["image_auroc"],
-    }
-
-
-def held_out_figures(inspector: Inspector) -> dict[str, float]:
-    """Return `HELD_OUT` and `HELD_OUT_CLASSES` of an inspector, which take no test image."""
-    record = inspector.classifier
-    matrix = confusion_matrix(record.truth, record.logits.argmax(axis=1), len(record.names))
-    return {
-        HELD_OUT: float(auroc(record.truth > 0, held_out_scores(record))),
-        HELD_OUT_CLASSES: balanced_accuracy(matrix),
-    }
-
-
-def summary(runs: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Average the figures of each method over its runs, with deviations as `<figure>_sd`; best first."""
-    grouped = runs.drop(columns="part").groupby("method", sort=False)
-    table = grouped.mean().join(grouped.std().add_suffix("_sd")).assign(runs=grouped.size())
-    return table.sort_values(by, ascending=False, kind="stable").reset_index()
-
-
-def figure_rows(means: pd.DataFrame, task: str, document: Mapping[str, float]) -> pd.DataFrame:
-    """List the figures of a `summary`, those of the method chosen beside the document's."""
-    rows = []
-    for place, row in enumerate(means.to_dict("records")):
-        method, known = (row["method"], {}) if place else (f"{row['method']} (chosen)", document)
-        rows += [
-            (task, f"{method}: {name}", row[name], row[f"{name}_sd"], known.get(name, np.nan))
-            for name in means.columns
-            if f"{name}_sd" in means.columns
-        ]
-    return pd.DataFrame(rows, columns=["task", "figure", "value", "sd", "document"])
-
-
-def for_slides(means: pd.DataFrame, figures: Sequence[str], document: Mapping[str, float]) -> pd.DataFrame:
-    """Select figures of a `summary`, and add a row of the document's, if it has any."""
-    shown = means[["method", *figures, *(f"{figure}_sd" for figure in figures)]].copy()
-    shown.loc[0, "method"] = f"{shown['method'].iloc[0]} (chosen)"
-    if not document:
-        return shown
-    row = {"method": DOCUMENT, **{figure: document.get(figure, np.nan) for figure in figures}}
-    return pd.concat([shown, pd.DataFrame([row])], ignore_index=True)
-
-
-def class_pictures(table: pd.DataFrame) -> tuple[list[str], NDArray[np.uint8]]:
-    """Return each class with its number of images, and a picture of it `(n, h, w, 3)`."""
-    classes = class_of_each(table)
-    names = ["good", *sorted(set(classes) - {"good"})]
-    first = [table["path"][classes == name].iloc[0] for name in names]
-    pictures = np.stack([read_resized(path, (PICTURE, PICTURE))[0] for path in first])
-    return [f"{name} ({int((classes == name).sum())})" for name in names], pictures
-
-
-def counted(table: pd.DataFrame) -> str:
-    """Say how many samples are good, how many are defective, and of how many types."""
-    defects = table[table["label"] == "defect"]
-    types = defects["defect"].nunique()
-    words = f"{len(table) - len(defects):,} good, {len(defects):,} defective"
-    return f"{words} ({types} types)" if types > 1 else words

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from knowngood.errors import OutputError, RecipeError, TrainingError
 from knowngood.inputs import LARGEST_CHECKPOINT, LARGEST_RECIPE, LARGEST_TABLE, open_file, read_file
 from knowngood.output import make_folder, replacing
 from knowngood.training.learner import ACCURACY
-from knowngood.training.record import Epoch, loss_table
+from knowngood.training.record import MOST_RATES, Epoch, loss_table
 from knowngood.types import Progress
 
 EVERY = 5
@@ -35,7 +35,7 @@ MOST = 40
 
 BEGUN, CHECKPOINT, LOSSES, DIGESTS = "run.json", "last.ckpt", "losses.csv", "last.sha256"
 
-KEPT = ("best", "least", "weights", "rebuilt")
+KEPT = ("best", "least", "weights", "rebuilt", "range_test")
 """The attributes that a checkpoint keeps as they are."""
 
 SECONDS = 10.0
@@ -47,10 +47,12 @@ class Journal(lightning.Callback):
 
     Losses, weights and pictures are in one file, so that after a kill at any moment they belong to the same
     epoch; `losses.csv` is written beside it. `examples` is the fixed validation batch. Training stops after
-    `patience` epochs without improvement on held-out samples.
+    `patience` epochs without improvement on held-out samples. `range_test` is kept with them.
     """
 
-    def __init__(self, file: Path, examples: Tensor, patience: int) -> None:
+    def __init__(
+        self, file: Path, examples: Tensor, patience: int, range_test: Sequence[tuple[float, float]] = ()
+    ) -> None:
         self.file = file
         self.patience = patience
         self.examples = examples
@@ -59,6 +61,8 @@ class Journal(lightning.Callback):
         self.least = float("inf")
         self.weights: dict[str, Tensor] = {}
         self.rebuilt: dict[int, Tensor] = {}
+        self.range_test = list(range_test)
+        self.rates: list[float] = []
         self.done = False
         self.saved = self.begun = time.monotonic()
 
@@ -70,12 +74,23 @@ class Journal(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a checkpoint."""
         for name in KEPT:
-            setattr(self, name, state_dict[name])
+            setattr(self, name, state_dict.get(name, getattr(self, name)))  # older ones have no range test
         self.epochs = [Epoch.of(epoch) for epoch in state_dict["epochs"]]
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
         """Note the time."""
         self.begun = time.monotonic()
+        self.rates = []
+
+    def on_train_batch_start(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,  # noqa: ARG002
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Note the learning rate."""
+        self.rates.append(float(trainer.optimizers[0].param_groups[0]["lr"]))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Record the epoch; validation comes before this."""
@@ -96,6 +111,8 @@ class Journal(lightning.Callback):
                 seen.get("validation/error"),
                 time.monotonic() - self.begun,
                 tuple(_accuracies(seen)),
+                seen.get("train/error"),
+                _some(self.rates),
             )
         )
         if validation < self.least:
@@ -144,6 +161,11 @@ class Journal(lightning.Callback):
                 loss_table(self.epochs).to_csv(table, index=False)
         trainer.strategy.barrier("saved")
         self.saved = time.monotonic()
+
+
+def _some(rates: Sequence[float]) -> tuple[float, ...]:
+    """Some of the learning rates, evenly chosen; one where all are the same."""
+    return tuple(rates[:: -(-len(rates) // MOST_RATES)] if len(set(rates)) > 1 else rates[:1])
 
 
 def _accuracies(seen: Mapping[str, float]) -> Iterator[float | None]:

@@ -35,6 +35,9 @@ CONTENT = "training.json"
 _PICTURES = "training/{}.png"
 _MOST_SIDES = 8  # dimensions of a layer's output
 
+MOST_RATES, MOST_STEPS = 16, 1000
+"""Learning rates that are kept of an epoch, and steps of a range test."""
+
 
 class Layer(NamedTuple):
     """One layer of a network: its position, such as `encoder.0`; its type and main settings; the shape of its
@@ -54,6 +57,8 @@ class Epoch(NamedTuple):
         error: Error rate on held-out images; None where nothing is classified.
         seconds: Duration of the epoch; None where it is unknown.
         accuracies: Accuracy on held-out images of each class, None for a class without any; may be empty.
+        train_error: Error rate on training images while they were learned; None where it is unknown.
+        rates: The highest learning rate of some steps, evenly chosen; empty where it is unknown.
     """
 
     epoch: int
@@ -62,6 +67,8 @@ class Epoch(NamedTuple):
     error: float | None = None
     seconds: float | None = None
     accuracies: tuple[float | None, ...] = ()
+    train_error: float | None = None
+    rates: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Epoch:
@@ -72,9 +79,10 @@ class Epoch(NamedTuple):
             (0.5, None)
         """
         missing = list(cls._field_defaults.values())[len(values) - 3 :]
-        epoch, train, validation, error, seconds, accuracies = [*values, *missing]
+        epoch, train, validation, error, seconds, accuracies, train_error, rates = [*values, *missing]
         measured = _optional(error), _optional(seconds), tuple(map(_optional, accuracies))
-        return cls(int(epoch), float(train), float(validation), *measured)
+        learned = _optional(train_error), tuple(map(float, rates))
+        return cls(int(epoch), float(train), float(validation), *measured, *learned)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +96,8 @@ class TrainingRecord:
         validation: Positions of the held-out images among the images that could be read.
         originals: A fixed batch of held-out images, uint8 `(n, h, w, 3)`; None if pixels are not rebuilt.
         rebuilt: Their reconstructions by epoch.
+        range_test: Learning rates and the losses at them, of the range test that chose the learning rate;
+            empty where it was given.
     """
 
     layers: list[Layer]
@@ -97,6 +107,7 @@ class TrainingRecord:
     validation: list[int]
     originals: NDArray[np.uint8] | None = None
     rebuilt: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    range_test: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def losses(self) -> pd.DataFrame:
@@ -149,17 +160,24 @@ class TrainingRecord:
             validation=list(map(int, checked_list(values["validation"], MOST_IMAGES))),
             originals=originals,
             rebuilt=rebuilt,
+            range_test=[
+                (float(rate), float(loss))
+                for rate, loss in checked_list(values.get("range_test", []), MOST_STEPS)
+            ],
         )
         figures = [
             figure
             for epoch in record.epochs
-            for figure in (*epoch[1:5], *epoch.accuracies)
+            for figure in (*epoch[1:5], *epoch.accuracies, epoch.train_error, *epoch.rates)
             if figure is not None
         ]
+        figures += [figure for step in record.range_test for figure in step]
         if (
             record.best not in [epoch.epoch for epoch in record.epochs]
             or not np.isfinite([record.learning_rate, *figures]).all()
             or any(len(epoch.accuracies) > MOST_CLASSES for epoch in record.epochs)
+            or any(len(epoch.rates) > MOST_RATES for epoch in record.epochs)
+            or min((rate for rate, _ in record.range_test), default=1) <= 0
         ):
             raise ValueError("the training record is damaged: its losses are invalid")
         return record
@@ -169,8 +187,9 @@ def loss_table(epochs: Sequence[Epoch]) -> pd.DataFrame:
     """One row per epoch; see `TrainingRecord.losses`."""
     import pandas as pd  # scoring images must not wait for it
 
-    table = pd.DataFrame(epochs, columns=list(Epoch._fields)).drop(columns="accuracies")
-    return table.drop(columns=[name for name in ("error", "seconds") if table[name].isna().all()])
+    table = pd.DataFrame(epochs, columns=list(Epoch._fields)).drop(columns=["accuracies", "rates"])
+    unknown = [name for name in ("error", "seconds", "train_error") if table[name].isna().all()]
+    return table.drop(columns=unknown)
 
 
 def _layer(name: Any, type_: Any, output: Any, parameters: Any) -> Layer:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
+from lightning.pytorch.tuner import lr_finder
 from lightning.pytorch.tuner.tuning import Tuner
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from knowngood.errors import RecipeError, TrainingError
 from knowngood.output import temporary_folder
-from knowngood.parallel import drawing, one_thread, without_remarks
+from knowngood.parallel import ALONE, drawing, one_thread, without_remarks
 from knowngood.training.data import StoredData
 from knowngood.training.journal import CHECKPOINT, Journal, ProgressCallback, begin, load_checkpoint
 from knowngood.training.layers import layer_table, multiplications
@@ -25,9 +29,9 @@ from knowngood.training.run import Run, interruptible, lightning_devices
 from knowngood.training.store import Store
 from knowngood.types import Progress, silent
 
-STEPS = 100
+STEPS, FIRST = 100, 10
 RANGE = (1e-6, 0.1)
-"""Steps and learning rates of a range test."""
+"""Steps of a range test, those of them that come first and are not looked at, and its learning rates."""
 
 SMALL = 20_000_000
 """Multiplications in a step below which one thread is as fast as several. With another program on the same
@@ -80,12 +84,13 @@ def train(
         small = device == "cpu" and settings.batch_size * multiplications(layers) < SMALL
         learner = Learner(network, settings, seed)
         saved = load_checkpoint(checkpoint) if checkpoint.exists() else None
+        range_test: list[tuple[float, float]] = []
         if saved is not None:
             learner.learning_rate = saved.learning_rate
         elif settings.learning_rate is None:
-            learner.learning_rate = find_learning_rate(learner, data, device=device)
+            learner.learning_rate, range_test = find_learning_rate(learner, data, device=device)
         if saved is None or not saved.journal["done"]:
-            journal = Journal(checkpoint, data.examples[0], settings.patience)
+            journal = Journal(checkpoint, data.examples[0], settings.patience, range_test)
             trainer = _trainer(learner, run, journal, device, progress)
             with one_thread() if small else nullcontext():
                 _fit(trainer, learner, data, checkpoint if saved else None)
@@ -102,19 +107,26 @@ def train(
         validation=store.validation.tolist(),
         originals=data.examples[0].numpy() if rebuilt else None,
         rebuilt=rebuilt,
+        range_test=[(rate, loss) for rate, loss in saved.journal.get("range_test", [])],
     )
 
 
-def find_learning_rate(learner: Learner, data: StoredData, *, device: str) -> float:
+def find_learning_rate(
+    learner: Learner, data: StoredData, *, device: str
+) -> tuple[float, list[tuple[float, float]]]:
     """Raise the learning rate step by step and choose the one at which the loss falls fastest.
 
-    Smith, "Cyclical Learning Rates for Training Neural Networks", arXiv:1506.01186, section 3.3. The weights
-    are restored afterwards.
+    Smith, "Cyclical Learning Rates for Training Neural Networks", arXiv:1506.01186, section 3.3; fastest by
+    the logarithm of the rate, since the rates are raised by a factor. The weights are restored afterwards.
+
+    Returns:
+        The learning rate, and the rates of the test with their losses, smoothed over the steps, but for the
+        first, whose mean is of too few steps.
 
     Raises:
         TrainingError: The loss falls at no rate.
     """
-    with temporary_folder() as folder, interruptible():
+    with temporary_folder() as folder, interruptible(), _without_bar():
         trainer = lightning.Trainer(
             **lightning_devices(device),
             logger=False,
@@ -132,10 +144,17 @@ def find_learning_rate(learner: Learner, data: StoredData, *, device: str) -> fl
             early_stop_threshold=None,  # it compares with a multiple of the loss, which may be negative
             update_attr=False,
         )
-    suggestion = found.suggestion() if found else None
-    if suggestion is None:
+    steps = found.results if found else {"lr": [], "loss": []}
+    kept = [
+        (float(rate), float(loss))
+        for rate, loss in list(zip(steps["lr"], steps["loss"], strict=True))[FIRST:]
+        if math.isfinite(loss)
+    ]
+    rates, losses = np.array(kept).reshape(-1, 2).T
+    slopes = np.gradient(losses, np.log(rates)) if len(kept) > 1 else np.zeros(1)
+    if slopes.min() >= 0:
         raise TrainingError("no learning rate was found at which the loss falls; give learning_rate yourself")
-    return float(suggestion)
+    return kept[int(slopes.argmin())][0], kept
 
 
 def _fit(trainer: lightning.Trainer, learner: Learner, data: StoredData, checkpoint: Path | None) -> None:
@@ -199,6 +218,19 @@ def _loggers(run: Run) -> list[Logger]:
             raise RecipeError(f"mlflow={run.mlflow!r} cannot be used: {reason}") from error
         loggers.append(logger)
     return loggers
+
+
+@contextmanager
+def _without_bar() -> Iterator[None]:
+    """Hide the bar of Lightning's range test, which has no setting for it."""
+    with ALONE:
+        finder: Any = lr_finder
+        shown = finder.tqdm
+        finder.tqdm = partial(shown, disable=True)
+        try:
+            yield
+        finally:
+            finder.tqdm = shown
 
 
 @contextmanager
