@@ -52,7 +52,7 @@ class Run:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is none, before torch is imported.
+    """Refuse a device that is not known, before torch is imported.
 
     Raises:
         RecipeError: The device is not known.
