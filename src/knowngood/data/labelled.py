@@ -72,8 +72,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
         >>> labelled(load_samples(pd.DataFrame(rows))).classes
         ['good', 'good', 'defect', 'defect']
     """
-    if by not in BY:
-        raise RecipeError(f"by={by!r} is not known; take {', '.join(BY)}")
+    check_by(by)
     train = table[table["split"] == "train"]
     paths, classes = train["path"].tolist(), classes_by(train, by).tolist()
     names = sorted(set(classes), key=lambda name: (name != GOOD, name))
@@ -88,6 +87,12 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
     _check_names({name: parts[name] for name in names})
     _check_agreement(paths, classes)
     return Selection(paths, classes, groups, train["mask"].tolist(), data=data_name(table))
+
+
+def check_by(by: str) -> None:
+    """Refuse what is not one of `BY` with a RecipeError."""
+    if by not in BY:
+        raise RecipeError(f"by={by!r} is not known; take {', '.join(BY)}")
 
 
 def classes_by(table: pd.DataFrame, by: str = "auto") -> NDArray[np.str_]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from knowngood.classifiers import Classifier
+from knowngood.classifiers.base import Classifier
 from knowngood.data.labelled import classes_by
 from knowngood.data.samples import load_samples
 from knowngood.data.splits import SPLIT_MADE, folds

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from knowngood.classifiers import CLASSIFIERS, Classifier, make_classifier
-from knowngood.classifiers.base import held_out_scores
+from knowngood.classifiers import CLASSIFIERS, make_classifier
+from knowngood.classifiers.base import Classifier, held_out_scores
 from knowngood.data.imageset import GOOD
 from knowngood.data.labelled import DEFECT_SHARE, labelled, with_defects_to_learn
 from knowngood.data.selection import Selection
