@@ -22,7 +22,7 @@ from knowngood.report.heatmaps import draw_heat
 from knowngood.report.pictures import outline, shrink
 from knowngood.types import Progress, silent
 
-PICTURES = 8e6
+PICTURES = 7.5e6
 """Bytes of the pictures of all test images together, before they are written as text."""
 
 SIDE = 480  # pixels of a picture: twice those that it takes on the page, for screens with small pixels
@@ -197,7 +197,7 @@ def _tiles(work: tuple[Evaluation, Row, float]) -> list[Tile]:
         except DataError as error:
             missing.append(Tile("", "true defect", f"The mask could not be used: {error}"))
     if evaluation.maps is not None:
-        pictures.append((crop, "hottest place", f"the hottest place in {row.name}, enlarged"))
+        pictures.append((crop, "hottest place, enlarged", f"the hottest place in {row.name}, enlarged"))
     return [Tile(webp(picture, most), caption, text) for picture, caption, text in pictures] + missing
 
 
