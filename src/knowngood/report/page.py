@@ -20,7 +20,7 @@ from knowngood.report.gallery import LARGEST, rows_of, tiles_of
 from knowngood.report.pictures import HEAT, SIDE, data_uri, shrink
 from knowngood.report.reconstruction import reconstruction_exhibits
 from knowngood.report.style import svg
-from knowngood.report.subject import subject, title
+from knowngood.report.subject import product_name, subject, title
 from knowngood.report.trade_off import stops, trade_off_exhibit
 from knowngood.report.training import training_exhibits
 from knowngood.types import Progress, silent
@@ -100,7 +100,7 @@ def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
     return environment.get_template("template.html.jinja").render(
         generator=MARK,
         title=title(evaluation),
-        product=evaluation.about.product,
+        product=product_name(evaluation.about),
         date=evaluation.about.time[:10],
         subject=subject(evaluation),
         advice=follows,
