@@ -1,17 +1,17 @@
 """The rules that choose a threshold; a part is rejected when its score is strictly greater.
 
-From held-out good parts alone: `conformal` and `own_odds`. From labelled validation data: `f1_max`, `youden`,
-`lowest_cost`, `recall` and `even_odds`. All of these but the last put the threshold midway between two
-neighbouring scores, and of several equally good thresholds they take the highest: the fewest false rejects.
-None of them may see the test set. A setting out of range raises a RecipeError; scores without good samples,
-without defects, or that do not separate the two raise a DataError.
+From held-out good parts alone: `conformal`, `own_odds` and `given`. From labelled validation data: `f1_max`,
+`youden`, `lowest_cost`, `recall` and `even_odds`. All of these but the last put the threshold midway between
+two neighbouring scores, and of several equally good thresholds they take the highest: the fewest false
+rejects. None of them may see the test set. A setting out of range raises a RecipeError; scores without good
+samples, without defects, or that do not separate the two raise a DataError.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, inf
+from math import ceil, inf, isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,9 @@ _LEAST_SLOPE = 1e-3  # of the log odds per standard deviation; below it scores d
 
 OWN_ODDS = "a defect is likelier than a good part"
 """The rule of `own_odds`."""
+
+BY_HAND = "given by hand"
+"""The rule of `given`."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,18 @@ def own_odds(held_out: ArrayLike) -> Threshold:
     return _threshold(0.0, OWN_ODDS, scores)
 
 
+def given(held_out: ArrayLike, value: float) -> Threshold:
+    """Return a threshold that was given by hand; the scores (n,) of held-out good images give its bound.
+
+    Example:
+        >>> given([1.0, 2.0, 3.0], 2.5).above
+        1
+    """
+    if not isfinite(value):
+        raise RecipeError(f"a threshold must be a finite number; got {value}")
+    return _threshold(value, BY_HAND, checked_scores(held_out))
+
+
 def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
     """Choose the lowest threshold that rejects at most a given share of good parts.
 
@@ -99,9 +114,7 @@ def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
     n = ordered.size
     if n == 0:
         raise DataError("a threshold needs scores of held-out good images; got none")
-    # the decimal number that was asked for: binary rounding would move k by one (100 * 0.29 is below 29)
-    rate = Fraction(str(max_false_reject))
-    k = ceil((n + 1) * (1 - rate))
+    k, rate = conformal_rank(n, max_false_reject), Fraction(str(max_false_reject))
     note = ""
     if k > n:
         note = (
@@ -115,6 +128,19 @@ def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
         )
     rule = f"false rejects at most {max_false_reject:g}"
     return _threshold(ordered[min(k, n) - 1], rule, ordered, max_false_reject, note)
+
+
+def conformal_rank(n: int, max_false_reject: float) -> int:
+    """The place, from 1, of the threshold of `conformal` among n scores in ascending order.
+
+    It is above n where there are too few.
+
+    Example:
+        >>> conformal_rank(99, 0.05), conformal_rank(60, 0.01)
+        (95, 61)
+    """
+    # the decimal number that was asked for: binary rounding would move the place by one (100 * 0.29 < 29)
+    return ceil((n + 1) * (1 - Fraction(str(max_false_reject))))
 
 
 def f1_max(defect: ArrayLike, scores: ArrayLike) -> Threshold:

@@ -25,11 +25,14 @@ _HEAT_OPACITY = 0.4  # where heat is full: what is below stays visible
 _SMALL = 64  # pixels per side up to which JPEG would blur more than it saves
 
 
-def heat(maps: NDArray[np.float32], held_out: NDArray[np.float64], threshold: float) -> NDArray[np.float32]:
+def heat(
+    maps: NDArray[np.float32], held_out: NDArray[np.float64] | float, threshold: float
+) -> NDArray[np.float32]:
     """Bring anomaly maps of any shape to an inspector's own colour scale, from 0 to 1.
 
-    All heatmaps of an inspector can be compared: heat begins at the median score of the held-out good images
-    `(n,)`, and is full as far above the threshold as this median is below it.
+    All heatmaps of an inspector can be compared: heat begins at the median of `held_out`, the largest values
+    `(n,)` of held-out good parts' maps or their median alone, and is full as far above the threshold as this
+    median is below it. See `Manifest.heat_scale`.
 
     Example:
         >>> heat(np.array([[1.0, 2.0, 3.0, 9.0]], np.float32), np.array([1.0]), 2.0).tolist()
@@ -41,13 +44,13 @@ def heat(maps: NDArray[np.float32], held_out: NDArray[np.float64], threshold: fl
 
 
 def marked_png(image: NDArray[np.uint8]) -> bytes:
-    """Encode an RGB image as PNG that says that we wrote it, so that it is never inspected as a part.
+    """Encode an RGB or grey image as PNG that says that we wrote it, so that it is never inspected as a part.
 
     Example:
         >>> b"written by knowngood" in marked_png(np.zeros((4, 4, 3), np.uint8))[:100]
         True
     """
-    content = bytes(cv2.imencode(".png", image[..., ::-1])[1])
+    content = bytes(cv2.imencode(".png", image if image.ndim == 2 else image[..., ::-1])[1])
     text = b"tEXtSoftware\0" + MARK.encode()
     chunk = (len(text) - 4).to_bytes(4, "big") + text + crc32(text).to_bytes(4, "big")
     return content[:_AFTER_HEADER] + chunk + content[_AFTER_HEADER:]
@@ -80,7 +83,7 @@ def outline(
     height, width = image.shape[:2]
     # by area, so that a hair-thin defect survives the shrinking
     covered = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0
-    distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     weight = line_weight(image)
     drawn = image.copy()
     drawn[(distance > 0) & (distance <= 3 * weight)] = 0
@@ -89,14 +92,15 @@ def outline(
 
 
 def line_weight(image: NDArray[np.uint8]) -> int:
-    """The width in pixels of lines that can be seen when the whole image `(H, W, 3)` is.
+    """The width in pixels of lines that are seen where the whole image `(H, W, 3)` is, and do not fill it.
 
     Example:
         >>> line_weight(np.zeros((80, 60, 3), np.uint8)), line_weight(np.zeros((3000, 4000, 3), np.uint8))
         (1, 9)
     """
-    longer: int = max(image.shape[:2])
-    return max(1, round(longer / 450))
+    sides = image.shape[:2]
+    weight: float = min(max(sides) / 450, min(sides) / 60)
+    return max(1, round(weight))
 
 
 def pixels(image: NDArray[Any]) -> NDArray[np.uint8]:
