@@ -90,8 +90,7 @@ def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
     )
     # The template asks `exhibit is table`.
     environment.tests |= {cls.__name__.lower(): cls.__instancecheck__ for cls in (Text, Table, Chart, Cell)}
-    # Matplotlib escapes texts.
-    environment.filters["svg"] = lambda chart: Markup(svg(chart.draw, chart.size, chart.title))
+    environment.filters["svg"] = _svg
     environment.filters["uri"] = _uri
     environment.filters["score"] = words.score
     environment.filters["marked"] = _marked
@@ -136,6 +135,12 @@ def _images(evaluation: Evaluation, examples: int, pictures: bool, progress: Pro
         "samples": [(section, [next(above) for _ in section.rows]) for section in chosen],
         "tiles": tiles_of(evaluation, rows, progress=progress) if pictures else [],
     }
+
+
+def _svg(chart: Chart) -> Markup:
+    """Draw a chart, with its title for those who hear the page; matplotlib escapes the texts in it."""
+    named = Markup('<svg role="img" aria-label="Chart: {}"').format(chart.title)
+    return named + Markup(svg(chart.draw, chart.size, chart.title).removeprefix("<svg"))
 
 
 def _marked(sentence: str) -> Markup:
