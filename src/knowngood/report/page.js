@@ -76,5 +76,6 @@
 
   addEventListener("beforeprint", () => {
     for (const folded of document.querySelectorAll("details.folded")) folded.open = true;
+    for (const image of document.querySelectorAll("tbody:has(details[open]) > .more img")) image.loading = "eager";
   });
 })();
