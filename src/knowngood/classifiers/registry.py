@@ -17,6 +17,7 @@ CLASSIFIERS: Registry[Classifier] = Registry(
         "finetune": "FineTune",
         "scattering_boost": "ScatteringBoost",
     },
+    Classifier,
 )
 
 

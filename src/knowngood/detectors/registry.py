@@ -24,6 +24,7 @@ DETECTORS: Registry[Detector] = Registry(
         "class_confidence": "ClassConfidence",
         "rotation": "Rotation",
     },
+    Detector,
 )
 
 

@@ -6,15 +6,16 @@ import dataclasses
 import hashlib
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.decoding import Mask, Source
+from knowngood.data.held import HELD, Labels, Masks, masks_of, sources_of
 from knowngood.data.layouts import NOTES
-from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.samples import Samples, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.classification import ANSWERS, Classification, classification
@@ -25,8 +26,9 @@ from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_
 from knowngood.inspector.notes import note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.verdict import Verdict
+from knowngood.notebook import followed
 from knowngood.training.records import Records
-from knowngood.types import Progress, silent
+from knowngood.types import Progress
 
 WORST = 10
 """Test images whose reconstruction is kept, among the good and among the defects."""
@@ -52,6 +54,8 @@ class Evaluation:
             where the detector reconstructs none.
         classification: The logits of a classifier, whether of defects or inside a detector, rows as in
             `scores`; None without one.
+        images: Test images that came from memory, rows as in `scores`, with their masks; None where `scores`
+            names their files.
     """
 
     metrics: dict[str, Any]
@@ -64,16 +68,30 @@ class Evaluation:
     records: Records = field(default_factory=Records)
     reconstructions: pd.DataFrame | None = None
     classification: Classification | None = None
+    images: list[tuple[Source, Mask]] | None = None
+
+    def image(self, row: int) -> tuple[Source, Mask]:
+        """The image of a row of `scores`, and its mask: files, or what they came as."""
+        if self.images is not None:
+            return self.images[row]
+        path, mask = self.scores[["path", "mask"]].iloc[row]
+        return path, mask
 
 
 def evaluate(
-    inspector: Inspector, data: str | Path | pd.DataFrame, *, progress: Progress = silent
+    inspector: Inspector,
+    data: Samples,
+    labels: Labels | None = None,
+    masks: Masks | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Compare the verdicts on the test images of a folder or table with their labels.
 
     The inspector and its threshold stay as they are. Images that are not in the test split take no part;
     where the user made no split, all images that the inspector did not learn from do. Test images that a
-    classifier learned from are left out.
+    classifier learned from are left out. Images in any form that `Inspector.inspect` takes come with their
+    `labels`, and with `masks` where the position of defects is to be evaluated; see `knowngood.load_samples`.
 
     Raises:
         DataError: There is no test image, none can be read, or a mask has another size than its image.
@@ -82,8 +100,10 @@ def evaluate(
 
         evaluation = evaluate(Inspector.load("widget.inspector"), "widget/")
         print(evaluation.metrics["image_auroc"])
+        evaluation = evaluate(inspector, photographs, labels=["good", "good", "scratch"])
     """
-    table = load_samples(data)
+    progress = followed(progress)
+    table = load_samples(data, labels=labels, masks=masks)
     test, left_out = _test_images(table, inspector, progress)
     check_mask_sizes(test)
     unreadable: list[UnreadableImage] = []
@@ -100,7 +120,7 @@ def evaluate(
     broken_masks: list[UnreadableImage] = []
     metrics = {
         **image_metrics(scores, manifest.threshold.value, notes),
-        **pixel_metrics(scores, verdicts, notes, broken_masks, progress),
+        **pixel_metrics(scores, verdicts, masks_of(inspected), notes, broken_masks, progress),
         "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
         | {"unreadable": len(unreadable)},
         "images_per_second": len(verdicts) / seconds,
@@ -127,6 +147,9 @@ def evaluate(
         records=records,
         reconstructions=rebuilt.table() if rebuilt else None,
         classification=found,
+        images=list(zip(sources_of(inspected), masks_of(inspected), strict=True))
+        if HELD in inspected
+        else None,
     )
 
 
@@ -146,10 +169,10 @@ def _inspect(
     labels = list(test["defect"].where(test["defect"] != "", test["label"]))
     _ = inspector.compiled  # once for an inspector, so it does not count as time for an image
     start, compared = time.perf_counter(), 0.0
-    for verdict in inspector.stream(list(test["path"]), extras=extras, on_unreadable=unreadable.append):
+    for verdict in inspector.stream(sources_of(test), extras=extras, on_unreadable=unreadable.append):
         if rebuilt:
             before = time.perf_counter()
-            rebuilt.add(verdict, labels[verdict.index])
+            rebuilt.add(verdict, labels[verdict.index], name=str(test["path"].iloc[verdict.index]))
             compared += time.perf_counter() - before
         verdicts.append(dataclasses.replace(verdict, extras={}) if rebuilt else verdict)
         progress("inspecting test images", len(verdicts), len(test))
@@ -165,7 +188,7 @@ def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) 
     split_made = table.attrs.get(SPLIT_MADE)
     if not split_made:
         table = table[table["split"] == "test"]
-    test = table.assign(digest=fingerprint(list(table["path"]), progress=progress))
+    test = table.assign(digest=fingerprint(sources_of(table), progress=progress))
     # What the user called no good part is no test of good parts.
     test = test[~test["digest"].isin([*inspector.manifest.left_out.values()])]
     learned = test["digest"].isin(inspector.manifest.training)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each
-from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.held import Labels, sources_of
+from knowngood.data.samples import Samples, fingerprint, load_samples
 from knowngood.data.seen import Seen
 from knowngood.errors import DataError, RecipeError, quoted
 from knowngood.inspector.held_out import rows_by_part
 from knowngood.inspector.inspector import PIXELS, Inspector
 from knowngood.metrics import thresholds
-from knowngood.types import Progress, silent
+from knowngood.notebook import followed
+from knowngood.types import Progress
 
 RULES = "f1-max, youden, even-odds, recall=0.99, cost=1:20 or cost=1:20,TYPE:100"
 
@@ -43,7 +44,12 @@ def threshold_at(inspector: Inspector, max_false_reject: float) -> Inspector:
 
 
 def threshold_by_rule(
-    inspector: Inspector, rule: str, validation: str | Path | pd.DataFrame, *, progress: Progress = silent
+    inspector: Inspector,
+    rule: str,
+    validation: Samples,
+    labels: Labels | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> Inspector:
     """A copy of the inspector with the threshold that a rule gives on labelled images, whatever their split.
 
@@ -52,15 +58,17 @@ def threshold_by_rule(
     like copies, that with the highest score counts. The rules are `f1-max`, `youden`, `even-odds` (a part is
     as likely good as defective), `recall=R` (at least that share of defects is rejected), `cost=F:E` (the
     cost of a false reject and of an escape) and `cost=F:E,TYPE:E,...` (with the cost of an escape of some
-    defect types).
+    defect types). `validation` is a folder or a table, or images with their `labels`; see
+    `knowngood.load_samples`.
 
     Raises:
         RecipeError: The rule is not known.
         DataError: There are no good images or no defects, or some cannot be read.
     """
     name, numbers, prices = _parsed(rule)
-    table = load_samples(validation)
-    digests = pd.Series(fingerprint(list(table["path"]), progress=progress), index=table.index)
+    progress = followed(progress)
+    table = load_samples(validation, labels=labels)
+    digests = pd.Series(fingerprint(sources_of(table), progress=progress), index=table.index)
     unseen = ~digests.isin([*inspector.manifest.training, *inspector.manifest.left_out.values()])
     table, scores, several = _one_per_good_part(inspector, table[unseen].reset_index(drop=True), progress)
     defect = (table["label"] == "defect").to_numpy()
@@ -83,7 +91,7 @@ def _one_per_good_part(
 ) -> tuple[pd.DataFrame, NDArray[np.float64], bool]:
     """The samples that count, their scores, and whether some good parts have several."""
     seen, scores = Seen(len(table)), np.zeros(len(table))
-    for verdict in inspector.stream(list(table["path"]), extras=[PIXELS]):
+    for verdict in inspector.stream(sources_of(table), extras=[PIXELS]):
         scores[verdict.index] = verdict.score
         seen(verdict.index, verdict.extras[PIXELS])
         progress("inspecting validation images", verdict.index + 1, len(table))

@@ -107,7 +107,7 @@ class ClassifierStudy(Study):
         jobs = [self._job(method, draw, draw.name) for method in self.methods for draw in draws]
         first = replace(draws[0], known_good=None)
         for one in read_grid(self.experiments) if self.experiments else []:
-            recipe = make_classifier(one.classifier, one.settings)
+            recipe = make_classifier(one.method, one.settings)
             jobs.append(self._job(Method(EXPERIMENTS, recipe, one.change or one.name), first, one.name))
         return jobs
 
