@@ -55,7 +55,7 @@ def test_the_mistakes_of_its_package_are_its_own():
         make_detector("absent")
     with pytest.raises(RecipeError, match="'no_detector' of the package 'knowngood-outside' is no Detector"):
         make_detector("no_detector")
-    with pytest.raises(RecipeError, match="'defect_brightness' of the package .* is no Classifier"):
+    with pytest.raises(RecipeError, match=r"'defect_brightness' of the package .* is no Classifier"):
         CLASSIFIERS.make("defect_brightness", {})
 
 
