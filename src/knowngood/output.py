@@ -30,7 +30,7 @@ TEMPORARY = "knowngood-"
 
 _LOCK = ".lock"
 _MARKED = 1 << 16  # bytes at both ends of a file that are searched for a mark
-_BEFORE_PIXELS = 128  # bytes of a PNG that hold its header and the mark
+_BEFORE_PIXELS = 512  # bytes of a PNG or a TIFF that hold its header and the mark
 _MINUTE = 60.0  # an unfinished file younger than this may not have its lock yet
 
 
@@ -137,7 +137,7 @@ def is_marked(path: str | os.PathLike[str], mark: str) -> bool:
 
 
 def is_heatmap(path: Path) -> bool:
-    """Whether a picture is a heatmap of ours, which says so before its pixels; nothing else is read."""
+    """Whether a picture is a heatmap or mask of ours, which says so before its pixels; no more is read."""
     try:
         with open_file(path, LARGEST_IMAGE) as file:
             return MARK.encode() in file.read(_BEFORE_PIXELS)

@@ -99,13 +99,11 @@ def test_score_names_a_file_by_any_name(run, inspector, widget, tmp_path):
     assert json.loads((tmp_path / "s.jsonl").read_text())["path"] == str(odd)
 
 
-def test_heatmaps_are_as_large_as_their_images_and_keep_their_names(run, inspector, widget, tmp_path):
+def test_heatmaps_keep_the_names_of_their_images(run, inspector, widget, tmp_path):
     assert run("score", inspector, widget / "test", "--heatmaps", tmp_path / "heat").status == 0
     made = sorted(path.relative_to(tmp_path / "heat") for path in (tmp_path / "heat").rglob("*.png"))
     images = sorted(path.relative_to(widget / "test") for path in (widget / "test").rglob("*.png"))
     assert made == [image.with_name(f"{image.name}.heatmap.png") for image in images]
-    with Image.open(tmp_path / "heat/scratch/000.png.heatmap.png") as picture:
-        assert picture.size == (96, 96)
 
 
 def test_the_threshold_moves_and_the_scores_stay(run, inspector, widget):

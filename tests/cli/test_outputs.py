@@ -62,7 +62,7 @@ class TestHeatmaps:
         before = own.read_bytes()
         status, _, err = run("score", inspector, pictures, "--heatmaps", pictures)
         assert status == 1
-        assert "no heatmap: " in err
+        assert "not written: " in err
         assert "2.png.heatmap.png' exists and is not a result of this type" in err
         assert own.read_bytes() == before
 
@@ -76,15 +76,15 @@ class TestHeatmaps:
         assert len(list((tmp_path / "heat").iterdir())) == 3
 
     def test_a_picture_that_is_gone_before_it_is_drawn(self, run, inspector, pictures, tmp_path, monkeypatch):
-        from knowngood.report import verdicts
+        from knowngood.report import beside
 
         def gone(source, **_):
             if Path(source).name == "2.png":
                 raise knowngood.errors.UnreadableImage(source, "No such file or directory")
             return read(source, **_)
 
-        read = verdicts.read_image
-        monkeypatch.setattr(verdicts, "read_image", gone)
+        read = beside.read_image
+        monkeypatch.setattr(beside, "read_image", gone)
         out = tmp_path / "scores.csv"
         status, _, err = run("score", inspector, pictures, "--heatmaps", tmp_path / "heat", "--out", out)
         assert status == 1

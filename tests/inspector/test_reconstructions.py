@@ -15,6 +15,8 @@ from knowngood.inspector.reconstructions import (
     reconstructions,
     write_reconstructions,
 )
+from knowngood.inspector.threshold import threshold_at
+from knowngood.metrics.thresholds import conformal
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +159,10 @@ def test_an_evaluation_has_the_worst(rebuilding, widget):
 
 
 def test_heatmaps_are_scaled_by_the_maps_and_not_the_scores(rebuilding):
-    map_maxima, line = rebuilding.manifest.heat_scale
-    assert len(map_maxima) == len(rebuilding.manifest.held_out)
-    assert max(map_maxima) <= line < rebuilding.threshold.value / 10
+    manifest = rebuilding.manifest
+    assert len(manifest.map_maxima) == len(manifest.held_out)
+    typical, line = manifest.heat_scale
+    assert typical == np.median(manifest.map_maxima)
+    assert line == conformal(manifest.map_maxima, 0.05).value < rebuilding.threshold.value / 10
+    strict = threshold_at(rebuilding, 0.01).manifest
+    assert strict.heat_scale.line == conformal(manifest.map_maxima, 0.01).value

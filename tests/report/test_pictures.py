@@ -35,7 +35,7 @@ def test_the_hot_spot_lies_where_the_map_has_it(tmp_path: Path, row: int, column
     spot = np.zeros((rows, columns), np.float32)
     spot[row, column] = 1
     shown = panel(str(image_file(tmp_path, (height, width))), spot, "")[1].image
-    weight = colourfulness(shown) > 60
+    weight = colourfulness(shown) > 60  # half of the full wash
     y, x = (np.average(axis, weights=weight) for axis in np.indices(weight.shape))
     scale = shown.shape[0] / height
     assert y / scale == pytest.approx((row + 0.5) * height / rows, abs=20)
@@ -60,12 +60,23 @@ def test_a_threshold_at_the_typical_score_divides_by_nothing() -> None:
     assert np.isfinite(heat(np.ones((1, 2, 2), np.float32), np.array([3.0]), 3.0)).all()
 
 
-def test_an_overlay_is_grey_without_heat_and_does_not_touch_the_image() -> None:
+def test_an_overlay_keeps_the_image_without_heat_and_its_structure_with_it() -> None:
     image = np.random.default_rng(0).integers(0, 256, size=(20, 30, 3), dtype=np.uint8)
     before = image.copy()
-    assert not colourfulness(overlay(image, np.zeros((4, 6), np.float32))).any()
-    assert colourfulness(overlay(image, np.ones((4, 6), np.float32))).min() > 60
+    assert (overlay(image, np.zeros((4, 6), np.float32)) == image).all()
+    washed = overlay(image, np.ones((4, 6), np.float32)).astype(int)
     assert (image == before).all()
+    assert np.abs(washed - (0.6 * image + 0.4 * np.array([255, 0, 160]))).max() <= 1
+
+
+def test_an_outline_hides_nothing_of_what_it_surrounds() -> None:
+    image = np.random.default_rng(0).integers(0, 256, size=(300, 400, 3), dtype=np.uint8)
+    mask = np.zeros((300, 400), bool)
+    mask[100:140, 50:300] = mask[200, 200] = True
+    drawn = outline(image, mask, (255, 255, 255))
+    assert (drawn[mask] == image[mask]).all()
+    assert (drawn[95:145, 45:305] != image[95:145, 45:305]).any()
+    assert (drawn[190:211, 190:211] != image[190:211, 190:211]).any()
 
 
 def test_a_hair_thin_mask_survives_the_shrinking() -> None:

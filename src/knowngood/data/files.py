@@ -25,6 +25,9 @@ sgi sr2 srf srw svg svgz svs tga wbmp wdp wmf x3f xbm xcf xpm
 OTHER_PICTURES = frozenset(f".{ending}" for ending in _PICTURES.split()) - IMAGE_SUFFIXES
 """File endings, in lower case, of pictures in formats that are not read."""
 
+OUR_SUFFIXES = (".png", ".tiff")
+"""File endings, in lower case, of heatmaps, masks and maps that knowngood wrote."""
+
 SYSTEM_NAMES = frozenset(
     {"@eadir", "@recycle", "@recently-snapshot", "@tmp", "#recycle", "#snapshot", "__macosx", "$recycle.bin"}
     | {"recycler", "system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini"}
@@ -164,7 +167,7 @@ def _list_for(file: Path, found: Found) -> list[Path]:
     suffix = file.suffix.lower()
     if suffix in OTHER_PICTURES:
         return found.pictures
-    is_image = suffix in IMAGE_SUFFIXES and not (suffix == ".png" and is_heatmap(file))
+    is_image = suffix in IMAGE_SUFFIXES and not (suffix in OUR_SUFFIXES and is_heatmap(file))
     return found.images if is_image else found.others
 
 

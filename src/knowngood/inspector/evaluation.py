@@ -25,6 +25,7 @@ from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_metrics
 from knowngood.inspector.notes import note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
+from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
 from knowngood.notebook import followed
 from knowngood.training.records import Records
@@ -63,7 +64,7 @@ class Evaluation:
     maps: NDArray[np.float32] | None
     provenance: dict[str, Any]
     held_out: NDArray[np.float64]
-    heat_scale: tuple[NDArray[np.float64], float]
+    heat_scale: HeatScale
     unreadable: list[UnreadableImage]
     records: Records = field(default_factory=Records)
     reconstructions: pd.DataFrame | None = None

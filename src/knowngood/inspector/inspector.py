@@ -203,7 +203,7 @@ class Inspector:
         """Yield verdicts in order."""
         first = list(islice(sources, 2))
         alone = len(first) == 1
-        record = self.records.classifier
+        record, scale = self.records.classifier, self.manifest.heat_scale
         engine = self._graph.engine(alone=alone)
         for name in extras:
             if name not in (*engine.outputs, PIXELS):
@@ -234,6 +234,7 @@ class Inspector:
                     predicted_class=predicted,
                     probabilities=probabilities,
                     notes=notes(self.manifest, size, clipped=bool(batch.clipped[row])),
+                    heat_scale=None if maps is None else scale,
                     extras={name: given[name][row].copy() for name in extras},
                 )
 

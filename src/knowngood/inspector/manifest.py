@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from knowngood.data.reading import Reading
 from knowngood.engines.engine import DEFAULT_ENGINE
 from knowngood.engines.vetting.check import MOST_PIXELS
 from knowngood.errors import InspectorError, quoted
 from knowngood.inputs import is_plain
+from knowngood.inspector.regions import HeatScale
 from knowngood.metrics.outliers import far_outside
-from knowngood.metrics.thresholds import Threshold, conformal
+from knowngood.metrics.thresholds import Threshold, conformal_rank
 
 FORMAT = 6
 """Counts up when an older knowngood could no longer read a new inspector."""
@@ -119,11 +119,18 @@ class Manifest:
         return Reading(self.input_shape, self.bits)
 
     @property
-    def heat_scale(self) -> tuple[NDArray[np.float64], float]:
-        """The scale of heatmaps: typical largest values of good parts' maps, and a line above them."""
+    def heat_scale(self) -> HeatScale:
+        """The scale of heatmaps.
+
+        Where the score is the maximum of the map, the line is the threshold. Where it is another quantity,
+        the line is set on the maps in the same way, for the false-reject rate that the threshold was set for
+        or, where it was set by another rule, for that of the first threshold.
+        """
         if not self.map_maxima:
-            return np.array(self.held_out), self.threshold.value
-        return np.array(self.map_maxima), conformal(self.map_maxima, MAX_FALSE_REJECT).value
+            return HeatScale(float(np.median(self.held_out)), self.threshold.value)
+        count, rate = len(self.map_maxima), self.threshold.requested or MAX_FALSE_REJECT
+        line = self.map_maxima[min(conformal_rank(count, rate), count) - 1]
+        return HeatScale(float(np.median(self.map_maxima)), line)
 
     @property
     def far_outside(self) -> list[tuple[list[str], float]]:

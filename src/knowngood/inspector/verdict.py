@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from knowngood.cells import spelt
 from knowngood.data.decoding import Source, name_of
 from knowngood.data.reading import map_on_image
+from knowngood.errors import RecipeError
+from knowngood.inspector.regions import HeatScale, Region, above, find_regions
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,7 @@ class Verdict:
         probabilities: From a classifier, the probability of each class by name, 1 in all.
         notes: Why it is to be doubted: `clipped` if values were above white, `shape` if the image has another
             aspect ratio or size than the training images; see `knowngood.inspector.notes`.
+        heat_scale: The unit of the map, and its line; None for image-only detectors.
         extras: What was asked for beyond that, by name, for this image; see `Inspector.stream`.
     """
 
@@ -44,6 +47,7 @@ class Verdict:
     predicted_class: str | None = None
     probabilities: dict[str, float] | None = None
     notes: tuple[str, ...] = ()
+    heat_scale: HeatScale | None = None
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
@@ -63,6 +67,42 @@ class Verdict:
     def map(self) -> NDArray[np.float32] | None:
         """The anomaly map in the image's own pixels, float32 `(H, W)`; None for image-only detectors."""
         return None if self.patch_map is None else map_on_image(self.patch_map, self.size)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The pixels of the image at which its map is above the line, bool `(H, W)`.
+
+        Where the score is the maximum of the map, exactly the rejected images have such pixels.
+
+        Raises:
+            RecipeError: The detector gives no maps.
+        """
+        patch_map, scale = self.checked_map()
+        return above(patch_map, scale.line, self.size)
+
+    def regions(self) -> list[Region]:
+        """Where the map is above the line, the region with the largest value first; see `mask`.
+
+        Raises:
+            RecipeError: The detector gives no maps.
+
+        Example::
+
+            for region in verdict.regions():
+                mark(region.x, region.y, region.width, region.height)
+        """
+        patch_map, scale = self.checked_map()
+        return find_regions(patch_map, scale.line, self.size)
+
+    def checked_map(self) -> tuple[NDArray[np.float32], HeatScale]:
+        """The anomaly map at patch resolution, and its scale.
+
+        Raises:
+            RecipeError: The detector gives no maps.
+        """
+        if self.patch_map is None or self.heat_scale is None:
+            raise RecipeError("this inspector's detector gives no maps: no heatmaps, masks or regions")
+        return self.patch_map, self.heat_scale
 
 
 def probability_column(name: str) -> str:

@@ -99,9 +99,7 @@ def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
     n = ordered.size
     if n == 0:
         raise DataError("a threshold needs scores of held-out good images; got none")
-    # the decimal number that was asked for: binary rounding would move k by one (100 * 0.29 is below 29)
-    rate = Fraction(str(max_false_reject))
-    k = ceil((n + 1) * (1 - rate))
+    k, rate = conformal_rank(n, max_false_reject), Fraction(str(max_false_reject))
     note = ""
     if k > n:
         note = (
@@ -115,6 +113,19 @@ def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
         )
     rule = f"false rejects at most {max_false_reject:g}"
     return _threshold(ordered[min(k, n) - 1], rule, ordered, max_false_reject, note)
+
+
+def conformal_rank(n: int, max_false_reject: float) -> int:
+    """The place, from 1, of the threshold of `conformal` among n scores in ascending order.
+
+    It is above n where there are too few.
+
+    Example:
+        >>> conformal_rank(99, 0.05), conformal_rank(60, 0.01)
+        (95, 61)
+    """
+    # the decimal number that was asked for: binary rounding would move the place by one (100 * 0.29 < 29)
+    return ceil((n + 1) * (1 - Fraction(str(max_false_reject))))
 
 
 def f1_max(defect: ArrayLike, scores: ArrayLike) -> Threshold:

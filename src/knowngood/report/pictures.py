@@ -16,20 +16,23 @@ from knowngood.output import MARK
 from knowngood.report.exhibits import Picture
 
 SIDE = 320
-HEAT = np.array([[255, 221, 51], [240, 96, 16], [200, 0, 48]])  # RGB from noticeable to far beyond good
+HEAT = np.array([[255, 0, 160]])  # RGB; a hue that parts rarely have
 OUTLINE = (0, 200, 255)
 
 _AFTER_HEADER = 33  # bytes of a PNG's signature and header, behind which texts may stand
 _JPEG_QUALITY = 85
-_HEAT_OPACITY = 0.8
+_HEAT_OPACITY = 0.4  # where heat is full: what is below stays visible
 _SMALL = 64  # pixels per side up to which JPEG would blur more than it saves
 
 
-def heat(maps: NDArray[np.float32], held_out: NDArray[np.float64], threshold: float) -> NDArray[np.float32]:
+def heat(
+    maps: NDArray[np.float32], held_out: NDArray[np.float64] | float, threshold: float
+) -> NDArray[np.float32]:
     """Bring anomaly maps of any shape to an inspector's own colour scale, from 0 to 1.
 
-    All heatmaps of an inspector can be compared: heat begins at the median score of the held-out good images
-    `(n,)`, and is full as far above the threshold as this median is below it.
+    All heatmaps of an inspector can be compared: heat begins at the median of `held_out`, the largest values
+    `(n,)` of held-out good parts' maps or their median alone, and is full as far above the threshold as this
+    median is below it. See `Manifest.heat_scale`.
 
     Example:
         >>> heat(np.array([[1.0, 2.0, 3.0, 9.0]], np.float32), np.array([1.0]), 2.0).tolist()
@@ -41,36 +44,37 @@ def heat(maps: NDArray[np.float32], held_out: NDArray[np.float64], threshold: fl
 
 
 def marked_png(image: NDArray[np.uint8]) -> bytes:
-    """Encode an RGB image as PNG that says that we wrote it, so that it is never inspected as a part.
+    """Encode an RGB or grey image as PNG that says that we wrote it, so that it is never inspected as a part.
 
     Example:
         >>> b"written by knowngood" in marked_png(np.zeros((4, 4, 3), np.uint8))[:100]
         True
     """
-    content = bytes(cv2.imencode(".png", image[..., ::-1])[1])
+    content = bytes(cv2.imencode(".png", image if image.ndim == 2 else image[..., ::-1])[1])
     text = b"tEXtSoftware\0" + MARK.encode()
     chunk = (len(text) - 4).to_bytes(4, "big") + text + crc32(text).to_bytes(4, "big")
     return content[:_AFTER_HEADER] + chunk + content[_AFTER_HEADER:]
 
 
 def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Lay heat in [0, 1], `(h, w)` at any resolution, over a grey copy of its RGB image `(H, W, 3)`.
+    """Lay a wash over an RGB image `(H, W, 3)`, by heat in [0, 1], `(h, w)` at any resolution.
 
     Example:
-        >>> overlay(np.full((4, 4, 3), 100, np.uint8), np.zeros((2, 2), np.float32))[0, 0]
-        array([130, 130, 130], dtype=uint8)
+        >>> overlay(np.full((4, 4, 3), 100, np.uint8), np.ones((2, 2), np.float32))[0, 0]
+        array([162,  60, 124], dtype=uint8)
     """
     height, width = image.shape[:2]
-    warm = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
-    stops = np.linspace(0, 1, len(HEAT))
-    colour = np.concatenate([np.interp(warm, stops, channel) for channel in HEAT.T], axis=-1)
-    grey = 55 + 0.75 * cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
-    opacity = _HEAT_OPACITY * np.sqrt(warm)
-    return np.asarray(np.rint((1 - opacity) * grey + opacity * colour), dtype=np.uint8)
+    opacity = _HEAT_OPACITY * cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
+    colour = np.broadcast_to(HEAT[0].astype(np.uint8), image.shape).copy()
+    return np.asarray(cv2.blendLinear(image, colour, 1 - opacity, opacity), dtype=np.uint8)
 
 
-def outline(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Draw the outline of a mask `(h, w)` at any resolution on a copy of its RGB image `(H, W, 3)`.
+def outline(
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], colour: tuple[int, int, int] = OUTLINE
+) -> NDArray[np.uint8]:
+    """Draw a line around a mask `(h, w)` at any resolution on a copy of its RGB image `(H, W, 3)`.
+
+    The line hides no pixel of the mask.
 
     Example:
         >>> bool(outline(np.zeros((64, 64, 3), np.uint8), np.eye(8, dtype=bool)).any())
@@ -79,11 +83,23 @@ def outline(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uin
     height, width = image.shape[:2]
     # by area, so that a hair-thin defect survives the shrinking
     covered = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0
-    contours, _ = cv2.findContours(covered.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    weight = line_weight(image)
     drawn = image.copy()
-    cv2.drawContours(drawn, contours, -1, (0, 0, 0), 4, cv2.LINE_AA)
-    cv2.drawContours(drawn, contours, -1, OUTLINE, 2, cv2.LINE_AA)
+    drawn[(distance > 0) & (distance <= 3 * weight)] = 0
+    drawn[(distance > weight) & (distance <= 2 * weight)] = colour
     return drawn
+
+
+def line_weight(image: NDArray[np.uint8]) -> int:
+    """The width in pixels of lines that can be seen when the whole image `(H, W, 3)` is.
+
+    Example:
+        >>> line_weight(np.zeros((80, 60, 3), np.uint8)), line_weight(np.zeros((3000, 4000, 3), np.uint8))
+        (1, 9)
+    """
+    longer: int = max(image.shape[:2])
+    return max(1, round(longer / 450))
 
 
 def pixels(image: NDArray[Any]) -> NDArray[np.uint8]:

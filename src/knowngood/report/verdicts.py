@@ -1,4 +1,4 @@
-"""Verdicts as files: a table of scores, and a heatmap of each image, without pandas."""
+"""Verdicts as files: tables of scores and of regions, without pandas."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from knowngood.cells import ENCODING, spelt, to_cell
-from knowngood.data.images import read_image
-from knowngood.errors import OutputError, RecipeError
+from knowngood.data.decoding import name_of
+from knowngood.errors import OutputError
 from knowngood.extras import needs_extra
-from knowngood.inspector.inspector import Inspector
+from knowngood.inspector.regions import Region
 from knowngood.inspector.verdict import Verdict
-from knowngood.output import MARK, SCORES, make_folder, replacing, table_mark
-from knowngood.report.pictures import heat, marked_png, overlay
+from knowngood.output import MARK, SCORES, check_target, replacing, table_mark
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
+REGION_SUFFIXES = (".csv", ".json", ".jsonl")
 COLUMNS = ("path", "score", "p_value", "decision")
 
 
@@ -78,35 +78,61 @@ def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -
         writer.writerows(map(to_cell, row) for row in rows)
 
 
-class HeatmapWriter:
-    """Writes a heatmap over each inspected image, as `<name of the image>.heatmap.png`.
-
-    The colour scale is the inspector's (`knowngood.report.pictures.heat`), as in its report. Images from
-    several folders keep them as sub-folders. No file is replaced that is not a heatmap.
+def check_regions(
+    path: Path, *, inputs: Iterable[str | os.PathLike[str]] = (), overwrite: bool = False
+) -> None:
+    """Check before a long work that `write_regions` can write a file, and that it is none of the inputs.
 
     Raises:
-        UnreadableImage: The image can no longer be read.
-        OutputError: The heatmap cannot be written.
-        RecipeError: The inspector's detector gives no maps (raised with the first verdict).
+        OutputError: It cannot.
     """
+    if path.suffix.lower() not in REGION_SUFFIXES:
+        raise OutputError(f"{str(path)!r} must end in .csv, .json or .jsonl")
+    check_target(path, _region_mark(path), overwrite=overwrite, inputs=inputs)
 
-    def __init__(self, folder: str | os.PathLike[str], inspector: Inspector, images: Sequence[str]) -> None:
-        self.folder = Path(folder)
-        self.root = os.path.commonpath([Path(image).absolute().parent for image in images])
-        self.manifest = inspector.manifest
 
-    def __call__(self, verdict: Verdict) -> None:
-        """Write one heatmap."""
-        if verdict.patch_map is None:
-            raise RecipeError("this inspector's detector gives no maps; leave out the heatmaps")
-        source = Path(str(verdict.source)).absolute()
-        relative = source.relative_to(self.root)
-        target = self.folder / relative.with_name(f"{relative.name}.heatmap.png")
-        warm = heat(verdict.patch_map, *self.manifest.heat_scale)
-        picture = overlay(read_image(source, bits=self.manifest.bits), warm)
-        make_folder(target.parent)
-        with replacing(target, MARK) as unfinished:
-            unfinished.write_bytes(marked_png(picture))
+def region_row(verdict: Verdict) -> dict[str, Any]:
+    """The regions of a verdict, with its score and the size of its image in pixels.
+
+    Raises:
+        RecipeError: The inspector's detector gives no maps.
+    """
+    _, scale = verdict.checked_map()
+    height, width = verdict.size
+    return {
+        "path": spelt(name_of(verdict.source, verdict.index)),
+        "width": width,
+        "height": height,
+        "score": verdict.score,
+        "decision": verdict.decision,
+        "line": scale.line,
+        "regions": [region._asdict() for region in verdict.regions()],
+    }
+
+
+def write_regions(
+    rows: Sequence[dict[str, Any]], path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
+    """Write rows of `region_row` as JSON, as JSON lines, or as CSV with one row per region.
+
+    Raises:
+        OutputError: The suffix is not known, the file cannot be written, or it is not ours to replace.
+    """
+    path = Path(path)
+    check_regions(path, overwrite=overwrite)
+    with replacing(path, _region_mark(path), overwrite=overwrite) as unfinished:
+        if path.suffix.lower() == ".csv":
+            cells = ([row["path"], *region.values()] for row in rows for region in row["regions"])
+            write_csv(unfinished, ("path", *Region._fields), cells)
+            return
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        text = "[\n" + ",\n".join(lines) + "\n]" if path.suffix.lower() == ".json" else "\n".join(lines)
+        unfinished.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def _region_mark(path: Path) -> str:
+    """What a file of regions holds at its beginning."""
+    return ",".join(Region._fields[-2:]) if path.suffix.lower() == ".csv" else '"regions": ['
 
 
 def _as_text(value: Any) -> Any:

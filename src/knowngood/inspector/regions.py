@@ -1,0 +1,124 @@
+"""The values of an anomaly map, and where they are above a line: a mask and regions of the image."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from knowngood.data.reading import map_on_image
+
+_ROUNDING = 1e-6  # relative: more than what interpolation in float32 can add to the largest of its values
+
+
+class HeatScale(NamedTuple):
+    """What the values of an anomaly map mean, in their own unit.
+
+    Args:
+        typical: The median, over held-out good parts, of the largest value of a part's map.
+        line: Above it the map shows what good parts rarely do.
+    """
+
+    typical: float
+    line: float
+
+
+class Region(NamedTuple):
+    """Pixels that touch, also at a corner, where the anomaly map is above the line.
+
+    Columns count from the left and rows from the top of the upright image, both from 0, in its own pixels.
+
+    Args:
+        x: Its first column.
+        y: Its first row.
+        width: The number of columns that it extends over.
+        height: The number of rows that it extends over.
+        area: The number of its pixels.
+        max_score: The largest value of the anomaly map in it.
+        max_x: The column of that value.
+        max_y: The row of that value.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area: int
+    max_score: float
+    max_x: int
+    max_y: int
+
+
+def above(patch_map: NDArray[np.float32], line: float, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Mark the pixels where an anomaly map is above a line.
+
+    A pixel is marked if the map, interpolated between the centres of patches, is above the line there, or if
+    it is the centre of a patch above it: pixels are marked exactly if the maximum of the map is above the
+    line.
+
+    Args:
+        patch_map: The anomaly map `(h, w)`, which covers the whole image.
+        line: In units of the map.
+        size: Height and width of the image.
+
+    Returns:
+        Bool `(H, W)`.
+
+    Example:
+        >>> above(np.array([[1.0, 4.0]], np.float32), 2.0, (2, 6)).astype(int).tolist()
+        [[0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1]]
+    """
+    hot_rows, hot_columns = np.nonzero(patch_map > np.float64(line))  # a float would be rounded to float32
+    if not len(hot_rows):
+        return np.zeros(size, np.bool_)
+    marked = map_on_image(patch_map, size) > line + _ROUNDING * abs(line)
+    rows, columns = _centres(patch_map.shape, size)
+    marked[rows[hot_rows], columns[hot_columns]] = True
+    return marked
+
+
+def find_regions(patch_map: NDArray[np.float32], line: float, size: tuple[int, int]) -> list[Region]:
+    """Find the regions where an anomaly map is above a line, that with the largest value first.
+
+    The arguments are those of `above`; an empty list if nothing is above the line.
+
+    Example:
+        >>> spot = np.array([[1.0, 1.0, 1.0], [1.0, 9.0, 1.0]], np.float32)
+        >>> find_regions(spot, 5.0, (20, 30))
+        [Region(x=10, y=10, width=10, height=10, area=80, max_score=9.0, max_x=15, max_y=15)]
+    """
+    marked = above(patch_map, line, size).astype(np.uint8)
+    count, numbers, boxes, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
+    rows, columns = _centres(patch_map.shape, size)
+    of_patch = numbers[np.ix_(rows, columns)]
+    regions = []
+    for number in range(1, count):  # region 0 is the background
+        inside = np.where(of_patch == number, patch_map, -np.inf)
+        row, column = np.unravel_index(int(inside.argmax()), inside.shape)
+        x, y, width, height, area = boxes[number].tolist()
+        highest = float(inside[row, column]), int(columns[column]), int(rows[row])
+        regions.append(Region(x, y, width, height, area, *highest))
+    return sorted(regions, key=lambda region: -region.max_score)
+
+
+def hottest(patch_map: NDArray[np.float32], size: tuple[int, int]) -> tuple[int, int]:
+    """Return the column and the row, in the pixels of the image, of the maximum of an anomaly map.
+
+    Example:
+        >>> hottest(np.array([[1.0, 4.0, 2.0]], np.float32), (20, 30))
+        (15, 10)
+    """
+    row, column = np.unravel_index(int(patch_map.argmax()), patch_map.shape)
+    rows, columns = _centres(patch_map.shape, size)
+    return int(columns[column]), int(rows[row])
+
+
+def _centres(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The row `(h,)` and the column `(w,)` of the pixel in which the centre of each patch is."""
+    rows, columns = (
+        ((2 * np.arange(patches) + 1) * pixels) // (2 * patches)
+        for patches, pixels in zip(shape, size, strict=True)
+    )
+    return rows, columns
