@@ -17,7 +17,16 @@ RANKING = {"image_auroc", "image_ap", "image_f1_max"}
 PIXELS = {"pixel_auroc", "pixel_ap", "pixel_aupro"}
 FALSE_REJECTS = {"false_reject_rate", "false_reject_rate_low", "false_reject_rate_high"}
 ESCAPES = {"escape_rate", "escape_rate_low", "escape_rate_high"}
-OTHERS = {"threshold", "confusion", "per_defect", "counts", "images_per_second", "notes", "warnings"}
+OTHERS = {
+    "threshold",
+    "confusion",
+    "per_defect",
+    "counts",
+    "images_per_second",
+    "other_shape",
+    "notes",
+    "warnings",
+}
 
 
 @pytest.fixture

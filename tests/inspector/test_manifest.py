@@ -22,6 +22,7 @@ MANIFEST = Manifest(
     device="cpu",
     created="2025-01-01T00:00:00+00:00",
     versions={"python": "3.11"},
+    data="parts.csv",
     training=["00ff", "11ee"],
     held_out=[-1.0, 0.1, 2.5],
     held_out_names=[["b.png"], ["c/2.png", "c/1.png"], ["a.png"]],
@@ -202,6 +203,13 @@ def test_format_4_is_read(values):
 def test_format_5_has_no_sizes(values):
     del values["sizes"]
     assert parsed(values | {"format": 5}) == dataclasses.replace(MANIFEST, sizes=[])
+
+
+def test_format_6_names_no_data(values):
+    del values["data"]
+    assert parsed(values | {"format": 6}) == dataclasses.replace(MANIFEST, data="")
+    with pytest.raises(InspectorError, match="lacks 'data'"):
+        parsed(values)
 
 
 def test_format_5_names_no_held_out_images(values):

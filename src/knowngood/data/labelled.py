@@ -15,7 +15,7 @@ from knowngood.data.class_names import LEAST, check_names, class_of_each, simila
 from knowngood.data.decoding import Source, read_header
 from knowngood.data.held import masks_of, sources_of
 from knowngood.data.imageset import GOOD
-from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.samples import data_name, fingerprint, load_samples
 from knowngood.data.selection import Selection
 from knowngood.data.splits import SPLIT_MADE, assign_split
 from knowngood.errors import DataError, RecipeError, UnreadableImage
@@ -88,7 +88,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
     parts = Counter(name for name, _ in set(zip(classes, groups or train["path"], strict=True)))
     _check_names({name: parts[name] for name in names})
     _check_agreement(train.assign(class_name=classes))
-    return Selection(sources, classes, groups, masks_of(train))
+    return Selection(sources, classes, groups, masks_of(train), data=data_name(table))
 
 
 def classes_by(table: pd.DataFrame, by: str = "auto") -> NDArray[np.str_]:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
+from knowngood.cells import spelt
 from knowngood.data.arguments import Images
 from knowngood.data.decoding import Source
 from knowngood.data.files import suggestion
@@ -23,6 +24,9 @@ from knowngood.data.threads import in_threads
 from knowngood.errors import DataError
 from knowngood.inputs import LARGEST_IMAGE, open_file
 from knowngood.types import Progress, silent
+
+DATA = "data"
+"""Attribute of a table: the name of the folder or file that it was made from."""
 
 LOOKED_AT = 5000  # good images of a table whose pixels are looked at, if they may be masks
 
@@ -80,7 +84,7 @@ def load_samples(
     path = Path(data)
     try:
         if path.is_dir():
-            return recognise(path, patterns).table
+            return _named(recognise(path, patterns).table, path)
         if not path.exists():
             raise DataError(f"{str(path)!r} does not exist{suggestion(path)}", path=path)
     except OSError as error:
@@ -92,7 +96,17 @@ def load_samples(
         )
     table = read_table(path)
     table.attrs[NOTES] = (*table.attrs.get(NOTES, ()), *_doubtful(table["path"][table["label"] == "good"]))
-    return table
+    return _named(table, path)
+
+
+def data_name(table: pd.DataFrame) -> str:
+    """Return the name of the folder or file from which `load_samples` made a table; empty for any other.
+
+    Example:
+        >>> data_name(load_samples(pd.DataFrame({"path": ["a.png"], "label": ["good"]})))
+        ''
+    """
+    return str(table.attrs.get(DATA, ""))
 
 
 def fingerprint(sources: Sequence[Source], *, progress: Progress = silent) -> list[str]:
@@ -134,6 +148,12 @@ def _digest(source: Source) -> str:
         except OSError:
             return ""
     return sha.hexdigest()[:16]
+
+
+def _named(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Note in a table from which folder or file it was made."""
+    table.attrs[DATA] = spelt(path.absolute().name)
+    return table
 
 
 def _check_unneeded(patterns: Patterns | None) -> None:

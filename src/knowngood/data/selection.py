@@ -15,15 +15,15 @@ from knowngood.data.arguments import Images
 from knowngood.data.decoding import Mask, Source
 from knowngood.data.held import list_sources, sources_of
 from knowngood.data.image_names import names_of, places
-from knowngood.data.samples import load_samples
+from knowngood.data.samples import data_name, load_samples
 from knowngood.errors import DataError
 
 T = TypeVar("T")
 
 
 class Selection(NamedTuple):
-    """The images to fit on; see `knowngood.data.imageset.ImageSet` for the fields, and
-    `knowngood.data.image_names.names_of` for the names.
+    """The images to fit on; see `knowngood.data.imageset.ImageSet` for the fields,
+    `knowngood.data.image_names.names_of` for the names, and `knowngood.data.samples.data_name` for `data`.
     """
 
     sources: list[Source]
@@ -32,6 +32,7 @@ class Selection(NamedTuple):
     masks: list[Mask] | None = None
     names: list[str] | None = None
     left_out: Mapping[str, Source] = MappingProxyType({})
+    data: str = ""
 
     def without(self, wanted: str | Path | Sequence[str | Path]) -> Selection:
         """All images but some, with all that is known of them, and those that are left out by name.
@@ -54,6 +55,7 @@ class Selection(NamedTuple):
             of(self.masks),
             of(names),
             {names[row]: self.sources[row] for row in sorted(rows)},
+            self.data,
         )
 
 
@@ -91,9 +93,10 @@ def good_sources(data: pd.DataFrame | Images, classes: Iterable[Any] | None = No
     if isinstance(data, str | os.PathLike | pd.DataFrame):
         if classes is not None:
             raise DataError("classes go with images given alone; a table has them in a column 'class'")
-        good = good_train(load_samples(data))
+        samples = load_samples(data)
+        good = good_train(samples)
         of_class, groups = (good[name].tolist() if name in good else None for name in ("class", "group"))
-        return Selection(sources_of(good), of_class, groups)
+        return Selection(sources_of(good), of_class, groups, data=data_name(samples))
     sources = list_sources(data)
     files = Counter(source for source in sources if isinstance(source, str))
     twice = [path for path, times in files.items() if times > 1]

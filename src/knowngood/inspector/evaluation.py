@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +17,13 @@ from knowngood.data.layouts import NOTES
 from knowngood.data.samples import Samples, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
+from knowngood.inspector.about import About, about, fingerprint_of
 from knowngood.inspector.classification import ANSWERS, Classification, classification
 from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_metrics
-from knowngood.inspector.notes import note_sentences
+from knowngood.inspector.notes import SHAPE, note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
@@ -57,6 +57,7 @@ class Evaluation:
             `scores`; None without one.
         images: Test images that came from memory, rows as in `scores`, with their masks; None where `scores`
             names their files.
+        about: Product, inspector, images, user and time.
     """
 
     metrics: dict[str, Any]
@@ -70,6 +71,7 @@ class Evaluation:
     reconstructions: pd.DataFrame | None = None
     classification: Classification | None = None
     images: list[tuple[Source, Mask]] | None = None
+    about: About = field(default_factory=About)
 
     def image(self, row: int) -> tuple[Source, Mask]:
         """The image of a row of `scores`, and its mask: files, or what they came as."""
@@ -107,6 +109,7 @@ def evaluate(
     table = load_samples(data, labels=labels, masks=masks)
     test, left_out = _test_images(table, inspector, progress)
     check_mask_sizes(test)
+    subject = about(inspector, test)
     unreadable: list[UnreadableImage] = []
     records, manifest = inspector.records, inspector.manifest
     classifies = inspector.classifies or records.classes is not None
@@ -125,6 +128,7 @@ def evaluate(
         "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
         | {"unreadable": len(unreadable)},
         "images_per_second": len(verdicts) / seconds,
+        "other_shape": sum(SHAPE in verdict.notes for verdict in verdicts),
         "notes": notes,
         "warnings": [
             *_warnings(list(inspected["digest"]), manifest, len(unreadable), left_out),
@@ -148,9 +152,8 @@ def evaluate(
         records=records,
         reconstructions=rebuilt.table() if rebuilt else None,
         classification=found,
-        images=list(zip(sources_of(inspected), masks_of(inspected), strict=True))
-        if HELD in inspected
-        else None,
+        images=_from_memory(inspected),
+        about=subject,
     )
 
 
@@ -203,14 +206,18 @@ def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) 
     return test.reset_index(drop=True), 0 if split_made or not inspector.classifies else int(learned.sum())
 
 
+def _from_memory(samples: pd.DataFrame) -> list[tuple[Source, Mask]] | None:
+    """The images and masks of samples that came from memory."""
+    return list(zip(sources_of(samples), masks_of(samples), strict=True)) if HELD in samples else None
+
+
 def _provenance(manifest: Manifest) -> dict[str, Any]:
     """The manifest without what only a program reads."""
     values = dataclasses.asdict(manifest)
     del values["held_out_names"], values["map_maxima"]
     values["held_out"] = held_out_in_words(manifest)
     for name in ("training", "validation"):
-        digest = hashlib.sha256("".join(values[name]).encode()).hexdigest()[:16]
-        values[name] = {"images": len(values[name]), "fingerprint": digest}
+        values[name] = {"images": len(values[name]), "fingerprint": fingerprint_of(values[name])}
     return values
 
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,8 @@ PIXELS = "pixels"
 class Inspector:
     """Inspects images with one exported ONNX graph and one threshold.
 
-    `engine` is a name in `knowngood.engines.engine.ENGINES`; without it, the one of the fit runs.
+    `engine` is a name in `knowngood.engines.engine.ENGINES`; without it, the one of the fit runs. `file` is
+    the name of the file that it was loaded from or saved to.
 
     Example::
 
@@ -54,6 +56,7 @@ class Inspector:
         self.manifest = manifest
         self.graph = graph
         self.records = records or Records()
+        self.file = ""
         self.engine = engine or manifest.engine
         self._graph = CheckedGraph(graph, manifest.input_shape, self.engine)
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
@@ -118,6 +121,7 @@ class Inspector:
         if (records.classifier is not None) != (manifest.task == CLASSIFICATION):
             raise InspectorError(f"{name!r}: its records are not those of its task, {manifest.task}")
         inspector = cls(manifest, graph, records, engine=engine)
+        inspector.file = Path(path).name
         try:
             inspector.check()
         except InspectorError as error:
@@ -148,6 +152,7 @@ class Inspector:
         """
         members = self.records.to_members()
         write_inspector(path, self.manifest.to_json(), self.graph, members, overwrite=overwrite)
+        self.file = Path(path).name
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
         """A copy with another threshold, and the fingerprints of the images that it was set on."""

@@ -111,6 +111,7 @@ def learn(
         device=device,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
+        data=selection.data,
         training=training,
         held_out=fit.held_out.tolist(),
         held_out_names=held_out_names,

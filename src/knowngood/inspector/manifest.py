@@ -21,7 +21,7 @@ from knowngood.inspector.regions import HeatScale
 from knowngood.metrics.outliers import far_outside
 from knowngood.metrics.thresholds import Threshold, conformal_rank
 
-FORMAT = 6
+FORMAT = 7
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
@@ -31,9 +31,10 @@ RENAMED = {"peaks": "map_maxima"}
 """Keys of format 4 that have another name since."""
 
 ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_names"), list) | {
-    "left_out": dict
+    "left_out": dict,
+    "data": str,
 }
-"""What format 6 has added, empty in older ones."""
+"""What formats 6 and 7 have added, empty in older ones."""
 
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """An inspector separates good parts from all others, or also predicts classes of defects."""
@@ -67,6 +68,8 @@ class Manifest:
         device: The torch device of the fit.
         created: The time of the fit, in ISO 8601, UTC.
         versions: Versions of the software of the fit.
+        data: The name of the folder or table of the training images, which does not say where it is; empty
+            where images were given alone, and in inspectors of older formats.
         training: Fingerprint of each training image.
         held_out: Scores of good parts that the model did not learn from, ascending: of several images of a
             part, the largest.
@@ -96,6 +99,7 @@ class Manifest:
     device: str
     created: str
     versions: dict[str, str]
+    data: str
     training: list[str]
     held_out: list[float]
     held_out_names: list[list[str]]

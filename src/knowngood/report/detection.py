@@ -152,7 +152,9 @@ def _samples(evaluation: Evaluation, rows: pd.DataFrame) -> Iterator[Pictures]:
         details = [f"score {score(row['score'])}", f"p {row['p_value']:.2g}"]
         if "predicted_class" in row:
             details.insert(0, f"predicted {row['predicted_class']}")
-        pictures = panel(row["path"], warm, row["mask"], bits=evaluation.provenance["bits"])
+        image, mask = evaluation.image(position)
+        bits = evaluation.provenance["bits"]
+        pictures = panel(image, warm, mask, bits=bits, name=row["path"])
         title = f"{row['defect'] or row['label']} · {Path(row['path']).name}"
         yield Pictures(title, [pictures], note=" · ".join(details))
 

@@ -1,0 +1,166 @@
+"""What follows from an evaluation: how far it can be relied on, in words, and what to try next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from knowngood.inspector.evaluation import Evaluation
+from knowngood.report import next_steps
+from knowngood.report.words import count, percent
+
+Level = Literal["good", "doubtful", "useless"]
+
+LEVELS: dict[Level, str] = {
+    "good": "Good for these pictures",
+    "doubtful": "Doubtful for these pictures",
+    "useless": "Of no use for these pictures",
+}
+"""What is said of each level, the best first."""
+
+HALF = 0.5  # an error rate from which an inspector is of no use
+MANY = 0.1  # an error rate from which it is doubtful
+UNSURE = 0.2  # the end of an interval from which too few images were inspected to know
+NO_BETTER_THAN_CHANCE = 0.6  # image AUROC
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What follows from an evaluation.
+
+    Args:
+        level: One of `LEVELS`.
+        headline: The level and the reasons for it, in one sentence.
+        details: Further sentences on what was found.
+        steps: What to try next, the likeliest first.
+    """
+
+    level: Level
+    headline: str
+    details: list[str]
+    steps: list[str]
+
+
+def advice(evaluation: Evaluation) -> Advice:
+    """Say what follows from an evaluation, from its figures and its origin alone.
+
+    Example::
+
+        print(advice(knowngood.evaluate(inspector, "widget/")).headline)
+    """
+    evidence = _of_another_product(evaluation)
+    if evidence:
+        product = evaluation.about.product
+        learned = f" ({product})" if product else ""
+        headline = f"these are probably not pictures of the product that it learned{learned}"
+        steps = next_steps.for_another_product(evaluation.about)
+        return Advice("useless", f"{LEVELS['useless']}: {headline}.", evidence, steps)
+    findings = list(_findings(evaluation))
+    level = max((level for level, _ in findings), key=list(LEVELS).index)
+    reasons = " and ".join(text for own, text in findings if own == level)
+    details = [f"{text[0].upper()}{text[1:]}." for own, text in findings if own != level]
+    return Advice(
+        level,
+        f"{LEVELS[level]}: {reasons}.",
+        [*details, *_escapes_by_type(evaluation.metrics)],
+        next_steps.for_errors(evaluation, MANY, UNSURE),
+    )
+
+
+def _findings(evaluation: Evaluation) -> Iterator[tuple[Level, str]]:
+    """What the figures say of good parts, of defects, and of both, each with its level."""
+    metrics, bound = evaluation.metrics, evaluation.provenance["threshold"]["upper_bound"]
+    rejected, escaped = (metrics["confusion"][error] for error in ("false_reject", "escape"))
+    for rate, errors, of, does, singular in (
+        ("false_reject_rate", rejected, "good part", "are rejected", "is rejected"),
+        ("escape_rate", escaped, "defect", "escape", "escapes"),
+    ):
+        number, value, high = metrics["counts"][of.split()[0]], metrics[rate], metrics[f"{rate}_high"]
+        if value is None:
+            unknown = of == "good part" and not escaped
+            reason = ", and perhaps it rejects every picture" if unknown else ""
+            yield "doubtful", f"no {of} was inspected{reason}"
+            continue
+        few = f"none of the {count(number, of)} {singular}"
+        text = f"{_whole(value)} of the {of}s {does}" if errors else few
+        if value >= HALF:
+            yield "useless", text
+        elif value >= MANY:
+            yield "doubtful", text
+        elif high >= UNSURE:
+            yield (
+                "doubtful",
+                f"with {count(number, of)} inspected, up to {_whole(high)} may {does.replace('are', 'be')}",
+            )
+        elif rate == "false_reject_rate" and bound is not None and metrics[f"{rate}_low"] > bound:
+            yield "doubtful", f"{text}, more than the {percent(bound)} that the threshold promised at most"
+        else:
+            yield "good", text
+    area = metrics["image_auroc"]
+    if area is not None and area < NO_BETTER_THAN_CHANCE:
+        yield (
+            "useless",
+            f"defects score hardly higher than good parts (image AUROC {area:.2f}; chance is 0.50)",
+        )
+
+
+def _of_another_product(evaluation: Evaluation) -> list[str]:
+    """The evidence that these pictures do not show the product that was learned, in sentences; or nothing.
+
+    It is the shape of most pictures; or that most good parts score as far above the threshold as this is
+    above a typical good part, or farther. Without good parts, all images must, and even then these may be
+    gross defects: that evidence is not enough alone.
+    """
+    metrics, scores = evaluation.metrics, evaluation.scores
+    number = len(scores)
+    if not number:
+        return []
+    sentences = []
+    other = metrics["other_shape"]
+    if other > number / 2:
+        sizes = evaluation.provenance["sizes"]
+        learned = " to ".join(dict.fromkeys(f"{sizes[at]} x {sizes[at + 1]}" for at in (0, 2)))
+        sentences.append(
+            f"{other} of {number} pictures have another aspect ratio or size than those that it learned from "
+            f"({learned} pixels, height x width)."
+        )
+    good = (scores["label"] == "good").to_numpy()
+    line = metrics["threshold"]
+    farther = scores["score"].to_numpy() > 2 * line - float(np.median(evaluation.held_out))
+    if good.any() and farther[good].mean() > HALF:
+        sentences.append(
+            f"{farther[good].sum()} of {count(int(good.sum()), 'good part')} score far above the threshold: "
+            "at least as far as it is above a typical good part."
+        )
+    elif sentences and farther.all():
+        sentences.append("Every picture scores far above anything good.")
+    if sentences and metrics["confusion"]["true_reject"] and metrics["escape_rate"] < MANY:
+        sentences.append(
+            f"That {_whole(1 - metrics['escape_rate'])} of the defects are rejected says nothing about "
+            "defects: the inspector would reject any such picture."
+        )
+    return sentences
+
+
+def _escapes_by_type(metrics: dict[str, Any]) -> list[str]:
+    """Name the types of which most escape, where there are several types and one stands out."""
+    types, rate = metrics["per_defect"], metrics["escape_rate"]
+    worst = sorted(
+        (name for name in types if types[name]["escape_rate"] > rate),
+        key=lambda name: -types[name]["escape_rate"],
+    )
+    if len(types) < 2 or not worst:
+        return []
+    escapes = [
+        f"{name} {round(found['escape_rate'] * found['count'])} of {found['count']}"
+        for name, found in ((name, types[name]) for name in worst[:3])
+    ]
+    return [f"Defects that escape most: {', '.join(escapes)}."]
+
+
+def _whole(share: float) -> str:
+    """Write a share in whole percent, unless that would be none or all of something that is not."""
+    return percent(share) if 0 < share < 0.01 or 0.99 < share < 1 else f"{100 * share:.0f} %"
