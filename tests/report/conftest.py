@@ -39,6 +39,9 @@ class Judged:
     records: Records = Records()  # noqa: RUF009 (it is frozen)
     reconstructions: pd.DataFrame | None = None
     classification: None = None
+    images: None = None
+
+    image = Evaluation.image
 
     @property
     def heat_scale(self) -> tuple[np.ndarray, float]:

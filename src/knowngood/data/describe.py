@@ -73,6 +73,9 @@ class Description(Copies):
     notes: tuple[str, ...]
     split_made: bool
 
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
     def lines(self) -> list[str]:
         """Summarise in words: a line per fact, and below each problem a line per file, of the first files."""
         defects = sum(count for (_, name), count in self.counts.items() if name != "good")
@@ -124,7 +127,7 @@ def describe(
     patterns: Patterns | None = None,
     progress: Progress | None = None,
 ) -> Description:
-    r"""Describe a data set, broken images and masks included.
+    """Describe a data set, broken images and masks included.
 
     Every image and mask is decoded, for only that shows whether it is whole. A thumbnail of 9 kB is kept of
     each image to find copies by.
@@ -141,7 +144,7 @@ def describe(
 
     Example::
 
-        print("\n".join(describe("widget/").lines()))
+        print(describe("widget/"))
     """
     progress = followed(progress)
     ignored: list[str] = []

@@ -34,6 +34,14 @@ class CrossValidation:
     folds: pd.DataFrame
     evaluations: list[Evaluation]
 
+    def __repr__(self) -> str:
+        found = self.figures.set_index("figure").loc["image_auroc"]
+        images = f"{len(self.folds)} folds, {len(self.scores)} images"
+        return f"CrossValidation({images}, image_auroc {found['mean']:.4f} ± {found['sd']:.4f})"
+
+    def _repr_html_(self) -> str:
+        return str(self.figures.to_html(index=False, float_format="{:.4f}".format))
+
     @property
     def figures(self) -> pd.DataFrame:
         """Mean and standard deviation of each figure over the folds: `figure`, `mean`, `sd`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.about import About, about, fingerprint_of
 from knowngood.inspector.classification import ANSWERS, Classification, classification
+from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
@@ -30,6 +31,9 @@ from knowngood.inspector.verdict import Verdict
 from knowngood.notebook import followed
 from knowngood.training.records import Records
 from knowngood.types import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WORST = 10
 """Test images whose reconstruction is kept, among the good and among the defects."""
@@ -79,6 +83,36 @@ class Evaluation:
             return self.images[row]
         path, mask = self.scores[["path", "mask"]].iloc[row]
         return path, mask
+
+    def __repr__(self) -> str:
+        counts = self.metrics["counts"]
+        known = {name: self.metrics[name] for name in ("image_auroc", "false_reject_rate", "escape_rate")}
+        figures = [f"{name} {value:.4g}" for name, value in known.items() if value is not None]
+        images = f"{counts['good']} good parts, {counts['defect']} defects"
+        return f"Evaluation({', '.join([images, *figures])})"
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
+    def show(self) -> None:
+        """Show the scores, the ROC curve and the confusion matrix in a figure."""
+        show(self)
+
+    def plot_scores(self, ax: Axes | None = None) -> Axes:
+        """Draw the histogram of the scores, with the threshold, on axes or on those of a new figure."""
+        return draw("scores", self, ax)
+
+    def plot_roc(self, ax: Axes | None = None) -> Axes:
+        """Draw the ROC curve, with the threshold in use; a DataError without both good parts and defects."""
+        return draw("roc", self, ax)
+
+    def plot_confusion(self, ax: Axes | None = None) -> Axes:
+        """Draw the confusion matrix, of a classifier that of its classes."""
+        return draw("confusion", self, ax)
+
+    def plot_image(self, row: int, ax: Axes | None = None) -> Axes:
+        """Draw the image of a row of `scores` with its heatmap, and the outline of its mask where known."""
+        return draw("image", self, ax, row)
 
 
 def evaluate(

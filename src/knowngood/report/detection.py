@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,17 +69,29 @@ def key_figures(metrics: Mapping[str, Any]) -> list[KeyFigure]:
     return [*found, KeyFigure("Speed", speed, ("images per second", "on this machine"))]
 
 
-def detection_exhibits(evaluation: Evaluation) -> list[Exhibit]:
-    """Show the distribution of the scores and the decisions, in exhibits of half the width of the page."""
-    metrics, values = evaluation.metrics, evaluation.scores["score"].to_numpy(np.float64)
+def score_groups(evaluation: Evaluation) -> list[Group]:
+    """Return the groups of scores in their histogram."""
+    values = evaluation.scores["score"].to_numpy(np.float64)
     defect = (evaluation.scores["label"] == "defect").to_numpy()
-    groups = [
+    return [
         Group("good", values[~defect], GOOD),
         Group("defect", values[defect], DEFECT),
         Group("held-out good", evaluation.held_out, FAINT, filled=False),
     ]
+
+
+def limits_of(groups: Sequence[Group], threshold: float) -> tuple[float, float]:
+    """Return the ends of the axis of a histogram of scores."""
+    return histogram_range(np.concatenate([group.values for group in groups]), threshold)
+
+
+def detection_exhibits(evaluation: Evaluation) -> list[Exhibit]:
+    """Show the distribution of the scores and the decisions, in exhibits of half the width of the page."""
+    metrics, values = evaluation.metrics, evaluation.scores["score"].to_numpy(np.float64)
+    defect = (evaluation.scores["label"] == "defect").to_numpy()
     line = metrics["threshold"]
-    limits = histogram_range(np.concatenate([values, evaluation.held_out]), line)
+    groups = score_groups(evaluation)
+    limits = limits_of(groups, line)
     draw = partial(draw_histograms, panels={"": groups}, label="image score", limits=limits, threshold=line)
     exhibits: list[Exhibit] = [Chart("Image scores", draw, size=_HALF)]
     if defect.any() and not defect.all():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.brief import brief
 from knowngood.inputs import LONGEST_NAME
 from knowngood.training.members import (
     MOST_CLASSES,
@@ -97,6 +98,8 @@ class TrainingRecord:
     validation: list[int]
     originals: NDArray[np.uint8] | None = None
     rebuilt: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+
+    __repr__ = brief
 
     @property
     def losses(self) -> pd.DataFrame:
