@@ -30,7 +30,6 @@ class Registry(Mapping[str, type[R]]):
             `s` the group of entry points.
         package: The package that has a module of each name.
         classes: The name of the class of each of our recipes by its name; the first one is the default.
-        base: What every recipe is a subclass of.
 
     Example:
         >>> from knowngood.detectors import DETECTORS
@@ -41,7 +40,6 @@ class Registry(Mapping[str, type[R]]):
     what: str
     package: str
     classes: Mapping[str, str]
-    base: type = Recipe
 
     @property
     def installed(self) -> dict[str, EntryPoint]:
@@ -72,9 +70,10 @@ class Registry(Mapping[str, type[R]]):
                 f"{self.what} {point.name!r} of the package {package!r} cannot be imported ({reason}); "
                 "upgrade or uninstall that package"
             ) from error
-        if not (isinstance(recipe, type) and issubclass(recipe, self.base)):
+        base = getattr(import_module(f"{self.package}.base"), self.what.capitalize())
+        if not (isinstance(recipe, type) and issubclass(recipe, base)):
             raise RecipeError(
-                f"{self.what} {point.name!r} of the package {package!r} is no {self.base.__name__}; "
+                f"{self.what} {point.name!r} of the package {package!r} is no {base.__name__}; "
                 "upgrade or uninstall that package"
             )
         return recipe

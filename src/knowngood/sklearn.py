@@ -21,7 +21,7 @@ from knowngood.types import silent
 
 if TYPE_CHECKING:
     from knowngood.data.arguments import Images
-    from knowngood.detectors import Detector
+    from knowngood.detectors.base import Detector
 
 _SEEDS = 2**31 - 1
 

@@ -8,7 +8,8 @@ def test_facts_problems_and_expectations(run, widget):
     assert status == 0
     assert out.startswith("38 images")
     assert "good to defects: 32 to 6 (5.3 to 1)" in out
-    assert "what to expect:\n  38 images are few" in out
+    assert "what to expect:\n  no defects in the train split: `knowngood fit` trains" in out
+    assert max(map(len, out.splitlines())) <= 120
     assert "pictures" not in out
     assert "Traceback" not in err
 

@@ -8,8 +8,10 @@ import re
 
 import pytest
 
-from knowngood.classifiers import CLASSIFIERS, Classifier
-from knowngood.detectors import DETECTORS, Detector
+from knowngood.classifiers import CLASSIFIERS
+from knowngood.classifiers.base import Classifier
+from knowngood.detectors import DETECTORS
+from knowngood.detectors.base import Detector
 from knowngood.errors import RecipeError
 from knowngood.recipe import as_text, settings_of
 

@@ -46,49 +46,56 @@ def test_balance():
 def test_few_images():
     counts = {("train", "good"): 250, ("train", "dent"): 50}
     assert sentence("overfitting", counts) == (
-        "300 images are few for training a network from scratch: expect overfitting; take "
-        "frozen features (linear_probe, anomaly_features), hold images out, augment"
+        "300 images are few to train a network from scratch: expect overfitting, and prefer frozen features, "
+        "as the defaults of `knowngood fit` and `knowngood train` do"
     )
-    assert silent("overfitting", {("train", "good"): 1000})
+    assert silent("overfitting", {("train", "good"): 990, ("train", "dent"): 10})
+
+
+def test_with_good_images_alone_nothing_is_said_of_classifiers():
+    for count in (5, 100, 5000):
+        sentences = " ".join(expectations({("train", "good"): count}))
+        assert "knowngood fit" in sentences
+        assert "classifier" not in sentences
+        assert "overfitting" not in sentences
 
 
 def test_what_accuracy_hides():
     assert sentence("balanced accuracy", {("train", "good"): 250, ("train", "dent"): 50}) == (
-        "5 good per defect: a classifier that always predicts good has an accuracy of 83 %; look at recall, "
-        "F1 and balanced accuracy"
+        "5 good per defect: always predicting good has an accuracy of 83 %; look at false rejects and "
+        "escapes, or at balanced accuracy"
     )
     defects = {("train", "good"): 10, ("test", "dent"): 30}
     assert sentence("balanced accuracy", defects).startswith(
-        "3 defects per good: a classifier that always predicts defect"
+        "3 defects per good: always predicting defect has"
     )
     assert silent("balanced accuracy", {("train", "good"): 10, ("train", "dent"): 10})
     assert silent("balanced accuracy", {("train", "good"): 10})
 
 
 def test_accuracy_is_that_of_the_test_split_where_the_data_have_one():
-    assert sentence("balanced accuracy", MVTEC).startswith(
-        "3 good per defect in the test split: a classifier"
-    )
+    assert sentence("balanced accuracy", MVTEC).startswith("3 good per defect in the test split: always")
     made = sentence("balanced accuracy", MVTEC, split_made=True)
-    assert made.startswith(
-        "14 good per defect: a classifier that always predicts good has an accuracy of 93 %"
-    )
+    assert made.startswith("14 good per defect: always predicting good has an accuracy of 93 %")
 
 
 def test_a_train_split_without_defects_is_for_a_detector():
-    assert sentence("knowngood fit", MVTEC).startswith("no defects in the train split: an anomaly detector")
-    assert "in the train split that was made here" in sentence("knowngood fit", MVTEC, split_made=True)
-    assert silent("knowngood fit", MVTEC | {("train", "bent"): 3})
+    assert sentence("predicts types", MVTEC) == (
+        "no defects in the train split: `knowngood fit` trains on the good images alone. `knowngood train`, "
+        "which predicts types of defects, trains on 70 % of each type, and only the others test it"
+    )
+    assert "in the train split that was made here" in sentence("predicts types", MVTEC, split_made=True)
+    assert silent("predicts types", MVTEC | {("train", "bent"): 3})
 
 
 def test_classes_that_are_missing():
-    assert "not measured on defects" in sentence("no defects:", {("train", "good"): 30})
+    assert "how many it finds cannot be measured" in sentence("no defects:", {("train", "good"): 30})
     assert sentence("no good images", {("test", "dent"): 30})
     assert silent("accepted", {("train", "good"): 30})
     assert "how many are accepted" in sentence(
         "no defect in the test", MVTEC | {("test", "bent"): 0, ("test", "cut"): 0, ("train", "bent"): 9}
     )
-    assert "hold some out" in sentence("no good image in the test", {("train", "good"): 30})
+    assert "gives a bound" in sentence("no good image in the test", {("train", "good"): 30})
 
 
 def test_few_good_images_to_train_on():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from knowngood.detectors import Detector, make_detector
+from knowngood.detectors import make_detector
+from knowngood.detectors.base import Detector
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector

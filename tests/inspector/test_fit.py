@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from knowngood.data.samples import fingerprint, load_samples
-from knowngood.detectors import Detector, make_detector
+from knowngood.detectors import make_detector
+from knowngood.detectors.base import Detector
 from knowngood.errors import DataError, InspectorError, RecipeError
 from knowngood.inspector import learn as learning
 from knowngood.inspector.fit import fit

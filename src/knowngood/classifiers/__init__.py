@@ -1,6 +1,5 @@
 """Methods that learn from good parts and defects; one file a method, all of them in `CLASSIFIERS`."""
 
-from knowngood.classifiers.base import Classifier
 from knowngood.classifiers.registry import CLASSIFIERS, make_classifier
 
-__all__ = ["CLASSIFIERS", "Classifier", "make_classifier"]
+__all__ = ["CLASSIFIERS", "make_classifier"]

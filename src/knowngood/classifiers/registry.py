@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from knowngood.classifiers.base import Classifier
 from knowngood.registry import Registry
+
+if TYPE_CHECKING:
+    from knowngood.classifiers.base import Classifier  # torch; a wrong name must not wait for it
 
 CLASSIFIERS: Registry[Classifier] = Registry(
     "classifier",
@@ -17,7 +19,6 @@ CLASSIFIERS: Registry[Classifier] = Registry(
         "finetune": "FineTune",
         "scattering_boost": "ScatteringBoost",
     },
-    Classifier,
 )
 
 

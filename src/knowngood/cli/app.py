@@ -8,10 +8,11 @@ import os
 import sys
 import warnings
 from importlib import import_module
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from platformdirs import user_cache_path
+from typer.core import TyperCommand, TyperGroup
 
 from knowngood import PATIENCE
 from knowngood.errors import KnowngoodError, escaped
@@ -29,9 +30,27 @@ PLAIN = {
 }
 """Letters of our own texts, and what stands for them where a code page lacks them."""
 
-app = typer.Typer(
-    name="knowngood", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+
+class _FlagsWithoutType:
+    """A command whose help shows no type of value for flags, which take none."""
+
+    def get_params(self, context: Any) -> list[Any]:
+        """Return the options, the one for help included."""
+        found: list[Any] = super().get_params(context)  # type: ignore[misc]
+        for one in found:
+            one.metavar = "" if getattr(one, "is_flag", False) else one.metavar
+        return found
+
+
+class _Command(_FlagsWithoutType, TyperCommand):
+    pass
+
+
+class _Program(_FlagsWithoutType, TyperGroup):
+    pass
+
+
+app = typer.Typer(name="knowngood", cls=_Program, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def _version(wanted: bool) -> None:
@@ -54,7 +73,7 @@ def _program(
 
 for name in COMMANDS:
     command = getattr(import_module(f"knowngood.cli.{name}"), name)
-    app.command(no_args_is_help=name not in ("detectors", "classifiers", "bench"))(command)
+    app.command(cls=_Command, no_args_is_help=name not in ("detectors", "classifiers", "bench"))(command)
 
 
 def quieten() -> None:

@@ -3,6 +3,7 @@ from typing import Annotated
 
 import typer
 
+import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
 
@@ -29,14 +30,13 @@ def bench(
         from knowngood.data.elpv import load_elpv
         from knowngood.detectors import DETECTORS
         from knowngood.errors import DataError
-        from knowngood.inspector.speed import measure_speed
 
         chosen = DETECTORS.choose(detector, None, setting or [])
         try:
             samples = load_elpv() if data is None else options.load(data, good, defect, mask, ignore)
         except DataError as error:
             raise DataError(f"{error}, or name a folder of your own images") from error
-        speed = measure_speed(samples, chosen, progress=progress)
+        speed = knowngood.measure_speed(samples, chosen, progress=progress)
     typer.echo(speed.conditions)
     for name, (value, unit, meaning, form) in speed.figures.items():
         typer.echo(f"{name:15}{'-' if value is None else format(value, form):>9} {unit:9} {meaning}")

@@ -8,17 +8,15 @@ from knowngood.cli.progress import progress_bars
 from knowngood.errors import RecipeError
 
 if TYPE_CHECKING:
-    from knowngood.classifiers import Classifier
-    from knowngood.detectors import Detector
+    from knowngood.classifiers.base import Classifier
+    from knowngood.detectors.base import Detector
     from knowngood.registry import Registry
 
 
 def cross_validate(
     data: options.LabelledImages,
     classifier: options.ClassifierName = None,
-    detector: Annotated[
-        str | None, typer.Option(help="Evaluate a detector of this name in place of a classifier.")
-    ] = None,
+    detector: options.DetectorInstead = None,
     recipe: options.RecipeFile = None,
     setting: options.Settings = None,
     folds: Annotated[int, typer.Option(help="Number of folds.")] = 5,

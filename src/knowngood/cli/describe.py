@@ -38,6 +38,5 @@ def describe(
         description = knowngood.describe(data, patterns=patterns, progress=progress)
     typer.echo("\n".join(map(escaped, description.lines())))
     if pictures is not None:
-        samples = knowngood.load_samples(data, patterns)
-        write_class_pictures(samples, pictures, bits=description.bits or 16, overwrite=overwrite)
+        write_class_pictures(description.samples, pictures, bits=description.bits or 16, overwrite=overwrite)
         typer.echo(f"pictures: {pictures}")

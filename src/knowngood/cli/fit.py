@@ -43,19 +43,21 @@ def fit(
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
+    training = options.run_of(run, precision, devices, mlflow)
     samples = options.load(data, good, defect, mask, ignore)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
-        # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.detectors import DETECTORS
         from knowngood.inspector.held_out import without_options
 
+        # Only now torch is imported, which takes seconds: a mistake must not wait for it.
+        chosen = DETECTORS.choose(detector, recipe, setting or [])
         inspector = knowngood.fit(
             samples,
-            DETECTORS.choose(detector, recipe, setting or []),
+            chosen,
             seed=seed,
             device=device,
-            run=options.run_of(run, precision, devices, mlflow),
+            run=training,
             without=without or [],
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,

@@ -15,6 +15,41 @@ from knowngood.output import SCORES, check_target, table_mark
 if TYPE_CHECKING:
     import pandas as pd
 
+
+def _detectors() -> list[str]:
+    from knowngood.detectors import DETECTORS
+
+    return list(DETECTORS)
+
+
+def _classifiers() -> list[str]:
+    from knowngood.classifiers import CLASSIFIERS
+
+    return list(CLASSIFIERS)
+
+
+def _checked_by(by: str) -> str:
+    from knowngood.data.labelled import check_by
+
+    check_by(by)
+    return by
+
+
+def _checked_device(device: str) -> str:
+    from knowngood.training.run import check_device
+
+    check_device(device)
+    return device
+
+
+def _checked_engine(engine: str | None) -> str | None:
+    from knowngood.engines.engine import check_engine
+
+    if engine is not None:
+        check_engine(engine)
+    return engine
+
+
 Images = Annotated[Path, typer.Argument(help="A folder of images, or a .csv or .parquet table.")]
 LabelledImages = Annotated[Path, typer.Argument(help="A folder with good parts and defects, or a table.")]
 GoodPatterns = Annotated[
@@ -41,12 +76,28 @@ Table = Annotated[Path | None, typer.Option("--out", help="A .csv, .parquet or .
 
 DetectorName = Annotated[
     str | None,
-    typer.Option("--detector", help="A name from `knowngood detectors`.", show_default="patchcore"),
+    typer.Option(
+        "--detector",
+        autocompletion=_detectors,
+        help="A name from `knowngood detectors`.",
+        show_default="patchcore",
+    ),
+]
+DetectorInstead = Annotated[
+    str | None,
+    typer.Option(
+        "--detector",
+        autocompletion=_detectors,
+        help="Evaluate a detector of this name in place of a classifier.",
+    ),
 ]
 ClassifierName = Annotated[
     str | None,
     typer.Option(
-        "--classifier", help="A name from `knowngood classifiers`.", show_default="anomaly_features"
+        "--classifier",
+        autocompletion=_classifiers,
+        help="A name from `knowngood classifiers`.",
+        show_default="anomaly_features",
     ),
 ]
 RecipeFile = Annotated[
@@ -58,13 +109,28 @@ Settings = Annotated[
 By = Annotated[
     str,
     typer.Option(
-        help="type: predict the defect type; label: good or defect; auto: the type where all types are known."
+        callback=_checked_by,
+        autocompletion=lambda: ["auto", "type", "label"],
+        help="type: predict the type of a defect; label: good or defect; auto: type if all are known.",
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same result.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        callback=_checked_device,
+        autocompletion=lambda: ["auto", "cpu", "cuda"],
+        help="Where networks compute: auto, cpu or cuda.",
+    ),
+]
 EngineName = Annotated[
-    str | None, typer.Option("--engine", help="openvino or onnxruntime; without it, that of the fit.")
+    str | None,
+    typer.Option(
+        "--engine",
+        callback=_checked_engine,
+        autocompletion=lambda: ["openvino", "onnxruntime"],
+        help="What runs the graph: openvino or onnxruntime; without it, that of the fit.",
+    ),
 ]
 
 Overwrite = Annotated[
@@ -78,7 +144,13 @@ RunFolder = Annotated[
         help="A folder for checkpoints and logs; repeat the command to resume an interrupted training.",
     ),
 ]
-Precision = Annotated[str, typer.Option(help="Precision of the training: 32-true, bf16-mixed or 16-mixed.")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        autocompletion=lambda: ["32-true", "bf16-mixed", "16-mixed"],
+        help="Precision of the training: 32-true, bf16-mixed or 16-mixed.",
+    ),
+]
 Devices = Annotated[int, typer.Option(help="Number of processes or GPUs that share the training.")]
 Mlflow = Annotated[
     str | None, typer.Option(help="Tracking address of an MLflow server that records the losses.")

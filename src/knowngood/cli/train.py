@@ -40,20 +40,22 @@ def train(
     Example: knowngood train widget/ --out widget.inspector --set orientation=any
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
+    training = options.run_of(run, precision, devices, mlflow)
     samples = options.load(data, good, defect, mask, ignore)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
-        # Importing torch takes seconds; a wrong file name must not wait for it.
         from knowngood.classifiers import CLASSIFIERS
 
+        # Only now torch is imported, which takes seconds: a mistake must not wait for it.
+        chosen = CLASSIFIERS.choose(classifier, recipe, setting or [])
         inspector = knowngood.train(
             samples,
-            CLASSIFIERS.choose(classifier, recipe, setting or []),
+            chosen,
             by=by,
             defect_share=defect_share,
             seed=seed,
             device=device,
-            run=options.run_of(run, precision, devices, mlflow),
+            run=training,
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,
         )

@@ -1,11 +1,10 @@
-"""The description of a data set, and of what is wrong with it, before anything is trained on it."""
+"""Reading a data set to describe it, and what is wrong with it, before anything is trained on it."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each, similar_names
-from knowngood.data.copies import Copies, Groups, find_copies
-from knowngood.data.decoding import Mask, Source, listed, read_header
-from knowngood.data.expectations import balance, expectations
+from knowngood.data.copies import find_copies
+from knowngood.data.decoding import Mask, Source, read_header
+from knowngood.data.description import Description
 from knowngood.data.formats import Header
 from knowngood.data.held import HELD, Labels, Masks, list_sources, masks_of, sources_of
 from knowngood.data.images import read_image, read_mask, significant_bits
@@ -30,93 +29,6 @@ from knowngood.data.threads import in_threads
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.notebook import followed
 from knowngood.types import Progress
-
-MOST_LINES, LONGEST_LINE = 100, 2000
-"""Lines of a description on classes, and letters of one: a table may have a million classes."""
-
-
-@dataclass(frozen=True)
-class Description(Copies):
-    """The contents of a data set.
-
-    Args:
-        layout: How the folder is laid out, in words, or "table".
-        counts: Images per split and class, where a class is "good" or a defect type.
-        sizes: Images per height and width.
-        modes: Images per pixel type in Pillow's words, such as ``RGB``, with "16 bit" where it applies.
-        suffixes: Images per file ending.
-        bits: Bits that the 16-bit images really use; None where there are none.
-        broken: Images that cannot be read.
-        mask_problems: A line per mask that cannot be read or has another size than its image.
-        without_mask: Defect images that have no mask.
-        unmarked: Defect images whose masks mark nothing.
-        marked_good: Good images whose masks mark something.
-        similar_names: A rare class and a frequent one whose name it seems to misspell.
-        ignored: Files in the folder that are neither images of a class nor masks.
-        notes: Sentences on what was left out, or may have been misunderstood.
-        split_made: Whether the split was made here, as the data have none.
-    """
-
-    layout: str
-    counts: dict[tuple[str, str], int]
-    sizes: dict[tuple[int, int], int]
-    modes: dict[str, int]
-    suffixes: dict[str, int]
-    bits: int | None
-    broken: tuple[UnreadableImage, ...]
-    mask_problems: tuple[str, ...]
-    without_mask: tuple[str, ...]
-    unmarked: tuple[str, ...]
-    marked_good: tuple[str, ...]
-    similar_names: tuple[tuple[str, str], ...]
-    ignored: tuple[str, ...]
-    notes: tuple[str, ...]
-    split_made: bool
-
-    def __repr__(self) -> str:
-        return "\n".join(self.lines())
-
-    def lines(self) -> list[str]:
-        """Summarise in words: a line per fact, and below each problem a line per file, of the first files."""
-        defects = sum(count for (_, name), count in self.counts.items() if name != "good")
-        no_masks = len(self.without_mask) == defects
-        facts = [
-            f"{sum(self.counts.values())} images, laid out as: {self.layout}",
-            *_bounded([f"{split}, {name}: {count}" for (split, name), count in self.counts.items()]),
-            *_bounded(balance(self.counts)),
-            "sizes (height x width): " + _tally({f"{h} x {w}": n for (h, w), n in self.sizes.items()}),
-            "pixels: " + _tally(self.modes),
-            "files: " + _tally(self.suffixes),
-        ]
-        if self.bits is not None:
-            facts.append(f"the 16-bit images use {self.bits} bits")
-        if no_masks:
-            facts.append("no masks: the position of defects cannot be checked")
-        else:
-            facts.append(f"masks: of {defects - len(self.without_mask)} of {defects} defects")
-        facts += [f"note: {note}" for note in self.notes]
-        same, copy = "images with the same bytes as another", "images that look like copies of another"
-        problems: dict[str, Iterable[str]] = {
-            "images that cannot be read": map(str, self.broken),
-            "masks that cannot be used": self.mask_problems,
-            "defect images without a mask": () if no_masks else map(repr, self.without_mask),
-            "defect images whose mask is black": map(repr, self.unmarked),
-            "good images whose mask marks a defect": map(repr, self.marked_good),
-            "classes whose name looks misspelt": (
-                f"{rare!r} beside {name!r}" for rare, name in self.similar_names
-            ),
-            "images with several labels": _joined(" = ", self.contradictions),
-            f"{same}, in train and test (a leak)": _joined(" = ", self.leaks),
-            f"{same}, within a split": _joined(" = ", self.duplicates),
-            f"{copy}, in train and test (a leak)": _joined(" ~ ", self.near_leaks),
-            f"{copy}, within a split": _joined(" ~ ", self.near_duplicates),
-            "files ignored": map(repr, self.ignored),
-        }
-        for problem, files in problems.items():
-            if named := list(files):
-                facts += [f"{problem}: {len(named)}", *listed(named)]
-        expected = _bounded(expectations(self.counts, split_made=self.split_made))
-        return [*facts, "what to expect:", *(f"  {sentence}" for sentence in expected)]
 
 
 def describe(
@@ -165,11 +77,12 @@ def describe(
     deep = [source_of[file] for file, header in headers.items() if header.deep]
     is_defect = table["label"] == "defect"
     marks = np.array([contents[file].marks for file in table["path"]])
-    table = table.assign(class_name=class_of_each(table))
+    samples, table = table, table.assign(class_name=class_of_each(table))
     counts = Counter(zip(table["split"], table["class_name"], strict=True))
     copies = find_copies(table[[file in headers for file in table["path"]]], thumbnails, progress=progress)
     return Description(
         **vars(copies),
+        samples=samples,
         layout=layout,
         counts={key: counts[key] for key in sorted(counts, key=_train_and_good_first)},
         sizes=Counter((header.height, header.width) for header in headers.values()),
@@ -248,22 +161,3 @@ def _train_and_good_first(key: tuple[str, str]) -> tuple[bool, bool, str]:
     """Order splits and classes as one reads about them."""
     split, name = key
     return split != "train", name != "good", name
-
-
-def _bounded(lines: list[str]) -> list[str]:
-    """Cut lines on classes, and each of them, to a length that can be read."""
-    more = [f"and {len(lines) - MOST_LINES} more lines on classes"] if len(lines) > MOST_LINES else []
-    shown = (
-        line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in lines[:MOST_LINES]
-    )
-    return [*shown, *more]
-
-
-def _tally(counts: dict[str, int]) -> str:
-    """Write counts in a row, the most frequent first."""
-    return ", ".join(f"{name} ({n})" for name, n in sorted(counts.items(), key=lambda item: -item[1]))
-
-
-def _joined(sign: str, groups: Groups) -> Iterable[str]:
-    """Write groups of files, such as `'a.png' = 'b.png'`."""
-    return (sign.join(map(repr, files)) for files in groups)

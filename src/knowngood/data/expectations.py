@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import expm1, log1p
 
+from knowngood.data.labelled import DEFECT_SHARE
+
 Counts = Mapping[tuple[str, str], int]
 """Number of images per split and class, where a class is ``good`` or a defect type."""
 
@@ -87,8 +89,8 @@ def expectations(counts: Counts, *, split_made: bool = False) -> list[str]:
 
     Example:
         >>> print(*expectations({("train", "good"): 5000}), sep="\n")
-        no defects: an anomaly detector can be trained (knowngood fit), but not measured on defects
-        no good image in the test split: how many are rejected cannot be measured; hold some out
+        no defects: `knowngood fit` trains on the good images alone, but how many it finds cannot be measured
+        no good image in the test split: `knowngood fit` gives a bound on how many are rejected
     """
     everything, train, test = (of_classes(counts, split) for split in (None, "train", "test"))
     own_test = not split_made and all(_good_and_defects(test))
@@ -104,22 +106,25 @@ def expectations(counts: Counts, *, split_made: bool = False) -> list[str]:
 def _to_train(classes: Mapping[str, int], train: Mapping[str, int], made: str) -> Iterator[str]:
     """Say whether this is for a detector or a classifier, and whether there are enough images."""
     (good, defects), (good_train, defects_train) = _good_and_defects(classes), _good_and_defects(train)
-    if good + defects < FEW:
-        yield (
-            f"{good + defects} images are few for training a network from scratch: expect overfitting; take "
-            "frozen features (linear_probe, anomaly_features), hold images out, augment"
-        )
     if not good:
-        yield "no good images: neither a detector nor a classifier can be trained; collect some dozens"
+        yield "no good images: nothing can be trained without them; collect some dozens"
     elif good_train < FEW_GOOD:
         yield f"good images in the train split: {good_train}, few to train on; some dozens are better"
     if good and not defects:
-        yield "no defects: an anomaly detector can be trained (knowngood fit), but not measured on defects"
+        yield (
+            "no defects: `knowngood fit` trains on the good images alone, but how many it finds cannot be "
+            "measured"
+        )
     if good and defects and not defects_train:
         yield (
-            f"no defects in the train split{made}: an anomaly detector (knowngood fit) is the choice; a "
-            "classifier must be trained on some of each type "
-            "(knowngood.data.labelled.with_defects_to_learn), and those no longer test it"
+            f"no defects in the train split{made}: `knowngood fit` trains on the good images alone. "
+            f"`knowngood train`, which predicts types of defects, trains on {100 * DEFECT_SHARE:.0f} % of "
+            "each type, and only the others test it"
+        )
+    if defects and good + defects < FEW:
+        yield (
+            f"{good + defects} images are few to train a network from scratch: expect overfitting, and "
+            "prefer frozen features, as the defaults of `knowngood fit` and `knowngood train` do"
         )
 
 
@@ -130,9 +135,9 @@ def _accuracy_alone(classes: Mapping[str, int], where: str) -> Iterator[str]:
     if least and most >= UNEVEN * least:
         more, fewer, answer = ("good", "defect", "good") if good > defects else ("defects", "good", "defect")
         yield (
-            f"{_times(most, least)} {more} per {fewer}{where}: a classifier that always predicts {answer} "
-            f"has an accuracy of {100 * most / (good + defects):.0f} %; look at recall, F1 and balanced "
-            "accuracy"
+            f"{_times(most, least)} {more} per {fewer}{where}: always predicting {answer} has an accuracy of "
+            f"{100 * most / (good + defects):.0f} %; look at false rejects and escapes, or at "
+            "balanced accuracy"
         )
 
 
@@ -153,16 +158,24 @@ def _rare_types(classes: Mapping[str, int]) -> Iterator[str]:
     largest, smallest = (extreme(classes.values(), default=1) for extreme in (max, min))
     if largest > VERY_UNEVEN * smallest:
         yield (
-            f"the classes are very uneven, {_ratio(largest, smallest)}: without class weights or sampling a "
-            "classifier may overlook the rare ones"
+            f"the classes are very uneven, {_ratio(largest, smallest)}: a classifier may overlook the rare "
+            "ones; `knowngood train` chooses weights or sampling by the counts (--set imbalance=)"
         )
 
 
 def _size_of_the_test(classes: Mapping[str, int], test: Mapping[str, int]) -> Iterator[str]:
     """Say how high the error rates may be even if a test shows no error."""
-    labels = ("good image", "rejected", "good parts may be"), ("defect", "accepted", "defects may be")
+    labels = (
+        (
+            "good image",
+            "rejected",
+            "good parts may be",
+            "`knowngood fit` gives a bound on how many are rejected",
+        ),
+        ("defect", "accepted", "defects may be", "how many are accepted cannot be measured; hold some out"),
+    )
     counts = zip(labels, _good_and_defects(test), _good_and_defects(classes), strict=True)
-    for (noun, error, may), count, in_all in counts:
+    for (noun, error, may, remedy), count, in_all in counts:
         if count:
             # If none of n is wrong, the error rate is below this with 95 % confidence.
             most = 100 * (1 - (1 - CONFIDENCE) ** (1 / count))
@@ -171,7 +184,7 @@ def _size_of_the_test(classes: Mapping[str, int], test: Mapping[str, int]) -> It
                 f"{most:.{1 if most < 10 else 0}f} % of {may} (95 % confidence)"
             )
         elif in_all:
-            yield f"no {noun} in the test split: how many are {error} cannot be measured; hold some out"
+            yield f"no {noun} in the test split: {remedy}"
 
 
 def _good_and_defects(classes: Mapping[str, int]) -> tuple[int, int]:

@@ -73,8 +73,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
         >>> labelled(load_samples(pd.DataFrame(rows))).classes
         ['good', 'good', 'defect', 'defect']
     """
-    if by not in BY:
-        raise RecipeError(f"by={by!r} is not known; take {', '.join(BY)}")
+    check_by(by)
     train = table[table["split"] == "train"]
     sources, classes = sources_of(train), classes_by(train, by).tolist()
     names = sorted(set(classes), key=lambda name: (name != GOOD, name))
@@ -89,6 +88,12 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
     _check_names({name: parts[name] for name in names})
     _check_agreement(train.assign(class_name=classes))
     return Selection(sources, classes, groups, masks_of(train), data=data_name(table))
+
+
+def check_by(by: str) -> None:
+    """Refuse what is not one of `BY` with a RecipeError."""
+    if by not in BY:
+        raise RecipeError(f"by={by!r} is not known; take {', '.join(BY)}")
 
 
 def classes_by(table: pd.DataFrame, by: str = "auto") -> NDArray[np.str_]:

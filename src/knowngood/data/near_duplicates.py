@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from knowngood.data.threads import in_threads
@@ -21,17 +22,18 @@ SIDE = 96
 
 _FEWEST = 8  # among fewer images it is unknown how much different ones differ
 _NEAR = 0.06  # the share of the difference to other images below which an image is a copy
-_FAINT = 0.25  # grey levels that saving as JPEG may leave
+_FAINT = 0.3  # grey levels that saving as JPEG may leave
 _FAINT_NEAR = 0.25  # the share that suffices for so faint a difference
 _BLUR = 1.5  # pixels: a shift by half a pixel changes nothing but the position
-_MARGIN = SIDE // 16  # pixels that a shift may bring in from outside, and that are therefore ignored
 _FARTHEST = SIDE / 25
+# Every other pixel shows all that the blur leaves; a shift may bring in outermost ones from outside.
+_PLACES = np.arange(SIDE // 12, SIDE - SIDE // 12, 2)
 _STEPS = 4
 _FREQUENCIES = 10
 _CANDIDATES = (0, 1, 2, 7, 15, 31)  # ranks of similarity; the last ones join what would be two groups of many
 _ALIKE = 0.995  # the similarity of signatures below which images are not compared: no copies are
 _OTHERS = 32
-_DOUBTS = 5
+_AT_ONCE = 9  # other images to compare with; after that many without a vote there is no copy
 _ALL_OVER = 16  # images that stand for all, where copies may be more than the most similar ones
 _BLOCK = 2**23  # similarities that are held at once, 32 MB
 
@@ -100,35 +102,49 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     """Measure the difference of two images (96, 96) that remains once the second is aligned with the first.
 
     The second is shifted by up to 4 % of a side and its grey levels are stretched, by least squares in a few
-    steps (Lucas and Kanade, "An Iterative Image Registration Technique with an Application to Stereo Vision",
-    IJCAI 1981). The result is the root mean square in grey levels, without the outermost pixels.
+    steps (Baker and Matthews, "Lucas-Kanade 20 Years On", doi 10.1023/B:VISI.0000011205.11775.fd, section
+    3.2). The result is the root mean square in grey levels, without the outermost pixels.
 
     Example:
         >>> image = np.tile(np.arange(96, dtype=np.uint8), (96, 1))
         >>> round(difference(image, image + 9), 3)
         0.0
     """
-    inside = slice(_MARGIN, -_MARGIN)
-    target = _blurred(first)[inside, inside].ravel()
-    target -= target.mean()
-    source = _blurred(second)
-    shift = np.zeros(2)
-    smallest = np.inf
+    return float(_differences(first, second[None])[0])
+
+
+def _differences(image: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Measure the differences of an image to others (N, 96, 96), see `difference`."""
+    here, pixels = _weights(np.zeros(1))[0], image.astype(np.float32)
+    slope = here * (np.arange(SIDE) - _PLACES[:, None]).astype(np.float32) / _BLUR**2
+    known = np.stack(
+        [(down @ pixels @ across.T).ravel() for down, across in ((here, here), (here, slope), (slope, here))]
+    )
+    known -= known.mean(axis=1, keepdims=True)  # in place of the offset
+    # Where nothing changes along a direction, there is no shift to be found along it.
+    solve = np.linalg.inv(known @ known.T + 1e-3 * np.eye(3)).astype(np.float32) @ known
+    sources = others.astype(np.float32)
+    shifts = np.zeros((len(others), 2))
+    smallest = np.full(len(others), np.inf)
     for _ in range(_STEPS):
-        move = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
-        moved = cv2.warpAffine(
-            source, move, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-        )
-        down, across = np.gradient(moved)
-        known = np.stack([part[inside, inside].ravel() for part in (moved, across, down)])
-        known -= known.mean(axis=1, keepdims=True)  # in place of the offset
-        products, towards = known @ known.T, known @ target
-        gain = max(0.0, towards[0] / max(products[0, 0], 1e-9))  # an inverted image is no copy
-        smallest = min(smallest, float(np.sqrt(np.mean((target - gain * known[0]) ** 2))))
-        # Where nothing changes along a direction, there is no shift to be found along it.
-        fit = np.linalg.solve(products + 1e-3 * np.eye(3), towards)
-        shift = np.clip(shift - fit[1:] / max(fit[0], 1e-2), -_FARTHEST, _FARTHEST)
+        across, down = (_weights(one) for one in shifts.T)
+        moved = (down @ sources @ across.transpose(0, 2, 1)).reshape(len(others), -1)
+        moved -= moved.mean(axis=1, keepdims=True)
+        size = np.einsum("ij,ij->i", moved, moved)
+        gain = np.maximum(0, moved @ known[0]) / np.maximum(size, 1e-9)  # an inverted image is no copy
+        rest = known[0] - gain[:, None] * moved
+        smallest = np.minimum(smallest, np.sqrt(np.einsum("ij,ij->i", rest, rest) / rest.shape[1]))
+        fit = moved @ solve.T
+        shifts = np.clip(shifts + fit[:, 1:] / np.maximum(fit[:, :1], 1e-2), -_FARTHEST, _FARTHEST)
     return smallest
+
+
+def _weights(shifts: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Weigh the pixels (N, n, 96) of a row, blurred and shifted by N numbers of pixels, at n places of it."""
+    far = (np.arange(1 - SIDE, SIDE, dtype=np.float32) + shifts.astype(np.float32)[:, None]) / _BLUR
+    bell = np.exp(np.maximum(-0.5 * far**2, -14))  # with smaller numbers processors compute slowly
+    bell /= bell.sum(axis=1, keepdims=True)
+    return sliding_window_view(bell, SIDE, axis=1)[:, SIDE - 1 - _PLACES]
 
 
 def _stands_out(
@@ -166,22 +182,16 @@ def _below(
 ) -> bool:
     """Whether a difference is below the limits that more than half of the other images set.
 
-    The last ones, which are least like the image, set the highest limits: if some of these are too low, so
-    are the others.
+    The last ones, which are least like the image, set the highest limits: if these are too low, so are the
+    others.
     """
     votes = 0
-    for done, other in enumerate(others[::-1], 1):
-        votes += found < limit(difference(image, other))
-        if 2 * votes > len(others) or 2 * (votes + len(others) - done) <= len(others):
-            break
-        if done == _DOUBTS and not votes:
+    for done in range(0, len(others), _AT_ONCE):
+        some = others[::-1][done : done + _AT_ONCE]
+        votes += sum(found < limit(usual) for usual in _differences(image, some).tolist())
+        if not votes or 2 * votes > len(others):
             break
     return 2 * votes > len(others)
-
-
-def _blurred(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Remove details that are too small for the pixels."""
-    return cv2.GaussianBlur(image.astype(np.float32), (0, 0), _BLUR).astype(np.float32, copy=False)
 
 
 def _signatures(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:

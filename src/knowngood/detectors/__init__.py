@@ -1,6 +1,5 @@
 """Anomaly detectors, one file per method, and the registry that names them."""
 
-from knowngood.detectors.base import Detector, Fit, FittedDetector
 from knowngood.detectors.registry import DETECTORS, make_detector
 
-__all__ = ["DETECTORS", "Detector", "Fit", "FittedDetector", "make_detector"]
+__all__ = ["DETECTORS", "make_detector"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from knowngood.detectors.base import Detector
 from knowngood.registry import Registry
+
+if TYPE_CHECKING:
+    from knowngood.detectors.base import Detector  # torch; a wrong name must not wait for it
 
 DETECTORS: Registry[Detector] = Registry(
     "detector",
@@ -24,7 +26,6 @@ DETECTORS: Registry[Detector] = Registry(
         "class_confidence": "ClassConfidence",
         "rotation": "Rotation",
     },
-    Detector,
 )
 
 

@@ -166,9 +166,14 @@ def compile_graph(graph: bytes, engine: str = DEFAULT_ENGINE, *, keep: bool = Fa
         MissingExtra: The engine is not installed.
         ValueError: The engine cannot read the graph.
     """
+    check_engine(engine)
+    return ENGINES[engine](graph, keep)
+
+
+def check_engine(engine: str) -> None:
+    """Refuse with a RecipeError what is no name of an engine."""
     if engine not in ENGINES:
         raise RecipeError(f"engine={engine!r} is not known; choose one of {', '.join(ENGINES)}")
-    return ENGINES[engine](graph, keep)
 
 
 def read_for_one_image(graph: bytes) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from knowngood.classifiers import CLASSIFIERS, Classifier
+from knowngood.classifiers import CLASSIFIERS
+from knowngood.classifiers.base import Classifier
 from knowngood.data.held import Labels, Masks
 from knowngood.data.labelled import with_defects_to_learn
 from knowngood.data.samples import Samples, load_samples
@@ -19,7 +20,7 @@ from knowngood.errors import RecipeError, quoted
 from knowngood.inspector.cross_validation import with_title
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.methods import Method, check_by, learn_from, main_figures
+from knowngood.inspector.methods import Method, check_suits, learn_from, main_figures
 from knowngood.metrics.classification import losses
 from knowngood.notebook import followed
 from knowngood.recipe import read_settings
@@ -124,7 +125,7 @@ def compare(
     """
     progress = followed(progress)
     experiments = read_grid(grid)
-    check_by(experiments[0].recipe, by)
+    check_suits(experiments[0].recipe, by)
     table = load_samples(data, labels=labels, masks=masks)
     if isinstance(experiments[0].recipe, Classifier):
         table = with_defects_to_learn(table)

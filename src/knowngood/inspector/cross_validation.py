@@ -14,10 +14,10 @@ from knowngood.data.held import Labels, Masks
 from knowngood.data.labelled import classes_by
 from knowngood.data.samples import Samples, load_samples
 from knowngood.data.splits import SPLIT_MADE, folds
-from knowngood.detectors import Detector
+from knowngood.detectors.base import Detector
 from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.evaluation import Evaluation, evaluate
-from knowngood.inspector.methods import Method, check_by, choose, learn_from, main_figures
+from knowngood.inspector.methods import Method, check_suits, choose, learn_from, main_figures
 from knowngood.notebook import followed
 from knowngood.types import Progress
 
@@ -89,7 +89,7 @@ def cross_validate(
         raise RecipeError(f"folds={count}: at least 2 are needed")
     progress = followed(progress)
     recipe = choose(method, settings)
-    check_by(recipe, by)
+    check_suits(recipe, by)
     detects = isinstance(recipe, Detector)
     table = load_samples(data, labels=labels, masks=masks)
     always = (table["split"] == "train") & (not table.attrs.get(SPLIT_MADE))

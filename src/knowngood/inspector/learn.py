@@ -34,6 +34,7 @@ from knowngood.inspector.examples import EXAMPLES, make_examples
 from knowngood.inspector.held_out import by_part, fit_by_parts
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import CLASSIFICATION, DETECTION, RESIZE, Manifest
+from knowngood.training.run import check_device
 
 if TYPE_CHECKING:
     from knowngood.classifiers.base import Classifier
@@ -145,6 +146,7 @@ def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run
         )
     if run is not None and not recipe.trains:
         raise RecipeError(f"{type(recipe).__name__} trains no network; leave out the run")
+    check_device(device)
     return resolve_device(device)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from knowngood.classifiers import CLASSIFIERS, Classifier
-from knowngood.detectors import DETECTORS, Detector
+from knowngood.classifiers import CLASSIFIERS
+from knowngood.classifiers.base import Classifier
+from knowngood.detectors import DETECTORS
+from knowngood.detectors.base import Detector
 from knowngood.errors import RecipeError, quoted
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.fit import fit
@@ -51,7 +53,7 @@ def choose(method: str | Method, settings: Mapping[str, Any]) -> Method:
     return resolve(CLASSIFIERS, method, settings)
 
 
-def check_by(method: Method, by: str) -> None:
+def check_suits(method: Method, by: str) -> None:
     """Refuse names of classes for a detector, which knows none.
 
     Raises:

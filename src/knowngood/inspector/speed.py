@@ -24,7 +24,7 @@ from onnx.utils import Extractor
 from knowngood.data.images import read_image
 from knowngood.data.imageset import ImageSet
 from knowngood.data.samples import load_samples
-from knowngood.detectors import Detector
+from knowngood.detectors.base import Detector
 from knowngood.engines.engine import Engine, compile_graph
 from knowngood.engines.flops import multiply_adds
 from knowngood.engines.processor import instruction_set

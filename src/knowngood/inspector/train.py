@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from knowngood.classifiers import CLASSIFIERS, Classifier
-from knowngood.classifiers.base import held_out_scores
+from knowngood.classifiers import CLASSIFIERS
+from knowngood.classifiers.base import Classifier, held_out_scores
 from knowngood.data.held import Labels, Masks
 from knowngood.data.imageset import GOOD
 from knowngood.data.labelled import DEFECT_SHARE, labelled, with_defects_to_learn

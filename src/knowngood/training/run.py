@@ -51,6 +51,19 @@ class Run:
             raise OutputError(f"the run folder {name!r} has a name that is no text; name another")
 
 
+def check_device(device: str) -> None:
+    """Refuse a device that is not known, before torch is imported.
+
+    Raises:
+        RecipeError: The device is not known.
+
+    Example:
+        >>> check_device("cuda:1")
+    """
+    if device.partition(":")[0] not in ("auto", "cpu", "cuda"):
+        raise RecipeError(f"device={device!r} is not known; take auto, cpu or cuda")
+
+
 def lightning_devices(device: str, count: int = 1) -> dict[str, Any]:
     """Lightning's arguments for a torch device; a number in it selects that one alone.
 

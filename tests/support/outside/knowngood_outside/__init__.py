@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from knowngood.detectors import Detector, Fit, FittedDetector
+from knowngood.detectors.base import Detector, Fit, FittedDetector
 from knowngood.settings import InputSize
 from knowngood.types import Scores
 
