@@ -22,7 +22,7 @@ def detectors() -> None:
 
 
 def echo_origin(registry: "Registry[Recipe]", name: str) -> None:
-    """Name the package of a method that is none of ours."""
+    """Name the package of a method that comes from another one than ours."""
     point = registry.installed.get(name)
     if point is not None and point.dist is not None:
         typer.echo(f"    It comes from the package {point.dist.name} {point.dist.version}.")

@@ -138,6 +138,6 @@ def _mask(value: Any, position: int) -> Mask:
     pixels = np.asarray(value.detach().cpu() if hasattr(value, "cpu") else value)
     if pixels.ndim == 3 and 1 in pixels.shape:  # one channel, first or last
         pixels = pixels.squeeze(0 if pixels.shape[0] == 1 else -1)
-    if pixels.ndim != 2 or pixels.dtype.kind not in "buif":
+    if pixels.ndim != 2 or not np.can_cast(pixels.dtype, np.float64):
         raise DataError(f"mask [{position}] has shape {pixels.shape}; give a file, an array (H, W) or None")
     return pixels
