@@ -27,6 +27,7 @@ PUBLIC = {
     "run_study",
     "threshold_at",
     "threshold_by_rule",
+    "threshold_by_value",
     "train",
     "write_evaluation",
     "write_reconstructions",

@@ -7,6 +7,7 @@ import knowngood
 import main_job
 import reconstruction
 from knowngood.data.elpv import load_elpv
+from knowngood.data.images import read_mask
 
 
 def every(table: pd.DataFrame, step: dict[tuple[str, str], int]) -> pd.DataFrame:
@@ -18,13 +19,32 @@ def every(table: pd.DataFrame, step: dict[tuple[str, str], int]) -> pd.DataFrame
     return pd.concat(parts)
 
 
-def test_transistor_in_small(shared_data):
+@pytest.fixture(scope="module")
+def transistors(shared_data):
+    """Some transistors, and an inspector that is fitted to them."""
     samples = knowngood.load_samples(shared_data / "mvtec" / "transistor")
     few = every(samples, {("train", "good"): 4, ("test", "good"): 4, ("test", "defect"): 2})
-    metrics = knowngood.evaluate(knowngood.fit(few), few).metrics
+    return few, knowngood.fit(few)
+
+
+def test_transistor_in_small(transistors):
+    few, inspector = transistors
+    metrics = knowngood.evaluate(inspector, few).metrics
     assert metrics["counts"] == {"good": 15, "defect": 20, "unreadable": 0}
     assert metrics["image_auroc"] > 0.97
     assert metrics["pixel_auroc"] > 0.95
+
+
+def test_boxes_are_where_the_defects_are(transistors):
+    few, inspector = transistors
+    # A misplaced transistor leaves its place empty, where the mask is not.
+    defects = few[(few["label"] == "defect") & (few["defect"] != "misplaced")]
+    found = 0
+    for verdict, mask in zip(inspector.inspect(defects["path"]), defects["mask"], strict=True):
+        [hottest, *_] = verdict.regions()
+        box = slice(hottest.y, hottest.y + hottest.height), slice(hottest.x, hottest.x + hottest.width)
+        found += bool(read_mask(mask, verdict.size)[box].any())
+    assert found >= 0.9 * len(defects)
 
 
 def test_solar_cells_in_small():

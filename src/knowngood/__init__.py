@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from knowngood.inspector.speed import measure_speed as measure_speed
     from knowngood.inspector.threshold import threshold_at as threshold_at
     from knowngood.inspector.threshold import threshold_by_rule as threshold_by_rule
+    from knowngood.inspector.threshold import threshold_by_value as threshold_by_value
     from knowngood.inspector.train import train as train
     from knowngood.inspector.verdict import Verdict as Verdict
     from knowngood.report.folder import write_evaluation as write_evaluation
@@ -65,7 +66,7 @@ _MODULES = {
     "inspector.inspector": ["Inspector"],
     "inspector.reconstructions": ["read_reconstructions", "reconstructions", "write_reconstructions"],
     "inspector.speed": ["Speed", "measure_speed"],
-    "inspector.threshold": ["threshold_at", "threshold_by_rule"],
+    "inspector.threshold": ["threshold_at", "threshold_by_rule", "threshold_by_value"],
     "inspector.train": ["train"],
     "inspector.verdict": ["Verdict"],
     "report.folder": ["write_evaluation"],

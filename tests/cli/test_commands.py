@@ -118,9 +118,38 @@ def test_the_threshold_moves_and_the_scores_stay(run, inspector, widget):
     assert "false rejects at most 0.2" in run("info", inspector).out
 
 
+def test_a_threshold_is_given_by_hand_for_another_file(run, inspector, tmp_path):
+    before, out = inspector.read_bytes(), tmp_path / "strict.inspector"
+    status, told, _ = run("threshold", inspector, "--value", 3.5, "--out", out)
+    assert status == 0
+    assert "threshold      3.5, given by hand" in told
+    assert "held-out good images are above it" in told
+    assert inspector.read_bytes() == before
+    assert knowngood.Inspector.load(out).threshold.value == 3.5
+    mine = tmp_path / "mine.txt"
+    mine.write_text("what the user has")
+    assert run("threshold", inspector, "--value", 3.5, "--out", mine).status == 1
+    assert mine.read_text() == "what the user has"
+    assert run("threshold", inspector, "--value", -2, "--out", mine, "--overwrite").status == 0
+    assert knowngood.Inspector.load(mine).threshold.value == -2
+
+
+@pytest.mark.parametrize("options", [[], ["--value", 1, "--max-false-reject", 0.1], ["--value", "nan"]])
+def test_one_way_to_set_a_threshold(run, inspector, options):
+    status, _, err = run("threshold", inspector, *options, "--out", inspector)
+    assert status == (1 if "nan" in options else 2)
+    assert "one of the three" in err or "must be a finite number" in err
+
+
 @pytest.mark.parametrize("rule", ["f1-max", "youden", "recall=0.9", "cost=1:20"])
 def test_a_rule_uses_the_labelled_images_that_were_not_learned_from(run, inspector, widget, rule):
-    status, out, _ = run("threshold", inspector, "--rule", rule, "--validation", widget)
+    command = ["threshold", inspector, "--rule", rule, "--validation", widget]
+    before = inspector.read_bytes()
+    status, _, err = run(*command)
+    assert status == 1
+    assert "14 of the 14 validation images are of the test split" in err
+    assert inspector.read_bytes() == before
+    status, out, _ = run(*command, "--anyway")
     assert status == 0
     assert "on 8 good and 6 defective validation images" in out
     report = inspector.parent / "report"

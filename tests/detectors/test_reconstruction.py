@@ -43,12 +43,15 @@ def test_the_score_is_the_sum_of_the_differences(name, good_images):
     pixels = torch.from_numpy(good_images[:3]) / 255
     torch.testing.assert_close(scores.map, (pixels - scores.extras["rebuilt"]).abs().sum(dim=-1))
     torch.testing.assert_close(scores.image, scores.map.sum(dim=(1, 2)))
+    assert len(fitted.map_maxima) == len(fitted.held_out)
 
 
 @pytest.mark.parametrize("name", ["autoencoder", "vae"])
 def test_or_the_maximum_of_the_smoothed_map(name, good_images):
-    scores = judge(learn(name, good_images, (96, 96), score="max"), good_images[:3])
+    fitted = learn(name, good_images, (96, 96), score="max")
+    scores = judge(fitted, good_images[:3])
     torch.testing.assert_close(scores.image, scores.map.amax(dim=(1, 2)))
+    assert fitted.map_maxima is None  # the unit of the score is that of the map
 
 
 @pytest.mark.parametrize("name", ["ganomaly", "dual_prototype"])

@@ -116,7 +116,7 @@ def test_a_rule_on_validation_images_counts_parts(of_burst, burst, tmp_path):
                 pixels[40:60, 40:60] = 255
             Image.fromarray(pixels).save(path)
             label = "defect" if part >= 28 else "good"
-            rows.append({"path": str(path), "label": label, "split": "test", "part": part})
+            rows.append({"path": str(path), "label": label, "split": "train", "part": part})
     table = pd.DataFrame(rows)
     moved = threshold_by_rule(of_burst, "recall=1", table)
     assert moved.threshold.held_out == 8

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,15 +7,17 @@ import pytest
 from knowngood.data.samples import fingerprint
 from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.evaluation import evaluate
-from knowngood.inspector.threshold import threshold_at, threshold_by_rule
+from knowngood.inspector.manifest import Manifest
+from knowngood.inspector.threshold import threshold_at, threshold_by_rule, threshold_by_value
 from knowngood.metrics import thresholds
+from knowngood.metrics.rates import clopper_pearson_upper
 
 
 @pytest.fixture
-def labelled(test_images):
-    """Eight good and six scratched images, as a table without splits."""
-    label = ["good"] * 8 + ["defect"] * 6
-    return pd.DataFrame({"path": list(map(str, test_images)), "label": label})
+def labelled(test_images, tmp_path):
+    """Eight good and six scratched images in a folder of their own, as a table without splits."""
+    paths = [shutil.copy(path, tmp_path / f"{number}.png") for number, path in enumerate(test_images)]
+    return pd.DataFrame({"path": list(map(str, paths)), "label": ["good"] * 8 + ["defect"] * 6})
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.2])
@@ -52,7 +56,10 @@ def test_by_a_rule_on_labelled_images(inspector, labelled, rule, function):
 def test_training_images_do_not_count(inspector, labelled, widget):
     learned = [str(path) for path in sorted((widget / "train/good").iterdir())]
     with_learned = pd.concat([pd.DataFrame({"path": learned, "label": "good"}), labelled])
-    moved, expected = (threshold_by_rule(inspector, "f1-max", table) for table in (with_learned, labelled))
+    moved, expected = (
+        threshold_by_rule(inspector, "f1-max", table.assign(split="train"))
+        for table in (with_learned, labelled)
+    )
     assert moved.manifest == expected.manifest
 
 
@@ -91,6 +98,39 @@ def test_defects_and_good_images_are_needed(inspector, labelled, widget):
     table = pd.DataFrame({"path": list(map(str, learned)), "label": "good"})
     with pytest.raises(DataError, match="got 0 good and 0 defects"):
         threshold_by_rule(inspector, "youden", table)
+
+
+def test_given_by_hand(inspector):
+    moved = threshold_by_value(inspector, 3.5).manifest
+    held_out = np.array(moved.held_out)
+    above = int((held_out > 3.5).sum())
+    assert (moved.threshold.value, moved.threshold.rule) == (3.5, "given by hand")
+    assert (moved.threshold.above, moved.threshold.held_out) == (above, len(held_out))
+    assert moved.threshold.upper_bound == clopper_pearson_upper(above, len(held_out))
+    assert Manifest.from_json(moved.to_json(), name="x") == moved
+    for value in (np.nan, np.inf):
+        with pytest.raises(RecipeError, match="a threshold must be a finite number; got"):
+            threshold_by_value(inspector, value)
+
+
+def test_images_of_a_test_split_are_refused(inspector, widget, labelled, test_images):
+    told = "14 of the 14 validation images {}: evaluating on them"
+    in_folder = labelled.assign(path=list(map(str, test_images)))
+    learned = [str(path) for path in sorted((widget / "train/good").iterdir())]
+    fitted_to = pd.concat([labelled, pd.DataFrame({"path": learned, "label": "good"})])
+    for validation, reason in (
+        (widget, "are of the test split"),
+        (labelled.assign(split="test"), "are of the test split"),
+        (widget / "test", "are in a folder of test images"),
+        (in_folder, "are in a folder of test images"),
+        (fitted_to, "are the test images of the data set that the inspector was fitted to"),
+    ):
+        with pytest.raises(DataError, match=told.format(reason)):
+            threshold_by_rule(inspector, "youden", validation)
+        moved = threshold_by_rule(inspector, "youden", validation, anyway=True)
+        assert "on 8 good and 6 defective" in moved.threshold.rule
+    # A split that says so is believed.
+    threshold_by_rule(inspector, "youden", in_folder.assign(split="train"))
 
 
 def test_progress_reaches_its_end(inspector, labelled):

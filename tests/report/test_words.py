@@ -73,7 +73,12 @@ def test_the_basis_carries_the_note_of_the_threshold(judged: Any) -> None:
 
 def test_a_threshold_without_held_out_scores_promises_nothing(judged: Any) -> None:
     threshold = {"value": 2.0, "rule": "given by hand", "held_out": 0, "upper_bound": None, "note": ""}
-    assert basis(judged.metrics, threshold) == "The threshold 2 was set by the rule “given by hand”."
+    assert basis(judged.metrics, threshold) == "The threshold 2 was given by hand."
+    threshold |= {"held_out": 60, "upper_bound": 0.05}
+    assert basis(judged.metrics, threshold).startswith(
+        "The threshold 2 was given by hand; from 60 held-out good images, with 95 % confidence it rejects at "
+        "most 5.0 % of good parts."
+    )
 
 
 @pytest.mark.parametrize(("low", "warned"), [(0.19, True), (0.18, False), (None, False)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import NamedTuple
 
 GOOD_WORDS = frozenset({"good", "nominal", "normal", "ok", "okay", "pass", "passed"})
@@ -71,6 +71,17 @@ def place(file: PurePosixPath, above: int = 0) -> Place:
     split = SPLIT_OF.get(folders[0].lower(), "") if folders else ""
     name = folders[1:] if split else folders
     return Place(split, name[0] if name else "")
+
+
+def is_for_tests(file: PurePath) -> bool:
+    """Whether one of the last two folders of a file, but those that only hold images, is named as a test.
+
+    Example:
+        >>> [is_for_tests(PurePosixPath(file)) for file in ("a/test/good/0.png", "test/a/good/0.png")]
+        [True, False]
+    """
+    folders = [folder for folder in map(str.lower, file.parts[:-1]) if folder not in IMAGE_FOLDERS]
+    return any(SPLIT_OF.get(folder) == "test" for folder in folders[-2:])
 
 
 def is_mask_folder(name: str) -> bool:

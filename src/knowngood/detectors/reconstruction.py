@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -116,7 +117,8 @@ class Reconstruction(Trained):
             fitted = self.fitted(network).eval()
             held_out, map_maxima = score_held_out(fitted, kept)
             index = kept.index[kept.validation]
-        return Fit(fitted, held_out, index, map_maxima, Records(record))
+        one_unit = np.array_equal(held_out, map_maxima)
+        return Fit(fitted, held_out, index, None if one_unit else map_maxima, Records(record))
 
 
 @dataclass(frozen=True, kw_only=True)

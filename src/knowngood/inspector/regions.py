@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from knowngood.data.reading import map_on_image
 
-_ROUNDING = 1e-6  # relative: more than what interpolation in float32 can add to the largest of its values
-
 
 class HeatScale(NamedTuple):
     """What the values of an anomaly map mean, in their own unit.
@@ -67,14 +65,14 @@ def above(patch_map: NDArray[np.float32], line: float, size: tuple[int, int]) ->
         Bool `(H, W)`.
 
     Example:
-        >>> above(np.array([[1.0, 4.0]], np.float32), 2.0, (2, 6)).astype(int).tolist()
+        >>> above(np.array([[1.0, 4.0]], np.float32), 2.5, (2, 6)).astype(int).tolist()
         [[0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1]]
     """
-    hot_rows, hot_columns = np.nonzero(patch_map > np.float64(line))  # a float would be rounded to float32
-    if not len(hot_rows):
-        return np.zeros(size, np.bool_)
-    marked = map_on_image(patch_map, size) > line + _ROUNDING * abs(line)
+    # Interpolated like this, rounding changes no sign; and a line in float32 would not be the threshold.
+    excess = (patch_map - np.float64(line)).astype(np.float32)
+    marked = map_on_image(excess, size) > 0
     rows, columns = _centres(patch_map.shape, size)
+    hot_rows, hot_columns = np.nonzero(excess > 0)
     marked[rows[hot_rows], columns[hot_columns]] = True
     return marked
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each
 from knowngood.data.held import Labels, sources_of
+from knowngood.data.meanings import is_for_tests
 from knowngood.data.samples import Samples, fingerprint, load_samples
 from knowngood.data.seen import Seen
+from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, RecipeError, quoted
 from knowngood.inspector.held_out import rows_by_part
 from knowngood.inspector.inspector import PIXELS, Inspector
@@ -43,18 +46,30 @@ def threshold_at(inspector: Inspector, max_false_reject: float) -> Inspector:
     return inspector.with_threshold(chosen, validation=[])
 
 
+def threshold_by_value(inspector: Inspector, value: float) -> Inspector:
+    """A copy of the inspector with a given threshold; its bound comes from the held-out scores.
+
+    Raises:
+        RecipeError: The value is not a finite number.
+    """
+    return inspector.with_threshold(thresholds.given(inspector.manifest.held_out, value), validation=[])
+
+
 def threshold_by_rule(
     inspector: Inspector,
     rule: str,
     validation: Samples,
     labels: Labels | None = None,
     *,
+    anyway: bool = False,
     progress: Progress | None = None,
 ) -> Inspector:
-    """A copy of the inspector with the threshold that a rule gives on labelled images, whatever their split.
+    """A copy of the inspector with the threshold that a rule gives on labelled images.
 
     Images that the inspector learned from are left out, and the others are remembered: evaluating on them
-    later gives a warning. Of several photographs of a good part, which have one `group` in the table or look
+    later gives a warning. Test images are refused, unless `anyway`: those of a test split, of a folder with
+    that name, and what is left of a data set that the inspector was fitted to and whose split was made here.
+    Of several photographs of a good part, which have one `group` in the table or look
     like copies, that with the highest score counts. The rules are `f1-max`, `youden`, `even-odds` (a part is
     as likely good as defective), `recall=R` (at least that share of defects is rejected), `cost=F:E` (the
     cost of a false reject and of an escape) and `cost=F:E,TYPE:E,...` (with the cost of an escape of some
@@ -63,13 +78,15 @@ def threshold_by_rule(
 
     Raises:
         RecipeError: The rule is not known.
-        DataError: There are no good images or no defects, or some cannot be read.
+        DataError: There are no good images or no defects, some cannot be read, or are test images.
     """
     name, numbers, prices = _parsed(rule)
     progress = followed(progress)
     table = load_samples(validation, labels=labels)
     digests = pd.Series(fingerprint(sources_of(table), progress=progress), index=table.index)
     unseen = ~digests.isin([*inspector.manifest.training, *inspector.manifest.left_out.values()])
+    if not anyway:
+        _check_no_test(table, unseen)
     table, scores, several = _one_per_good_part(inspector, table[unseen].reset_index(drop=True), progress)
     defect = (table["label"] == "defect").to_numpy()
     arguments: list[object] = list(numbers)
@@ -84,6 +101,26 @@ def threshold_by_rule(
     words = f"on {int((~defect).sum())} good and {int(defect.sum())} defective validation images"
     rule = f"{chosen.rule}, {words}" + (", the highest score of each good part" if several else "")
     return inspector.with_threshold(dataclasses.replace(chosen, rule=rule), validation=list(digests[unseen]))
+
+
+def _check_no_test(table: pd.DataFrame, unseen: pd.Series[bool]) -> None:
+    """Refuse to choose a threshold on test images, among those that the inspector did not learn from."""
+    if not table.attrs.get(SPLIT_MADE):
+        is_test = table["split"] == "test"
+        reason = "are of the test split"
+    elif unseen.all():
+        sources = sources_of(table)
+        in_tests = [isinstance(one, str) and is_for_tests(Path(one).absolute()) for one in sources]
+        is_test = pd.Series(in_tests, index=table.index)
+        reason = "are in a folder of test images"
+    else:
+        is_test = unseen
+        reason = "are the test images of the data set that the inspector was fitted to"
+    if count := int((is_test & unseen).sum()):
+        raise DataError(
+            f"{count} of the {int(unseen.sum())} validation images {reason}: evaluating on them afterwards "
+            "would flatter the inspector. Name other labelled images, or add --anyway (in Python anyway=True)"
+        )
 
 
 def _one_per_good_part(

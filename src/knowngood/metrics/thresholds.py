@@ -1,17 +1,17 @@
 """The rules that choose a threshold; a part is rejected when its score is strictly greater.
 
-From held-out good parts alone: `conformal` and `own_odds`. From labelled validation data: `f1_max`, `youden`,
-`lowest_cost`, `recall` and `even_odds`. All of these but the last put the threshold midway between two
-neighbouring scores, and of several equally good thresholds they take the highest: the fewest false rejects.
-None of them may see the test set. A setting out of range raises a RecipeError; scores without good samples,
-without defects, or that do not separate the two raise a DataError.
+From held-out good parts alone: `conformal`, `own_odds` and `given`. From labelled validation data: `f1_max`,
+`youden`, `lowest_cost`, `recall` and `even_odds`. All of these but the last put the threshold midway between
+two neighbouring scores, and of several equally good thresholds they take the highest: the fewest false
+rejects. None of them may see the test set. A setting out of range raises a RecipeError; scores without good
+samples, without defects, or that do not separate the two raise a DataError.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, inf
+from math import ceil, inf, isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,9 @@ _LEAST_SLOPE = 1e-3  # of the log odds per standard deviation; below it scores d
 
 OWN_ODDS = "a defect is likelier than a good part"
 """The rule of `own_odds`."""
+
+BY_HAND = "given by hand"
+"""The rule of `given`."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,18 @@ def own_odds(held_out: ArrayLike) -> Threshold:
     if not scores.size:
         raise DataError("a bound needs scores of held-out good images; got none")
     return _threshold(0.0, OWN_ODDS, scores)
+
+
+def given(held_out: ArrayLike, value: float) -> Threshold:
+    """Return a threshold that was given by hand; the scores (n,) of held-out good images give its bound.
+
+    Example:
+        >>> given([1.0, 2.0, 3.0], 2.5).above
+        1
+    """
+    if not isfinite(value):
+        raise RecipeError(f"a threshold must be a finite number; got {value}")
+    return _threshold(value, BY_HAND, checked_scores(held_out))
 
 
 def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:

@@ -84,7 +84,7 @@ def outline(
     height, width = image.shape[:2]
     # by area, so that a hair-thin defect survives the shrinking
     covered = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0
-    distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     weight = line_weight(image)
     drawn = image.copy()
     drawn[(distance > 0) & (distance <= 3 * weight)] = 0
@@ -93,14 +93,15 @@ def outline(
 
 
 def line_weight(image: NDArray[np.uint8]) -> int:
-    """The width in pixels of lines that can be seen when the whole image `(H, W, 3)` is.
+    """The width in pixels of lines that are seen where the whole image `(H, W, 3)` is, and do not fill it.
 
     Example:
         >>> line_weight(np.zeros((80, 60, 3), np.uint8)), line_weight(np.zeros((3000, 4000, 3), np.uint8))
         (1, 9)
     """
-    longer: int = max(image.shape[:2])
-    return max(1, round(longer / 450))
+    sides = image.shape[:2]
+    weight: float = min(max(sides) / 450, min(sides) / 60)
+    return max(1, round(weight))
 
 
 def pixels(image: NDArray[Any]) -> NDArray[np.uint8]:

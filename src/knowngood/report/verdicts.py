@@ -81,7 +81,7 @@ def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -
 def check_regions(
     path: Path, *, inputs: Iterable[str | os.PathLike[str]] = (), overwrite: bool = False
 ) -> None:
-    """Check before a long work that `write_regions` can write a file, and that it is none of the inputs.
+    """Check before a long work that a file of regions can be written, and is not one of the inputs.
 
     Raises:
         OutputError: It cannot.

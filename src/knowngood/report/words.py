@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from knowngood.metrics.thresholds import OWN_ODDS
+from knowngood.metrics.thresholds import BY_HAND, OWN_ODDS
 
 MISSING = "–"
 
@@ -98,7 +98,7 @@ def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
     Example:
         >>> threshold = {"value": 2, "rule": "given by hand", "held_out": 0, "upper_bound": None, "note": ""}
         >>> basis({"false_reject_rate_low": None}, threshold)
-        'The threshold 2 was set by the rule “given by hand”.'
+        'The threshold 2 was given by hand.'
     """
     rule, bound, low = threshold["rule"], threshold["upper_bound"], metrics["false_reject_rate_low"]
     images = count(threshold["held_out"], "held-out good image")
@@ -107,6 +107,9 @@ def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
     labelled = _LABELLED in rule
     if rule == OWN_ODDS:
         said = f"A part is rejected where, according to the classifier, {rule}; from {images}, {at_most}."
+    elif rule == BY_HAND:
+        promise = f"; from {images}, {at_most}" if bound is not None else ""
+        said = f"The threshold {score(threshold['value'])} was given by hand{promise}."
     else:
         source = f" from {images}" if threshold["held_out"] and not labelled else ""
         promise = f"; {at_most}" if bound is not None else ""
