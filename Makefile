@@ -28,7 +28,7 @@ endif
 	$(BIN)/knowngood describe "$(or $(DATA),$(OUT)/solar-cells.csv)"
 	$(BIN)/knowngood fit "$(or $(DATA),$(OUT)/solar-cells.csv)" --out $(OUT)/demo.inspector
 	$(BIN)/knowngood evaluate $(OUT)/demo.inspector "$(or $(DATA),$(OUT)/solar-cells.csv)" --out $(OUT)
-	@echo "Open the report: $(abspath $(OUT))/report.html"
+	@echo "Open the report: $$(ls -t "$(abspath $(OUT))"/report-*.html | head -n 1)"
 
 test: .venv/installed
 	$(BIN)/ruff check

@@ -113,9 +113,12 @@ def test_the_base_inspects_and_measures(inspector, widget, tmp_path):
 
     done = base("evaluate", inspector, widget, "--out", tmp_path / "report")
     assert done.returncode == 0
-    assert re.search(r"^no report\.html: .* the extra `report`", done.stdout, re.MULTILINE)
+    assert re.search(r"^no report: .* the extra `report`", done.stdout, re.MULTILINE)
     metrics = json.loads((tmp_path / "report/metrics.json").read_text())
     assert metrics.pop("file") == "written by knowngood"
+    assert metrics.pop("about")["product"] == "widget"
+    assert metrics.pop("advice")["headline"] in done.stdout
+    assert [row["threshold"]["requested"] for row in metrics.pop("trade_off")] == [0.01, 0.02, 0.05, 0.1]
     assert metrics == json.loads(
         json.dumps(
             knowngood.evaluate(knowngood.Inspector.load(inspector), widget).metrics

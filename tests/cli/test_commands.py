@@ -60,7 +60,10 @@ def test_fit_evaluate_and_score_are_one_story(run, widget, tmp_path):
     assert metrics["counts"] == {"good": 8, "defect": 6, "unreadable": 0}
     assert f"{metrics['image_auroc']:.4f}" in out
     assert metrics["image_auroc"] > 0.9
-    assert (tmp_path / "report/report.html").stat().st_size > 10_000
+    (page,) = (tmp_path / "report").glob("report-widget-????-??-??.html")
+    assert page.stat().st_size > 10_000
+    assert out.startswith(metrics["advice"]["headline"])
+    assert out.splitlines()[-1] == f"report: {page}"
 
     status, out, _ = run("score", path, widget / "test", "--out", tmp_path / "scores.csv")
     assert status == 0

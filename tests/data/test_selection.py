@@ -22,13 +22,16 @@ def test_good_train_selects_and_counts(widget):
 
 def test_good_sources_of_a_folder_and_a_table(widget):
     paths = [str(path) for path in sorted((widget / "train/good").iterdir())]
-    assert good_sources(widget) == good_sources(str(widget)) == Selection(paths)
+    assert good_sources(widget) == good_sources(str(widget)) == Selection(paths, data="widget")
     table = load_samples(widget)
-    assert good_sources(table) == Selection(paths)
+    assert good_sources(table) == Selection(paths, data="widget")
     groups = table["path"].where(table["path"] != paths[0], "twin")
-    assert good_sources(table.assign(group=groups)) == Selection(paths, None, ["twin", *paths[1:]])
+    of_parts = Selection(paths, None, ["twin", *paths[1:]], data="widget")
+    assert good_sources(table.assign(group=groups)) == of_parts
     classes = table["path"].where(table["path"] != paths[0]).rename("class")
-    assert good_sources(table.assign(**{"class": classes})) == Selection(paths, ["", *paths[1:]])
+    assert good_sources(table.assign(**{"class": classes})) == Selection(
+        paths, ["", *paths[1:]], data="widget"
+    )
     with pytest.raises(DataError, match="a table has them in a column 'class'"):
         good_sources(table, classes=["a"] * len(paths))
 

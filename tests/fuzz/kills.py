@@ -101,8 +101,8 @@ def _check_results(out: Path) -> int:
             continue
         if path.suffix == ".inspector":
             knowngood.Inspector.load(path).check()
-        elif path.name == "report.html":
-            check(path.read_text().rstrip().endswith("</html>"), "report.html is cut off")
+        elif path.suffix == ".html":
+            check(path.read_text().rstrip().endswith("</html>"), "the report is cut off")
         elif path.stem == "s":
             read = {".csv": pd.read_csv, ".parquet": pd.read_parquet}.get(path.suffix)
             rows = len(read(path) if read else pd.read_json(path, lines=True))

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from knowngood.classifiers import make_classifier
+from knowngood.inspector.about import About, Images
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.train import train
 from knowngood.report.style import style
@@ -39,6 +40,8 @@ class Judged:
     records: Records = Records()  # noqa: RUF009 (it is frozen)
     reconstructions: pd.DataFrame | None = None
     classification: None = None
+    about: About = About()  # noqa: RUF009 (it is frozen)
+    unreadable: tuple[()] = ()
     images: None = None
 
     image = Evaluation.image
@@ -161,6 +164,7 @@ def judged(widget: Path) -> Judged:
         },
         "counts": {"good": 8, "defect": 6, "unreadable": 0},
         "images_per_second": 41.2,
+        "other_shape": 0,
         "notes": {},
         "warnings": [],
     }
@@ -171,6 +175,7 @@ def judged(widget: Path) -> Judged:
         "backbone": {"name": "tf_efficientnet_lite0", "weights": "package"},
         "weights_hash": "3f9c2d5b7e1a4c60",
         "input_shape": [96, 96],
+        "sizes": [96, 96, 96, 96],
         "seed": 7,
         "versions": {"knowngood": "0.1.0"},
         "bits": 16,
@@ -187,7 +192,14 @@ def judged(widget: Path) -> Judged:
             "note": "",
         },
     }
-    return Judged(metrics, table, maps, provenance, held_out=np.linspace(0.8, 3.5, 24))
+    about = About(
+        inspector="widget.inspector",
+        training=Images("widget", {"good": 24}, "00ff00ff00ff00ff"),
+        test=Images("widget", {"good": 8, "dent": 1, "scratch": 5}, "11ee11ee11ee11ee"),
+        user="ada",
+        time="2026-02-01T09:30+01:00",
+    )
+    return Judged(metrics, table, maps, provenance, held_out=np.linspace(0.8, 3.5, 24), about=about)
 
 
 @pytest.fixture

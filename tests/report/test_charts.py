@@ -24,17 +24,20 @@ NAMES = ["good", "scratch", "a_defect_with_a_very_long_name", "never_seen"]
 
 
 @pytest.mark.parametrize(
-    ("scores", "threshold", "expected"),
+    ("groups", "threshold", "expected"),
     [
-        ([0.0, 10.0], 5.0, (0.0, 10.0)),
-        ([0.0, 1000.0], 5.0, (0.0, 20.0)),
-        ([4.0, 9.0], 1.0, (1.0, 9.0)),
-        ([4.0, 9.0], 20.0, (4.0, 20.0)),
-        ([-np.inf, 3.0, np.inf], 2.0, (2.0, 3.0)),
+        ([[0.0, 10.0, 10.0]], 5.0, (0.0, 10.0)),
+        ([[0.0, 1000.0, 1000.0]], 5.0, (0.0, 20.0)),  # the threshold at a quarter
+        ([[1.0, 2.0] * 5, [2.0] * 10 + [90.0]], 2.0, (1.0, 2.1)),  # one gross defect
+        ([[1.0, 2.0] * 5, [6.0] * 9], 3.0, (1.0, 6.0)),  # nine tenths of each group
+        ([[4.0, 9.0, 9.0]], 1.0, (1.0, 9.0)),
+        ([[4.0, 9.0]], 20.0, (4.0, 21.6)),
+        ([[], [-np.inf, 3.0, np.inf]], 2.0, (2.0, 3.0)),
     ],
 )
-def test_the_axis_shows_the_threshold(scores, threshold, expected):
-    assert histogram_range(np.array(scores), threshold) == expected
+def test_the_axis_shows_the_threshold_and_the_most_of_each_group(groups, threshold, expected):
+    limits = histogram_range([np.array(group) for group in groups], threshold)
+    assert limits == pytest.approx(expected)
 
 
 class TestHistograms:

@@ -14,7 +14,7 @@ from knowngood.output import make_folder
 def evaluate(
     inspector: options.InspectorFile,
     data: Annotated[Path, typer.Argument(help="A folder with labelled test images, or a table.")],
-    out: Annotated[Path, typer.Option(help="The folder for metrics.json, scores.csv and report.html.")],
+    out: Annotated[Path, typer.Option(help="The folder for metrics.json, scores.csv and the report.")],
     good: options.GoodPatterns = None,
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
@@ -26,6 +26,7 @@ def evaluate(
 
     Example: knowngood evaluate widget.inspector widget/ --out report/
     """
+    from knowngood.report.advice import advice
     from knowngood.report.folder import check_results
     from knowngood.report.words import verdict
 
@@ -36,11 +37,16 @@ def evaluate(
         samples = knowngood.load_samples(data, options.patterns_of(good, defect, mask, ignore))
         evaluation = knowngood.evaluate(loaded, samples, progress=progress)
         try:
-            report = f"report: {knowngood.write_evaluation(evaluation, out, overwrite=overwrite)}"
+            path = knowngood.write_evaluation(evaluation, out, overwrite=overwrite, progress=progress)
+            report = f"report: {path}"
         except MissingExtra as missing:
-            report = f"no report.html: {missing}"  # the figures are written
-    metrics = evaluation.metrics
-    typer.echo(verdict(metrics))
+            report = f"no report: {missing}"  # the figures are written
+    metrics, follows = evaluation.metrics, advice(evaluation)
+    typer.echo(follows.headline)
+    for detail in [*([] if follows.other_product else [verdict(metrics)]), *follows.details]:
+        typer.echo(detail)
+    for step in follows.steps:
+        typer.echo(f"next: {step}")
     for name in ("image_auroc", "pixel_auroc", "pixel_aupro"):
         figure = "-" if metrics[name] is None else f"{metrics[name]:.4f}"
         note = f" ({metrics['notes'][name]})" if name in metrics["notes"] else ""

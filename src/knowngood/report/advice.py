@@ -36,12 +36,15 @@ class Advice:
         headline: The level and the reasons for it, in one sentence.
         details: Further sentences on what was found.
         steps: What to try next, the likeliest first.
+        other_product: Whether the pictures are probably not of the product that was learned, so that neither
+            false rejects nor escapes mean anything.
     """
 
     level: Level
     headline: str
     details: list[str]
     steps: list[str]
+    other_product: bool = False
 
 
 def advice(evaluation: Evaluation) -> Advice:
@@ -57,11 +60,11 @@ def advice(evaluation: Evaluation) -> Advice:
         learned = f" ({product})" if product else ""
         headline = f"these are probably not pictures of the product that it learned{learned}"
         steps = next_steps.for_another_product(evaluation.about)
-        return Advice("useless", f"{LEVELS['useless']}: {headline}.", evidence, steps)
+        return Advice("useless", f"{LEVELS['useless']}: {headline}.", evidence, steps, other_product=True)
     findings = list(_findings(evaluation))
     level = max((level for level, _ in findings), key=list(LEVELS).index)
     reasons = " and ".join(text for own, text in findings if own == level)
-    details = [f"{text[0].upper()}{text[1:]}." for own, text in findings if own != level]
+    details = [f"{text[0].upper()}{text[1:]}." for own, text in findings if own not in (level, "good")]
     return Advice(
         level,
         f"{LEVELS[level]}: {reasons}.",

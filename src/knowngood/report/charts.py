@@ -44,22 +44,23 @@ def legend_beside(axes: Axes, source: Axes | None = None, **options: Any) -> Non
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), borderpad=0, **options)
 
 
-def histogram_range(scores: NDArray[np.float64], threshold: float) -> tuple[float, float]:
-    """Return the least and the greatest score `(N,)` on the axis of a histogram.
+def histogram_range(groups: Sequence[NDArray[np.float64]], threshold: float) -> tuple[float, float]:
+    """Return the least and the greatest score on the axis of a histogram of groups `(N,)`.
 
     Scores have no upper bound, so one gross defect could push everything else into a single bar. The axis
-    ends where the threshold stands at a quarter of its length, at the latest.
+    ends where nine tenths of each group are shown, or where the threshold stands at a quarter of its length.
 
     Example:
-        >>> low, high = histogram_range(np.array([1.0, 2.0, 900.0]), threshold=3.0)
+        >>> low, high = histogram_range([np.array([1.0, 2.0]), np.array([5.0, 900.0])], threshold=3.0)
         >>> float(low), float(high)
-        (1.0, 9.0)
+        (1.0, 5.0)
     """
-    finite = np.append(scores[np.isfinite(scores)], threshold)
-    low, high = float(finite.min()), float(finite.max())
-    if low < threshold:
-        high = min(high, low + 4 * (threshold - low))
-    return low, high
+    finite = [group[np.isfinite(group)] for group in groups]
+    low = min([threshold, *(float(group.min()) for group in finite if len(group))])
+    ends = (float(np.quantile(group, 0.9, method="lower")) for group in finite if len(group))
+    margin = (threshold - low) / 10
+    high = max([threshold + margin, *ends])
+    return low, min(high, low + 4 * (threshold - low)) if low < threshold else high
 
 
 def draw_histograms(

@@ -94,7 +94,7 @@ def draw_confusion_on(axes: Axes, counts: NDArray[np.int64], names: Sequence[str
         rotation, side = (0, "center") if level else (20, "right")
         axes.set_xticks(range(len(names)), labels, rotation=rotation, ha=side)
         for (row, column), count in np.ndenumerate(counts):
-            ink = "white" if shares[row, column] > 60 else INK
+            ink = "white" if shares[row, column] > 60 else "black"
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=ink)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)

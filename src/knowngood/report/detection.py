@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.ranking import cut
 from knowngood.report.charts import Group, draw_histograms, draw_ranking, histogram_range
-from knowngood.report.exhibits import Cell, Chart, Exhibit, Pictures, Section, Table
-from knowngood.report.pictures import heat, panel
+from knowngood.report.exhibits import Cell, Chart, Exhibit, Table
+from knowngood.report.gallery import Row
 from knowngood.report.style import DEFECT, FAINT, GOOD
-from knowngood.report.words import MISSING, count, decimal, interval, percent, score
+from knowngood.report.words import MISSING, count, decimal, interval, percent
 
+_FIGURES = ("false_reject_rate", "escape_rate", "image_auroc", "pixel_auroc", "pixel_aupro")
 _HALF = 5.2, 3.1  # inches of a chart that shares the width of the page with another
 
 
@@ -69,6 +68,13 @@ def key_figures(metrics: Mapping[str, Any]) -> list[KeyFigure]:
     return [*found, KeyFigure("Speed", speed, ("images per second", "on this machine"))]
 
 
+def without_meaning(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Take from metrics the figures that mean nothing for pictures of another product, with the reason."""
+    names = [name for name in _FIGURES if metrics[name] is not None]
+    reason = "These pictures are probably not of the product that was learned, so this figure says nothing."
+    return {**metrics, **dict.fromkeys(names), "notes": metrics["notes"] | dict.fromkeys(names, reason)}
+
+
 def score_groups(evaluation: Evaluation) -> list[Group]:
     """Return the groups of scores in their histogram."""
     values = evaluation.scores["score"].to_numpy(np.float64)
@@ -82,7 +88,7 @@ def score_groups(evaluation: Evaluation) -> list[Group]:
 
 def limits_of(groups: Sequence[Group], threshold: float) -> tuple[float, float]:
     """Return the ends of the axis of a histogram of scores."""
-    return histogram_range(np.concatenate([group.values for group in groups]), threshold)
+    return histogram_range([group.values for group in groups], threshold)
 
 
 def detection_exhibits(evaluation: Evaluation) -> list[Exhibit]:
@@ -133,42 +139,41 @@ def _marked(text: str, errors: float) -> str | Cell:
     return Cell(text, "wrong") if errors else text
 
 
-def sample_sections(evaluation: Evaluation, most: int) -> list[Section]:
-    """Choose at most `most` test images of each error, the worst first, then of other defect types."""
+class Samples(NamedTuple):
+    """Test images under one heading."""
+
+    title: str
+    note: str
+    rows: list[Row]
+
+
+def samples(rows: Sequence[Row], most: int) -> list[Samples]:
+    """Choose at most `most` test images of each error, the worst first, then correct decisions.
+
+    Those are, nearest to the threshold first, a good part and a defect of each type.
+
+    Args:
+        rows: All test images, the highest score first.
+        most: Number of images under a heading.
+    """
     if not most:
         return []
-    # Sorted by score; the index of a row is still the position of its map.
-    scores = evaluation.scores.reset_index(drop=True).sort_values("score", kind="stable")
-    defect, accepted = scores["label"] == "defect", scores["decision"] == "accept"
-    escapes, found = scores[defect & accepted], scores[defect & ~accepted]
-    rejects, passed = scores[~defect & ~accepted][::-1], scores[~defect & accepted]
-    unseen = found[~found["defect"].isin(escapes["defect"][:most])].drop_duplicates("defect")
+    escapes = [row for row in reversed(rows) if row.error == "escape"]
+    rejects = [row for row in rows if row.error == "false reject"]
+    passed = next((row for row in rows if row.label == "good" and not row.rejected), None)
+    found = {row.type: row for row in rows if row.label == "defect" and row.rejected}
+    closest = [*([passed] if passed else []), *sorted(found.values(), key=lambda row: row.score)]
     groups = []
-    if defect.any():
-        groups.append(("Worst escapes", _chosen(len(escapes), most, "escape", "lowest"), escapes))
-    if not defect.all():
+    if any(row.label == "defect" for row in rows):
+        note = _chosen(len(escapes), most, "escape", "lowest")
+        groups.append(Samples("Worst escapes", note, escapes[:most]))
+    if any(row.label == "good" for row in rows):
         note = _chosen(len(rejects), most, "false reject", "highest")
-        groups.append(("Worst false rejects", note, rejects))
-    closest = pd.concat([passed[-1:], unseen])
-    if len(closest):
-        note = "Nearest to the threshold: good parts, and defect types without a picture above."
-        groups.append(("Closest correct decisions", note, closest))
-    return [Section(title, list(_samples(evaluation, rows[:most])), note) for title, note, rows in groups]
-
-
-def _samples(evaluation: Evaluation, rows: pd.DataFrame) -> Iterator[Pictures]:
-    """Make the pictures of some rows of the scores."""
-    maps = evaluation.maps
-    for position, row in zip(rows.index, rows.to_dict("records"), strict=True):
-        warm = None if maps is None else heat(maps[position], *evaluation.heat_scale)
-        details = [f"score {score(row['score'])}", f"p {row['p_value']:.2g}"]
-        if "predicted_class" in row:
-            details.insert(0, f"predicted {row['predicted_class']}")
-        image, mask = evaluation.image(position)
-        bits = evaluation.provenance["bits"]
-        pictures = panel(image, warm, mask, bits=bits, name=row["path"])
-        title = f"{row['defect'] or row['label']} · {Path(row['path']).name}"
-        yield Pictures(title, [pictures], note=" · ".join(details))
+        groups.append(Samples("Worst false rejects", note, rejects[:most]))
+    if closest:
+        note = "Of the good parts and of each type of defect, the one nearest to the threshold."
+        groups.append(Samples("Closest correct decisions", note, closest[:most]))
+    return groups
 
 
 def _chosen(number: int, most: int, noun: str, end: str) -> str:

@@ -10,7 +10,8 @@ from knowngood.inspector.about import About
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.manifest import CLASSIFICATION
 from knowngood.metrics.rates import clopper_pearson
-from knowngood.metrics.trade_off import ALLOWED, Decided, trade_off
+from knowngood.metrics.trade_off import ALLOWED, Decided
+from knowngood.report.trade_off import choices
 from knowngood.report.words import count, percent
 
 BEST = "patchcore"  # the default, and the most accurate detector in our measurements
@@ -62,8 +63,8 @@ def for_errors(evaluation: Evaluation, many: float, unsure: float) -> list[str]:
     if low is not None and bound is not None and low > bound:
         steps.append(
             "More good parts are rejected than the threshold promised, so they differ from those that it "
-            f"learned from: if they are good, add some of these {metrics['confusion']['false_reject']} to "
-            "the training images and fit again; if the light or the camera changed, take new training images."
+            "learned from: if they are good, add some of the rejected ones to the training images and fit "
+            "again; if the light or the camera changed, take new training images."
         )
     elif rejects >= many:
         steps += _higher_threshold(evaluation)
@@ -121,7 +122,7 @@ def _learn_defects(evaluation: Evaluation) -> Iterator[str]:
 def _lower_threshold(evaluation: Evaluation) -> Iterator[str]:
     """Say whether more false rejects would buy fewer escapes, by the trade-off on the test images."""
     now = evaluation.metrics["confusion"]["escape"]
-    rows = [row for row in _rows(evaluation) if row.threshold.value < evaluation.metrics["threshold"]]
+    rows = [row for row in choices(evaluation) if row.threshold.value < evaluation.metrics["threshold"]]
     better = [row for row in rows if row.escape and row.escape.count <= WORTH * now]
     if better:
         yield f"{_moved(better[0], evaluation)}: {_counted(better[0])}, where {now} escaped."
@@ -135,16 +136,10 @@ def _lower_threshold(evaluation: Evaluation) -> Iterator[str]:
 def _higher_threshold(evaluation: Evaluation) -> Iterator[str]:
     """Say whether fewer false rejects cost few escapes, by the trade-off on the test images."""
     now = evaluation.metrics["confusion"]["false_reject"]
-    rows = [row for row in _rows(evaluation) if row.threshold.value > evaluation.metrics["threshold"]]
+    rows = [row for row in choices(evaluation) if row.threshold.value > evaluation.metrics["threshold"]]
     better = [row for row in rows if row.false_reject and row.false_reject.count <= WORTH * now]
     if better:
         yield f"{_moved(better[-1], evaluation)}: {_counted(better[-1])}, where {now} were rejected."
-
-
-def _rows(evaluation: Evaluation) -> list[Decided]:
-    """The trade-off of an evaluation, the lowest rate first."""
-    scores = evaluation.scores
-    return trade_off(evaluation.held_out, scores["label"] == "defect", scores["score"])
 
 
 def _moved(row: Decided, evaluation: Evaluation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -11,27 +12,41 @@ from knowngood.errors import RecipeError
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.output import MARK, replacing
 from knowngood.report import detection, words
+from knowngood.report.advice import advice
 from knowngood.report.classification import classification_exhibits
 from knowngood.report.confidence import confidence_exhibits
 from knowngood.report.exhibits import Cell, Chart, Exhibit, Picture, Section, Table, Text
+from knowngood.report.gallery import LARGEST, rows_of, tiles_of
 from knowngood.report.pictures import HEAT, SIDE, data_uri, shrink
 from knowngood.report.reconstruction import reconstruction_exhibits
 from knowngood.report.style import svg
+from knowngood.report.subject import subject, title
+from knowngood.report.trade_off import stops, trade_off_exhibit
 from knowngood.report.training import training_exhibits
+from knowngood.types import Progress, silent
 
 _ACROSS = 1400  # pixels of all pictures beside each other: somewhat more than the width of the page
+_GALLERY = 1.6e6  # bytes of the pictures that are shown above the table of all images
+_SIGNS = {"good": "M7 12.5l3.5 3.5L17 9", "doubtful": "M12 6.5v7M12 17v.2", "useless": "M8 8l8 8M16 8l-8 8"}
 
 
 def write_report(
-    evaluation: Evaluation, path: str | os.PathLike[str], *, examples: int = 12, overwrite: bool = False
+    evaluation: Evaluation,
+    path: str | os.PathLike[str],
+    *,
+    examples: int = 12,
+    overwrite: bool = False,
+    progress: Progress = silent,
 ) -> None:
     """Write the report of an evaluation as one self-contained HTML file, whole or not at all.
 
     Args:
         evaluation: Of any inspector.
         path: The file to write; an older report is replaced.
-        examples: Number of test images in a section at most, 0 or more.
+        examples: Number of test images at most under each heading above the table of all images; 0 for a page
+            without pictures of test images.
         overwrite: Replace any other file too.
+        progress: Called while test images are drawn.
 
     Raises:
         OutputError: The file cannot be written, or is not ours to replace.
@@ -44,7 +59,7 @@ def write_report(
     if examples < 0:
         raise RecipeError(f"examples must be 0 or more; got {examples}")
     # Bytes of a file name that are not text are spelled out.
-    page = _render(evaluation, examples).encode("utf-8", errors="backslashreplace")
+    page = _render(evaluation, examples, progress).encode("utf-8", errors="backslashreplace")
     with replacing(path, MARK, overwrite=overwrite) as unfinished:
         unfinished.write_bytes(page)
 
@@ -63,7 +78,7 @@ def sections(evaluation: Evaluation) -> list[Section]:
     return [Section(title, exhibits) for title, exhibits in found.items() if exhibits]
 
 
-def _render(evaluation: Evaluation, examples: int) -> str:
+def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
     """Fill the template."""
     metrics, provenance = evaluation.metrics, evaluation.provenance
     environment = jinja2.Environment(
@@ -78,20 +93,61 @@ def _render(evaluation: Evaluation, examples: int) -> str:
     # Matplotlib escapes texts.
     environment.filters["svg"] = lambda chart: Markup(svg(chart.draw, chart.size, chart.title))
     environment.filters["uri"] = _uri
+    environment.filters["score"] = words.score
+    environment.filters["marked"] = _marked
+    follows = advice(evaluation)
+    shown = detection.without_meaning(metrics) if follows.other_product else metrics
     return environment.get_template("template.html.jinja").render(
         generator=MARK,
-        verdict=words.verdict(metrics),
-        basis=words.basis(metrics, provenance["threshold"]),
+        title=title(evaluation),
+        product=evaluation.about.product,
+        date=evaluation.about.time[:10],
+        subject=subject(evaluation),
+        advice=follows,
+        sign=_SIGNS[follows.level],
+        verdict="" if follows.other_product else words.verdict(metrics),
         warnings=metrics["warnings"],
-        key_figures=detection.key_figures(metrics),
-        reasons=list(dict.fromkeys(detection.reasons(metrics).values())),
-        overview=detection.detection_exhibits(evaluation),
+        key_figures=detection.key_figures(shown),
+        reasons=list(dict.fromkeys(detection.reasons(shown).values())),
+        overview=detection.detection_exhibits(evaluation)[: 1 if follows.other_product else None],
+        basis=words.basis(metrics, provenance["threshold"]),
+        trade_off=trade_off_exhibit(evaluation),
+        stops=stops(evaluation),
         has_maps=evaluation.maps is not None,
         heat_colours=[f"rgb({red}, {green}, {blue})" for red, green, blue in HEAT],
-        samples=detection.sample_sections(evaluation, examples),
+        **_images(evaluation, 0 if follows.other_product else examples, bool(examples), progress),
+        unreadable=evaluation.unreadable,
         sections=sections(evaluation),
         provenance=provenance,
         facts=list(detection.facts(provenance)),
+    )
+
+
+def _images(evaluation: Evaluation, examples: int, pictures: bool, progress: Progress) -> dict[str, Any]:
+    """Gather the rows and pictures of the test images for the template."""
+    rows = rows_of(evaluation)
+    chosen = detection.samples(rows, examples)
+    shown = [row for section in chosen for row in section.rows]
+    above = iter(tiles_of(evaluation, shown, min(_GALLERY, len(shown) * 4 * LARGEST)))
+    return {
+        "rows": rows,
+        "types": sorted({row.type for row in rows if row.label == "defect"}),
+        "predicted": any(row.predicted for row in rows),
+        "samples": [(section, [next(above) for _ in section.rows]) for section in chosen],
+        "tiles": tiles_of(evaluation, rows, progress=progress) if pictures else [],
+    }
+
+
+def _marked(sentence: str) -> Markup:
+    """Set what stands between backticks as code.
+
+    Example:
+        >>> _marked("Try `knowngood fit <a>`.")
+        Markup('Try <code>knowngood fit &lt;a&gt;</code>.')
+    """
+    parts = sentence.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
     )
 
 

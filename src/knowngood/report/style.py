@@ -26,6 +26,19 @@ FAINT = "#98a1ae"
 LINES = (DEFECT, GOOD, "#1b7f5c", "#c2185b", "#56b4e9", "#8c510a", INK)
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.2)), (0, (6, 2, 1.5, 2)))
 
+IN_PAGE = {
+    INK: "--ink",
+    FAINT: "--faint",
+    GOOD: "--good",
+    DEFECT: "--defect",
+    "#081d58": "--deep-blue",
+    "#6a51a3": "--violet",
+    "#8c2d04": "--red-brown",
+    "#8c510a": "--brown",
+    "stroke: #ffffff": "--paper",
+}
+"""Colours that a page in the dark replaces, by the names of its own."""
+
 NAMED = 24  # entries of a legend at most: readers cannot distinguish more lines or markers
 
 _STYLE: dict[Any, Any] = {
@@ -99,6 +112,9 @@ def svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str = "
     body = document[document.index("</metadata>") + len("</metadata>") :].rstrip()
     # In a page the groups of several charts would share their ids, and the style would hold for all of it.
     body = re.sub(r'<g id="[^"]*">', "<g>", body)
+    for colour, name in IN_PAGE.items():
+        *attribute, value = colour.split(": ")
+        body = body.replace(colour, ": ".join([*attribute, f"var({name}, {value})"]))
     body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, count=1, flags=re.DOTALL)
     return f"<svg{view[0]}>{body.lstrip()}"
 

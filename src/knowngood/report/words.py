@@ -63,8 +63,17 @@ def interval(metrics: Mapping[str, Any], rate: str) -> str:
         >>> interval({"escape_rate_low": 0.0006, "escape_rate_high": 0.1316}, "escape_rate")
         '0.1–13.2 %'
     """
-    low, high = percent(metrics[f"{rate}_low"]), percent(metrics[f"{rate}_high"])
-    return f"{low.removesuffix(' %')}–{high}"
+    return range_of(metrics[f"{rate}_low"], metrics[f"{rate}_high"])
+
+
+def range_of(low: float, high: float) -> str:
+    """Write a range of shares, in percent.
+
+    Example:
+        >>> range_of(0.0006, 0.1316)
+        '0.1–13.2 %'
+    """
+    return f"{percent(low).removesuffix(' %')}–{percent(high)}"
 
 
 def verdict(metrics: Mapping[str, Any]) -> str:
