@@ -171,9 +171,11 @@ def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
         pixels = pixels[..., 0]
     channels_fit = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
     if not channels_fit or pixels.dtype not in (np.uint8, np.uint16):
+        fractions = np.issubdtype(pixels.dtype, np.floating)
+        remedy = "; from 0 to 1, take (255 * pixels).round() as uint8" if fractions else ""
         raise DataError(
             f"an image array of shape {pixels.shape} and type {pixels.dtype} came; "
-            "expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16"
+            f"expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16{remedy}"
         )
     try:
         check_size(*pixels.shape[:2])
