@@ -277,7 +277,8 @@ class Inspector:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, also in other processes, compile the graph anew."""
-        return partial(Inspector, engine=self.engine), (self.manifest, self.graph, self.records)
+        made_of = self.manifest, self.graph, self.records
+        return partial(Inspector, engine=self.engine), made_of, {"file": self.file}
 
 
 def _count(images: Images) -> int:
