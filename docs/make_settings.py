@@ -6,12 +6,13 @@ python docs/make_settings.py
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from knowngood.classifiers import CLASSIFIERS
 from knowngood.detectors import DETECTORS
 from knowngood.recipe import Recipe, as_text, settings_of
+from knowngood.registry import Registry
 
 PAGE = Path(__file__).resolve().parent / "settings.md"
 
@@ -30,9 +31,9 @@ def page() -> str:
     return "\n".join(lines)
 
 
-def _tables(registry: Mapping[str, type[Recipe]]) -> Iterator[str]:
+def _tables(registry: Registry[Recipe]) -> Iterator[str]:
     """A heading, a sentence and a table for each method."""
-    for name, recipe in registry.items():
+    for name, recipe in ((name, registry[name]) for name in registry.classes):
         yield from (f"### {name}", "", (inspect.getdoc(recipe) or "").partition("\n")[0], "")
         yield from ("| setting | default | allowed | meaning |", "|---|---|---|---|")
         for setting in settings_of(recipe).values():

@@ -1,4 +1,5 @@
 import inspect
+import pickle
 import re
 from pathlib import Path
 
@@ -56,3 +57,8 @@ def test_an_unreadable_image_names_the_file_and_the_reason(path):
     assert isinstance(failure, DataError)
     assert (failure.path, failure.reason) == ("a b/ü.png", "the file is empty (0 bytes)")
     assert str(failure) == "'a b/ü.png': the file is empty (0 bytes)"
+
+
+def test_an_error_survives_a_process():
+    failure = pickle.loads(pickle.dumps(UnreadableImage("a.png", "it is empty")))  # noqa: S301
+    assert (failure.path, failure.reason, str(failure)) == ("a.png", "it is empty", "'a.png': it is empty")

@@ -1,5 +1,8 @@
+import ast
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +84,23 @@ def test_importing_knowngood_imports_next_to_nothing():
 def test_inspection_needs_no_torch(name):
     heavy = "{'torch', 'timm', 'pandas', 'scipy', 'matplotlib'}"
     assert run(f"import sys; from knowngood import {name}; print({heavy} & sys.modules.keys())") == "set()"
+
+
+def test_the_version_is_that_of_the_package():
+    assert knowngood.__version__ == version("knowngood")
+    assert "__version__" in dir(knowngood)
+
+
+def test_a_type_checker_knows_all_names_and_no_other():
+    """A `__getattr__` that it sees would allow any name."""
+    module = ast.parse(Path(knowngood.__file__).read_text(encoding="utf-8"))
+    conditional = [node for node in module.body if isinstance(node, ast.If)]
+    seen, hidden = (
+        [node for node in conditional if ast.unparse(node.test) == test]
+        for test in ("TYPE_CHECKING", "not TYPE_CHECKING")
+    )
+    imported = [alias for node in seen[0].body for alias in node.names]
+    assert {alias.name for alias in imported} == PUBLIC
+    assert all(alias.asname == alias.name for alias in imported)
+    assert "__getattr__" in ast.unparse(hidden[0])
+    assert not any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in module.body)

@@ -17,6 +17,9 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+__version__: str
+"""The version of the installed package."""
+
 PATIENCE = {"GOMP_SPINCOUNT": "1000"}
 """Threads that wait by spinning take ten times as long beside another program on the same cores. OpenMP reads
 this variable of the environment once, when torch loads it.
@@ -78,15 +81,19 @@ __all__ = sorted(_MODULE_OF)
 
 def __dir__() -> list[str]:
     """List the public names, whether imported yet or not."""
-    return __all__
+    return ["__version__", *__all__]
 
 
-def __getattr__(name: str) -> Any:
+def _get(name: str) -> Any:
     """Import a public name when it is first used: inspecting images must not wait for torch.
 
     Raises:
         MissingExtra: It needs a library that is not installed.
     """
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version(__name__)
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from knowngood.extras import needs_extra
@@ -99,3 +106,7 @@ def __getattr__(name: str) -> Any:
     finally:
         for variable in unset:
             os.environ.pop(variable, None)
+
+
+if not TYPE_CHECKING:  # a type checker knows the names above, and shall refuse all others
+    __getattr__ = _get

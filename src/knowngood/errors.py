@@ -86,6 +86,10 @@ class UnreadableImage(DataError):
         super().__init__(f"{os.fspath(path)!r}: {reason}", path=path)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, also in other processes, are made of the same two arguments."""
+        return UnreadableImage, (self.path, self.reason)
+
 
 class RecipeError(KnowngoodError):
     """A setting that is unknown or out of range."""

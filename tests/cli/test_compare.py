@@ -109,3 +109,14 @@ def test_the_help_shows_what_a_grid_holds(run):
     assert "experiments: [{epochs: 40}, {batch_size: 8}, {learning_rate: 0.0001}]" in text
     for option in ("--grid", "--out", "--by", "--seed", "--device"):
         assert option in text
+
+
+def test_detectors(run, folder, grid, tmp_path):
+    grid.write_text("detector: gaussian\nsettings: {input_size: 64}\nexperiments: [{folds: 2}]\n")
+    status, said, err = run("compare", folder, "--grid", grid, "--out", tmp_path / "t.csv")
+    assert (status, err) == (0, "")
+    table = read_table(tmp_path / "t.csv")
+    assert table["change"].fillna("").tolist() == ["", "folds=5 → 2"]
+    assert (table["test_image_auroc"] > 0.8).all()
+    *_, last = said.splitlines()
+    assert last.startswith("Detectors have test columns alone: after choosing by them, test the chosen one")

@@ -91,3 +91,22 @@ def test_the_help_says_which_images_are_held_out(run):
     for option in (*("--classifier", "--recipe", "--set", "--folds", "--by", "--seed", "--device", "--out"),):
         assert option in text
     assert "Number of folds. [default: 5]" in text
+
+
+def test_a_detector(run, folder, tmp_path):
+    out = tmp_path / "images.csv"
+    settings = ("--detector", "gaussian", "--set", "input_size=64")
+    status, said, err = run("cross-validate", folder, *settings, "--folds", 2, "--out", out)
+    assert (status, err) == (0, "")
+    assert list(pd.read_csv(out).columns) == [
+        *("path", "label", "defect", "mask", "score", "p_value", "decision", "fold"),
+    ]
+    names = said.splitlines()[0].split()
+    assert names[2:] == [line.split()[0] for line in said.splitlines()[3:]]
+    assert names[2:6] == ["image_auroc", "image_ap", "false_reject_rate", "escape_rate"]
+
+
+def test_a_detector_or_a_classifier(run, folder):
+    status, _, err = run("cross-validate", folder, *SETTINGS, "--detector", "knn")
+    assert status == 1
+    assert err == "error: --classifier and --detector exclude each other; leave out one of them\n"

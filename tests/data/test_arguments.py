@@ -138,3 +138,26 @@ def test_no_images_at_all(wrong):
 def test_a_table_in_place_of_its_column(wrong):
     with pytest.raises(DataError, match="came for images; give its column of paths"):
         list(each_source(wrong))
+
+
+def test_a_folder_stands_for_its_images(tmp_path):
+    for name in ("b/2.png", "b/1.png", "a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(png())
+    (tmp_path / "b/notes.txt").touch()
+    below = [str(tmp_path / name) for name in ("b/1.png", "b/2.png")]
+    assert list(each_source(tmp_path / "b")) == list(each_source(str(tmp_path / "b"))) == below
+    assert list(each_source([tmp_path / "a.png", tmp_path / "b", b""])) == [tmp_path / "a.png", *below, b""]
+    with pytest.raises(DataError, match=r"image \[3\] is None"):
+        list(each_source([tmp_path / "b", b"", None]))
+
+
+def test_pictures_that_are_not_read_are_not_passed_over(tmp_path):
+    (tmp_path / "a.heic").touch()
+    (tmp_path / "b.png").write_bytes(png())
+    assert list(each_source(tmp_path)) == [str(tmp_path / "b.png"), str(tmp_path / "a.heic")]
+
+
+def test_a_folder_without_an_image(tmp_path):
+    with pytest.raises(DataError, match="there is no image in"):
+        list(each_source(tmp_path))

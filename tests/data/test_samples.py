@@ -172,7 +172,5 @@ def test_bytes_have_the_fingerprint_of_their_file(tmp_path):
 
 @pytest.mark.parametrize("given", [None, ["a.png", "b.png"], b"a.png", 3])
 def test_what_is_no_data_set_is_refused(given):
-    with pytest.raises(
-        DataError, match=rf"^a {type(given).__name__} came; name a folder of images or a table"
-    ):
+    with pytest.raises(DataError, match=rf"^a {type(given).__name__} came without labels; name a folder"):
         load_samples(given)

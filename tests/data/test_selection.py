@@ -75,7 +75,7 @@ GOOD = np.zeros((8, 9), np.uint8)
         (np.zeros((4, 8, 9), np.int64), r"image \[0\]: .* type int64 came; expected \(H, W\)"),
         (np.zeros((4, 5, 9), np.uint8), r"image \[0\]: an image array has only 5 x 9 pixels"),
         (np.zeros((4, 8, 9, 2), np.uint8), r"image \[0\]: an image array of shape \(8, 9, 2\)"),
-        (GOOD, r"an array of shape \(8, 9\) came; expected good images as \(N, H, W\) or \(N, H, W, 3\), or"),
+        (GOOD, r"an array of shape \(8, 9\) came; expected images as \(N, H, W\) or \(N, H, W, 3\), or"),
         (np.zeros((8, 9, 3), np.uint8), r"an array of shape \(8, 9, 3\) came"),
         (np.zeros((1, 4, 8, 9, 3), np.uint8), r"an array of shape \(1, 4, 8, 9, 3\) came"),
     ],

@@ -9,11 +9,11 @@ from knowngood.classifiers import make_classifier
 from knowngood.data.labelled import with_defects_to_learn
 from knowngood.data.samples import fingerprint
 from knowngood.errors import DataError, RecipeError
-from knowngood.inspector import comparison
+from knowngood.inspector import methods
 from knowngood.inspector.classification import ANSWERS
 from knowngood.inspector.comparison import compare, read_grid
-from knowngood.inspector.cross_validation import fold_figures
 from knowngood.inspector.evaluation import evaluate
+from knowngood.inspector.methods import main_figures
 from knowngood.inspector.train import train
 
 from ..support.parts import write_parts
@@ -41,7 +41,7 @@ def experiments(folder):
         return inspectors[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparison, "train", kept)
+        patch.setattr(methods, "train", kept)
         table = compare(folder, GRID, seed=3)
     return inspectors, table
 
@@ -56,7 +56,7 @@ def table(experiments):
 
 def test_changes_are_said_in_words():
     found = read_grid(GRID)
-    assert [(one.name, one.classifier, one.change) for one in found] == [
+    assert [(one.name, one.method, one.change) for one in found] == [
         ("original", "linear_probe", ""),
         ("1", "linear_probe", "imbalance=auto → none"),
         ("2", "linear_probe", "orientation=fixed → mirrored, strides=(8, 16, 32) → (16, 32)"),
@@ -80,7 +80,7 @@ def test_another_classifier_starts_from_its_own_defaults():
         "experiments": [{"classifier": "finetune", "epochs": 3}, {"classifier": "scattering_boost"}]
     }
     _, one, other = read_grid(grid)
-    assert (one.classifier, one.settings) == ("finetune", {"epochs": 3})
+    assert (one.method, one.settings) == ("finetune", {"epochs": 3})
     assert one.change == "classifier=linear_probe → finetune, epochs=3"
     assert (other.settings, other.change) == ({}, "classifier=linear_probe → scattering_boost")
 
@@ -103,7 +103,7 @@ def test_a_grid_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("grid", "words"),
     [
-        ({"clasifier": "finetune"}, "has 'clasifier'; it may have classifier, settings, experiments"),
+        ({"clasifier": "finetune"}, "has 'clasifier'; it may have classifier, detector, settings, exp"),
         ({"classifier": "fine_tune"}, "classifier 'fine_tune' is not known; choose one of"),
         ({"classifier": ["finetune"]}, "classifier \\['finetune'\\] is not known"),
         (
@@ -154,7 +154,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 def test_every_recipe_is_checked_before_the_first_is_learned(folder, monkeypatch):
-    monkeypatch.setattr(comparison, "train", lambda *_, **__: pytest.fail("it must not learn"))
+    monkeypatch.setattr(methods, "train", lambda *_, **__: pytest.fail("it must not learn"))
     with pytest.raises(RecipeError, match="no setting 'rounds'"):
         compare(folder, GRID | {"experiments": [{"imbalance": "none"}, {"rounds": 3}]})
 
@@ -177,7 +177,7 @@ def test_the_columns_are_those_promised(table):
 def test_each_experiment_has_its_recipe_and_the_same_images_and_seed(experiments, folder):
     inspectors, _ = experiments
     for inspector, one in zip(inspectors, read_grid(GRID), strict=True):
-        recipe = make_classifier(one.classifier, one.settings)
+        recipe = make_classifier(one.method, one.settings)
         assert inspector.manifest.recipe["imbalance"] == recipe.imbalance
         assert inspector.manifest.recipe["orientation"] == recipe.orientation
         assert inspector.manifest.seed == 3
@@ -215,7 +215,7 @@ def test_train_figures_come_from_the_images_learned_from_and_are_measured_alike(
 def test_test_figures_are_those_of_an_evaluation(experiments, folder):
     inspectors, table = experiments
     for inspector, row in zip(inspectors, table.to_dict("records"), strict=True):
-        for name, value in fold_figures(evaluate(inspector, folder)).items():
+        for name, value in main_figures(evaluate(inspector, folder)).items():
             assert row[f"test_{name}"] == value
 
 

@@ -9,7 +9,8 @@ import knowngood
 from knowngood.classifiers import make_classifier
 from knowngood.data.samples import fingerprint, load_samples
 from knowngood.errors import DataError, RecipeError
-from knowngood.inspector.cross_validation import FIGURES, CrossValidation, cross_validate
+from knowngood.inspector.cross_validation import CrossValidation, cross_validate
+from knowngood.inspector.methods import CLASS_FIGURES
 
 from ..support.parts import write_parts
 
@@ -96,7 +97,7 @@ def test_the_figures_of_a_fold_are_those_of_scikit_learn(found):
 
 
 def test_the_summary_is_mean_and_deviation_over_the_folds(found):
-    assert found.figures["figure"].tolist() == [*FIGURES, "image_auroc"]
+    assert found.figures["figure"].tolist() == [*CLASS_FIGURES, "image_auroc"]
     for row in found.figures.itertuples():
         assert row.mean == pytest.approx(np.mean(found.folds[row.figure]))
         assert row.sd == pytest.approx(np.std(found.folds[row.figure], ddof=1))
@@ -177,5 +178,5 @@ def test_missing_types_where_types_are_asked_for(table):
 
 
 def test_a_classifier_that_is_not_known(table):
-    with pytest.raises(RecipeError, match="classifier 'linear' is not known"):
+    with pytest.raises(RecipeError, match="method 'linear' is not known"):
         cross_validate(table, "linear", count=2)

@@ -43,6 +43,9 @@ class Judged:
     classification: None = None
     about: About = About()  # noqa: RUF009 (it is frozen)
     unreadable: tuple[()] = ()
+    images: None = None
+
+    image = Evaluation.image
 
     @property
     def heat_scale(self) -> HeatScale:

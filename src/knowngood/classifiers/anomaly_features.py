@@ -63,7 +63,9 @@ class AnomalyFeatures(OnFrozen):
 
     input_size: Annotated[InputSize, Field(ge=32, le=4096)] = 448
     detector: Annotated[
-        str, OneOf(tuple(DETECTORS)), Field(description="Name of a detector with a map of patch features")
+        str,
+        OneOf(tuple(DETECTORS.classes)),
+        Field(description="Name of a detector with a map of patch features"),
     ] = "patchcore"
     folds: Annotated[Folds, Field(le=20)] = 3
 

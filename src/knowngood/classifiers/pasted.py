@@ -74,7 +74,7 @@ def _masked_defects(
     samples, defects = kept.samples, []
     for row in kept.train[kept.labels[kept.train] == number]:
         place = int(kept.index[row])
-        if images.masks and images.masks[place]:
+        if images.masks and len(images.masks[place]):
             mask = read_mask(images.masks[place], image_size(images.sources[place])).astype(np.uint8)
             resized = cv2.resize(mask, images.shape[::-1], interpolation=cv2.INTER_NEAREST)
             defects.append((samples[row], resized.astype(np.bool_)))

@@ -1,6 +1,6 @@
 import typer
 
-from knowngood.cli.detectors import echo_recipe
+from knowngood.cli.detectors import echo_origin, echo_recipe
 
 
 def classifiers() -> None:
@@ -13,6 +13,7 @@ def classifiers() -> None:
 
     for name, recipe in CLASSIFIERS.items():
         echo_recipe(name, recipe)
+        echo_origin(CLASSIFIERS, name)
     typer.echo("\nimbalance: which method when (finetune has all; the others learn with weights)")
     for name, when in WHEN.items():
         typer.echo(f"{name:20} {when}")

@@ -8,10 +8,15 @@ from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
 from knowngood.output import EXPERIMENTS
 
+CHOOSE = "Choose by the validation columns: a test set that was chosen by is no longer one."
+CHOOSE_DETECTOR = (
+    "Detectors have test columns alone: after choosing by them, test the chosen one on other images."
+)
+
 
 def compare(
     data: options.LabelledImages,
-    grid: Annotated[Path, typer.Option(help="A YAML file: classifier, settings, experiments.")],
+    grid: Annotated[Path, typer.Option(help="A YAML file: classifier or detector, settings, experiments.")],
     out: options.Table = None,
     by: options.By = "auto",
     good: options.GoodPatterns = None,
@@ -39,5 +44,5 @@ def compare(
     with progress_bars() as progress:
         table = knowngood.compare(samples, grid, by=by, seed=seed, device=device, progress=progress)
     typer.echo(table.to_string(index=False, float_format="{:.4f}".format))
-    typer.echo("Choose by the validation columns: a test set that was chosen by is no longer one.")
+    typer.echo(CHOOSE if "validation_loss" in table else CHOOSE_DETECTOR)
     options.write_table(table, out, columns=EXPERIMENTS, overwrite=overwrite)

@@ -1,15 +1,22 @@
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
+from knowngood.errors import RecipeError
+
+if TYPE_CHECKING:
+    from knowngood.classifiers.base import Classifier
+    from knowngood.detectors.base import Detector
+    from knowngood.registry import Registry
 
 
 def cross_validate(
     data: options.LabelledImages,
     classifier: options.ClassifierName = None,
+    detector: options.DetectorInstead = None,
     recipe: options.RecipeFile = None,
     setting: options.Settings = None,
     folds: Annotated[int, typer.Option(help="Number of folds.")] = 5,
@@ -23,19 +30,24 @@ def cross_validate(
     out: options.Table = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Evaluate a classifier on few images by cross-validation.
+    """Evaluate a classifier or a detector on few images by cross-validation.
 
-    Each image is classified by a classifier that was trained without it. Images of a train split are
-    always used for training; those of the test split are held out in turn.
+    Each image is inspected by an inspector that was trained without it. Images of a train split are
+    always used for training; those of the test split are held out in turn. A detector is trained on
+    good images alone.
 
     Example: knowngood cross-validate widget/ --classifier linear_probe --folds 5
     """
+    if classifier and detector:
+        raise RecipeError("--classifier and --detector exclude each other; leave out one of them")
     options.check_table(out, data, overwrite=overwrite)
     samples = options.load(data, good, defect, mask, ignore)
     with progress_bars() as progress:
         from knowngood.classifiers import CLASSIFIERS
+        from knowngood.detectors import DETECTORS
 
-        chosen = CLASSIFIERS.choose(classifier, recipe, setting or [])
+        methods: Registry[Detector | Classifier] = DETECTORS if detector else CLASSIFIERS
+        chosen = methods.choose(detector or classifier, recipe, setting or [])
         result = knowngood.cross_validate(
             samples, chosen, count=folds, by=by, seed=seed, device=device, progress=progress
         )

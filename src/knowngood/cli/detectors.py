@@ -4,6 +4,7 @@ import typer
 
 if TYPE_CHECKING:
     from knowngood.recipe import Recipe
+    from knowngood.registry import Registry
 
 
 def detectors() -> None:
@@ -15,8 +16,16 @@ def detectors() -> None:
 
     for name, recipe in DETECTORS.items():
         echo_recipe(name, recipe)
+        echo_origin(DETECTORS, name)
         if recipe.needs_classes:
             typer.echo("    It needs the class of each good image: a table with a column `class`.")
+
+
+def echo_origin(registry: "Registry[Recipe]", name: str) -> None:
+    """Name the package of a method that comes from another one than ours."""
+    point = registry.installed.get(name)
+    if point is not None and point.dist is not None:
+        typer.echo(f"    It comes from the package {point.dist.name} {point.dist.version}.")
 
 
 def echo_recipe(name: str, recipe: "type[Recipe]") -> None:

@@ -83,6 +83,14 @@ DetectorName = Annotated[
         show_default="patchcore",
     ),
 ]
+DetectorInstead = Annotated[
+    str | None,
+    typer.Option(
+        "--detector",
+        autocompletion=_detectors,
+        help="Evaluate a detector of this name in place of a classifier.",
+    ),
+]
 ClassifierName = Annotated[
     str | None,
     typer.Option(

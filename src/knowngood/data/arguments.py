@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from knowngood.data.decoding import Source, decode
+from knowngood.data.files import find_images
 from knowngood.errors import DataError, UnreadableImage
 
 CHANNELS = (1, 3, 4)
@@ -34,7 +35,7 @@ class Tensor(Protocol):
 ImageLike = Source | bytearray | memoryview | os.PathLike[str] | Image.Image | Readable | Tensor
 """One image: a file by its path, all its bytes or an open file; an image of Pillow's; or pixels as an array
 `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order, or such a tensor of torch, also with the
-channels first.
+channels first. The path of a folder stands for all images below it but masks.
 """
 
 Images = Iterable[ImageLike] | ImageLike
@@ -44,10 +45,11 @@ Images = Iterable[ImageLike] | ImageLike
 def each_source(images: Images) -> Iterator[Source]:
     """Yield each image as a path, the bytes of a file or an array, one at a time.
 
-    An array or a tensor is one image if it has fewer than four dimensions.
+    An array or a tensor is one image if it has fewer than four dimensions. Of a folder, pictures in formats
+    that are not read come last, so that nothing is passed over in silence.
 
     Raises:
-        DataError: One is no image; it is named by its position.
+        DataError: One is no image; it is named by its position. Or a folder has none.
         UnreadableImage: A file, or an image of Pillow's, cannot be read.
 
     Example:
@@ -67,8 +69,16 @@ def each_source(images: Images) -> Iterator[Source]:
         images = pixels if pixels.ndim > 3 else [pixels]
     elif _is_one(images) or not isinstance(images, Iterable):
         images = [images]  # type: ignore[list-item]
-    for position, image in enumerate(images):
-        yield _source(image, position)
+    position = 0
+    for image in images:
+        if isinstance(image, str | os.PathLike) and Path(image).is_dir():
+            found = find_images([Path(image)])
+            below = [*found.images, *(picture.path for picture in found.unread)]
+            yield from below
+            position += len(below)
+        else:
+            yield _source(image, position)
+            position += 1
 
 
 def _is_one(image: object) -> bool:

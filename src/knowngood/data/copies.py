@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.held import sources_of
 from knowngood.data.near_duplicates import SIDE, near_duplicates
 from knowngood.data.samples import fingerprint
 from knowngood.types import Progress, silent
@@ -54,9 +55,7 @@ def find_copies(
     columns = (table[name].tolist() for name in ("path", "split", "class_name"))
     images = [Image(*row) for row in zip(*columns, strict=True)]
     by_content: dict[str, list[Image]] = {}
-    for image, content in zip(
-        images, fingerprint([image.path for image in images], progress=progress), strict=True
-    ):
+    for image, content in zip(images, fingerprint(sources_of(table), progress=progress), strict=True):
         by_content.setdefault(content, []).append(image)
     contents = list(by_content.values())
     copied = [same for same in contents if len(same) > 1]

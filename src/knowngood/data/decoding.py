@@ -27,6 +27,11 @@ File = str | Path | bytes
 Source = File | NDArray[Any]
 """One image: a file or an array of pixels."""
 
+Mask = str | NDArray[Any]
+"""The mask of an image: files, as in the column `mask` of a table of samples, empty for none; or an array
+`(H, W)` that is not 0 on a defect.
+"""
+
 LISTED = 10  # files that a message names before it only counts them
 
 
@@ -51,8 +56,15 @@ def listed(items: Sequence[object]) -> list[str]:
     return [f"  {item}" for item in items[:LISTED]] + more
 
 
-def read_header(file: File) -> Header:
-    """Read the header of an image file, with the checks of `decode` that need no pixels."""
+def read_header(file: Source) -> Header:
+    """Read the header of an image file, with the checks of `decode` that need no pixels; or make that of an
+    array.
+    """
+    if isinstance(file, np.ndarray):
+        pixels = _checked(file)
+        height, width = pixels.shape[:2]
+        mode = "L" if pixels.ndim == 2 else "RGBA"[: pixels.shape[2]]
+        return Header(height, width, mode, deep=pixels.dtype == np.uint16, orientation=1)
     with _naming(file):
         size = _size_on_disk(file)
         check_bytes(size)
@@ -159,9 +171,11 @@ def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
         pixels = pixels[..., 0]
     channels_fit = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
     if not channels_fit or pixels.dtype not in (np.uint8, np.uint16):
+        fractions = np.issubdtype(pixels.dtype, np.floating)
+        remedy = "; from 0 to 1, take (255 * pixels).round() as uint8" if fractions else ""
         raise DataError(
             f"an image array of shape {pixels.shape} and type {pixels.dtype} came; "
-            "expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16"
+            f"expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16{remedy}"
         )
     try:
         check_size(*pixels.shape[:2])

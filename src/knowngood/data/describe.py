@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each, similar_names
 from knowngood.data.copies import find_copies
-from knowngood.data.decoding import read_header
+from knowngood.data.decoding import Mask, Source, read_header
 from knowngood.data.description import Description
 from knowngood.data.formats import Header
+from knowngood.data.held import HELD, Labels, Masks, list_sources, masks_of, sources_of
 from knowngood.data.images import read_image, read_mask, significant_bits
 from knowngood.data.layouts import NOTES, recognise
 from knowngood.data.masks import several
 from knowngood.data.near_duplicates import thumbnail
 from knowngood.data.patterns import Patterns
-from knowngood.data.samples import load_samples
+from knowngood.data.samples import Samples, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.data.threads import in_threads
 from knowngood.errors import DataError, UnreadableImage
-from knowngood.types import Progress, silent
+from knowngood.notebook import followed
+from knowngood.types import Progress
 
 
 def describe(
-    path: str | Path, *, patterns: Patterns | None = None, progress: Progress = silent
+    data: Samples,
+    labels: Labels | None = None,
+    masks: Masks | None = None,
+    *,
+    patterns: Patterns | None = None,
+    progress: Progress | None = None,
 ) -> Description:
     """Describe a data set, broken images and masks included.
 
@@ -36,27 +45,36 @@ def describe(
     each image to find copies by.
 
     Args:
-        path: A folder or a table, as `knowngood.data.samples.load_samples` takes it.
+        data: A folder, a table, or images, as `knowngood.data.samples.load_samples` takes them.
+        labels: The labels of images that are given alone; without them, all are good ones to train on.
+        masks: The masks of images that are given alone.
         patterns: Which files of a folder are good, defects, masks, or to be ignored.
-        progress: Called during long work.
+        progress: Called during long work; without it, a notebook shows a bar.
 
     Raises:
-        DataError: The path is no data set at all.
+        DataError: It is no data set at all.
+
+    Example::
+
+        print(describe("widget/"))
     """
-    path = Path(path)
+    progress = followed(progress)
     ignored: list[str] = []
-    if path.is_dir():
-        layout, table, found, masks = recognise(path, patterns)
-        used = {*table["path"], *(mask for cell in masks.values() for mask in several(cell))}
+    if isinstance(data, str | os.PathLike) and Path(data).is_dir() and labels is None and masks is None:
+        layout, table, found, masks_of_images = recognise(Path(data), patterns)
+        used = {*table["path"], *(mask for cell in masks_of_images.values() for mask in several(cell))}
         ignored = [str(file) for files in (found.images, found.others) for file in files]
         ignored = [file for file in ignored if file not in used]
+        all_masks: list[Mask] = [masks_of_images.get(file, "") for file in table["path"]]
     else:
-        layout, table = "table", load_samples(path, patterns)
-        masks = dict(zip(table["path"], table["mask"], strict=True))
-    contents = _read_all(table["path"].tolist(), masks, progress)
+        table = _samples(data, labels, masks, patterns)
+        layout, all_masks = "images in memory" if HELD in table else "table", masks_of(table)
+    paths, sources = table["path"].tolist(), sources_of(table)
+    contents = dict(zip(paths, _read_all(paths, sources, all_masks, progress), strict=True))
     headers = {file: content.header for file, content in contents.items() if content.header}
     thumbnails = {file: content.thumbnail for file, content in contents.items() if content.header}
-    deep = [file for file, header in headers.items() if header.deep]
+    source_of = dict(zip(paths, sources, strict=True))
+    deep = [source_of[file] for file, header in headers.items() if header.deep]
     is_defect = table["label"] == "defect"
     marks = np.array([contents[file].marks for file in table["path"]])
     samples, table = table, table.assign(class_name=class_of_each(table))
@@ -69,7 +87,7 @@ def describe(
         counts={key: counts[key] for key in sorted(counts, key=_train_and_good_first)},
         sizes=Counter((header.height, header.width) for header in headers.values()),
         modes=Counter(header.mode + ", 16 bit" * header.deep for header in headers.values()),
-        suffixes=Counter(Path(file).suffix.lower() for file in contents),
+        suffixes=Counter(map(_suffix, sources)),
         bits=significant_bits(deep) if deep else None,
         broken=tuple(content.broken for content in contents.values() if content.broken),
         mask_problems=tuple(content.mask_problem for content in contents.values() if content.mask_problem),
@@ -93,25 +111,44 @@ class _Content(NamedTuple):
     marks: str = ""  # whether the mask marks anything, "yes" or "no"
 
 
-def _read_all(paths: Sequence[str], masks: Mapping[str, str], progress: Progress) -> dict[str, _Content]:
+def _samples(
+    data: Samples, labels: Labels | None, masks: Masks | None, patterns: Patterns | None
+) -> pd.DataFrame:
+    """The table of samples; images without labels are good ones to train on."""
+    if labels is not None or isinstance(data, str | os.PathLike | pd.DataFrame):
+        return load_samples(data, patterns, labels=labels, masks=masks)
+    sources = list_sources(data)
+    good = load_samples(sources, patterns, labels=["good"] * len(sources), masks=masks).assign(split="train")
+    good.attrs.clear()
+    return good
+
+
+def _suffix(source: Source) -> str:
+    """The ending of a file's name; what else an image came as."""
+    if isinstance(source, np.ndarray):
+        return "array"
+    return "bytes" if isinstance(source, bytes) else Path(source).suffix.lower()
+
+
+def _read_all(
+    paths: Sequence[str], sources: Sequence[Source], masks: Sequence[Mask], progress: Progress
+) -> Iterator[_Content]:
     """Read all images and their masks."""
-    contents: dict[str, _Content] = {}
-    read = in_threads(_read, [(file, masks.get(file, "")) for file in paths])
-    for done, (file, content) in enumerate(zip(paths, read, strict=True), start=1):
-        contents[file] = content
+    read = in_threads(_read, list(zip(paths, sources, masks, strict=True)))
+    for done, content in enumerate(read, start=1):
+        yield content
         progress("reading images", done, len(paths))
-    return contents
 
 
-def _read(files: tuple[str, str]) -> _Content:
+def _read(files: tuple[str, Source, Mask]) -> _Content:
     """Decode an image and its mask."""
-    file, mask = files
+    path, source, mask = files
     try:
-        header = read_header(file)
-        content = _Content(header, thumbnail(read_image(file)))
+        header = read_header(source)
+        content = _Content(header, thumbnail(read_image(source)))
     except UnreadableImage as error:
-        return _Content(broken=UnreadableImage(error.path, error.reason))  # without its traceback
-    if not mask:
+        return _Content(broken=UnreadableImage(path, error.reason))  # without its traceback
+    if not len(mask):
         return content
     try:
         marks = read_mask(mask, (header.height, header.width)).any()

@@ -68,6 +68,9 @@ class Description(Copies):
     notes: tuple[str, ...]
     split_made: bool
 
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
     def lines(self) -> list[str]:
         """Summarise in words: a line per fact, and below each problem a line per file, of the first files."""
         problems = {problem: found for problem, files in self._problems().items() if (found := list(files))}
@@ -140,7 +143,7 @@ class Description(Copies):
     def _folder(self) -> str:
         """The deepest folder that all images are in; else empty."""
         try:
-            return os.path.commonpath([os.path.dirname(path) for path in self.samples["path"]])  # noqa: PTH120
+            return str(os.path.commonpath([os.path.dirname(path) for path in self.samples["path"]]))  # noqa: PTH120
         except ValueError:  # none, or relative paths beside absolute ones
             return ""
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from knowngood.data.images import IMAGE_SUFFIXES
 from knowngood.data.looks import doubts, looks_below
 from knowngood.data.masks import Looks, pair
-from knowngood.errors import DataError
+from knowngood.errors import DataError, UnreadableImage
 from knowngood.output import is_heatmap
 
 _PICTURES = """
@@ -62,7 +62,7 @@ class ToInspect(NamedTuple):
     """Images to inspect, and what was left out."""
 
     images: list[str]
-    unread: list[str]  # a line for each picture in a format that is not read
+    unread: list[UnreadableImage]  # pictures in formats that are not read
     notes: list[str]  # sentences
 
 
@@ -131,7 +131,7 @@ def find_images(paths: Sequence[str | Path]) -> ToInspect:
     if not images:
         where = ", ".join(repr(str(path)) for path in paths)
         raise DataError("; ".join([f"there is no image in {where}", *unread_note(unread)]))
-    return ToInspect(images, [f"{str(file)!r}: a format that is not read" for file in unread], notes)
+    return ToInspect(images, [UnreadableImage(file, "a format that is not read") for file in unread], notes)
 
 
 def unread_note(pictures: Sequence[Path]) -> list[str]:

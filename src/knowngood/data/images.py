@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import Source, decode, decoded, read_header
+from knowngood.data.decoding import Mask, Source, decode, decoded, read_header
 from knowngood.data.masks import several
 from knowngood.errors import DataError, UnreadableImage
 
@@ -130,10 +130,9 @@ def significant_bits(sources: Sequence[Source]) -> int | None:
     needed = []
     for source in _sample(sources):
         try:
-            if isinstance(source, np.ndarray) or read_header(source).deep:
+            if read_header(source).deep:
                 pixels = decode(source)
-                if pixels.dtype == np.uint16:
-                    needed.append(next(bits for bits in BIT_DEPTHS if not _clips(pixels, bits)))
+                needed.append(next(bits for bits in BIT_DEPTHS if not _clips(pixels, bits)))
         except UnreadableImage:
             continue
     return sorted(needed)[-2 if len(needed) > 2 else -1] if needed else None
@@ -206,24 +205,25 @@ def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8
     return cv2.convertScaleAbs(resized, alpha=1, beta=ROUNDED_UP).astype(np.uint8, copy=False)
 
 
-def read_mask(mask: str | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def read_mask(mask: Mask | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Read a ground-truth mask, bool (H, W): a pixel that is not black is defect.
 
     In a format that loses detail, such as JPEG, it is a pixel of at least half of the largest value: such a
     format leaves faint traces around what was drawn.
 
     Args:
-        mask: A file, or several joined as in `knowngood.data.masks`, of which any may mark a pixel.
+        mask: A file, or several joined as in `knowngood.data.masks`, of which any may mark a pixel; or an
+            array (H, W).
         shape: Height and width of the image.
 
     Raises:
         DataError: A mask has another height and width than its image.
     """
     marked = np.zeros(shape, dtype=np.bool_)
-    for file in several(str(mask)):
-        pixels = marked_pixels(file)
+    for part in [mask] if isinstance(mask, np.ndarray) else several(str(mask)):
+        pixels = part != 0 if isinstance(part, np.ndarray) else marked_pixels(part)
         if pixels.shape != shape:
-            raise wrong_size(file, pixels.shape, shape)
+            raise wrong_size("array" if isinstance(part, np.ndarray) else part, pixels.shape, shape)
         marked |= pixels
     return marked
 
@@ -264,9 +264,6 @@ def image_size(source: Source) -> tuple[int, int]:
         >>> image_size(np.zeros((8, 9, 3), np.uint8))
         (8, 9)
     """
-    if isinstance(source, np.ndarray):
-        height, width = decode(source).shape[:2]
-        return height, width
     header = read_header(source)
     return header.height, header.width
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import Source, listed, name_of
+from knowngood.data.decoding import Mask, Source, listed, name_of
 from knowngood.data.images import Picture
 from knowngood.data.reading import Reading
 from knowngood.data.threads import THREADS
@@ -70,7 +70,7 @@ class ImageSet:
     reading: Reading
     classes: Sequence[str] | None = None
     groups: Sequence[object] | None = None
-    masks: Sequence[str] | None = None
+    masks: Sequence[Mask] | None = None
     on_unreadable: Callable[[UnreadableImage], None] | None = None
     on_read: Callable[[int, NDArray[np.uint8]], None] | None = None
 

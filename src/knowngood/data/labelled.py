@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import LEAST, check_names, class_of_each, similar_names
-from knowngood.data.decoding import read_header
+from knowngood.data.decoding import Source, read_header
+from knowngood.data.held import masks_of, sources_of
 from knowngood.data.imageset import GOOD
 from knowngood.data.samples import data_name, fingerprint, load_samples
 from knowngood.data.selection import Selection
@@ -26,7 +27,7 @@ BY = ("auto", "type", "label")
 
 
 def with_defects_to_learn(
-    data: str | Path | pd.DataFrame, share: float = DEFECT_SHARE, *, seed: int = 0
+    data: str | os.PathLike[str] | pd.DataFrame, share: float = DEFECT_SHARE, *, seed: int = 0
 ) -> pd.DataFrame:
     """Return the samples, with defects in the train split.
 
@@ -74,7 +75,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
     """
     check_by(by)
     train = table[table["split"] == "train"]
-    paths, classes = train["path"].tolist(), classes_by(train, by).tolist()
+    sources, classes = sources_of(train), classes_by(train, by).tolist()
     names = sorted(set(classes), key=lambda name: (name != GOOD, name))
     for missing, images in ((GOOD not in names, "good image"), (not {*names} - {GOOD}, "defect")):
         if missing:
@@ -83,10 +84,10 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
                 "(`knowngood fit`) from good images alone"
             )
     groups = train["group"].tolist() if "group" in train else None
-    parts = Counter(name for name, _ in set(zip(classes, groups or paths, strict=True)))
+    parts = Counter(name for name, _ in set(zip(classes, groups or train["path"], strict=True)))
     _check_names({name: parts[name] for name in names})
-    _check_agreement(paths, classes)
-    return Selection(paths, classes, groups, train["mask"].tolist(), data=data_name(table))
+    _check_agreement(train.assign(class_name=classes))
+    return Selection(sources, classes, groups, masks_of(train), data=data_name(table))
 
 
 def check_by(by: str) -> None:
@@ -144,23 +145,23 @@ def _check_names(parts: Mapping[str, int]) -> None:
             )
 
 
-def _check_agreement(paths: Sequence[str], classes: Sequence[str]) -> None:
-    """Refuse the same image in two classes: no classifier can learn both."""
-    table = pd.DataFrame({"path": paths, "class_name": classes, "digest": fingerprint(paths)}, dtype=object)
+def _check_agreement(table: pd.DataFrame) -> None:
+    """Refuse the same image in two classes, `class_name`: no classifier can learn both."""
+    table = table.assign(digest=fingerprint(sources_of(table)))
     table = table[table["digest"] != ""]  # what cannot be opened is named when it is read
     for _, same in table[table["digest"].duplicated(keep=False)].groupby("digest", sort=False):
         different = same.drop_duplicates("class_name")
-        if len(different) > 1 and _is_image(same["path"].iloc[0]):
+        if len(different) > 1 and _is_image(sources_of(same)[0]):
             (first, one), (second, other) = different[["path", "class_name"]].head(2).to_numpy().tolist()
             raise DataError(
                 f"the same image is {one!r} as {first!r} and {other!r} as {second!r}; keep the right one"
             )
 
 
-def _is_image(path: str) -> bool:
+def _is_image(source: Source) -> bool:
     """Whether a file is an image: empty files are alike, and are named when they are read."""
     try:
-        read_header(path)
+        read_header(source)
     except UnreadableImage:
         return False
     return True

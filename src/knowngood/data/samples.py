@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from knowngood.cells import spelt
+from knowngood.data.arguments import Images
 from knowngood.data.decoding import Source
 from knowngood.data.files import suggestion
+from knowngood.data.held import Labels, Masks, held_samples
 from knowngood.data.layouts import NOTES, recognise
 from knowngood.data.looks import doubts, looks_below
 from knowngood.data.patterns import Patterns
@@ -29,16 +31,29 @@ DATA = "data"
 LOOKED_AT = 5000  # good images of a table whose pixels are looked at, if they may be masks
 
 
+Samples = str | os.PathLike[str] | pd.DataFrame | Images
+"""Images and what is known of them: the path of a folder or a table, a table, or images beside labels."""
+
+
 def load_samples(
-    data: str | os.PathLike[str] | pd.DataFrame, patterns: Patterns | None = None
+    data: Samples,
+    patterns: Patterns | None = None,
+    *,
+    labels: Labels | None = None,
+    masks: Masks | None = None,
 ) -> pd.DataFrame:
-    """List the samples of a folder or a table.
+    """List the samples of a folder or a table, or images of a program with their labels.
 
     Args:
         data: A folder in a known layout (see `knowngood.data.layouts`), a CSV or Parquet table for
-            `check_samples`, whose relative paths start from the table's folder, or the table itself.
+            `check_samples`, whose relative paths start from the table's folder, or the table itself. Or
+            images, in any form of `knowngood.data.arguments.Images`; an array (N, H, W) is a batch.
         patterns: Which files of a folder are good, defects, masks, or to be ignored, where their folders do
             not say so.
+        labels: The label of each image, where images are given: `good`, `defect` or a type of defect, or 0
+            for good parts and 1 for defects.
+        masks: The mask of each image, where images are given: a file, an array (H, W) that is not 0 on a
+            defect, or None.
 
     Returns:
         A table as of `check_samples`. Its attribute `attrs["notes"]` has sentences on what was left out of a
@@ -46,19 +61,26 @@ def load_samples(
 
     Raises:
         DataError: The path does not exist, or is neither such a folder nor such a table; patterns come with a
-            table.
+            table, or labels with what has its own.
 
     Example::
 
         load_samples("tiles/", knowngood.Patterns(good="*/MT_Free/*"))
+        load_samples(photographs, labels=["good", "good", "scratch"])
     """
+    if not isinstance(data, str | os.PathLike | pd.DataFrame):
+        _check_unneeded(patterns)
+        if labels is None:
+            raise DataError(
+                f"a {type(data).__name__} came without labels; name a folder of images or a table, give the "
+                "table itself, or images with labels=..., one for each"
+            )
+        return check_samples(held_samples(data, labels, masks))
+    if labels is not None or masks is not None:
+        raise DataError("labels and masks go with images given alone; a folder or a table has its own")
     if isinstance(data, pd.DataFrame):
         _check_unneeded(patterns)
         return check_samples(data)
-    if not isinstance(data, str | os.PathLike):
-        raise DataError(
-            f"a {type(data).__name__} came; name a folder of images or a table, or give the table itself"
-        )
     path = Path(data)
     try:
         if path.is_dir():

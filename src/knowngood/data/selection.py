@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
-from knowngood.data.arguments import CHANNELS, Images, each_source, pixels_of
-from knowngood.data.decoding import Source
+from knowngood.data.arguments import Images
+from knowngood.data.decoding import Mask, Source
+from knowngood.data.held import list_sources, sources_of
 from knowngood.data.image_names import names_of, places
 from knowngood.data.samples import data_name, load_samples
 from knowngood.errors import DataError
@@ -28,7 +29,7 @@ class Selection(NamedTuple):
     sources: list[Source]
     classes: list[str] | None = None
     groups: list[Any] | None = None
-    masks: list[str] | None = None
+    masks: list[Mask] | None = None
     names: list[str] | None = None
     left_out: Mapping[str, Source] = MappingProxyType({})
     data: str = ""
@@ -95,8 +96,14 @@ def good_sources(data: pd.DataFrame | Images, classes: Iterable[Any] | None = No
         samples = load_samples(data)
         good = good_train(samples)
         of_class, groups = (good[name].tolist() if name in good else None for name in ("class", "group"))
-        return Selection(good["path"].tolist(), of_class, groups, data=data_name(samples))
-    sources = _given(data)
+        return Selection(sources_of(good), of_class, groups, data=data_name(samples))
+    sources = list_sources(data)
+    files = Counter(source for source in sources if isinstance(source, str))
+    twice = [path for path, times in files.items() if times > 1]
+    if twice:
+        raise DataError(
+            f"{len(twice)} good image(s) are named more than once, such as {twice[0]!r}; name each once"
+        )
     _check_enough(len(sources))
     if classes is None:
         return Selection(sources)
@@ -104,28 +111,6 @@ def good_sources(data: pd.DataFrame | Images, classes: Iterable[Any] | None = No
     if len(named) != len(sources):
         raise DataError(f"{len(named)} classes came for {len(sources)} good images; give one for each")
     return Selection(sources, named)
-
-
-def _given(images: Images) -> list[Source]:
-    """The images of a program, as files by their name, bytes and arrays."""
-    batch = pixels_of(images)
-    # Three or four columns are no image: such an array is one image in colour.
-    if batch is not None and not (batch.ndim == 4 or (batch.ndim == 3 and batch.shape[2] > max(CHANNELS))):
-        raise DataError(
-            f"an array of shape {batch.shape} came; "
-            "expected good images as (N, H, W) or (N, H, W, 3), or a list of them"
-        )
-    sources: list[Source] = [
-        str(source) if isinstance(source, Path) else source
-        for source in each_source(images if batch is None else list(batch))
-    ]
-    named = Counter(source for source in sources if isinstance(source, str))
-    twice = [path for path, times in named.items() if times > 1]
-    if twice:
-        raise DataError(
-            f"{len(twice)} good image(s) are named more than once, such as {twice[0]!r}; name each once"
-        )
-    return sources
 
 
 def _check_enough(number: int) -> None:

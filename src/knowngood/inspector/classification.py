@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.brief import brief
 from knowngood.data.class_names import class_of_each
 from knowngood.data.decoding import LISTED
 from knowngood.data.labelled import numbers_among
@@ -47,6 +48,8 @@ class Classification:
     features: NDArray[np.float32]
     truth: NDArray[np.int64]
     said: NDArray[np.int64] | None = None
+
+    __repr__ = brief
 
     @property
     def matrix(self) -> NDArray[np.int64] | None:

@@ -10,40 +10,47 @@ from typing import Any
 
 import pandas as pd
 
-from knowngood.classifiers import CLASSIFIERS, make_classifier
+from knowngood.classifiers import CLASSIFIERS
+from knowngood.classifiers.base import Classifier
+from knowngood.data.held import Labels, Masks
 from knowngood.data.labelled import with_defects_to_learn
+from knowngood.data.samples import Samples, load_samples
+from knowngood.detectors import DETECTORS
 from knowngood.errors import RecipeError, quoted
-from knowngood.inspector.cross_validation import fold_figures, with_title
+from knowngood.inspector.cross_validation import with_title
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.train import train
+from knowngood.inspector.methods import Method, check_suits, learn_from, main_figures
 from knowngood.metrics.classification import losses
+from knowngood.notebook import followed
 from knowngood.recipe import read_settings
-from knowngood.types import Progress, silent
+from knowngood.registry import Registry
+from knowngood.types import Progress
 
 ORIGINAL = "original"
-_KEYS = ("classifier", "settings", "experiments")
+_KEYS = ("classifier", "detector", "settings", "experiments")
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A classifier to train: its name in the registry, and the settings that differ from its defaults.
+    """A method to fit: its name in the registry, and the settings that differ from its defaults.
 
     The name of the experiment is `original` or its number; `change` is the difference from the original.
     """
 
     name: str
-    classifier: str
+    method: str
     settings: dict[str, Any]
     change: str
+    recipe: Method
 
 
 def read_grid(grid: str | Path | Mapping[str, Any]) -> list[Experiment]:
     """Read and check the experiments of a grid, the original one first.
 
-    A grid is a YAML file, or its content: `classifier`, its `settings`, and `experiments`, a list of the
-    settings that each one changes. An experiment may name another `classifier`, which then starts from its
-    own defaults.
+    A grid is a YAML file, or its content: `classifier` or `detector`, its `settings`, and `experiments`, a
+    list of the settings that each one changes. An experiment may name another `classifier` or `detector`,
+    which then starts from its own defaults.
 
     Raises:
         RecipeError: The file or a setting cannot be understood.
@@ -58,7 +65,11 @@ def read_grid(grid: str | Path | Mapping[str, Any]) -> list[Experiment]:
     unknown = [key for key in values if key not in _KEYS]
     if unknown:
         raise RecipeError(f"{name} has {quoted(unknown[0])}; it may have {', '.join(_KEYS)}")
-    classifier, settings = values.get("classifier", CLASSIFIERS.default), values.get("settings") or {}
+    if "classifier" in values and "detector" in values:
+        raise RecipeError(f"{name} has a classifier and a detector; it compares methods of one of the two")
+    registry: Registry[Method] = DETECTORS if "detector" in values else CLASSIFIERS
+    what = registry.what
+    method, settings = values.get(what, registry.default), values.get("settings") or {}
     changes = values.get("experiments") or []
     if (
         not isinstance(settings, dict)
@@ -69,54 +80,61 @@ def read_grid(grid: str | Path | Mapping[str, Any]) -> list[Experiment]:
             f"{name}: settings must be names and values, and experiments a list of such, as in "
             "`experiments: [{epochs: 200}, {batch_size: 8}]`"
         )
-    original = make_classifier(classifier, settings)
-    experiments = [Experiment(ORIGINAL, classifier, dict(settings), "")]
+    original = registry.make(method, settings)
+    experiments = [Experiment(ORIGINAL, method, dict(settings), "", original)]
     for number, change in enumerate(changes, 1):
         changed = dict(change)
-        other = changed.pop("classifier", classifier)
-        if other == classifier:
-            recipe = make_classifier(classifier, combined := {**settings, **changed})
+        other = changed.pop(what, method)
+        if other == method:
+            recipe = registry.make(method, combined := {**settings, **changed})
             words = [f"{key}={getattr(original, key)} → {getattr(recipe, key)}" for key in changed]
         else:
-            recipe = make_classifier(other, combined := changed)
+            recipe = registry.make(other, combined := changed)
             words = [f"{key}={getattr(recipe, key)}" for key in changed]
-            words.insert(0, f"classifier={classifier} → {other}")
-        experiments.append(Experiment(str(number), other, combined, ", ".join(words)))
+            words.insert(0, f"{what}={method} → {other}")
+        experiments.append(Experiment(str(number), other, combined, ", ".join(words), recipe))
     return experiments
 
 
 def compare(
-    data: str | Path | pd.DataFrame,
+    data: Samples,
     grid: str | Path | Mapping[str, Any],
     *,
+    labels: Labels | None = None,
+    masks: Masks | None = None,
     by: str = "auto",
     seed: int = 0,
     device: str = "auto",
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Train and evaluate each experiment of a grid (see `read_grid`) on the same images with the same seed.
 
     Choose by the validation figures, which come from held-out training images: the test figures report what
-    was chosen, and who chooses by them has no test any more. The other arguments are those of
-    `knowngood.train`.
+    was chosen, and who chooses by them has no test any more. Detectors learn from good images alone and have
+    no validation figures: whoever chooses among them needs other images to test the chosen one. The other
+    arguments are those of `knowngood.train`.
 
     Returns:
-        One row per experiment: `experiment`, `change`, loss and accuracy of `train_` and `validation_`
-        images, the figures of `test_` images at the inspector's threshold, and `seconds`.
+        One row per experiment: `experiment`, `change`, of classifiers loss and accuracy of `train_` and
+        `validation_` images, the figures of `test_` images at the inspector's threshold, and `seconds`.
 
     Example::
 
         compare("widget/", {"classifier": "finetune", "experiments": [{"batch_size": 8}]})
+        compare("widget/", {"detector": "patchcore", "experiments": [{"coreset": 500}]})
     """
+    progress = followed(progress)
     experiments = read_grid(grid)
-    table = with_defects_to_learn(data)
+    check_suits(experiments[0].recipe, by)
+    table = load_samples(data, labels=labels, masks=masks)
+    if isinstance(experiments[0].recipe, Classifier):
+        table = with_defects_to_learn(table)
     rows = []
     for experiment in experiments:
         title = f"experiment {experiment.name}" if experiment.change else ORIGINAL
         titled = with_title(progress, title)
-        recipe = make_classifier(experiment.classifier, experiment.settings)
         start = time.perf_counter()
-        inspector = train(table, recipe, by=by, seed=seed, device=device, progress=titled)
+        inspector = learn_from(table, experiment.recipe, by=by, seed=seed, device=device, progress=titled)
         seconds = time.perf_counter() - start
         figures = experiment_figures(inspector, evaluate(inspector, table, progress=titled))
         rows.append(
@@ -126,12 +144,15 @@ def compare(
 
 
 def experiment_figures(inspector: Inspector, evaluation: Evaluation) -> dict[str, float]:
-    """The figures of a classifier on `train_`, `validation_` and `test_` images."""
-    record = inspector.classifier
+    """The figures of `test_` images; of a classifier also those of `train_` and `validation_` images."""
+    of_test = {f"test_{name}": value for name, value in main_figures(evaluation).items()}
+    record = inspector.records.classifier
+    if record is None:
+        return of_test
     return {
         "train_loss": record.train_loss,
         "train_accuracy": record.train_accuracy,
         "validation_loss": float(losses(record.logits, record.truth).mean()),
         "validation_accuracy": float((record.logits.argmax(axis=1) == record.truth).mean()),
-        **{f"test_{name}": value for name, value in fold_figures(evaluation).items()},
+        **of_test,
     }

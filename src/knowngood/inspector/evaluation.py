@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.decoding import Mask, Source
+from knowngood.data.held import HELD, Labels, Masks, masks_of, sources_of
 from knowngood.data.layouts import NOTES
-from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.samples import Samples, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.about import About, about, fingerprint_of
 from knowngood.inspector.classification import ANSWERS, Classification, classification
+from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
@@ -26,8 +28,12 @@ from knowngood.inspector.notes import SHAPE, note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
+from knowngood.notebook import followed
 from knowngood.training.records import Records
-from knowngood.types import Progress, silent
+from knowngood.types import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WORST = 10
 """Test images whose reconstruction is kept, among the good and among the defects."""
@@ -53,6 +59,8 @@ class Evaluation:
             where the detector reconstructs none.
         classification: The logits of a classifier, whether of defects or inside a detector, rows as in
             `scores`; None without one.
+        images: Test images that came from memory, rows as in `scores`, with their masks; None where `scores`
+            names their files.
         about: Product, inspector, images, user and time.
     """
 
@@ -66,17 +74,61 @@ class Evaluation:
     records: Records = field(default_factory=Records)
     reconstructions: pd.DataFrame | None = None
     classification: Classification | None = None
+    images: list[tuple[Source, Mask]] | None = None
     about: About = field(default_factory=About)
+
+    def image(self, row: int) -> tuple[Source, Mask]:
+        """The image of a row of `scores`, and its mask: files, or what they came as."""
+        if self.images is not None:
+            return self.images[row]
+        path, mask = self.scores[["path", "mask"]].iloc[row]
+        return path, mask
+
+    def __repr__(self) -> str:
+        counts = self.metrics["counts"]
+        known = {name: self.metrics[name] for name in ("image_auroc", "false_reject_rate", "escape_rate")}
+        figures = [f"{name} {value:.4g}" for name, value in known.items() if value is not None]
+        images = f"{counts['good']} good parts, {counts['defect']} defects"
+        return f"Evaluation({', '.join([images, *figures])})"
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
+    def show(self) -> None:
+        """Show the scores, the ROC curve and the confusion matrix in a figure."""
+        show(self)
+
+    def plot_scores(self, ax: Axes | None = None) -> Axes:
+        """Draw the histogram of the scores, with the threshold, on axes or on those of a new figure."""
+        return draw("scores", self, ax)
+
+    def plot_roc(self, ax: Axes | None = None) -> Axes:
+        """Draw the ROC curve, with the threshold in use; a DataError without both good parts and defects."""
+        return draw("roc", self, ax)
+
+    def plot_confusion(self, ax: Axes | None = None) -> Axes:
+        """Draw the confusion matrix, of a classifier that of its classes."""
+        return draw("confusion", self, ax)
+
+    def plot_image(self, row: int, ax: Axes | None = None) -> Axes:
+        """Draw the image of a row of `scores` with its heatmap, and the outline of its mask where known."""
+        return draw("image", self, ax, row)
 
 
 def evaluate(
-    inspector: Inspector, data: str | Path | pd.DataFrame, *, progress: Progress = silent
+    inspector: Inspector,
+    data: Samples,
+    labels: Labels | None = None,
+    masks: Masks | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Compare the verdicts on the test images of a folder or table with their labels.
 
     The inspector and its threshold stay as they are. Images that are not in the test split take no part;
     where the user made no split, all images that the inspector did not learn from do. Test images that a
-    classifier learned from are left out.
+    classifier learned from are left out. Images in any form that `Inspector.inspect` takes come with their
+    `labels`, and with `masks` where the position of defects is to be evaluated; see `knowngood.load_samples`.
 
     Raises:
         DataError: There is no test image, none can be read, or a mask has another size than its image.
@@ -85,8 +137,10 @@ def evaluate(
 
         evaluation = evaluate(Inspector.load("widget.inspector"), "widget/")
         print(evaluation.metrics["image_auroc"])
+        evaluation = evaluate(inspector, photographs, labels=["good", "good", "scratch"])
     """
-    table = load_samples(data)
+    progress = followed(progress)
+    table = load_samples(data, labels=labels, masks=masks)
     test, left_out = _test_images(table, inspector, progress)
     check_mask_sizes(test)
     subject = about(inspector, test)
@@ -104,7 +158,7 @@ def evaluate(
     broken_masks: list[UnreadableImage] = []
     metrics = {
         **image_metrics(scores, manifest.threshold.value, notes),
-        **pixel_metrics(scores, verdicts, notes, broken_masks, progress),
+        **pixel_metrics(scores, verdicts, masks_of(inspected), notes, broken_masks, progress),
         "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
         | {"unreadable": len(unreadable)},
         "images_per_second": len(verdicts) / seconds,
@@ -132,6 +186,7 @@ def evaluate(
         records=records,
         reconstructions=rebuilt.table() if rebuilt else None,
         classification=found,
+        images=_from_memory(inspected),
         about=subject,
     )
 
@@ -152,10 +207,10 @@ def _inspect(
     labels = list(test["defect"].where(test["defect"] != "", test["label"]))
     _ = inspector.compiled  # once for an inspector, so it does not count as time for an image
     start, compared = time.perf_counter(), 0.0
-    for verdict in inspector.stream(list(test["path"]), extras=extras, on_unreadable=unreadable.append):
+    for verdict in inspector.stream(sources_of(test), extras=extras, on_unreadable=unreadable.append):
         if rebuilt:
             before = time.perf_counter()
-            rebuilt.add(verdict, labels[verdict.index])
+            rebuilt.add(verdict, labels[verdict.index], name=str(test["path"].iloc[verdict.index]))
             compared += time.perf_counter() - before
         verdicts.append(dataclasses.replace(verdict, extras={}) if rebuilt else verdict)
         progress("inspecting test images", len(verdicts), len(test))
@@ -171,7 +226,7 @@ def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) 
     split_made = table.attrs.get(SPLIT_MADE)
     if not split_made:
         table = table[table["split"] == "test"]
-    test = table.assign(digest=fingerprint(list(table["path"]), progress=progress))
+    test = table.assign(digest=fingerprint(sources_of(table), progress=progress))
     # What the user called no good part is no test of good parts.
     test = test[~test["digest"].isin([*inspector.manifest.left_out.values()])]
     learned = test["digest"].isin(inspector.manifest.training)
@@ -183,6 +238,11 @@ def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) 
             " put images into test/good and test/<defect type>, or name a folder of others"
         )
     return test.reset_index(drop=True), 0 if split_made or not inspector.classifies else int(learned.sum())
+
+
+def _from_memory(samples: pd.DataFrame) -> list[tuple[Source, Mask]] | None:
+    """The images and masks of samples that came from memory."""
+    return list(zip(sources_of(samples), masks_of(samples), strict=True)) if HELD in samples else None
 
 
 def _provenance(manifest: Manifest) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from knowngood.data.selection import good_sources
-from knowngood.detectors.registry import DETECTORS, make_detector
+from knowngood.detectors.registry import DETECTORS
 from knowngood.inspector.learn import CHOSE_THE_EPOCH, Task, checked_device, learn
 from knowngood.inspector.manifest import MAX_FALSE_REJECT
 from knowngood.metrics.thresholds import Threshold, conformal
-from knowngood.types import Progress, silent
+from knowngood.notebook import followed
+from knowngood.registry import resolve
+from knowngood.types import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,15 +39,16 @@ def fit(
     device: str = "auto",
     run: Run | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
+    **settings: Any,
 ) -> Inspector:
     """Learn an inspector from the good training images of a folder or table, or from good images alone.
 
     Args:
         data: A folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
             table itself: only good images of the train split are read. Or good images, all to learn from:
-            any iterable of paths, bytes of files, open files, images of Pillow's, and arrays `(H, W)`,
-            `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order, or one array `(N, H, W)` or
+            any iterable of paths, bytes of files, open files, images of Pillow's, tensors, and arrays
+            `(H, W)`, `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order, or one array `(N, H, W)` or
             `(N, H, W, 3)`; see `knowngood.data.arguments`.
         detector: A name in `knowngood.detectors.DETECTORS`, or a recipe.
         seed: The same seed on the same images gives the same inspector.
@@ -58,7 +61,8 @@ def fit(
             precision, the number of devices.
         on_unreadable: Called with each image that cannot be read, which is then left out; without it such
             images are an error.
-        progress: Called during long work.
+        progress: Called during long work; without it, a notebook shows a bar.
+        settings: Settings of the detector that differ from its defaults, or from the recipe.
 
     Returns:
         The inspector, its threshold set for 5 % false rejects on held-out good images. Photographs of one
@@ -68,17 +72,19 @@ def fit(
     Raises:
         DataError: There are too few good images, all are the same, some cannot be read, or what was given
             is no image.
-        RecipeError: The detector or the device is not known, or the seed is out of range; a run is given
-            to a detector that trains nothing; or its folder holds a training with another recipe.
+        RecipeError: The detector, a setting or the device is not known, or a value is out of range; a run is
+            given to a detector that trains nothing; or its folder holds a training with another recipe.
         TrainingError: The training went wrong.
         WeightsError: The backbone's weights are not on this machine.
 
     Example::
 
         inspector = fit("widget/")
+        inspector = fit("widget/", "patchcore", coreset=1000)
         inspector = fit(photographs)    # uint8 (N, H, W, 3), as a camera's program has them
     """
-    recipe = make_detector(detector) if isinstance(detector, str) else detector
+    progress = followed(progress)
+    recipe = resolve(DETECTORS, detector, settings)
     device = checked_device(recipe, seed=seed, device=device, run=run)
     return learn(
         Task(DETECTORS, _first_threshold),

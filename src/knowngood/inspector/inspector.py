@@ -21,15 +21,20 @@ from knowngood.engines.engine import Engine
 from knowngood.engines.native import finishing
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.checked_graph import CheckedGraph, in_present_format
+from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.notes import notes
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
+from knowngood.notebook import followed
 from knowngood.training.records import Records
+from knowngood.types import Progress
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from knowngood.training.classifier_record import ClassifierRecord
     from knowngood.training.record import TrainingRecord
 
@@ -66,6 +71,17 @@ class Inspector:
         return (
             f"Inspector({self.manifest.method}, learned from {learned}, threshold {self.threshold.value:.4g})"
         )
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
+    def show(self) -> None:
+        """Show the held-out scores in a figure."""
+        show(self)
+
+    def plot_held_out(self, ax: Axes | None = None) -> Axes:
+        """Draw the scores of held-out good images, with the threshold, on axes or those of a new figure."""
+        return draw("held_out", self, ax)
 
     @property
     def learned_from(self) -> str:
@@ -163,19 +179,25 @@ class Inspector:
         manifest = dataclasses.replace(self.manifest, **changes)
         return Inspector(manifest, self.graph, self.records, engine=self.engine)
 
-    def inspect(self, images: Images) -> list[Verdict]:
+    def inspect(self, images: Images, *, progress: Progress | None = None) -> list[Verdict]:
         """Inspect images; return a verdict for each, in order.
 
         They are any iterable of paths, bytes of files, open files, images of Pillow's, arrays `(H, W)`,
-        `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order, or tensors; or only one of these. See
-        `knowngood.data.arguments`.
+        `(H, W, 3)` or `(H, W, 4)` of uint8 or uint16 in RGB order, or tensors; or only one of these. A folder
+        stands for the images in it. See `knowngood.data.arguments`.
 
         Raises:
             DataError: Images cannot be read, or are none; those that cannot be read are all named.
             InspectorError: The graph does not run, or not as the manifest says; or the process was forked
                 from one in which an inspector has run.
         """
-        return list(self.stream(images))
+        if isinstance(images, str | os.PathLike):
+            images = list(each_source(images))
+        verdicts, total, progress = [], _count(images), followed(progress)
+        for verdict in self.stream(images):
+            verdicts.append(verdict)
+            progress("inspecting images", len(verdicts), total)
+        return verdicts
 
     def stream(
         self,
@@ -255,7 +277,15 @@ class Inspector:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, also in other processes, compile the graph anew."""
-        return partial(Inspector, engine=self.engine), (self.manifest, self.graph, self.records)
+        made_of = self.manifest, self.graph, self.records
+        return partial(Inspector, engine=self.engine), made_of, {"file": self.file}
+
+
+def _count(images: Images) -> int:
+    """How many images there are; 0 where only going through them would tell."""
+    if isinstance(images, np.ndarray):
+        return len(images) if images.ndim > 3 else 1
+    return len(images) if isinstance(images, list | tuple) else 0
 
 
 def _predict(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from knowngood.brief import brief
 from knowngood.data.reading import Reading
 from knowngood.engines.engine import DEFAULT_ENGINE
 from knowngood.engines.vetting.check import MOST_PIXELS
@@ -111,6 +112,8 @@ class Manifest:
     graph_difference: float
     example_scores: list[float]
     sizes: list[int]
+
+    __repr__ = brief
 
     @property
     def engine(self) -> str:

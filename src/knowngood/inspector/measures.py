@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import compress
@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.decoding import Mask
+from knowngood.data.held import masks_of, sources_of
 from knowngood.data.images import image_size, read_mask, wrong_size
 from knowngood.data.masks import several
 from knowngood.errors import DataError, UnreadableImage
@@ -78,6 +80,7 @@ def image_metrics(scores: pd.DataFrame, threshold: float, notes: dict[str, str])
 def pixel_metrics(
     scores: pd.DataFrame,
     verdicts: list[Verdict],
+    masks: Sequence[Mask],
     notes: dict[str, str],
     broken_masks: list[UnreadableImage],
     progress: Progress,
@@ -99,7 +102,7 @@ def pixel_metrics(
     lacking = next((reason for reason, holds in reasons.items() if holds), "")
     if not lacking:
         histogram = PixelHistogram(low, high)
-        pairs = _maps_and_masks(compress(verdicts, known), scores["mask"][known])
+        pairs = _maps_and_masks(compress(verdicts, known), compress(masks, known))
         for done, pair in enumerate(pairs, 1):
             if isinstance(pair, UnreadableImage):
                 broken_masks.append(pair)
@@ -127,12 +130,16 @@ def check_mask_sizes(test: pd.DataFrame) -> None:
         DataError: One has another size, or is not there.
     """
     wrong: list[DataError] = []
-    for path, cell in zip(test["path"], test["mask"], strict=True):
+    for path, source, cell in zip(test["path"], sources_of(test), masks_of(test), strict=True):
+        if isinstance(cell, np.ndarray):
+            if (size := image_size(source)) != cell.shape:
+                wrong.append(wrong_size(f"of {path}", cell.shape, size))
+            continue
         for mask in several(cell):
             if not Path(mask).exists():
                 raise UnreadableImage(mask, "there is no such file")
             with suppress(UnreadableImage):  # is found out, and reported, when it is read
-                if (size := image_size(path)) != (own := image_size(mask)):
+                if (size := image_size(source)) != (own := image_size(mask)):
                     wrong.append(wrong_size(mask, own, size))
     if wrong:
         others = f" ({len(wrong)} masks have another size than their image)" if len(wrong) > 1 else ""
@@ -140,7 +147,7 @@ def check_mask_sizes(test: pd.DataFrame) -> None:
 
 
 def _maps_and_masks(
-    verdicts: Iterable[Verdict], masks: Iterable[str]
+    verdicts: Iterable[Verdict], masks: Iterable[Mask]
 ) -> Iterator[MapAndMask | UnreadableImage]:
     """The map and the mask of each image, in its own pixels, or why the mask cannot be read."""
     with ThreadPoolExecutor(1) as reader:
@@ -155,11 +162,12 @@ def _maps_and_masks(
             yield waiting.result()
 
 
-def _map_and_mask(verdict: Verdict, mask: str) -> MapAndMask | UnreadableImage:
+def _map_and_mask(verdict: Verdict, mask: Mask) -> MapAndMask | UnreadableImage:
     """The map and the mask of one image, or why the mask cannot be read."""
     anomaly_map = verdict.map
     assert anomaly_map is not None
     try:
-        return anomaly_map, read_mask(mask, verdict.size) if mask else np.zeros(verdict.size, dtype=np.bool_)
+        nothing = not len(mask)
+        return anomaly_map, np.zeros(verdict.size, np.bool_) if nothing else read_mask(mask, verdict.size)
     except UnreadableImage as failure:
         return failure

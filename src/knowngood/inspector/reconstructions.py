@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from knowngood.cells import spelt
 from knowngood.data.imageset import Source
 from knowngood.data.samples import load_samples
 from knowngood.data.tables import check_samples
@@ -20,8 +21,9 @@ from knowngood.inputs import LARGEST_CHECKPOINT, open_file
 from knowngood.inspector.inspector import PIXELS, Inspector
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.similarity import ssim
+from knowngood.notebook import followed
 from knowngood.output import MARK, replacing
-from knowngood.types import Progress, silent
+from knowngood.types import Progress
 
 IMAGES = {"original": "uint8", "reconstruction": "float32", "difference": "float32"}
 """The columns that hold images, and their type."""
@@ -41,7 +43,7 @@ def reconstructions(
     label: str = "",
     keep: int | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Compare images with their reconstructions, one row per image.
 
@@ -71,6 +73,7 @@ def reconstructions(
         table = reconstructions(Inspector.load("widget.inspector"), "widget/")
         table.loc[0, "difference"]     # where the worst one differs
     """
+    progress = followed(progress)
     if isinstance(data, str | Path):
         samples = load_samples(data).query("split == 'test'")
     elif isinstance(data, pd.DataFrame):
@@ -96,15 +99,15 @@ class Reconstructions:
         self.keep = keep
         self._rows: list[dict[str, Any]] = []
 
-    def add(self, verdict: Verdict, label: str) -> None:
-        """Compare one more image, whose verdict has the extras `REBUILT`."""
+    def add(self, verdict: Verdict, label: str, *, name: str = "") -> None:
+        """Compare one more image, whose verdict has the extras `REBUILT`; its name may be given."""
         pixels, rebuilt = (verdict.extras[name] for name in REBUILT)
         exact = pixels.astype(np.float32) / 255
         if rebuilt.shape[-1] == 1:
             exact = exact.mean(axis=-1, keepdims=True)
         difference = np.abs(exact - rebuilt)
         values = (
-            verdict.row()["path"],
+            spelt(name) or verdict.row()["path"],
             label,
             verdict.score,
             float(difference.sum(dtype=np.float64)),

@@ -31,8 +31,9 @@ from knowngood.engines.processor import instruction_set
 from knowngood.features.frozen import OUTPUT
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
+from knowngood.notebook import followed
 from knowngood.output import temporary_folder
-from knowngood.types import Progress, silent
+from knowngood.types import Progress
 
 ROUNDS = 3
 """Each throughput is measured so many times; the median is given."""
@@ -67,7 +68,7 @@ def measure_speed(
     detector: str | Detector = "patchcore",
     *,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> Speed:
     """Fit an inspector on the good training images, and measure that and its speed on images of both splits.
 
@@ -82,6 +83,7 @@ def measure_speed(
         for name, figure in measure_speed("widget/").figures.items():
             print(name, figure.value, figure.unit)
     """
+    progress = followed(progress)
     start = perf_counter()
     samples = load_samples(data)
     inspector = fit(samples, detector, seed=seed, progress=progress)

@@ -12,15 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each
+from knowngood.data.held import Labels, sources_of
 from knowngood.data.meanings import is_for_tests
-from knowngood.data.samples import fingerprint, load_samples
+from knowngood.data.samples import Samples, fingerprint, load_samples
 from knowngood.data.seen import Seen
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, RecipeError, quoted
 from knowngood.inspector.held_out import rows_by_part
 from knowngood.inspector.inspector import PIXELS, Inspector
 from knowngood.metrics import thresholds
-from knowngood.types import Progress, silent
+from knowngood.notebook import followed
+from knowngood.types import Progress
 
 RULES = "f1-max, youden, even-odds, recall=0.99, cost=1:20 or cost=1:20,TYPE:100"
 
@@ -56,10 +58,11 @@ def threshold_by_value(inspector: Inspector, value: float) -> Inspector:
 def threshold_by_rule(
     inspector: Inspector,
     rule: str,
-    validation: str | Path | pd.DataFrame,
+    validation: Samples,
+    labels: Labels | None = None,
     *,
     anyway: bool = False,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> Inspector:
     """A copy of the inspector with the threshold that a rule gives on labelled images.
 
@@ -70,14 +73,16 @@ def threshold_by_rule(
     highest score counts. The rules are `f1-max`, `youden`, `even-odds` (a part is as likely good as
     defective), `recall=R` (at least that share of defects is rejected), `cost=F:E` (the cost of a false
     reject and of an escape) and `cost=F:E,TYPE:E,...` (with the cost of an escape of some defect types).
+    `validation` is a folder or a table, or images with their `labels`; see `knowngood.load_samples`.
 
     Raises:
         RecipeError: The rule is not known.
         DataError: There are no good images or no defects, some cannot be read, or are test images.
     """
     name, numbers, prices = _parsed(rule)
-    table = load_samples(validation)
-    digests = pd.Series(fingerprint(list(table["path"]), progress=progress), index=table.index)
+    progress = followed(progress)
+    table = load_samples(validation, labels=labels)
+    digests = pd.Series(fingerprint(sources_of(table), progress=progress), index=table.index)
     unseen = ~digests.isin([*inspector.manifest.training, *inspector.manifest.left_out.values()])
     if not anyway:
         _check_no_test(table, unseen)
@@ -103,7 +108,9 @@ def _check_no_test(table: pd.DataFrame, unseen: pd.Series[bool]) -> None:
         is_test = table["split"] == "test"
         reason = "are of the test split"
     elif unseen.all():
-        is_test = table["path"].map(lambda path: is_for_tests(Path(path).absolute()))
+        sources = sources_of(table)
+        in_tests = [isinstance(one, str) and is_for_tests(Path(one).absolute()) for one in sources]
+        is_test = pd.Series(in_tests, index=table.index)
         reason = "are in a folder of test images"
     else:
         is_test = unseen
@@ -120,7 +127,7 @@ def _one_per_good_part(
 ) -> tuple[pd.DataFrame, NDArray[np.float64], bool]:
     """The samples that count, their scores, and whether some good parts have several."""
     seen, scores = Seen(len(table)), np.zeros(len(table))
-    for verdict in inspector.stream(list(table["path"]), extras=[PIXELS]):
+    for verdict in inspector.stream(sources_of(table), extras=[PIXELS]):
         scores[verdict.index] = verdict.score
         seen(verdict.index, verdict.extras[PIXELS])
         progress("inspecting validation images", verdict.index + 1, len(table))

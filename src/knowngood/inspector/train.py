@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import pandas as pd
-
-from knowngood.classifiers import CLASSIFIERS, make_classifier
+from knowngood.classifiers import CLASSIFIERS
 from knowngood.classifiers.base import Classifier, held_out_scores
+from knowngood.data.held import Labels, Masks
 from knowngood.data.imageset import GOOD
 from knowngood.data.labelled import DEFECT_SHARE, labelled, with_defects_to_learn
+from knowngood.data.samples import Samples, load_samples
 from knowngood.data.selection import Selection
 from knowngood.detectors.base import Fit
 from knowngood.errors import UnreadableImage
@@ -19,33 +19,39 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.learn import CHOSE_THE_EPOCH, Task, checked_device, learn
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import Threshold, own_odds
+from knowngood.notebook import followed
+from knowngood.registry import resolve
 from knowngood.training.run import Run
-from knowngood.types import Progress, silent
+from knowngood.types import Progress
 
 _MAPS = 200
 """Good images whose maps set the scale of heatmaps."""
 
 
 def train(
-    data: str | Path | pd.DataFrame,
+    data: Samples,
     classifier: str | Classifier = "anomaly_features",
     *,
+    labels: Labels | None = None,
+    masks: Masks | None = None,
     by: str = "auto",
     defect_share: float = DEFECT_SHARE,
     seed: int = 0,
     device: str = "auto",
     run: Run | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
+    **settings: Any,
 ) -> Inspector:
     """Train an inspector on good parts and defects: it predicts the type of a defect.
 
     `data` is a folder in a layout that `knowngood.data.layouts` recognises, a CSV or Parquet table, or the
     table itself: images of the train split are learned from. Where it holds no defect, `defect_share` of each
-    defect type goes to it; see `knowngood.data.labelled.with_defects_to_learn`. `by` names the classes:
-    `type` each defect type, `label` good parts and defects, `auto` types where the type of every defect is
-    known. `classifier` is a name in `knowngood.classifiers.CLASSIFIERS`, or a recipe. All other arguments are
-    those of `knowngood.fit`.
+    defect type goes to it; see `knowngood.data.labelled.with_defects_to_learn`. Or `data` are images in any
+    form that `knowngood.fit` takes, with the `labels` of all, and all are learned from; see
+    `knowngood.load_samples`. `by` names the classes: `type` each defect type, `label` good parts and defects,
+    `auto` types where the type of every defect is known. `classifier` is a name in
+    `knowngood.classifiers.CLASSIFIERS`, or a recipe. All other arguments are those of `knowngood.fit`.
 
     Returns:
         The inspector. Its threshold is 0, where a defect is as likely as a good part by the classifier's own
@@ -60,11 +66,16 @@ def train(
     Example::
 
         inspector = train("widget/", "linear_probe")
+        inspector = train(photographs, labels=["good", "good", "dent", ...], input_size=128)
         print(inspector.inspect("new.png")[0].predicted_class)
     """
-    recipe = make_classifier(classifier) if isinstance(classifier, str) else classifier
+    progress = followed(progress)
+    recipe = resolve(CLASSIFIERS, classifier, settings)
     device = checked_device(recipe, seed=seed, device=device, run=run)
-    selection = labelled(with_defects_to_learn(data, defect_share), by)
+    samples = load_samples(data, labels=labels, masks=masks)
+    if labels is not None:  # whoever gives images and labels alone has chosen what to learn from
+        samples = samples.assign(split="train")
+    selection = labelled(with_defects_to_learn(samples, defect_share), by)
     inspector = learn(
         Task(CLASSIFIERS, first_threshold),
         recipe,

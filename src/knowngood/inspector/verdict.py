@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,11 @@ from knowngood.cells import spelt
 from knowngood.data.decoding import Source, name_of
 from knowngood.data.reading import map_on_image
 from knowngood.errors import RecipeError
+from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.regions import HeatScale, Region, above, find_regions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,26 @@ class Verdict:
     notes: tuple[str, ...] = ()
     heat_scale: HeatScale | None = None
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        name = spelt(name_of(self.source, self.index))
+        found = " ".join(filter(None, [self.decision, self.predicted_class]))
+        return f"Verdict({name!r}, {found}, score {self.score:.4g}, p-value {self.p_value:.2g})"
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
+    def show(self) -> None:
+        """Show the image with its heatmap in a figure."""
+        show(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the image with its heatmap, if there is one, on axes or on those of a new figure.
+
+        Raises:
+            UnreadableImage: The image can no longer be read.
+        """
+        return draw("verdict", self, ax)
 
     def row(self) -> dict[str, Any]:
         r"""The verdict as a row of a table.

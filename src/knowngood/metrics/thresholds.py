@@ -56,6 +56,12 @@ class Threshold:
     upper_bound: float | None
     note: str = ""
 
+    def __repr__(self) -> str:
+        words = [f"{self.value:.4g}", self.rule]
+        if self.upper_bound is not None:
+            words.append(f"rejects at most {100 * self.upper_bound:.2g} % of good parts")
+        return f"Threshold({', '.join(words)})"
+
 
 def own_odds(held_out: ArrayLike) -> Threshold:
     """Return the threshold of a classifier whose scores are the log odds of a defect: 0.

@@ -23,6 +23,7 @@ _HIGHEST_COST = (
     3  # the end of the cost axis, as a multiple of the inspector's cost or of rejecting everything
 )
 _LEGEND_ROWS = 14
+SHARE = "share of the group, %"
 _INSIDE = 3  # entries of a legend that fit under a ROC curve
 
 
@@ -78,29 +79,46 @@ def draw_histograms(
     Example:
         >>> draw_histograms(Figure(), {"": [Group("good", np.array([1.0, 9.0]), GOOD)]}, "score", (0, 4))
     """
-    if limits[1] - limits[0] < 1e-6 * max(1.0, abs(limits[1])):  # bars need a width
-        limits = limits[0] - 0.5, limits[1] + 0.5
-    edges = np.linspace(*limits, bins + 1)
     plots = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, groups) in zip(plots, panels.items(), strict=True):
-        for group in groups:
-            if len(group.values):
-                counts, _ = np.histogram(np.clip(group.values, *limits), edges)
-                shares = 100 * counts / len(group.values)
-                name, alpha = f"{short(group.name)} ({len(group.values):,})", 0.72 if group.filled else 1
-                axes.stairs(shares, edges, fill=group.filled, color=group.colour, alpha=alpha, label=name)
-        if threshold is not None:
-            text = f"threshold {score(threshold)}"
-            axes.axvline(threshold, color=INK, linewidth=1.2, linestyle="--", label=text)
+        draw_histogram(axes, groups, limits, threshold=threshold, bins=bins)
         axes.set_title(title)
-        axes.locator_params(nbins=5)
-    beyond = sum(int((group.values > limits[1]).sum()) for groups in panels.values() for group in groups)
-    last_bar = f" (last bar: {beyond:,} beyond {limits[1]:.3g})" if beyond else ""
-    plots[len(plots) // 2].set_xlabel(label + last_bar)
-    plots[0].set_ylabel("share of the group, %")
+    everything = [group for groups in panels.values() for group in groups]
+    plots[len(plots) // 2].set_xlabel(label + last_bar(everything, limits))
+    plots[0].set_ylabel(SHARE)
     if plots[-1].get_legend_handles_labels()[0]:
         above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "borderpad": 0.2}
         plots[-1].legend(handlelength=1.4, **({} if any(panels) else above))
+
+
+def draw_histogram(
+    axes: Axes,
+    groups: Sequence[Group],
+    limits: tuple[float, float],
+    *,
+    threshold: float | None = None,
+    bins: int = 36,
+) -> None:
+    """Draw one of the panels of `draw_histograms`, without its title, its legend and labels of its axes."""
+    if limits[1] - limits[0] < 1e-6 * max(1.0, abs(limits[1])):  # bars need a width
+        limits = limits[0] - 0.5, limits[1] + 0.5
+    edges = np.linspace(*limits, bins + 1)
+    for group in groups:
+        if len(group.values):
+            counts, _ = np.histogram(np.clip(group.values, *limits), edges)
+            shares = 100 * counts / len(group.values)
+            name, alpha = f"{short(group.name)} ({len(group.values):,})", 0.72 if group.filled else 1
+            axes.stairs(shares, edges, fill=group.filled, color=group.colour, alpha=alpha, label=name)
+    if threshold is not None:
+        text = f"threshold {score(threshold)}"
+        axes.axvline(threshold, color=INK, linewidth=1.2, linestyle="--", label=text)
+    axes.locator_params(nbins=5)
+
+
+def last_bar(groups: Sequence[Group], limits: tuple[float, float]) -> str:
+    """Say how many values of a histogram its last bar stands for that are beyond it, if there are any."""
+    beyond = sum(int((group.values > limits[1]).sum()) for group in groups)
+    return f" (last bar: {beyond:,} beyond {limits[1]:.3g})" if beyond else ""
 
 
 def draw_ranking(
@@ -125,26 +143,38 @@ def draw_ranking(
         if found is not None and precision_recall:
             areas += f", {found.average_precision():.3f}"
         look = _line(f"{short(name)} ({areas})", place, len(curves))
-        shares = ([], []) if found is None else (100 * found.false_reject_rate, 100 * found.recall)
-        plots[0].plot(*shares, **look)
+        draw_roc(plots[0], found, **look)
         if found is not None and precision_recall:
             # In steps, so that the area under the curve is the average precision.
             plots[1].plot(100 * found.recall, 100 * found.precision, drawstyle="steps-pre", **look)
-    plots[0].plot([0, 100], [0, 100], color=FAINT, linewidth=1, linestyle=":", zorder=1, label="chance")
-    if point is not None:
-        mark = {"marker": "o", "color": INK, "markersize": 6, "clip_on": False, "linestyle": "none"}
-        plots[0].plot(100 * point[0], 100 * point[1], label="threshold in use", **mark)
-    plots[0].set(xlabel="false positive rate, %", ylabel="recall, %")
+    finish_roc(plots[0], point)
     if precision_recall:
         plots[0].set_title("ROC")
         plots[1].set(title="precision and recall", xlabel="recall, %", ylabel="precision, %")
-    for axes in plots:
+    for axes in plots[1:]:
         axes.set(xlim=(0, 100), ylim=(0, 102))
     title = "(AUROC, average precision)" if precision_recall else "(AUROC)"
     if len(plots[0].lines) <= _INSIDE and not precision_recall:
         plots[0].legend(loc="lower right", title=title, alignment="left")
     else:
         legend_beside(plots[-1], plots[0], title=title, alignment="left")
+
+
+def draw_roc(axes: Axes, found: Cuts | None, **look: Any) -> None:
+    """Draw a ROC curve; without one, nothing but its entry in the legend."""
+    if found is None:
+        axes.plot([], [], **look)
+    else:
+        axes.plot(100 * found.false_reject_rate, 100 * found.recall, **look)
+
+
+def finish_roc(axes: Axes, point: tuple[float, float] | None) -> None:
+    """Draw what all ROC curves of a chart share: the line of chance, the threshold in use, and the axes."""
+    axes.plot([0, 100], [0, 100], color=FAINT, linewidth=1, linestyle=":", zorder=1, label="chance")
+    if point is not None:
+        mark: dict[str, Any] = {"marker": "o", "markersize": 6, "clip_on": False, "linestyle": "none"}
+        axes.plot(100 * point[0], 100 * point[1], color=INK, label="threshold in use", **mark)
+    axes.set(xlabel="false positive rate, %", ylabel="recall, %", xlim=(0, 100), ylim=(0, 102))
 
 
 def draw_epochs(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -80,7 +81,11 @@ def draw_confusion(figure: Figure, counts: NDArray[np.int64], names: Sequence[st
     Example:
         >>> draw_confusion(Figure(), np.array([[3, 1], [0, 2]]), ["bolt", "nut"])
     """
-    axes = figure.subplots()
+    draw_confusion_on(figure.subplots(), counts, names)
+
+
+def draw_confusion_on(axes: Axes, counts: NDArray[np.int64], names: Sequence[str]) -> None:
+    """Draw what `draw_confusion` draws on axes."""
     shares = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     image = axes.imshow(shares, cmap="Oranges", vmin=0, vmax=100, aspect="auto")
     if len(names) <= _WRITTEN:
@@ -97,7 +102,7 @@ def draw_confusion(figure: Figure, counts: NDArray[np.int64], names: Sequence[st
     else:
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        figure.colorbar(image, ax=axes, pad=0.02).set_label("share of the true class, %")
+        axes.figure.colorbar(image, ax=axes, pad=0.02).set_label("share of the true class, %")
     number = "" if len(names) <= _WRITTEN else ", by its number"
     axes.set(xlabel=f"predicted class{number}", ylabel=f"true class{number}")
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each
+from knowngood.data.held import masks_of, sources_of
 from knowngood.data.images import read_image, read_mask, resize
 from knowngood.errors import DataError, OutputError, UnreadableImage
 from knowngood.output import MARK, replacing
@@ -151,13 +152,13 @@ def _around(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
 def _picture(samples: pd.DataFrame, bits: int | None) -> NDArray[np.uint8] | None:
     """Return the first readable image, small and outlined; images with a mask come first."""
     in_order = samples.sort_values("mask", key=lambda masks: masks == "", kind="stable")[:_TRIED]
-    for path, mask in zip(in_order["path"], in_order["mask"], strict=True):
+    for source, mask in zip(sources_of(in_order), masks_of(in_order), strict=True):
         try:
-            image = read_image(path, bits=bits)
+            image = read_image(source, bits=bits)
         except UnreadableImage:
             continue
         small = shrink(image, _PIXELS)
         with suppress(DataError):  # a mask that cannot be used
-            return outline(small, read_mask(mask, image.shape[:2])) if mask else small
+            return outline(small, read_mask(mask, image.shape[:2])) if len(mask) else small
         return small
     return None

@@ -192,7 +192,9 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
     for place in np.argsort(-loss, kind="stable"):
         row = evaluation.scores.iloc[known[place]]
         try:
-            image, _ = read_resized(row["path"], shape, bits=evaluation.provenance["bits"])
+            image, _ = read_resized(
+                evaluation.image(known[place])[0], shape, bits=evaluation.provenance["bits"]
+            )
         except UnreadableImage:
             continue
         classes = {"true": found.names[truth[place]], "predicted": row["predicted_class"]}

@@ -77,17 +77,29 @@ def without_meaning(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {**metrics, **dict.fromkeys(names), "notes": metrics["notes"] | dict.fromkeys(names, reason)}
 
 
-def detection_exhibits(evaluation: Evaluation) -> list[Exhibit]:
-    """Show the distribution of the scores and the decisions, in exhibits of half the width of the page."""
-    metrics, values = evaluation.metrics, evaluation.scores["score"].to_numpy(np.float64)
+def score_groups(evaluation: Evaluation) -> list[Group]:
+    """Return the groups of scores in their histogram."""
+    values = evaluation.scores["score"].to_numpy(np.float64)
     defect = (evaluation.scores["label"] == "defect").to_numpy()
-    groups = [
+    return [
         Group("good", values[~defect], GOOD),
         Group("defect", values[defect], DEFECT),
         Group("held-out good", evaluation.held_out, FAINT, filled=False),
     ]
+
+
+def limits_of(groups: Sequence[Group], threshold: float) -> tuple[float, float]:
+    """Return the ends of the axis of a histogram of scores."""
+    return histogram_range([group.values for group in groups], threshold)
+
+
+def detection_exhibits(evaluation: Evaluation) -> list[Exhibit]:
+    """Show the distribution of the scores and the decisions, in exhibits of half the width of the page."""
+    metrics, values = evaluation.metrics, evaluation.scores["score"].to_numpy(np.float64)
+    defect = (evaluation.scores["label"] == "defect").to_numpy()
     line = metrics["threshold"]
-    limits = histogram_range([group.values for group in groups], line)
+    groups = score_groups(evaluation)
+    limits = limits_of(groups, line)
     draw = partial(draw_histograms, panels={"": groups}, label="image score", limits=limits, threshold=line)
     exhibits: list[Exhibit] = [Chart("Image scores", draw, size=_HALF)]
     if defect.any() and not defect.all():

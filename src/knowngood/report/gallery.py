@@ -179,8 +179,9 @@ def webp(image: NDArray[np.uint8], most: float) -> str:
 def _tiles(work: tuple[Evaluation, Row, float]) -> list[Tile]:
     """Make the pictures of one row in so many bytes."""
     evaluation, row, budget = work
+    source, mask = evaluation.image(row.position)
     try:
-        image = read_image(row.path, bits=evaluation.provenance["bits"])
+        image = read_image(source, bits=evaluation.provenance["bits"])
     except UnreadableImage as error:
         return [Tile("", "image", f"The image could not be read: {error.reason}")]
     most = min(LARGEST, budget / (1 + 2 * (evaluation.maps is not None) + bool(row.mask)))
@@ -195,7 +196,7 @@ def _tiles(work: tuple[Evaluation, Row, float]) -> list[Tile]:
         pictures += [(drawn, "heatmap", f"heatmap over {row.name}")]
     if row.mask:
         try:
-            outlined = outline(small, read_mask(row.mask, image.shape[:2]))
+            outlined = outline(small, read_mask(mask, image.shape[:2]))
             pictures.append((outlined, "true defect", f"outline of the true defect in {row.name}"))
         except DataError as error:
             missing.append(Tile("", "true defect", f"The mask could not be used: {error}"))

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from knowngood.classifiers import Classifier, make_classifier
+from knowngood.classifiers import make_classifier
+from knowngood.classifiers.base import Classifier
 from knowngood.detectors import make_detector
 from knowngood.inspector.comparison import experiment_figures, read_grid
 from knowngood.inspector.evaluation import Evaluation, evaluate
@@ -124,7 +125,7 @@ class ClassifierStudy(Study):
                 learn = partial(fit, good, method.recipe)
                 jobs.append(Job(method, draws[0].seed, draws[0], good["path"].tolist(), learn, "good"))
         for one in read_grid(self.experiments(self.changed)) if self.experiments else []:
-            recipe = make_classifier(one.classifier, one.settings)
+            recipe = make_classifier(one.method, one.settings)
             jobs.append(self._job(Method(EXPERIMENTS, recipe, one.change or one.name), first, one.name))
         return jobs
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.brief import brief
 from knowngood.metrics.reliability import BINS, Reliability
 from knowngood.training.members import (
     MOST_NOTES,
@@ -62,6 +63,8 @@ class Classes:
     after: Reliability
     odd: list[Odd]
     pictures: NDArray[np.uint8]
+
+    __repr__ = brief
 
     def to_members(self) -> dict[str, bytes]:
         """The record as files by name: `CONTENT`, and one PNG of all pictures."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.brief import brief
 from knowngood.inputs import LONGEST_NAME
 from knowngood.training.members import (
     MOST_CLASSES,
@@ -60,6 +61,8 @@ class ClassifierRecord:
     sheet: NDArray[np.uint8] | None = None
     rows: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+
+    __repr__ = brief
 
     def to_members(self) -> dict[str, bytes]:
         """The record as files by name: `CONTENT`, its pictures, and the files of libraries."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.brief import brief
 from knowngood.inputs import LONGEST_NAME
 from knowngood.training.members import (
     MOST_CLASSES,
@@ -108,6 +109,8 @@ class TrainingRecord:
     originals: NDArray[np.uint8] | None = None
     rebuilt: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     range_test: list[tuple[float, float]] = field(default_factory=list)
+
+    __repr__ = brief
 
     @property
     def losses(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from knowngood.brief import brief
 from knowngood.errors import shortened
 from knowngood.inputs import LONGEST_NAME, is_plain
 
@@ -31,6 +32,8 @@ class Records:
     classes: Classes | None = None
     classifier: ClassifierRecord | None = None
     examples: Sequence[bytes] = ()
+
+    __repr__ = brief
 
     def to_members(self) -> dict[str, bytes]:
         """The records as files by name."""
