@@ -24,7 +24,7 @@ _TITLE_LINE, _NOTE_LINE, _BESIDE_LINE, _SENTENCE_LINE = 60, 112, 44, 86
 _NAME, _FACT = 44, 96  # letters: of the name of a fact, of both together
 
 _NOTE_LINES = 3  # of a note below; a longer one is written beside
-_SENTENCE_LINES, _TABLE_LINES = 17, 20  # of one slide
+_SENTENCE_LINES, _TABLE_LINES = 20, 20  # of one slide
 
 
 @dataclass(frozen=True, eq=False)
