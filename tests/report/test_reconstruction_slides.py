@@ -114,6 +114,7 @@ def test_the_summary_is_of_the_task(task):
     said = task.summary
     assert len(said) == 3
     assert all(sentence.startswith("Bent: ") and sentence.endswith(".") for sentence in said)
+    assert "bent samples score above every good sample; the image AUROC is 0." in said[0]
     assert "At the threshold 200, " in said[-1]
 
 

@@ -56,9 +56,9 @@ def slides_of(exhibits: Iterable[Exhibit]) -> Iterator[Slide]:
     """Divide exhibits among slides, about equally much on each; an exhibit without any content has none.
 
     Example:
-        >>> long = Text("Conclusion", ["A sentence."] * 9 + [""])
+        >>> long = Text("Conclusion", ["A sentence."] * 11 + [""])
         >>> [(slide.title, len(slide.exhibit.sentences)) for slide in slides_of([long])]
-        [('Conclusion (1 of 2)', 5), ('Conclusion (2 of 2)', 4)]
+        [('Conclusion (1 of 2)', 6), ('Conclusion (2 of 2)', 5)]
     """
     for exhibit in exhibits:
         for part in _parts_of(exhibit):
