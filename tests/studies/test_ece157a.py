@@ -9,10 +9,11 @@ from PIL import Image
 from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.reconstructions import read_reconstructions
+from knowngood.studies.ece157a import STUDY
 from knowngood.studies.registry import STUDIES, run_study
 from knowngood.studies.study import Study
 
-from .conftest import write_idx
+from .conftest import check_slides, run_notebook, write_idx
 
 
 def digit(rng, nine):
@@ -51,7 +52,7 @@ def data(tmp_path_factory, good_images):
 @pytest.fixture(scope="module")
 def out(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("out") / "study"
-    run_study("ece157a", data, folder, quick=True)
+    run_study("ece157a", data, folder, quick=True, author="A. Student")
     return folder
 
 
@@ -104,6 +105,40 @@ def test_the_figures_follow_from_the_tables(out, figures):
         assert (np.abs(parts[:, None] / scores - 1).min(axis=1) < 1e-3).all()
 
 
+def test_the_slides_answer_every_question(out):
+    slides = check_slides(out)
+    said = [" ".join(texts) for texts in slides]
+    assert "A. Student" in said[0]
+    for phrase in (
+        "60 in-class images to train and validate with; 20 test images: digit 1; 20 test images: digit 9",
+        "MNIST: The network has",
+        "batch size",
+        "augmentation",
+        "Adam, learning rate 0.001",
+        "MNIST: Training loss",
+        "Transistor: Mean difference",
+        "Does the plot resemble the ideal, every digit 1 sample to the left of every digit 9 sample?",
+        "Transistor: Threshold",
+        "by the rule “false rejects at most 0.05”",
+        "than those of digit 9 samples",
+    ):
+        assert any(phrase in text for text in said), phrase
+    for name in ("digit 1", "digit 9", "good"):
+        assert sum(f"worst reconstructions of {name} samples" in texts[0] for texts in slides) in (1, 2)
+    assert "Reconstructions of" in said[-1] or "measures disagree" in said[-1]
+
+
+def test_the_criterion_is_the_full_study_s_alone(out):
+    assert STUDY.wanted == {"transistor": 7}
+    assert not any("asks that" in text for texts in check_slides(out) for text in texts)
+
+
+def test_the_notebook_makes_the_figures_again(out, figures):
+    names = run_notebook(out / "study.ipynb")
+    area = "image AUROC, in-class test samples against out-of-class"
+    assert names["again"].loc[area, "mnist"] == pytest.approx(figures["mnist", area])
+
+
 def test_a_missing_transistor_scores_above_all(figures):
     assert figures["transistor", "out-of-class above every in-class sample"] == 4
 
@@ -116,11 +151,14 @@ def test_digits_are_seen_in_grey(out):
 
 def test_a_study_that_was_finished_is_not_trained_again(data, out, figures):
     before = {path: path.stat().st_mtime_ns for path in out.glob("*.training/last.ckpt")}
-    slides = (out / "slides.pdf").read_bytes()
-    again = run_study("ece157a", data, out, quick=True)
+    names = ("slides.pdf", "slides.pptx", "study.ipynb")
+    written = [(out / name).read_bytes() for name in names]
+    again = run_study("ece157a", data, out, quick=True, author="A. Student")
     assert {path: path.stat().st_mtime_ns for path in out.glob("*.training/last.ckpt")} == before
     np.testing.assert_array_equal(again["value"], figures)
-    assert (out / "slides.pdf").read_bytes() == slides
+    assert [(out / name).read_bytes() == content for name, content in zip(names, written, strict=True)] == [
+        True
+    ] * 3
 
 
 def test_another_seed_wants_another_folder(data, out):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from knowngood.metrics.reliability import Reliability
 from knowngood.report.charts import legend_beside
 from knowngood.report.style import DEFECT, FAINT, GOOD, INK, NAMED, short
+from knowngood.training.record import TrainingRecord
 
 # Of each family as many colours as differ in lightness, so that no reader depends on hues. Their number has
 # no divisor in common with that of the markers: together they repeat late.
@@ -130,6 +131,26 @@ def draw_reliability(figure: Figure, panels: Mapping[float, Reliability]) -> Non
         below.set_xlabel("confidence, %")
     plots[0, 0].set_ylabel("accuracy, %")
     legend_beside(plots[0, -1])
+
+
+def draw_losses(figure: Figure, panels: Mapping[str, TrainingRecord]) -> None:
+    """Draw training and validation losses by epoch, one panel per network, and mark the epochs kept.
+
+    Example:
+        >>> from knowngood.training.record import Epoch
+        >>> draw_losses(Figure(), {"cnn": TrainingRecord([], [Epoch(1, 0.5, 0.6)], 1, 0.001, [0])})
+    """
+    plots = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, record) in zip(plots, panels.items(), strict=True):
+        losses = record.losses
+        for name, colour, mark in (("train", DEFECT, "o"), ("validation", GOOD, "s")):
+            axes.plot(losses["epoch"], losses[name], colour, marker=mark, markersize=4, label=name)
+        axes.axvline(record.best, color=FAINT, linewidth=1.2, linestyle="--", zorder=1, label="epoch kept")
+        axes.set_title(short(title, 30))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+        axes.set_xlabel("epoch")
+    plots[0].set_ylabel("loss")
+    legend_beside(plots[-1])
 
 
 def draw_rotations(figure: Figure, groups: Mapping[str, NDArray[np.int64]]) -> None:

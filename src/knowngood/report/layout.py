@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,6 +20,7 @@ Box = tuple[float, float, float, float]
 LETTER, LINE, AIRY = 0.62, 1.35, 2.1
 
 _APART = 2  # letters between two columns
+_DENSE = 200  # pixels per inch of a picture that is not enlarged
 _GAP = 0.04  # between two pictures, as a share of their side
 
 
@@ -150,7 +152,10 @@ def _show(axes: Axes, picture: Picture, place: tuple[float, float], height: floa
         return
     half = height * picture.image.shape[1] / picture.image.shape[0] / 2
     extent = (x - half, x + half, y + height, y)
-    axes.imshow(picture.image, extent=extent, aspect="auto", cmap="gray", vmin=0, vmax=255)
+    # A picture that is enlarged stays as it is in a file, where it takes little room.
+    interpolation = "none" if picture.image.shape[0] < _DENSE * height else None
+    look: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255, "interpolation": interpolation}
+    axes.imshow(picture.image, extent=extent, aspect="auto", **look)
 
 
 def _cut(line: str, letters: int) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.report.charts import Group, draw_histograms
@@ -39,8 +41,11 @@ def reconstruction_exhibits(evaluation: Evaluation) -> list[Exhibit]:
     return [*worst_exhibits(tables), sums_exhibit(finding, " ".join(numbers), tables, threshold)]
 
 
-def worst_exhibits(tables: Tables) -> Iterator[Pictures]:
-    """Show the samples of each class with the largest sums of differences, as far as images were kept."""
+def worst_exhibits(tables: Tables, columns: int = WORST) -> Iterator[Pictures]:
+    """Show the samples of each class with the largest sums of differences, as far as images were kept.
+
+    There are ten of each class, `columns` at a time.
+    """
     shown = {name: _descending(table[table["difference"].notna()])[:WORST] for name, table in tables.items()}
     maps = [image for table in shown.values() for image in table["difference"]]
     largest = max((float(image.max()) for image in maps), default=0.0) or 1.0
@@ -48,17 +53,26 @@ def worst_exhibits(tables: Tables) -> Iterator[Pictures]:
         "Above each: the sum of absolute differences. Difference maps are summed over the channels, on one "
         f"colour scale for both classes: black is 0, light yellow is {score(largest)}."
     )
-    colours = matplotlib.colormaps[_DIFFERENCES]
     for name, table in shown.items():
-        rows: dict[str, list[Picture]] = {"reconstruction": [], "original": [], "difference": []}
-        for row in table.to_dict("records"):
-            row["difference"] = colours(row["difference"] / largest)[..., :3]
-            for column, line in rows.items():
-                caption = score(row["sum_of_differences"]) if column == "reconstruction" else ""
-                line.append(Picture(pixels(row[column]), caption, f"{column} of {row['path']}"))
-        if len(table):
-            title = f"The {len(table)} worst reconstructions of {name} samples"
-            yield Pictures(title, list(rows.values()), tuple(rows), note)
+        for start in range(0, len(table), columns):
+            part = table[start : start + columns]
+            sums = part["sum_of_differences"]
+            places = f"{start + 1} to {start + len(part)} of " if len(table) > columns else ""
+            title = f"{places}the {len(table)} worst reconstructions of {name} samples"
+            title = f"{title}, sums {score(sums.max())} to {score(sums.min())}"
+            yield Pictures(title[:1].upper() + title[1:], *_rows(part, largest), note)
+
+
+def _rows(table: pd.DataFrame, largest: float) -> tuple[list[list[Picture]], tuple[str, ...]]:
+    """Make rows of reconstructions, originals and differences, and their names."""
+    colours = matplotlib.colormaps[_DIFFERENCES]
+    rows: dict[str, list[Picture]] = {"reconstruction": [], "original": [], "difference": []}
+    for row in table.to_dict("records"):
+        row["difference"] = colours(row["difference"] / largest)[..., :3]
+        for column, line in rows.items():
+            caption = score(row["sum_of_differences"]) if column == "reconstruction" else ""
+            line.append(Picture(pixels(row[column]), caption, f"{column} of {row['path']}"))
+    return list(rows.values()), tuple(rows)
 
 
 def sums_exhibit(title: str, note: str, tables: Tables, threshold: float | None) -> Chart:
@@ -67,21 +81,33 @@ def sums_exhibit(title: str, note: str, tables: Tables, threshold: float | None)
     everything = np.concatenate([*sums, [] if threshold is None else [threshold]])
     limits = (float(everything.min()), float(everything.max())) if len(everything) else (0.0, 1.0)
     panels, label = {"": list(map(Group, tables, sums, (GOOD, DEFECT)))}, "sum of absolute differences"
-    draw = partial(
-        draw_histograms, panels=panels, label=label, limits=limits, threshold=threshold, bins=_BINS
-    )
+    draw = partial(_draw_sums, panels=panels, label=label, limits=limits, threshold=threshold)
     return Chart(title, draw, note)
 
 
-def typical_exhibit(title: str, note: str, tables: Tables) -> Pictures | None:
-    """Show the sample of each class with the median sum of differences, if its images were kept."""
+def _draw_sums(figure: Figure, **options: Any) -> None:
+    """Draw a histogram with its legend above it, where no line can cross it."""
+    draw_histograms(figure, bins=_BINS, **options)
+    (axes,) = figure.axes
+    if axes.get_legend():
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=1.4, borderpad=0)
+
+
+def examples_exhibit(title: str, note: str, tables: Tables, columns: int) -> Iterator[Pictures]:
+    """Show samples of each class above their reconstructions, if images were kept.
+
+    The samples are at equal distances in the order of their sums of differences, from the best to the worst.
+    """
     rows: dict[str, list[Picture]] = {}
     for name, table in tables.items():
-        row = _descending(table).iloc[len(table) // 2] if len(table) else None
-        if row is not None and isinstance(row["original"], np.ndarray):
-            columns = ("original", "reconstruction")
-            rows[name] = [Picture(pixels(row[column]), "" if rows else column) for column in columns]
-    return Pictures(title, list(rows.values()), list(rows), note) if rows else None
+        kept = _descending(table[table["original"].notna()])
+        shares = (np.arange(columns) + 0.5) / columns
+        chosen = kept.iloc[[int(share * len(kept)) for share in shares[::-1]]] if len(kept) else kept
+        for row in ("original", "reconstruction") if len(chosen) else ():
+            images = chosen[row]
+            rows[name if row == "original" else f"{name}, rebuilt"] = [Picture(pixels(one)) for one in images]
+    if rows:
+        yield Pictures(title, list(rows.values()), list(rows), note)
 
 
 def is_sum(tables: Tables) -> bool:

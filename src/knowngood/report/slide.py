@@ -12,17 +12,19 @@ from knowngood.report.exhibits import Chart, Exhibit, Pictures, Table, Text
 from knowngood.report.layout import Box
 
 SIZE = (13.33, 7.5)  # inches
-TYPE, LARGE, HEADLINE = 14.0, 16.0, 25.0  # points: of notes and charts, of sentences, of titles
+TYPE, LARGE, HEADLINE = 14.0, 18.0, 25.0  # points: of notes and charts, of sentences, of titles
 SPACING = 1.35  # from line to line, as a multiple of the type size
 
 LEFT, WIDTH, TOP = 0.045, 0.92, 0.83
 _BESIDE = 0.62  # the left edge of a note beside its chart
 
 # Letters of a line: of a title, of a note below and beside, of a sentence.
-_TITLE_LINE, _NOTE_LINE, _BESIDE_LINE, _SENTENCE_LINE = 60, 112, 44, 96
+_TITLE_LINE, _NOTE_LINE, _BESIDE_LINE, _SENTENCE_LINE = 60, 112, 44, 86
+
+_NAME, _FACT = 44, 96  # letters: of the name of a fact, of both together
 
 _NOTE_LINES = 3  # of a note below; a longer one is written beside
-_SENTENCE_LINES, _TABLE_LINES = 14, 28  # of one slide
+_SENTENCE_LINES, _TABLE_LINES = 17, 20  # of one slide
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,9 @@ def slides_of(exhibits: Iterable[Exhibit]) -> Iterator[Slide]:
 
 def facts_table(title: str, facts: Sequence[tuple[str, str]], note: str = "") -> Table:
     """Make a table of names and values, broken into lines that fit on a slide."""
-    rows = [[textwrap.fill(name, 44), textwrap.fill(value, 52)] for name, value in facts]
+    names = [textwrap.fill(name, _NAME) for name, _ in facts]
+    room = _FACT - max((len(line) for name in names for line in name.split("\n")), default=0)
+    rows = [[name, textwrap.fill(value, room)] for name, (_, value) in zip(names, facts, strict=True)]
     return Table(title, (), rows, note=note)
 
 

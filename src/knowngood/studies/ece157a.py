@@ -27,7 +27,8 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.reconstructions import reconstructions, write_reconstructions
 from knowngood.metrics.ranking import auroc
 from knowngood.report.exhibits import Exhibit
-from knowngood.report.reconstruction_slides import Task, above_all, task_exhibits
+from knowngood.report.reconstruction_slides import Task, task_exhibits
+from knowngood.report.reconstruction_words import above_all
 from knowngood.studies.notebook import Step
 from knowngood.studies.origins import MNIST, MVTEC, Origin
 from knowngood.studies.study import Job, Method, Result, Study, figure_table, find
@@ -36,24 +37,72 @@ from knowngood.types import Progress
 MNIST_AT, TRANSISTORS_AT = ("mnist",), ("mvtec/transistor", "transistor")
 """The folders of both data sets in the data folder, the first that exists."""
 
+LOSSES = {"l1": "mean absolute difference (L1)", "l2": "mean squared difference (L2)"}
+
 STEPS = [
     Step(
-        "The figures follow from the reconstructions that were kept: here the image AUROC of each task.",
-        """def table(task, part):
-    return knowngood.read_reconstructions(folder / f"{task}.{part}.parquet")
-
-
-def area(task):
-    \"\"\"The share of pairs in which the out-of-class sample has the higher score.\"\"\"
-    low, high = (table(task, part)["score"].to_numpy() for part in ("test", "out_of_class"))
-    above, equal = (high[:, None] > low), (high[:, None] == low)
+        "The reconstructions that were kept: validation samples, test samples and out-of-class samples.",
+        """tasks = list(dict.fromkeys(figures["task"]))
+parts = ("validation", "test", "out_of_class")
+tables = {
+    (task, part): knowngood.read_reconstructions(folder / f"{task}.{part}.parquet")
+    for task in tasks
+    for part in parts
+}
+{name: len(table) for name, table in tables.items()}""",
+    ),
+    Step(
+        "The figures again from these tables. The image AUROC is the share of pairs of an in-class and an "
+        "out-of-class sample in which the out-of-class sample has the higher score.",
+        """def area(low, high):
+    above, equal = high[:, None] > low, high[:, None] == low
     return (above + equal / 2).mean()
 
 
-kept = figures[figures["figure"].str.startswith("image AUROC")].set_index("task")["value"]
-again = {task: area(task) for task in kept.index}
-assert all(abs(again[task] - value) < 1e-9 for task, value in kept.items())
+again = {}
+for task in tasks:
+    validation, test, strange = (tables[task, part]["score"].to_numpy() for part in parts)
+    threshold = inspectors[task].threshold.value
+    again[task] = {
+        "image AUROC, in-class test samples against out-of-class": area(test, strange),
+        "image AUROC, in-class validation samples against out-of-class": area(validation, strange),
+        "out-of-class above every validation sample": (strange > validation.max()).sum(),
+        "in-class test samples above the threshold": (test > threshold).sum(),
+        "out-of-class above the threshold": (strange > threshold).sum(),
+    }
+again = pd.DataFrame(again)
+kept = figures.pivot(index="figure", columns="task", values="value").loc[again.index, again.columns]
+assert (again - kept).abs().max(axis=None) < 1e-9
 again""",
+    ),
+    Step(
+        "The worst reconstruction of each class: original, reconstruction, difference.",
+        """import matplotlib.pyplot as plt
+
+for task in tasks:
+    for part in ("validation", "out_of_class"):
+        worst = tables[task, part].iloc[0]
+        figure, plots = plt.subplots(1, 3)
+        figure.suptitle(f"{task}, {part}: sum of differences {worst['sum_of_differences']:.1f}")
+        for axes, name in zip(plots, ("original", "reconstruction", "difference")):
+            axes.imshow(worst[name], cmap="gray")
+            axes.set_title(name)""",
+    ),
+    Step(
+        "Training and validation loss by epoch.",
+        """for task in tasks:
+    inspectors[task].training.losses.plot(x="epoch", y=["train", "validation"], title=task)""",
+    ),
+    Step(
+        "The sums of absolute differences: in-class samples orange, out-of-class samples blue.",
+        """for task in tasks:
+    _, axes = plt.subplots()
+    for part, colour in (("validation", "tab:orange"), ("out_of_class", "tab:blue")):
+        sums = tables[task, part]["sum_of_differences"]
+        axes.hist(sums, bins=30, density=True, alpha=0.7, color=colour, label=part)
+    axes.axvline(inspectors[task].threshold.value, color="black", linestyle="--", label="threshold")
+    axes.set(title=task, xlabel="sum of absolute differences")
+    axes.legend()""",
     ),
 ]
 """The steps of the notebook."""
@@ -71,6 +120,7 @@ class Samples:
 class Homework(Study):
     """Both tasks: an autoencoder of digits, with at most so many images of each, and one of transistors."""
 
+    wanted: Mapping[str, int]  # out-of-class samples above all in-class ones, by the name of a method
     most_digits: int | None = None
 
     def jobs(self, data: Path, seed: int) -> list[Job]:
@@ -105,7 +155,7 @@ class Homework(Study):
         self, job: Job, inspector: Inspector, progress: Progress
     ) -> tuple[Mapping[str, float], tuple[Task, Mapping[str, pd.DataFrame]]]:
         """Reconstruct validation, test and out-of-class samples."""
-        samples, record, recipe = job.data, inspector.training, inspector.manifest.recipe
+        samples, record = job.data, inspector.training
         assert record is not None
         validation = [samples.train[row] for row in record.validation]
         (in_class, tested), (out_of_class, strange) = samples.test.items()
@@ -119,20 +169,16 @@ class Homework(Study):
         }
         learned = len(samples.train) - len(validation)
         figures = figures_of(learned, *rebuilt.values(), threshold=inspector.threshold.value)
-        height, width = inspector.manifest.input_shape
         task = Task(
-            title=job.method.title,
+            label=job.method.title,
             record=record,
             in_class=rebuilt["validation"],
             out_of_class=rebuilt["out_of_class"],
             threshold=inspector.threshold,
             names=(in_class, out_of_class),
-            facts=[
-                ("input", f"{height} × {width}"),
-                ("code", f"{recipe['code']} numbers"),
-                ("loss, epochs at most, seed", f"{recipe['loss']}, {recipe['epochs']}, {job.seed}"),
-                *((name, f"{value:,.4f}".rstrip("0").rstrip(".")) for name, value in figures.items()),
-            ],
+            facts=facts_of(inspector),
+            figures=figures,
+            wanted=0 if self.is_quick else self.wanted.get(job.method.name, 0),
         )
         return figures, (task, rebuilt)
 
@@ -178,6 +224,30 @@ def load_transistors(folder: Path) -> Samples:
     return Samples(list(good_train(samples)["path"]), tested)
 
 
+def facts_of(inspector: Inspector) -> list[tuple[str, str]]:
+    """List the settings of the model and of its training."""
+    recipe, record = inspector.manifest.recipe, inspector.training
+    assert record is not None
+    height, width = inspector.manifest.input_shape
+    learned = len(inspector.manifest.training) - len(record.validation)
+    best = f"epoch {record.best} of {len(record.epochs)}, by the loss on validation images"
+    return [
+        (
+            "images",
+            f"{learned:,} to train, {len(record.validation):,} to validate (a fifth), drawn by the seed",
+        ),
+        ("input", f"{height} × {width} pixels from 0 to 1"),
+        ("model", f"convolutional autoencoder, code of {recipe['code']} numbers"),
+        ("loss", LOSSES.get(str(recipe["loss"]), str(recipe["loss"]))),
+        ("optimiser", f"Adam, learning rate {record.learning_rate:g}, falling to 0 by a cosine"),
+        ("batch size", str(recipe["batch_size"])),
+        ("epochs", f"{recipe['epochs']} at most; ended after {recipe['patience']} without improvement"),
+        ("weights kept", best),
+        ("augmentation", "none: digits and transistors are always upright"),
+        ("seed", str(inspector.manifest.seed)),
+    ]
+
+
 def figures_of(
     learned: int,
     validation: pd.DataFrame,
@@ -187,11 +257,13 @@ def figures_of(
     threshold: float,
 ) -> dict[str, float]:
     """Count how many out-of-class samples score above the others, as the document asks."""
-    in_class, tested = pd.concat([validation, test]), pd.concat([test, out_of_class])
-    figures = {
-        "image AUROC, in-class test samples against out-of-class": auroc(
-            np.arange(len(tested)) >= len(test), tested["score"].to_numpy()
-        ),
+    in_class = pd.concat([validation, test])
+    areas = {}
+    for name, table in (("test", test), ("validation", validation)):
+        scores = pd.concat([table, out_of_class])["score"].to_numpy()
+        strange = np.arange(len(scores)) >= len(table)
+        areas[f"image AUROC, in-class {name} samples against out-of-class"] = auroc(strange, scores)
+    figures = areas | {
         "in-class samples learned from": learned,
         "in-class validation samples": len(validation),
         "in-class test samples": len(test),
@@ -208,12 +280,8 @@ def figures_of(
 def methods(*, digits: int, transistors: int) -> list[Method]:
     """Return the autoencoders of both tasks: each number is one of epochs."""
     return [
-        Method("mnist", Autoencoder(input_size=28, epochs=digits), "MNIST: the digit 1 against the digit 9"),
-        Method(
-            "transistor",
-            Autoencoder(input_size=128, epochs=transistors),
-            "MVTec AD transistor: good against misplaced or missing",
-        ),
+        Method("mnist", Autoencoder(input_size=28, epochs=digits), "MNIST"),
+        Method("transistor", Autoencoder(input_size=128, epochs=transistors), "Transistor"),
     ]
 
 
@@ -221,5 +289,6 @@ STUDY = Homework(
     title="Autoencoders for anomaly detection",
     course="ECE 157A/272A, homework 4 (UC Santa Barbara, fall 2022)",
     methods=methods(digits=30, transistors=100),
+    wanted={"transistor": 7},
 )
 QUICK = replace(STUDY, methods=methods(digits=5, transistors=10), most_digits=400, is_quick=True)

@@ -25,7 +25,7 @@ from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
 from knowngood.report.exhibits import Exhibit
 from knowngood.studies.kaist_measures import AUROC, Digits, Outputs, measure, outputs_of
-from knowngood.studies.kaist_slides import conclusion, exhibits
+from knowngood.studies.kaist_slides import Content, conclusion, exhibits
 from knowngood.studies.notebook import Step
 from knowngood.studies.origins import MNIST, Origin
 from knowngood.studies.study import Job, Method, Result, Study, figure_table, find
@@ -48,12 +48,25 @@ DOCUMENT = {
 
 STEPS = [
     Step(
-        "The means over the seeds, from the figures of each run.",
+        "The means over the seeds again, from the figures of each run.",
         """runs = pd.read_csv(folder / "runs.csv")
 means = runs.groupby(["task", "figure"], sort=False)["value"].agg(["mean", "std", "min", "count"])
 kept = figures.set_index(["task", "figure"])["value"]
 assert ((means["mean"] - kept).abs() < 1e-9).all()
 means""",
+    ),
+    Step(
+        "The image AUROC of each network and score.",
+        """scores = means["mean"].unstack("figure").filter(like="image AUROC, ")
+scores.rename(columns=lambda name: name.removeprefix("image AUROC, ")).round(3)""",
+    ),
+    Step(
+        "The layers of the first network, and the losses of all networks in the first run, by epoch.",
+        """seed = f"/seed{runs['seed'].min()}"
+first = {name: inspector for name, inspector in inspectors.items() if name.endswith(seed)}
+for name, inspector in first.items():
+    inspector.training.losses.plot(x="epoch", y=["train", "validation"], title=name)
+pd.DataFrame(next(iter(first.values())).training.layers)""",
     ),
 ]
 """The steps of the notebook."""
@@ -120,20 +133,25 @@ class Exercise(Study):
     def tables(self, results: Sequence[Result]) -> dict[str, pd.DataFrame]:
         """Tabulate the figures of each run, and their means."""
         runs = figure_table(results)
-        return {"runs": runs, "figures": summary(runs)}
+        return {"runs": runs, "figures": summary(runs, {} if self.is_quick else DOCUMENT)}
 
     def exhibits(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> Iterator[Exhibit]:
         """Show charts of the first seed, and the means over all."""
-        shown = {job.method.name: outputs for job, _, outputs in results if outputs is not None}
-        return exhibits(tables["figures"], shown)
+        return exhibits(content_of(results, tables))
 
-    def conclusion(self, _: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> list[str]:
-        """Compare the means with the document."""
-        return conclusion(tables["figures"])
+    def conclusion(self, results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> list[str]:
+        """Say what follows from the means."""
+        return conclusion(content_of(results, tables))
 
     def steps(self) -> list[Step]:
         """Average the figures of the runs again."""
         return STEPS
+
+
+def content_of(results: Sequence[Result], tables: Mapping[str, pd.DataFrame]) -> Content:
+    """Make the content of the slides."""
+    shown = {job.method.name: outputs for job, _, outputs in results if outputs is not None}
+    return Content(tables["figures"], shown)
 
 
 def load_digits(folder: Path, most: int | None) -> Digits:
@@ -156,15 +174,15 @@ def load_digits(folder: Path, most: int | None) -> Digits:
     return Digits(train[learned], train_labels[learned], test[tested], test_labels[tested])
 
 
-def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """Average the figures over the seeds, and compare them with the document's.
+def summary(runs: pd.DataFrame, known: Mapping[tuple[str, str], float]) -> pd.DataFrame:
+    """Average the figures over the seeds, and compare them with the document's by task and figure.
 
     In `apart` is how many standard deviations the document's figure is from the mean; NaN where it has none.
     """
     grouped = runs.groupby(["task", "figure"], sort=False)["value"]
     table = grouped.agg(value="mean", sd="std", least="min", n="count").reset_index()
     cases = zip(table["task"], table["figure"], strict=True)
-    document = np.array([DOCUMENT.get(case, np.nan) for case in cases])
+    document = np.array([known.get(case, np.nan) for case in cases])
     return table.assign(document=document, apart=(document - table["value"]) / table["sd"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +15,14 @@ from knowngood.detectors.rotation import CircularDistance, LogProbability
 from knowngood.inspector.classification import ANSWERS
 from knowngood.inspector.inspector import Inspector
 from knowngood.metrics.ranking import auroc
-from knowngood.metrics.reliability import reliability
+from knowngood.metrics.reliability import msp, reliability
 from knowngood.training.classes_record import Classes
+from knowngood.training.record import TrainingRecord
 
 AUROC = "image AUROC"
+NORMAL_DIGITS, ANOMALIES = "normal test digits", "anomalies"
+ACCURACY = f"accuracy on {NORMAL_DIGITS}"
+SEPARATION = "distance between class centres, over that within classes"
 HOT = 3.0  # the temperature that the document shows beside 1
 REMEMBERED = 4000  # training digits among which nearest neighbours are searched
 
@@ -42,7 +47,9 @@ class Outputs:
     """The outputs of an inspector's graph for the test digits, and every score that follows from them."""
 
     title: str
+    recipe: Mapping[str, Any]
     digits: Digits
+    record: TrainingRecord
     classes: Classes  # of its network, with the fitted temperature
     own: str  # the name of the inspector's own score
     scores: Mapping[str, NDArray[np.float64]]  # (M,) by name
@@ -53,8 +60,9 @@ class Outputs:
 
 def outputs_of(inspector: Inspector, digits: Digits, title: str, seed: int) -> Outputs:
     """Run the shipped graph of an inspector on the test digits."""
-    classes = inspector.records.classes
+    classes, record, recipe = inspector.records.classes, inspector.training, inspector.manifest.recipe
     assert classes is not None
+    assert record is not None
     verdicts = list(inspector.stream(list(digits.test), extras=ANSWERS))
     logits, features = (np.stack([verdict.extras[name] for verdict in verdicts]) for name in ANSWERS)
     rotations = logits.shape[1] > 1
@@ -69,13 +77,13 @@ def outputs_of(inspector: Inspector, digits: Digits, title: str, seed: int) -> O
         name: scorer.of_many(torch.from_numpy(features), torch.from_numpy(logits)).double().numpy()
         for name, scorer in scorers.items()
     }
-    own = str(inspector.manifest.recipe["score"])
+    own = str(recipe["score"])
     # The inspector's own `msp` has the fitted temperature.
     scores.setdefault(own, np.array([verdict.score for verdict in verdicts]))
     if rotations:
         scores |= other_distances(logits, digits.anomalous, seed)
     rejected = np.array([verdict.decision == "reject" for verdict in verdicts])
-    return Outputs(title, digits, classes, own, scores, rejected, logits, features)
+    return Outputs(title, recipe, digits, record, classes, own, scores, rejected, logits, features)
 
 
 def measure(outputs: Outputs) -> dict[str, float]:
@@ -89,14 +97,43 @@ def measure(outputs: Outputs) -> dict[str, float]:
     logits = outputs.logits[normal].reshape(len(truth), -1)
     figures = {f"{AUROC}, {name}": auroc(digits.anomalous, score) for name, score in outputs.scores.items()}
     figures |= {
-        "accuracy on normal test digits": (logits.argmax(axis=1) == truth).mean(),
+        ACCURACY: (logits.argmax(axis=1) == truth).mean(),
         "fitted temperature": temperature,
         "calibration error, temperature 1": reliability(logits, truth).expected_error,
         "calibration error, fitted temperature": reliability(logits, truth, temperature).expected_error,
         "normal test digits rejected": outputs.rejected[normal].mean(),
         "anomalies rejected": outputs.rejected[digits.anomalous].mean(),
     }
+    for name, rows in ((NORMAL_DIGITS, normal), (ANOMALIES, digits.anomalous)):
+        for heat in (1.0, HOT):
+            figures[confidence_at(heat, name)] = 1 - msp(outputs.logits[rows], heat).mean()
+    if views == 1:
+        figures[SEPARATION] = separation(outputs.features[normal, 0], truth)
     return {name: float(value) for name, value in figures.items()}
+
+
+def confidence_at(temperature: float, images: str) -> str:
+    """Name the figure of the mean confidence, the maximum softmax probability, on some images.
+
+    Example:
+        >>> confidence_at(1.0, "anomalies")
+        'mean confidence on anomalies, temperature 1'
+    """
+    return f"mean confidence on {images}, temperature {temperature:g}"
+
+
+def separation(features: NDArray[np.float32], classes: NDArray[np.int64]) -> float:
+    """Return the mean distance between class centres, over that of features `(N, D)` from their own centre.
+
+    Example:
+        >>> separation(np.array([[0.0], [2.0], [10.0], [12.0]]), np.array([0, 0, 1, 1]))
+        10.0
+    """
+    found = np.unique(classes)
+    centres = np.stack([features[classes == one].mean(axis=0) for one in found])
+    within = np.linalg.norm(features - centres[np.searchsorted(found, classes)], axis=1).mean()
+    first, second = np.triu_indices(len(found), 1)
+    return float(np.linalg.norm(centres[first] - centres[second], axis=1).mean() / max(within, 1e-12))
 
 
 def circular_distance(predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> NDArray[np.int64]:
