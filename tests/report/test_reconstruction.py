@@ -6,8 +6,15 @@ import pandas as pd
 import pytest
 
 from knowngood.metrics.thresholds import Threshold
-from knowngood.report.reconstruction import similarity, sums_exhibit, typical_exhibit, worst_exhibits
-from knowngood.report.reconstruction_slides import confusable, separation, threshold_words
+from knowngood.report.reconstruction import examples_exhibit, similarity, sums_exhibit, worst_exhibits
+from knowngood.report.reconstruction_words import (
+    confusable,
+    criterion,
+    rejections,
+    resemblance,
+    separation,
+    threshold_words,
+)
 from knowngood.report.words import score
 
 from .conftest import table_of
@@ -26,9 +33,11 @@ def by_name(*tables):
 class TestWorst:
     def test_reconstruction_original_and_difference_under_the_sum(self, in_class, out_of_class):
         good, bent = worst_exhibits(by_name(in_class, out_of_class))
+        sums = [table["sum_of_differences"] for table in (in_class, out_of_class)]
+        ends = [f"{score(one[0])} to {score(one[9])}" for one in sums]
         assert (good.title, bent.title) == (
-            "The 10 worst reconstructions of good samples",
-            "The 10 worst reconstructions of bent samples",
+            f"The 10 worst reconstructions of good samples, sums {ends[0]}",
+            f"The 10 worst reconstructions of bent samples, sums {ends[1]}",
         )
         assert bent.names == ("reconstruction", "original", "difference")
         captions = [picture.caption for picture in bent.rows[0]]
@@ -49,6 +58,14 @@ class TestWorst:
             for picture, difference in zip(shown.rows[2], table["difference"], strict=False):
                 expected = 255 * colours(difference / largest)[..., :3]
                 np.testing.assert_allclose(picture.image, expected, atol=1)
+
+    def test_on_slides_there_are_five_at_a_time(self, in_class, out_of_class):
+        first, second, *_ = worst_exhibits(by_name(in_class, out_of_class), columns=5)
+        sums = in_class["sum_of_differences"]
+        words = "of the 10 worst reconstructions of good samples, sums"
+        assert first.title == f"1 to 5 {words} {score(sums[0])} to {score(sums[4])}"
+        assert second.title == f"6 to 10 {words} {score(sums[5])} to {score(sums[9])}"
+        assert [len(row) for row in first.rows] == [5, 5, 5]
 
     @pytest.mark.parametrize("count", [0, 1, 9])
     def test_fewer_than_ten(self, out_of_class, count):
@@ -90,22 +107,22 @@ class TestSums:
         assert not drawn(sums_exhibit("", "", by_name(in_class[:0], in_class[:0]), None)).axes[0].patches
 
 
-class TestTypical:
-    def test_it_is_the_sample_in_the_middle(self, in_class, out_of_class):
-        shown = typical_exhibit("", "", by_name(in_class, out_of_class))
-        assert list(shown.names) == ["good", "bent"]
-        assert [picture.caption for picture in shown.rows[0]] == ["original", "reconstruction"]
-        np.testing.assert_array_equal(images(shown)[0][0], in_class["original"][7])
+class TestExamples:
+    def test_they_are_spread_from_the_best_to_the_worst(self, in_class, out_of_class):
+        (shown,) = examples_exhibit("", "", by_name(in_class, out_of_class), 3)
+        assert list(shown.names) == ["good", "good, rebuilt", "bent", "bent, rebuilt"]
+        rows = images(shown)
+        for column, place in enumerate((11, 7, 2)):  # of 14, the largest sum of differences first
+            np.testing.assert_array_equal(rows[0][column], in_class["original"][place])
         expected = out_of_class["reconstruction"][6]
-        np.testing.assert_allclose(images(shown)[1][1] / 255, expected, atol=0.5 / 255)
+        np.testing.assert_allclose(rows[3][1] / 255, expected, atol=0.5 / 255)
 
-    def test_one_whose_images_were_not_kept_is_no_other(self, in_class, out_of_class):
+    def test_samples_whose_images_were_not_kept_are_passed_over(self, in_class, out_of_class):
         in_class.loc[3:, IMAGES] = None
-        shown = typical_exhibit("", "", by_name(in_class, out_of_class))
-        assert list(shown.names) == ["bent"]
-        assert shown.rows[0][0].caption == "original"
-        out_of_class[IMAGES] = None
-        assert typical_exhibit("", "", by_name(in_class, out_of_class)) is None
+        (shown,) = examples_exhibit("", "", by_name(in_class, out_of_class), 5)
+        assert list(shown.names) == ["good", "good, rebuilt", "bent", "bent, rebuilt"]
+        out_of_class[IMAGES] = in_class[IMAGES] = None
+        assert list(examples_exhibit("", "", by_name(in_class, out_of_class), 5)) == []
 
 
 class TestWords:
@@ -123,8 +140,30 @@ class TestWords:
         assert "is 200, by the rule “false rejects at most 0.05”" in said
         assert "from 14 held-out good samples alone, without any bent sample" in said
         assert "false-reject rate is 5.0 %; with 95 % confidence it is at most 19.0 %" in said
-        above = int((out_of_class["score"] > 200).sum())
-        assert f"{above} of 12 bent samples score above the threshold" in said
+        above, alarms = (int((table["score"] > 200).sum()) for table in (out_of_class, in_class))
+        counted = rejections(by_name(in_class, out_of_class), THRESHOLD)
+        assert counted == f"{above} of 12 bent samples and {alarms} of 14 good samples score above it"
+
+    @pytest.mark.parametrize("share", [1.0, 0.995, 0.9, 0.5])
+    def test_whether_the_plot_resembles_the_ideal(self, share):
+        """This share of the out-of-class samples scores above both in-class samples, the others below."""
+        low = pd.DataFrame({"score": [1.0] * 2})
+        high = pd.DataFrame({"score": np.where(np.arange(200) < 200 * share, 2.0, 0.0)})
+        said = resemblance(by_name(low, high)).partition("every bent sample? ")[2]
+        word = {1.0: "Yes", 0.995: "Nearly", 0.9: "In part", 0.5: "No"}[share]
+        assert said.startswith(f"{word}: ")
+        if share < 1:
+            assert f"the image AUROC is {share:.4f}" in said
+            assert "2 of 2 good samples score as high" in said
+            assert f"and {200 - round(200 * share)} of 200 bent samples no higher" in said
+        assert resemblance(by_name(low, high[:0])) == ""
+
+    @pytest.mark.parametrize(("wanted", "word"), [(7, "met"), (8, "met"), (9, "not met")])
+    def test_whether_the_criterion_is_met(self, in_class, out_of_class, wanted, word):
+        out_of_class["score"] = in_class["score"].max() + np.where(np.arange(12) < 8, 1.0, 0.0)
+        said = criterion(by_name(in_class, out_of_class), wanted)
+        assert f"at least {wanted} of the bent samples score above every good validation sample: " in said
+        assert said.endswith(f": {word}, 8 of 12 do.")
 
     def test_a_small_rate_is_not_called_nothing(self, in_class, out_of_class):
         line = Threshold(200.0, "false rejects at most 0.001", 0.001, 5000, 4, 0.0018)
@@ -136,7 +175,7 @@ class TestWords:
         line = Threshold(200.0, "given by hand", None, 0, 0, None)
         said = threshold_words(line, by_name(in_class, out_of_class))
         assert said[0] == "The threshold is 200, by the rule “given by hand”."
-        assert said[1].endswith("bent samples score above the threshold.")
+        assert said[1].startswith(("Any threshold from", "No threshold separates"))
 
     @pytest.mark.parametrize("apart", [True, False])
     def test_whether_a_line_divides_them(self, in_class, out_of_class, apart):

@@ -197,8 +197,9 @@ def test_every_study_can_be_imported():
         assert isinstance(module.QUICK, type(module.STUDY))
 
 
-def test_on_the_real_images(shared_data, tmp_path):
-    """In its quick form; the full one is measured in benchmarks/."""
+def test_on_the_real_images(shared_data, tmp_path, monkeypatch):
+    """In its quick form, without slides; the full one is measured in benchmarks/."""
+    monkeypatch.setattr("knowngood.studies.study.present", lambda *_: None)
     figures = run_study("ece157a", shared_data, tmp_path, quick=True).set_index(["task", "figure"])["value"]
     assert figures["mnist", "image AUROC, in-class test samples against out-of-class"] > 0.95
     assert figures["transistor", "out-of-class above every in-class sample"] >= 7

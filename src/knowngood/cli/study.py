@@ -55,10 +55,11 @@ def study(
             device=device,
             progress=progress,
         )
+    room = max(map(len, figures["figure"]))
     for row in figures.to_dict("records"):
         spread = f" ± {row['sd']:.2g}" if "sd" in row else ""
         document = f" (the document: {row['document']:g})" if row.get("document", 0) > 0 else ""
-        typer.echo(f"{row['task']:12} {row['figure']:58} {row['value']:.4g}{spread}{document}")
+        typer.echo(f"{row['task']:12} {row['figure']:{room}} {row['value']:.4g}{spread}{document}")
     for note in figures.attrs["notes"]:
         typer.echo(note)
     typer.echo(f"slides: {out / 'slides.pdf'}, to edit: {out / 'slides.pptx'}")

@@ -146,7 +146,7 @@ def draw_losses(figure: Figure, panels: Mapping[str, TrainingRecord]) -> None:
         for name, colour, mark in (("train", DEFECT, "o"), ("validation", GOOD, "s")):
             axes.plot(losses["epoch"], losses[name], colour, marker=mark, markersize=4, label=name)
         axes.axvline(record.best, color=FAINT, linewidth=1.2, linestyle="--", zorder=1, label="epoch kept")
-        axes.set_title(short(title, 30))
+        axes.set_title("\n".join(map(short, title.split(", "))))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         axes.set_xlabel("epoch")
     plots[0].set_ylabel("loss")

@@ -48,7 +48,7 @@ def embed(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float64
     return np.asarray(centred - centred.mean(axis=0))
 
 
-def choose(groups: Sequence[str], most: int = 1500, *, seed: int = 0) -> NDArray[np.int64]:
+def choose(groups: Sequence[str], most: int = 1000, *, seed: int = 0) -> NDArray[np.int64]:
     """Choose at most `most` samples to draw: each group in proportion, but enough of the small ones.
 
     Returns:

@@ -27,12 +27,13 @@ from knowngood.report.reconstruction_words import (
     criterion,
     rejections,
     resemblance,
+    resembling,
     separation,
     threshold_words,
 )
 from knowngood.report.slide import facts_table
 from knowngood.report.training import layers_exhibit, losses_exhibit
-from knowngood.report.words import MISSING, count, score
+from knowngood.report.words import count, decimal, score
 from knowngood.training.record import TrainingRecord
 
 _SETS = (
@@ -69,7 +70,7 @@ class Task:
         tables = self.tables
         finding, _ = similarity(tables)
         line = f"At the threshold {score(self.threshold.value)}, {rejections(tables, self.threshold)}"
-        said = [separation(tables), *_criteria(self), finding, line]
+        said = [resembling(tables), *_criteria(self), finding, line]
         return [f"{self.label}: {sentence.removesuffix('.')}." for sentence in said]
 
 
@@ -77,7 +78,7 @@ def task_exhibits(tasks: Sequence[Task]) -> Iterator[Exhibit]:
     """Give an overview of all tasks, then the exhibits of each."""
     found = "; ".join(separation(task.tables) for task in tasks)
     names = list(dict.fromkeys(name for task in tasks for name in task.figures))
-    rows = [[name, *(_number(task.figures.get(name)) for task in tasks)] for name in names]
+    rows = [[name, *(_written(name, task.figures.get(name)) for task in tasks)] for name in names]
     columns = ["", *(task.label for task in tasks)]
     yield Table(found, columns, rows, len(tasks), _SETS)
     for task in tasks:
@@ -86,9 +87,11 @@ def task_exhibits(tasks: Sequence[Task]) -> Iterator[Exhibit]:
             yield replace(exhibit, title=f"{task.label}: {title}")
 
 
-def _number(value: float | None) -> str:
-    """Write a figure: a count as it is, any other with four decimals at most."""
-    return MISSING if value is None else f"{value:,.4f}".rstrip("0").rstrip(".")
+def _written(name: str, value: float | None) -> str:
+    """Write a figure: an AUROC with four decimals, a count as it is."""
+    if value is None or "AUROC" in name:
+        return decimal(value)
+    return f"{value:,.0f}" if value == round(value) else score(value)
 
 
 def _exhibits(task: Task) -> Iterator[Exhibit]:

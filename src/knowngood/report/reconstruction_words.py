@@ -38,6 +38,18 @@ def separation(tables: Tables) -> str:
     return f"{above:,} of {len(out_of_class):,} {strange} samples score above every {known} sample"
 
 
+def resembling(tables: Tables) -> str:
+    """Say how well the scores separate the two classes: by their best samples, and by all pairs.
+
+    Example:
+        >>> low, high = pd.DataFrame({"score": [1.0, 2.0]}), pd.DataFrame({"score": [2.0, 3.0]})
+        >>> resembling({"good": low, "bent": high})
+        '1 of 2 bent samples score above every good sample; the image AUROC is 0.8750'
+    """
+    area = _area(tables)
+    return separation(tables) + ("" if area is None else f"; the image AUROC is {area:.4f}")
+
+
 def resemblance(tables: Tables) -> str:
     """Answer whether the scores resemble the ideal: all in-class samples to the left of all others.
 
@@ -47,7 +59,8 @@ def resemblance(tables: Tables) -> str:
         'Yes: the highest 1 score is 2, the lowest 9 score 4.'
     """
     (known, in_class), (strange, out_of_class) = tables.items()
-    if in_class.empty or out_of_class.empty:
+    area = _area(tables)
+    if area is None:
         return ""
     low, high = in_class["score"].to_numpy(), out_of_class["score"].to_numpy()
     highest, lowest = low.max(), high.min()
@@ -55,7 +68,6 @@ def resemblance(tables: Tables) -> str:
     if highest < lowest:
         ends = f"the highest {known} score is {score(highest)}, the lowest {strange} score {score(lowest)}"
         return f"{asked} Yes: {ends}."
-    area = float(auroc(np.repeat([False, True], [len(low), len(high)]), np.r_[low, high]))
     word = next((word for least, word in _RESEMBLES if area >= least), "No")
     right, left = int((low >= lowest).sum()), int((high <= highest).sum())
     return (
@@ -63,6 +75,14 @@ def resemblance(tables: Tables) -> str:
         f"samples score as high as the lowest {strange} sample or higher, and {left:,} of {len(high):,} "
         f"{strange} samples no higher than the highest {known} sample."
     )
+
+
+def _area(tables: Tables) -> float | None:
+    """Return the image AUROC; None where a class has no sample."""
+    scores = [table["score"].to_numpy() for table in tables.values()]
+    if not all(map(len, scores)):
+        return None
+    return float(auroc(np.repeat([False, True], list(map(len, scores))), np.concatenate(scores)))
 
 
 def criterion(tables: Tables, wanted: int) -> str:
@@ -148,5 +168,6 @@ def confusable(tables: Tables) -> str:
         return f"Every reconstruction of {strange} samples {nearer} {known} sample."
     return (
         f"{mistaken:,} of {len(out_of_class):,} reconstructions of {strange} samples are nearer to some "
-        f"{known} sample than to their original: the reconstruction alone does not show what they were."
+        f"{known} sample than to their original: of these the reconstruction alone does not show what they "
+        "were."
     )

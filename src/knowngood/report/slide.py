@@ -24,7 +24,7 @@ _TITLE_LINE, _NOTE_LINE, _BESIDE_LINE, _SENTENCE_LINE = 60, 112, 44, 86
 _NAME, _FACT = 44, 96  # letters: of the name of a fact, of both together
 
 _NOTE_LINES = 3  # of a note below; a longer one is written beside
-_SENTENCE_LINES, _TABLE_LINES = 17, 20  # of one slide
+_SENTENCE_LINES, _TABLE_LINES = 20, 20  # of one slide
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +56,9 @@ def slides_of(exhibits: Iterable[Exhibit]) -> Iterator[Slide]:
     """Divide exhibits among slides, about equally much on each; an exhibit without any content has none.
 
     Example:
-        >>> long = Text("Conclusion", ["A sentence."] * 9 + [""])
+        >>> long = Text("Conclusion", ["A sentence."] * 11 + [""])
         >>> [(slide.title, len(slide.exhibit.sentences)) for slide in slides_of([long])]
-        [('Conclusion (1 of 2)', 5), ('Conclusion (2 of 2)', 4)]
+        [('Conclusion (1 of 2)', 6), ('Conclusion (2 of 2)', 5)]
     """
     for exhibit in exhibits:
         for part in _parts_of(exhibit):

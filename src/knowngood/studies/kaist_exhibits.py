@@ -96,11 +96,12 @@ def losses(networks: Sequence[Outputs]) -> Chart:
         one.title: float(one.record.losses.set_index("epoch")["validation"][one.record.best])
         for one in networks
     }
-    title = f"Validation loss: {', '.join(f'{name} {loss:.3f}' for name, loss in kept.items())}"
-    least = dict.fromkeys(filter(None, map(_least_loss, networks)))
+    least, most = (end(kept, key=kept.__getitem__) for end in (min, max))
+    title = f"Validation loss from {kept[least]:.3f} ({least}) to {kept[most]:.3f} ({most})"
+    bounds = dict.fromkeys(filter(None, map(_least_loss, networks)))
     note = "First seed."
-    if least:
-        note += f" With smoothed targets the loss cannot be less than {', '.join(least)}."
+    if bounds:
+        note += f" With smoothed targets the loss cannot be less than {', '.join(bounds)}."
     draw = partial(draw_losses, panels={one.title: one.record for one in networks})
     return Chart(title, draw, note)
 

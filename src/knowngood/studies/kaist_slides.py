@@ -46,6 +46,7 @@ from knowngood.studies.kaist_words import (
     Means,
     agreement,
     best_words,
+    disagreements,
     most_smoothing_words,
     rotation_words,
     smoothing_words,
@@ -116,7 +117,8 @@ def exhibits(content: Content) -> Iterator[Exhibit]:
 def conclusion(content: Content) -> list[str]:
     """Say what follows from the figures."""
     means, shares = content.means, content.shares
-    said = [f"{agreement(content.figures)}."] if content.compared else []
+    said = [f"{agreement(content.figures)}.", *disagreements(content.figures, content.titles)]
+    said = said if content.compared else []
     if shares:
         said += [smoothing_words(means, shares)[-1], temperature_words(means, content.smoothed, shares)[0]]
     if len(rotnets := _rotnets(content)) == 2:

@@ -76,6 +76,17 @@ def agreement(figures: pd.DataFrame) -> str:
     )
 
 
+def disagreements(figures: pd.DataFrame, titles: Mapping[str, str]) -> list[str]:
+    """Name the document's figures that are farther than two standard deviations from the means here."""
+    apart = figures[figures["document"].notna() & (figures["apart"].abs() > 2)]
+    named = [
+        f"{titles[row['task']]}, {row['figure']}: {row['document']:.3f} there, {row['value']:.3f} ± "
+        f"{row['sd']:.3f} here"
+        for row in apart.to_dict("records")
+    ]
+    return [f"Farther apart are {'; '.join(named)}."] if named else []
+
+
 def smoothing_words(means: Means, shares: Mapping[str, float]) -> list[str]:
     """Say what label smoothing changes; `shares` are the methods with the share that each smooths."""
     none, most = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
@@ -90,7 +101,7 @@ def smoothing_words(means: Means, shares: Mapping[str, float]) -> list[str]:
         f"{strange} on anomalies.",
         "The features are others too: the distance between class centres, over that within classes, "
         f"{direction(means(none, SEPARATION), means(most, SEPARATION), 2)}.",
-        f"The image AUROC of `msp` is highest with smoothing {shares[best]:g}: {means.written(best, MSP)}; "
+        f"The image AUROC of msp is highest with smoothing {shares[best]:g}: {means.written(best, MSP)}; "
         f"with smoothing {shares[none]:g} it is {means.written(none, MSP)}.",
     ]
 
@@ -105,7 +116,7 @@ def temperature_words(means: Means, task: str, shares: Mapping[str, float]) -> l
     return [
         "A temperature divides the logits of a network that is already trained (smoothing "
         f"{shares[task]:g}): predictions and features stay the same. At temperature {HOT:g} the mean "
-        f"confidence {normal} on normal digits and {strange} on anomalies; the image AUROC of `msp` "
+        f"confidence {normal} on normal digits and {strange} on anomalies; the image AUROC of msp "
         f"{direction(means(task, MSP), means(task, HOT_MSP))}.",
         "It can be fitted on held-out normal digits without another training: its mean over the seeds is "
         f"{means(task, FITTED):.2f}. With it the calibration error {error}.",
@@ -124,7 +135,7 @@ def most_smoothing_words(means: Means, shares: Mapping[str, float]) -> tuple[str
     accuracy, before = (percent(means(task, ACCURACY)) for task in (most, fewer))
     apart_by = direction(means(fewer, SEPARATION), means(most, SEPARATION), 2)
     return f"{name.capitalize()} separates anomalies {verdict} {other}", [
-        f"The image AUROC of `msp` is {means.written(most, MSP)} with {name} and {means.written(fewer, MSP)} "
+        f"The image AUROC of msp is {means.written(most, MSP)} with {name} and {means.written(fewer, MSP)} "
         f"with {other} (mean and standard deviation over the seeds).",
         f"The mean confidence on normal digits {direction(means(fewer, normal), means(most, normal))}, that "
         f"on anomalies {direction(means(fewer, strange), means(most, strange))}: the gap between both "
@@ -152,4 +163,4 @@ def best_words(figures: pd.DataFrame, titles: Mapping[str, str]) -> str:
     scores = figures[figures["figure"].str.startswith(f"{AUROC}, ") & ~names.str.contains(" ")]
     best = scores.sort_values("value").iloc[-1].to_dict()
     name = best["figure"].removeprefix(f"{AUROC}, ")
-    return f"The highest image AUROC of all is {best['value']:.3f}: {titles[best['task']]}, score `{name}`."
+    return f"The highest image AUROC of all is {best['value']:.3f}: {titles[best['task']]}, score {name}."

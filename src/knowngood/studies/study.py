@@ -33,6 +33,9 @@ ARGUMENTS = "arguments.json"
 
 QUICK = "QUICK RUN, NOT A RESULT"
 
+PRESENTING = "slides and notebook"
+"""The stage of the progress that comes last."""
+
 S = TypeVar("S", bound="Study")
 
 
@@ -176,20 +179,26 @@ def run(
             table.to_csv(unfinished, index=False)
     study.keep(results, out)
     origins = study.origins(data, jobs)
-    notes = _notes(study, arguments["settings"])
+    notes = [*_changes(study, arguments["settings"]), *_reservations(study)]
+    progress(PRESENTING, 0, 3)
     exhibits = [
         replace(origins_table(origins), note="\n".join(notes)),
         *study.exhibits(results, tables),
-        Text("Conclusion", [*_reservations(study), *study.conclusion(results, tables)]),
+        Text("Conclusion", [*notes, *study.conclusion(results, tables)]),
     ]
-    progress("writing slides", 0, 2)
-    write_deck(replace(deck, exhibits=exhibits), out / "slides.pdf")
-    progress("writing slides", 1, 2)
-    write_editable(replace(deck, exhibits=exhibits), out / "slides.pptx")
-    progress("writing slides", 2, 2)
-    write_notebook(deck.title, [*START, *study.steps()], out / "study.ipynb")
-    tables["figures"].attrs["notes"] = [*map("data: {}".format, origins), *notes, *_reservations(study)]
+    present(replace(deck, exhibits=exhibits), [*map(str, origins), *notes], study.steps(), out, progress)
+    tables["figures"].attrs["notes"] = [*map("data: {}".format, origins), *notes]
     return tables["figures"]
+
+
+def present(deck: Deck, notes: Sequence[str], steps: Sequence[Step], out: Path, progress: Progress) -> None:
+    """Write the slides in both forms, and the notebook, which begins with the notes."""
+    progress(PRESENTING, 1, 3)
+    write_deck(deck, out / "slides.pdf")
+    progress(PRESENTING, 2, 3)
+    write_editable(deck, out / "slides.pptx")
+    write_notebook(deck.title, [*map(Step, notes), *START, *steps], out / "study.ipynb")
+    progress(PRESENTING, 3, 3)
 
 
 def keep_arguments(out: Path, arguments: Mapping[str, Any]) -> None:
@@ -220,7 +229,7 @@ def _shown(value: Any) -> str:
     return as_text(value)
 
 
-def _notes(study: Study, settings: Mapping[str, str]) -> list[str]:
+def _changes(study: Study, settings: Mapping[str, str]) -> list[str]:
     """Say which settings are not the study's own."""
     return [
         f"Changed setting: {name}={value}, for "
