@@ -163,7 +163,9 @@ class TestTraining:
 
     def test_a_network_shows_how_it_improved(self, tuned):
         record = tuned.records.training
-        words, sheet, epochs, loss, classes = training_exhibits(tuned.records)
+        words, sheet, epochs, loss, accuracies, rates, classes = training_exhibits(tuned.records)
+        assert accuracies.title.startswith(f"Accuracy at epoch {record.best}: ")
+        assert rates.title.startswith("The learning rate starts at ")
         assert (
             f"{sum(layer.parameters for layer in record.layers):,} trained parameters" in words.sentences[2]
         )

@@ -5,10 +5,10 @@ from knowngood.data.class_names import class_of_each
 from knowngood.data.samples import fingerprint
 from knowngood.errors import DataError
 from knowngood.studies.registry import run_study
-from knowngood.studies.screw import QUICK, STUDY
-from knowngood.studies.supervised import HELD_OUT
+from knowngood.studies.screw import DECISIONS, QUICK, STUDY
+from knowngood.studies.supervised_tables import HELD_OUT
 
-from .test_supervised import check_again, check_inspectors, check_tables, pages
+from .test_supervised import FILES, check_again, check_inspectors, check_tables, pages
 
 TYPES = ["manipulated_front", "scratch_head", "scratch_neck", "thread_side", "thread_top"]
 
@@ -74,7 +74,7 @@ def test_everything_is_written(out, draws):
     methods = QUICK.methods
     assert {path.name for path in out.iterdir()} == {
         *(method.name for method in methods),
-        *("runs.csv", "summary.csv", "figures.csv", "slides.pdf"),
+        *("runs.csv", "summary.csv", "figures.csv", *FILES),
     }
     for method in methods:
         names = {f"{part.name}.inspector" for part in draws}
@@ -93,7 +93,15 @@ def test_no_test_image_is_learned_from(out, draws):
 
 
 def test_slides(out):
-    assert pages(out / "slides.pdf") > 10
+    """Title, data, both parts of the assignment, and a conclusion; see docs/studies.md."""
+    assert pages(out / "slides.pdf") == 30
+
+
+def test_the_document_s_decisions_give_its_figures():
+    validation, test = DECISIONS
+    assert validation.cells[1:] == ["0.950", "0.818", "0.857"]
+    assert test.right / test.images == pytest.approx(STUDY.document["accuracy"])
+    assert test.cells[2:] == ["0.786", "0.793"]
 
 
 def test_features_of_a_network_tell_screws_apart_better_than_chance(out):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from sklearn.metrics import (
 )
 
 from knowngood.classifiers import make_classifier
-from knowngood.data.expectations import expectations
 from knowngood.data.labelled import with_defects_to_learn
 from knowngood.data.samples import fingerprint, load_samples
 from knowngood.errors import DataError
@@ -26,17 +24,15 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.report.slide import Deck
 from knowngood.report.supervised_slides import DOCUMENT
 from knowngood.studies import supervised
+from knowngood.studies.draw import Draw, counted
 from knowngood.studies.origins import DataSet
 from knowngood.studies.registry import run_study
 from knowngood.studies.study import Method, Result, find, load_or_fit, run
-from knowngood.studies.supervised import (
+from knowngood.studies.supervised import ClassifierStudy
+from knowngood.studies.supervised_tables import (
     FIGURES,
     HELD_OUT,
-    ClassifierStudy,
-    Draw,
     binary_figures,
-    class_pictures,
-    counted,
     figure_rows,
     for_slides,
     held_out_figures,
@@ -57,12 +53,16 @@ def pages(path):
     return len(re.findall(rb"/Type\s*/Page\b", content))
 
 
+FILES = ("arguments.json", "slides.pdf", "slides.pptx", "study.ipynb")
+"""What every study writes beside its tables."""
+
+
 def check_tables(out, study, draws):
     """Runs, their means, and what is shown of these are consistent; the first is the method chosen."""
     chosen_by, document = study.choose_by, study.document
     runs, means, figures = (pd.read_csv(out / f"{name}.csv") for name in ("runs", "summary", "figures"))
     ran = list(zip(runs["method"], runs["part"], strict=True))
-    assert ran == [(method.title, draw.name) for method in study.methods for draw in draws]
+    assert ran == [(method.title, draw.name) for method in study.classifiers for draw in draws]
     names = [name for name in runs.columns if name not in ("method", "part")]
     assert set(FIGURES) | {HELD_OUT, "held_out_classes", "class_accuracy", "macro_f1"} <= set(names)
 
@@ -142,6 +142,13 @@ def draws(folder, seed):
     return found
 
 
+def answers(found):
+    yield from found.data()
+    yield from found.training()
+    yield from found.outcome()
+    yield from found.predictions()
+
+
 @pytest.fixture(scope="module")
 def study():
     return ClassifierStudy(
@@ -155,8 +162,9 @@ def study():
         choose_by=HELD_OUT,
         metrics=["accuracy", HELD_OUT],
         facts=[("training images", "{train}"), ("validation images", "{validation}"), ("runs", "{runs}")],
-        choices=["Method: by held-out images."],
+        choices=[("method", "by held-out images")],
         document={"accuracy": 0.8},
+        answers=answers,
     )
 
 
@@ -327,7 +335,7 @@ def test_progress_names_method_and_draw_and_what_was_interrupted_goes_on(
         "settings": {"input_size": 32},
         "experiments": [{"imbalance": "none"}, {"input_size": 64}],
     }
-    small = dataclasses.replace(study, methods=study.methods[:1], experiments=grid)
+    small = dataclasses.replace(study, methods=study.methods[:1], experiments=lambda _: grid)
     (tmp_path / "probe32").mkdir()
     for name in ("seed0", "seed1"):
         file = f"probe32/{name}.inspector"
@@ -364,7 +372,8 @@ def test_good_images_beside_the_table_are_learned_from_by_methods_not_by_experim
     known = load_samples(folder).query("split == 'train'")
     draw = dataclasses.replace(parts[0], known_good=known)
     grid = {"classifier": "linear_probe", "settings": {"input_size": 32}}
-    jobs = dataclasses.replace(study, draws=lambda *_: [draw], experiments=grid).jobs(folder, 0)
+    changed = dataclasses.replace(study, draws=lambda *_: [draw], experiments=lambda _: grid)
+    jobs = changed.jobs(folder, 0)
     table = draw.table
     learned = table["path"][table["split"] == "train"].tolist()
     assert [job.images for job in jobs] == [[*known["path"], *learned]] * 2 + [learned]
@@ -377,10 +386,11 @@ def test_a_quick_study_is_the_same_on_small_images():
 
     full, quick = screw.STUDY, screw.STUDY.quick(draws)
     assert [method.title for method in quick.methods] == [method.title for method in full.methods]
-    assert [method.recipe.input_size for method in quick.methods] == [128, 128, 128, 64]
+    assert [method.recipe.input_size for method in quick.methods] == [64, 64, 32, 32]
     assert {method.recipe.orientation for method in quick.methods} == {"any"}
     assert quick.methods[2].recipe.epochs == 2
-    assert (quick.facts, quick.choose_by) == (full.facts, full.choose_by)
+    assert quick.facts == [fact for fact in full.facts if fact[0] != "the document"]
+    assert quick.choose_by == full.choose_by
     assert (quick.document, quick.is_quick, full.is_quick) == ({}, True, False)
 
 
@@ -448,30 +458,30 @@ def test_figures_of_a_classifier_that_rejects_nothing_or_everything(done, method
 # --- data
 
 
-def test_a_picture_of_each_class(folder):
-    names, pictures = class_pictures(load_samples(folder))
-    assert names == ["good (14)", "hole (8)", "scratch (8)"]
-    assert pictures.shape == (3, 160, 160, 3)
-    assert len({picture.tobytes() for picture in pictures}) == 3
-
-
 def test_the_number_of_images_in_words(folder):
     table = load_samples(folder)
     assert counted(table) == "14 good, 16 defective (2 types)"
     assert counted(table[table["defect"] != "hole"]) == "14 good, 8 defective"
 
 
-def test_the_problems_to_expect_are_on_the_slides(study, folder, tmp_path, done, monkeypatch):
-    """They follow from the number of images of each class in the first draw."""
-    shown = []
-    monkeypatch.setattr(supervised, "supervised_exhibits", shown.append)
-    _, runs, evaluations = done
-    jobs = study.jobs(folder, 0)
-    results = [Result(job, {}, evaluations[job.method.name][0]) for job in jobs]
-    table = jobs[0].data.table
-    study.exhibits(results, {"summary": summary(runs, HELD_OUT)})
-    classes = zip(table["split"], table["defect"].replace("", "good"), strict=True)
-    assert shown[0].expectations == expectations(Counter(classes)) != []
+def test_counts_and_words_of_a_draw(parts):
+    draw = parts[0]
+    assert draw.counts["training"] == {"good": 10, "hole": 4, "scratch": 4}
+    assert sum(sum(part.values()) for part in draw.counts.values()) == len(draw.table) + len(draw.validation)
+    words = draw.words(5)
+    assert (words["runs"], words["classes"], words["size"]) == (5, "3: good, hole, scratch", "96 × 96")
+    assert words["train"] == "10 good, 8 defective (2 types)"
+
+
+def test_a_detector_sees_no_defect_and_no_test_image(parts, folder):
+    draw = parts[0]
+    assert set(draw.good["label"]) == {"good"}
+    assert set(draw.unknown["path"]) == set(draw.table["path"][draw.table["split"] == "test"])
+    beside = load_samples(folder).query("split == 'train'")
+    other = dataclasses.replace(draw, known_good=beside)
+    assert list(other.good["path"]) == list(beside["path"])
+    assert set(other.unknown["path"]) == set(draw.table["path"])
+    assert set(other.unknown["split"]) == {"test"}
 
 
 def test_the_first_place_that_is_there(tmp_path):

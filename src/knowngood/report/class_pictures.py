@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ _COLUMNS = 4
 _TILE, _TITLE = 2.4, 0.36  # inches of each picture, and above it
 _DPI = 200
 _PIXELS = 480  # on the longer side: the pixels of a tile
+_SAMPLES = 5  # images of a class where no mask shows its defects
 _TRIED = 5  # images of a class that may be unreadable before it is shown without a picture
 
 
@@ -101,29 +103,42 @@ def class_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
 def enlarged_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
     """Show an image of each class with its defect outlined, and below it the defect itself, enlarged.
 
-    Defect types without a usable mask are shown whole.
+    Defect types without a usable mask are shown whole. Without any mask, several images of each class are.
 
     Example:
         >>> row = {"path": "no such file.png", "label": "defect", "defect": "dent", "mask": ""}
-        >>> enlarged_exhibit(pd.DataFrame([row])).rows[0]
-        [Picture(image=None, caption='dent: 1', text='no readable image')]
+        >>> enlarged_exhibit(pd.DataFrame([row])).title
+        'Up to 5 images of each class'
     """
     classes = class_of_each(table)
     whole = list(class_exhibit(table, bits=bits).rows[0])
     names = sorted(classes.unique(), key=lambda name: (name != "good", name))
     enlarged = [_enlarged(table[classes == name], bits) for name in names]
     areas = {name: share for name, (_, share) in zip(names, enlarged, strict=True) if share is not None}
-    title = "An image of each class"
-    if areas:
-        least = min(areas, key=lambda name: areas[name])
-        title = f"Smallest defect here: {least}, {100 * areas[least]:.2g} % of its image"
+    if not areas:
+        return _samples({name: table[classes == name] for name in names}, bits)
+    least = min(areas, key=lambda name: areas[name])
+    title = f"Smallest defect here: {least}, {100 * areas[least]:.2g} % of its image"
     note = (
         "Above: each class with its number of images, the defect outlined by its mask. Below: the image "
         "around the defect, as it is."
     )
     pictures = [Picture(crop, "", "" if crop is not None else MISSING) for crop, _ in enlarged]
-    rows, rownames = [whole, pictures], ["whole", "enlarged"]
-    return Pictures(title, rows if areas else rows[:1], rownames if areas else [], note if areas else "")
+    return Pictures(title, [whole, pictures], ["whole", "enlarged"], note)
+
+
+def _samples(classes: Mapping[str, pd.DataFrame], bits: int | None) -> Pictures:
+    """Show the first readable images of each class, a class per row."""
+    rows = []
+    for samples in classes.values():
+        row = []
+        for path in samples["path"][:_SAMPLES]:
+            with suppress(UnreadableImage):
+                row.append(Picture(shrink(read_image(path, bits=bits), _PIXELS)))
+        missing = Picture(None, "", "no readable image")
+        rows.append([*row, *[missing] * (_SAMPLES - len(row))])
+    names = [f"{short(name)}: {len(samples)}" for name, samples in classes.items()]
+    return Pictures(f"Up to {_SAMPLES} images of each class", rows, names)
 
 
 def _enlarged(samples: pd.DataFrame, bits: int | None) -> tuple[NDArray[np.uint8] | None, float | None]:

@@ -63,8 +63,9 @@ def experiment_exhibits(
 
 
 def with_names(table: pd.DataFrame) -> pd.DataFrame:
-    """Name the original experiment, whose change is empty."""
-    return table.assign(change=table["change"].where(table["change"] != "", ORIGINAL))
+    """Name the original experiment, whose change is empty, and what a rate of None stands for."""
+    changes = table["change"].where(table["change"] != "", ORIGINAL)
+    return table.assign(change=changes.str.replace("→ None", "→ by a range test", regex=False))
 
 
 def best_model(table: pd.DataFrame) -> str:

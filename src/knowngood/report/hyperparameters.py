@@ -18,7 +18,7 @@ _VALUE = 46  # letters of a line of a value
 def settings_exhibit(evaluation: Evaluation, document: Mapping[str, str]) -> Table:
     """Show the settings of a fine-tuned network, and those of a document, by the same names.
 
-    What the document does not say is missing from its column; without a document there is none.
+    Without a document there is no column for it.
     """
     ours = _in_words(evaluation)
     rows = []

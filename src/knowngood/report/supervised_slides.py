@@ -137,7 +137,7 @@ def validation_exhibit(
 
     The document's decisions are on its validation and its test images.
     """
-    decided = {method: (_held_out(one), tested(one)) for method, one in evaluations.items()}
+    decided = {method: (_held_out(one), decisions_of(one)) for method, one in evaluations.items()}
     if document:
         decided[DOCUMENT] = document
     rows = [[textwrap.fill(name, 20), *held.cells, *test.cells] for name, (held, test) in decided.items()]
@@ -158,7 +158,7 @@ def confusions_exhibit(evaluations: Mapping[str, Evaluation], note: str = "") ->
     Both are of the same test images.
     """
     (before, first), (after, second) = evaluations.items()
-    one, other = tested(first), tested(second)
+    one, other = decisions_of(first), decisions_of(second)
     title = (
         f"False rejects: {before} {one.false}, {after} {other.false}; escapes: {before} {one.missed}, "
         f"{after} {other.missed}"
@@ -180,7 +180,7 @@ def _held_out(evaluation: Evaluation) -> Decisions:
     return _decisions(record.truth > 0, rejected)
 
 
-def tested(evaluation: Evaluation) -> Decisions:
+def decisions_of(evaluation: Evaluation) -> Decisions:
     """Read the decisions on test images."""
     scores = evaluation.scores
     return _decisions(

@@ -79,12 +79,13 @@ class Findings:
         yield _expected(expectations(Counter(classes)))
 
     def training(self) -> Iterator[Exhibit]:
-        """Show how the methods learned; the network of one was trained."""
+        """Show what the methods chose for themselves, and how networks were trained."""
         yield choices_exhibit(self.evaluations)
-        name, evaluation = self.trained
-        for exhibit in named(training_exhibits(evaluation.records), name):
-            if not isinstance(exhibit, Text):  # its sentences are in the table of choices
-                yield exhibit
+        for name, evaluation in self.evaluations.items():
+            if evaluation.records.training is not None:
+                exhibits = training_exhibits(evaluation.records)
+                # What the sentences say is in the table of choices.
+                yield from named([one for one in exhibits if not isinstance(one, Text)], name)
 
     def outcome(self) -> Iterator[Exhibit]:
         """Show the figures of all methods, and on which images each choice was made."""

@@ -19,7 +19,7 @@ from knowngood.report.exhibits import Exhibit
 from knowngood.report.formulas import f1_exhibit
 from knowngood.report.hyperparameters import settings_exhibit
 from knowngood.report.problems import problems_exhibit
-from knowngood.report.supervised_slides import Decisions, tested, validation_exhibit
+from knowngood.report.supervised_slides import Decisions, decisions_of, validation_exhibit
 from knowngood.studies.draw import Draw
 from knowngood.studies.findings import Findings, of_question
 from knowngood.studies.origins import MVTEC
@@ -68,7 +68,7 @@ def answers(found: Findings) -> Iterator[Exhibit]:
     record = trained.records.classifier
     assert record is not None
     yield from of_question("1", found.data())
-    yield from of_question("1 f", [f1_exhibit(found.chosen[0], tested(found.chosen[1]))])
+    yield from of_question("1 f", [f1_exhibit(found.chosen[0], decisions_of(found.chosen[1]))])
     yield from of_question("1 f", [weights_exhibit(record.names, record.counts)])
     yield from of_question("1 f", [loss_exhibit(record.names, record.counts)])
     yield from of_question("2", [settings_exhibit(trained, SETTINGS if compared else {})])

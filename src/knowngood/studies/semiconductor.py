@@ -63,7 +63,7 @@ SETTINGS = {
 """The settings of the document."""
 
 BY_RANGE_TEST: dict[str, Any] = {"learning_rate": None}
-CHANGES = [{"imbalance": "none"}, {"views": 1}, {"agreement": "vote"}, BY_RANGE_TEST]
+CHANGES: list[Mapping[str, Any]] = [{"imbalance": "none"}, {"views": 1}, {"agreement": "vote"}, BY_RANGE_TEST]
 """The experiments: no oversampling, no views, a vote of the views, and the rate of a range test."""
 
 PROBE, FINETUNED, BOOST = "linear_probe", "finetune, sampler, 8 views", "scattering_boost"

@@ -194,9 +194,9 @@ class ClassifierStudy(Study):
         means, first = tables["summary"], results[0].job.data
         shown: dict[str, dict[str, Evaluation]] = {name: {} for name in ("methods", DETECTORS, EXPERIMENTS)}
         for job, _, evaluation in results:
-            kind = "methods" if isinstance(job.method.recipe, Classifier) else DETECTORS
+            group = "methods" if isinstance(job.method.recipe, Classifier) else DETECTORS
             if evaluation is not None:
-                shown[EXPERIMENTS if job.method.name == EXPERIMENTS else kind][job.method.title] = evaluation
+                shown[EXPERIMENTS if job.method.name == EXPERIMENTS else group][job.method.title] = evaluation
         words = first.words(int(means["runs"].iloc[0]))
         return Findings(
             draw=first,

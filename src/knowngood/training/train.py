@@ -29,9 +29,10 @@ from knowngood.training.run import Run, interruptible, lightning_devices
 from knowngood.training.store import Store
 from knowngood.types import Progress, silent
 
-STEPS, FIRST = 100, 10
+STEPS, FIRST, WIDE = 100, 10, 10
 RANGE = (1e-6, 0.1)
-"""Steps of a range test, those of them that come first and are not looked at, and its learning rates."""
+"""Steps of a range test, those of them that come first and are not looked at, and those over which a fall of
+the loss is measured, since from one step to the next chance decides; and its learning rates."""
 
 SMALL = 20_000_000
 """Multiplications in a step below which one thread is as fast as several. With another program on the same
@@ -150,11 +151,11 @@ def find_learning_rate(
         for rate, loss in list(zip(steps["lr"], steps["loss"], strict=True))[FIRST:]
         if math.isfinite(loss)
     ]
-    rates, losses = np.array(kept).reshape(-1, 2).T
-    slopes = np.gradient(losses, np.log(rates)) if len(kept) > 1 else np.zeros(1)
-    if slopes.min() >= 0:
+    losses = np.array([loss for _, loss in kept])
+    falls = losses[:-WIDE] - losses[WIDE:]
+    if not (falls > 0).any():
         raise TrainingError("no learning rate was found at which the loss falls; give learning_rate yourself")
-    return kept[int(slopes.argmin())][0], kept
+    return kept[int(falls.argmax()) + WIDE // 2][0], kept
 
 
 def _fit(trainer: lightning.Trainer, learner: Learner, data: StoredData, checkpoint: Path | None) -> None:
