@@ -140,7 +140,7 @@ class Description(Copies):
     def _folder(self) -> str:
         """The deepest folder that all images are in; else empty."""
         try:
-            return os.path.commonpath([os.path.dirname(path) for path in self.samples["path"]])  # noqa: PTH120
+            return str(os.path.commonpath([os.path.dirname(path) for path in self.samples["path"]]))  # noqa: PTH120
         except ValueError:  # none, or relative paths beside absolute ones
             return ""
 
