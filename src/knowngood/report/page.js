@@ -24,6 +24,7 @@
       shown.value = `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")} images`;
     };
     form.hidden = false;
+    table.classList.add("live");
     form.addEventListener("input", filter);
     form.addEventListener("submit", (event) => event.preventDefault());
     filter();
