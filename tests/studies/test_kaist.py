@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import shutil
 
 import cv2
@@ -8,7 +9,7 @@ import pytest
 
 from knowngood.errors import DataError
 from knowngood.inspector.inspector import Inspector
-from knowngood.report.slide import Deck
+from knowngood.report.slide import Deck, slides_of
 from knowngood.studies.kaist import DOCUMENT, QUICK, SMOOTHINGS, STUDY, load_digits, summary
 from knowngood.studies.kaist_measures import (
     ACCURACY,
@@ -160,13 +161,24 @@ def test_the_notebook_makes_the_means_again(out, figures):
 
 
 def test_a_study_that_was_finished_is_not_trained_again(data, out, figures, monkeypatch):
-    monkeypatch.setattr("knowngood.studies.study.present", lambda *_: None)
+    """Nor is it where it is compared with the document, as the full study is."""
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/*.training/last.ckpt")}
     before |= {path: path.stat().st_mtime_ns for path in out.glob("*/*.inspector")}
     assert len(before) == 2 * 2 * len(QUICK.methods)
-    again = run_study("kaist", data, out, quick=True)
+    decks = []
+    monkeypatch.setattr("knowngood.studies.study.present", lambda deck, *_: decks.append(deck))
+    study = dataclasses.replace(QUICK, is_quick=False)
+    arguments = json.loads((out / "arguments.json").read_text())
+    again = run(study, data, out, deck=Deck("", []), arguments=arguments, device="cpu", progress=silent)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     np.testing.assert_allclose(again["value"], figures["value"])
+
+    exhibits = list(slides_of(decks[0].exhibits))
+    comparison, sources, conclusion = exhibits[1].exhibit, exhibits[2].exhibit, exhibits[-1].exhibit
+    assert "of the document's 4 figures are within two standard deviations" in comparison.title
+    assert [row[2] for row in comparison.texts[:5]] == ["0.868", "0.927", "0.918", "–", "0.856"]
+    assert any("raised from three" in cell for row in sources.texts for cell in row)
+    assert any("was raised after a look" in " ".join(text.split()) for text in conclusion.sentences)
 
 
 def test_other_distances():

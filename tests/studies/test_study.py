@@ -5,11 +5,13 @@ from datetime import date
 
 import pytest
 
-from knowngood.errors import RecipeError
+from knowngood.errors import OutputError, RecipeError
+from knowngood.report.slide import Deck
 from knowngood.studies import registry, screw
 from knowngood.studies.ece157a import QUICK, STUDY
 from knowngood.studies.origins import MNIST, MVTEC, Origin, origins_table
-from knowngood.studies.study import ARGUMENTS, keep_arguments, with_settings
+from knowngood.studies.study import ARGUMENTS, keep_arguments, run, with_settings
+from knowngood.types import silent
 
 ARGUMENTS_OF = {"study": "ece157a", "quick": True, "seed": 0, "settings": {}}
 
@@ -96,3 +98,26 @@ def test_the_deck_has_title_name_course_and_day(monkeypatch, tmp_path):
     assert (seen["deck"].mark, seen["deck"].title) == ("", STUDY.title)
     assert QUICK.is_quick
     assert not STUDY.is_quick
+
+
+def test_slides_that_were_edited_are_not_replaced(tmp_path):
+    """A program that saves them drops our mark; this is found before anything is fitted."""
+
+    class Small(type(STUDY)):
+        def jobs(self, data, seed):
+            return []
+
+    study = Small(title="", course="", methods=[], wanted={})
+    (tmp_path / "slides.pptx").write_bytes(b"PK, saved by another program")
+    with pytest.raises(
+        OutputError, match=r"slides\.pptx' exists and is not a result of this type; name another"
+    ):
+        run(
+            study,
+            tmp_path,
+            tmp_path,
+            deck=Deck("", []),
+            arguments=ARGUMENTS_OF,
+            device="cpu",
+            progress=silent,
+        )

@@ -25,7 +25,8 @@ from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
 from knowngood.report.exhibits import Exhibit
 from knowngood.studies.kaist_measures import AUROC, Digits, Outputs, measure, outputs_of
-from knowngood.studies.kaist_slides import Content, conclusion, exhibits
+from knowngood.studies.kaist_slides import conclusion, exhibits
+from knowngood.studies.kaist_words import Content
 from knowngood.studies.notebook import Step
 from knowngood.studies.origins import MNIST, Origin
 from knowngood.studies.study import Job, Method, Result, Study, figure_table, find

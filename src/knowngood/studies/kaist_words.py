@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,12 @@ from knowngood.studies.kaist_measures import (
     HOT,
     NORMAL_DIGITS,
     SEPARATION,
+    Outputs,
     confidence_at,
 )
+
+SMALL, ROTNET, OURS = "small-", "rotnet", ("cnn", "rotation", "rotation-moved")
+"""Methods: how the names of the document's begin, classifiers and RotNets, and the names of our own."""
 
 MSP, HOT_MSP = f"{AUROC}, msp", f"{AUROC}, msp at temperature {HOT:g}"
 FITTED = "fitted temperature"
@@ -46,6 +51,52 @@ class Means:
     def best(self, tasks: Sequence[str], figure: str) -> str:
         """Return the method with the largest mean."""
         return max(tasks, key=lambda task: self(task, figure))
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What the slides show: the means over the seeds, and each method's first run by its name."""
+
+    figures: pd.DataFrame
+    shown: Mapping[str, Outputs]
+
+    @property
+    def means(self) -> Means:
+        """The means by method and figure."""
+        return Means(self.figures)
+
+    @property
+    def compared(self) -> bool:
+        """Whether there are figures of the document."""
+        return bool(self.figures["document"].notna().any())
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The titles of the methods."""
+        return {name: one.title for name, one in self.shown.items()}
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The classifiers of the document, with the share that each smooths its labels by."""
+        return {
+            name: float(one.recipe["label_smoothing"])
+            for name, one in self.shown.items()
+            if name.startswith(SMALL)
+        }
+
+    @property
+    def smoothed(self) -> str:
+        """The classifier with the least smoothing above none, which the document shows temperatures of."""
+        return min(self.shares, key=lambda name: (self.shares[name] == 0, self.shares[name]))
+
+    @property
+    def rotnets(self) -> list[str]:
+        """The document's networks that predict rotations."""
+        return [name for name in self.shown if name.startswith(ROTNET)]
+
+    def some(self, *names: str) -> list[Outputs]:
+        """Return the outputs of those methods that ran."""
+        return [self.shown[name] for name in names if name in self.shown]
 
 
 def direction(before: float, after: float, digits: int = 3) -> str:
@@ -157,10 +208,17 @@ def rotation_words(means: Means, plain: str, moved: str) -> list[str]:
     ]
 
 
+def score_areas(figures: pd.DataFrame) -> pd.DataFrame:
+    """Select the image AUROCs of those scores that detectors have, with the column `score`.
+
+    Scores whose names have several words are variants of this study; one knows which images are anomalies.
+    """
+    named = figures.assign(score=figures["figure"].str.removeprefix(f"{AUROC}, "))
+    return named[(named["score"] != named["figure"]) & ~named["score"].str.contains(" ")]
+
+
 def best_words(figures: pd.DataFrame, titles: Mapping[str, str]) -> str:
-    """Name the method and the score with the highest mean AUROC, of those scores that detectors have."""
-    names = figures["figure"].str.removeprefix(f"{AUROC}, ")
-    scores = figures[figures["figure"].str.startswith(f"{AUROC}, ") & ~names.str.contains(" ")]
-    best = scores.sort_values("value").iloc[-1].to_dict()
-    name = best["figure"].removeprefix(f"{AUROC}, ")
-    return f"The highest image AUROC of all is {best['value']:.3f}: {titles[best['task']]}, score {name}."
+    """Name the method and the score with the highest mean AUROC."""
+    best = score_areas(figures).sort_values("value").iloc[-1].to_dict()
+    title = titles[best["task"]]
+    return f"The highest image AUROC of all is {best['value']:.3f}: {title}, score {best['score']}."

@@ -57,7 +57,8 @@ def write_notebook(title: str, steps: Sequence[Step], path: Path) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    cells = [new_markdown_cell(f"# {title}\n\nThis file was {MARK}.")]
+    note = f"This file was {MARK}, which replaces it when the study runs again: edit a copy."
+    cells = [new_markdown_cell(f"# {title}\n\n{note}")]
     for text, code in steps:
         cells.append(new_markdown_cell(text))
         if code:

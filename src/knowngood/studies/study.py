@@ -17,7 +17,7 @@ from knowngood.data.samples import fingerprint
 from knowngood.errors import DataError, InspectorError, RecipeError, quoted
 from knowngood.inputs import LARGEST_RECIPE, read_file
 from knowngood.inspector.inspector import Inspector
-from knowngood.output import make_folder, replacing
+from knowngood.output import MARK, check_target, make_folder, replacing
 from knowngood.recipe import as_text, settings_of
 from knowngood.report.deck import write_deck
 from knowngood.report.editable import write_editable
@@ -30,6 +30,8 @@ from knowngood.types import Progress
 
 ARGUMENTS = "arguments.json"
 """The file in a study's folder that says what it was run with."""
+
+SLIDES, EDITABLE, NOTEBOOK = "slides.pdf", "slides.pptx", "study.ipynb"
 
 QUICK = "QUICK RUN, NOT A RESULT"
 
@@ -157,9 +159,12 @@ def run(
 
     Raises:
         RecipeError: The folder holds a run with other arguments.
+        OutputError: It holds slides that were edited, or others that are not ours to replace.
     """
     jobs = study.jobs(data, arguments["seed"])  # where data are missing, no folder is made
     keep_arguments(out, arguments)
+    for name in (SLIDES, EDITABLE, NOTEBOOK):
+        check_target(out / name, MARK)
     results: list[Result] = []
     for number, job in enumerate(jobs, 1):
         title = f"{job.method.title}, {job.draw}" if job.draw else job.method.title
@@ -194,10 +199,10 @@ def run(
 def present(deck: Deck, notes: Sequence[str], steps: Sequence[Step], out: Path, progress: Progress) -> None:
     """Write the slides in both forms, and the notebook, which begins with the notes."""
     progress(PRESENTING, 1, 3)
-    write_deck(deck, out / "slides.pdf")
+    write_deck(deck, out / SLIDES)
     progress(PRESENTING, 2, 3)
-    write_editable(deck, out / "slides.pptx")
-    write_notebook(deck.title, [*map(Step, notes), *START, *steps], out / "study.ipynb")
+    write_editable(deck, out / EDITABLE)
+    write_notebook(deck.title, [*map(Step, notes), *START, *steps], out / NOTEBOOK)
     progress(PRESENTING, 3, 3)
 
 
