@@ -64,6 +64,7 @@ def _in_words(evaluation: Evaluation) -> dict[str, str]:
         "imbalance": (balance[0].partition(": ")[2] if balance else MISSING),
         "augmentation": f"orientation {recipe['orientation']}, "
         + ", ".join(augmentation or ["nothing else"]),
+        "held out for validation": f"{len(record.truth):,} of {sum(record.counts):,} images",
         "views of a test image": f"{views}, combined by {recipe['agreement']}" if views > 1 else "1",
     }
 

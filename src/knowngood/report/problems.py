@@ -94,7 +94,7 @@ def _in_the_test(method: str, evaluation: Evaluation, spread: float | None) -> I
         types = accepted["defect"].value_counts()
         name, missing = str(types.index[0]), int(types.iloc[0])
         of_type = int((scores["defect"] == name).sum())
-        often = f", most often of type {name}: {missing} of {of_type}" if name else ""
+        often = f", most often of type {name}: {missing} of {of_type}" if name and missing > 1 else ""
         yield (
             f"{method} accepts {escapes} of {count(defects, 'defect')}{often}.",
             f"Collect more images of {name or 'defects'}; try a larger input_size; look at heatmaps.",
