@@ -38,7 +38,7 @@ def fit(
 ) -> None:
     """Fit an inspector to the good training images; no defect is needed.
 
-    Its threshold is set for 5 % false rejects, on good images that are held out; `knowngood threshold` moves it.
+    The threshold is set for 5 % false rejects, on held-out good images; `knowngood threshold` moves it.
 
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
     """
