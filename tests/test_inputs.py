@@ -63,7 +63,7 @@ def strange(request, tmp_path):
                 return path, "pipe or a device"
             case _:
                 path.mkdir()
-                return path, "folder" if "png" in name else "directory"
+                return path, "folder" if name.endswith((".png", ".pth")) else "directory"
 
     return make
 

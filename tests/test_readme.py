@@ -1,5 +1,6 @@
 """The README's figures are the committed ones."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -32,4 +33,11 @@ def test_the_files_that_the_readme_points_to_are_there():
     local = [target for target in targets if not target.startswith(("http", "#"))]
     assert local
     for target in local:
-        assert (ROOT / target).exists(), target
+        file, _, section = target.partition("#")
+        assert (ROOT / file).exists(), target
+        headings = (
+            re.findall(r"^#+ (.*)$", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+            if section
+            else []
+        )
+        assert not section or section in [heading.lower().replace(" ", "-") for heading in headings], target

@@ -115,7 +115,9 @@ def test_a_grid_search_over_a_setting(detector, good, defects):
     assert list(found.cv_results_["param_places"]) == [4, 8]
     assert found.best_score_ == 1
     assert found.best_estimator_.inspector_.manifest.recipe["places"] == found.best_params_["places"]
-    scores = cross_val_score(Pipeline([("inspect", detector)]), images, y, scoring="roc_auc", cv=2)
+    scores = cross_val_score(
+        Pipeline([("inspect", detector)]), images, y, scoring="roc_auc", cv=StratifiedKFold(2)
+    )
     assert scores.shape == (2,)
 
 

@@ -2,7 +2,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -474,6 +474,7 @@ LOOKS = st.sampled_from([Look(), Look(3, flat=True), MASK, BLACK])
 GLOBS = st.sampled_from(["*", "*/good/*", "dent", "*.png", "*mask*", "test/*", "label/*", "[", "**"])
 
 
+@example({"0.png": Look(), "train/0.png": Look(), "GT/0.png": MASK}, Patterns([], [], [], []))
 @given(
     st.dictionaries(NAMES, LOOKS, min_size=1, max_size=12),
     st.builds(Patterns, *[st.lists(GLOBS, max_size=1)] * 4),

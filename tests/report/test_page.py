@@ -425,9 +425,13 @@ def test_reconstruction_and_training(judged: Any, record: Any, reconstructions: 
     write_report(judged, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert page.index("<h2>Reconstruction</h2>") < page.index("<h2>Training</h2>")
+    sums = reconstructions.groupby("label")["sum_of_differences"].nlargest(10)
+    ends = {
+        label: f"sums {sums[label].iloc[0]:.4g} to {sums[label].iloc[-1]:.4g}" for label in ("good", "bent")
+    }
     assert headings(page) == [
-        "The 10 worst reconstructions of good samples",
-        "The 10 worst reconstructions of defect samples",
+        f"The 10 worst reconstructions of good samples, {ends['good']}",
+        f"The 10 worst reconstructions of defect samples, {ends['bent']}",
         "Reconstructions of good samples are closer to their originals than those of defect samples",
         "The network has 52,528 trainable parameters",
         "Training loss 0.0101, validation loss 0.0111",

@@ -230,7 +230,7 @@ def _by_masks(
         of_type = bool(name) and votes[name] > 0  # most are defects: the folder is one of a type
         is_defect = is_marked or of_type
         rows.append(Row(image, split, "defect" if is_defect else "good", name if of_type else ""))
-    return rows if any(row.label == "good" for row in rows) else []
+    return _with_splits(rows)[1] if any(row.label == "good" for row in rows) else []
 
 
 def _ask_about_masks(images: Sequence[PurePosixPath], looks: Looks) -> None:
