@@ -134,7 +134,7 @@ def test_the_base_inspects_and_measures(inspector, widget, tmp_path):
     evaluated = pd.read_csv(tmp_path / "report/scores.csv").set_index("path")["score"]
     assert scores.to_dict() == evaluated.to_dict()
 
-    for options in (("--max-false-reject", 0.2), ("--rule", "f1-max", "--validation", widget)):
+    for options in (("--max-false-reject", 0.2), ("--rule", "f1-max", "--anyway", "--validation", widget)):
         assert base("threshold", inspector, *options).returncode == 0
     assert base("describe", widget).returncode == 0
 
