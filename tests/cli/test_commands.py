@@ -186,10 +186,11 @@ def test_a_recipe_file_and_settings(run, widget, tmp_path):
     assert (manifest.method, manifest.recipe["input_size"]) == ("gaussian", 128)
 
 
-def test_score_imports_no_torch_and_no_pandas(inspector, widget):
+def test_score_imports_no_torch_and_no_pandas(inspector, widget, tmp_path):
+    outputs = [f"--{name}={tmp_path / name}.csv" for name in ("out", "heatmaps", "masks", "regions")]
     code = (
         "import sys; from knowngood.cli.app import app; "
-        f"app(['score', {str(inspector)!r}, {str(widget / 'test/good')!r}], standalone_mode=False); "
+        f"app({['score', str(inspector), str(widget / 'test/good'), *outputs]}, standalone_mode=False); "
         "print(sorted({'torch', 'timm', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

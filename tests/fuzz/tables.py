@@ -72,7 +72,7 @@ def _doors(table: Path, random: Random, folder: Path, base: Path) -> None:
         )
     elif draw < 0.6:
         rule = one_of(random, "f1-max", "youden", "cost=1:20", "recall=.9")
-        _refused_or_done(lambda: knowngood.threshold_by_rule(_inspector(base), rule, table))
+        _refused_or_done(lambda: knowngood.threshold_by_rule(_inspector(base), rule, table, anyway=True))
 
 
 def _refused_or_done(work: Any) -> None:
@@ -277,6 +277,9 @@ def _rule(random: Random, folder: Path, base: Path) -> None:
     rule = (
         one_of(random, *names) + one_of(random, *numbers) + one_of(random, "", "", "", ",", odd_text(random))
     )
-    _refused_or_done(lambda: knowngood.threshold_by_rule(_inspector(base), rule, base / "widget"))
+    _refused_or_done(
+        lambda: knowngood.threshold_by_rule(_inspector(base), rule, base / "widget", anyway=True)
+    )
     rate = float(one_of(random, *NUMBERS, float("nan")))
     _refused_or_done(lambda: knowngood.threshold_at(_inspector(base), rate))
+    _refused_or_done(lambda: knowngood.threshold_by_value(_inspector(base), rate))

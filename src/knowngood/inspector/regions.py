@@ -88,17 +88,19 @@ def find_regions(patch_map: NDArray[np.float32], line: float, size: tuple[int, i
         [Region(x=10, y=10, width=10, height=10, area=80, max_score=9.0, max_x=15, max_y=15)]
     """
     marked = above(patch_map, line, size).astype(np.uint8)
-    count, numbers, boxes, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
+    _, numbers, boxes, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
     rows, columns = _centres(patch_map.shape, size)
     of_patch = numbers[np.ix_(rows, columns)]
+    descending = np.argsort(-patch_map, axis=None, kind="stable")
+    _, first = np.unique(of_patch.ravel()[descending], return_index=True)
     regions = []
-    for number in range(1, count):  # region 0 is the background
-        inside = np.where(of_patch == number, patch_map, -np.inf)
-        row, column = np.unravel_index(int(inside.argmax()), inside.shape)
-        x, y, width, height, area = boxes[number].tolist()
-        highest = float(inside[row, column]), int(columns[column]), int(rows[row])
-        regions.append(Region(x, y, width, height, area, *highest))
-    return sorted(regions, key=lambda region: -region.max_score)
+    for patch in descending[np.sort(first)].tolist():  # the maximum of each region
+        row, column = divmod(patch, patch_map.shape[1])
+        if number := of_patch[row, column]:  # 0 is the background
+            x, y, width, height, area = boxes[number].tolist()
+            highest = float(patch_map[row, column]), int(columns[column]), int(rows[row])
+            regions.append(Region(x, y, width, height, area, *highest))
+    return regions
 
 
 def hottest(patch_map: NDArray[np.float32], size: tuple[int, int]) -> tuple[int, int]:
@@ -108,7 +110,7 @@ def hottest(patch_map: NDArray[np.float32], size: tuple[int, int]) -> tuple[int,
         >>> hottest(np.array([[1.0, 4.0, 2.0]], np.float32), (20, 30))
         (15, 10)
     """
-    row, column = np.unravel_index(int(patch_map.argmax()), patch_map.shape)
+    row, column = divmod(int(patch_map.argmax()), patch_map.shape[1])
     rows, columns = _centres(patch_map.shape, size)
     return int(columns[column]), int(rows[row])
 

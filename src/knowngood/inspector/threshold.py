@@ -67,14 +67,13 @@ def threshold_by_rule(
     """A copy of the inspector with the threshold that a rule gives on labelled images.
 
     Images that the inspector learned from are left out, and the others are remembered: evaluating on them
-    later gives a warning. Test images are refused, unless `anyway`: those of a test split, of a folder with
-    that name, and what is left of a data set that the inspector was fitted to and whose split was made here.
-    Of several photographs of a good part, which have one `group` in the table or look
-    like copies, that with the highest score counts. The rules are `f1-max`, `youden`, `even-odds` (a part is
-    as likely good as defective), `recall=R` (at least that share of defects is rejected), `cost=F:E` (the
-    cost of a false reject and of an escape) and `cost=F:E,TYPE:E,...` (with the cost of an escape of some
-    defect types). `validation` is a folder or a table, or images with their `labels`; see
-    `knowngood.load_samples`.
+    later gives a warning. Test images are refused, unless `anyway`: those of a test split, those in a folder
+    of that name, and the rest of a data set whose split was made when the inspector was fitted to it. Of
+    several photographs of a good part, which have one `group` in the table or look like copies, that with the
+    highest score counts. The rules are `f1-max`, `youden`, `even-odds` (a part is as likely good as
+    defective), `recall=R` (at least that share of defects is rejected), `cost=F:E` (the cost of a false
+    reject and of an escape) and `cost=F:E,TYPE:E,...` (with the cost of an escape of some defect types).
+    `validation` is a folder or a table, or images with their `labels`; see `knowngood.load_samples`.
 
     Raises:
         RecipeError: The rule is not known.

@@ -17,7 +17,7 @@ LINE = (255, 255, 255)
 """RGB of the contour at the line, and of the ticks around the maximum."""
 
 NARROWEST = 360
-"""Pixels of the text below a picture; smaller pictures are enlarged by a whole factor to about that."""
+"""Pixels that the text below a picture needs; smaller pictures are enlarged, or get a margin."""
 
 _PAPER, _INK, _FAINT = (246, 247, 248), (51, 58, 69), (104, 112, 124)
 _DECISIONS = {"accept": (22, 110, 75), "reject": (190, 18, 50)}
@@ -55,7 +55,7 @@ def heatmap(
     """Draw the heatmap of an inspected image, with its decision, name, score and scale below it.
 
     Args:
-        image: RGB `(H, W, 3)`; smaller ones than `NARROWEST` are enlarged.
+        image: RGB `(H, W, 3)`; a small one is enlarged by a whole factor, to about `NARROWEST`.
         verdict: Its verdict.
         threshold: The threshold of its score.
         beside: Put the heatmap beside the image.
