@@ -16,6 +16,7 @@ from PIL import Image
 from knowngood.classifiers import make_classifier
 from knowngood.inspector.about import About, Images
 from knowngood.inspector.evaluation import Evaluation, evaluate
+from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.train import train
 from knowngood.report.style import style
 from knowngood.training.record import Epoch, Layer, TrainingRecord
@@ -47,9 +48,9 @@ class Judged:
     image = Evaluation.image
 
     @property
-    def heat_scale(self) -> tuple[np.ndarray, float]:
+    def heat_scale(self) -> HeatScale:
         """As of a detector whose scores are values of its maps."""
-        return self.held_out, self.metrics["threshold"]
+        return HeatScale(float(np.median(self.held_out)), self.metrics["threshold"])
 
     def rows(self, kept: pd.Series) -> Judged:
         """Keep some of the judged images; the metrics stay as they are."""

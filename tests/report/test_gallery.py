@@ -108,3 +108,25 @@ def test_a_few_images_are_not_blown_up(judged: Any) -> None:
     tiles = tiles_of(judged, rows_of(judged))
     assert all(size_of(tile.uri) <= LARGEST for its in tiles for tile in its)
     assert pixels_of(tiles[0][0].uri).shape == (96, 96, 3)  # as large as the image
+
+
+def test_the_outline_is_around_the_true_defect(judged: Any) -> None:
+    row = next(row for row in rows_of(judged) if row.name == "scratch/000.png")
+    (tiles,) = tiles_of(judged, [row])
+    image, outlined = (pixels_of(tiles[place].uri).astype(int) for place in (0, 2))
+    changed = np.abs(outlined - image).max(axis=2) > 60
+    defect = cv2.imread(row.mask, cv2.IMREAD_GRAYSCALE) > 0
+    near = cv2.dilate(defect.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+    assert changed.any()
+    assert not changed[~near].any()
+
+
+def test_an_unusable_mask_is_said(judged: Any, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "small.png"), np.zeros((9, 9), np.uint8))
+    for mask in (tmp_path / "gone.png", tmp_path / "small.png"):
+        masks = judged.scores["mask"].where(judged.scores["mask"] == "", str(mask))
+        evaluation = replace(judged, scores=judged.scores.assign(mask=masks))
+        reason = tiles_of(evaluation, rows_of(evaluation))[0][-1]
+        assert (reason.uri, reason.caption) == ("", "true defect")
+        assert reason.text.startswith("The mask could not be used: ")
+        assert mask.name in reason.text

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,32 @@ def test_every_picture_has_a_text_and_every_heading_cell_a_scope(judged: Any, re
     assert all(image["alt"] for image in page.all("img"))
     assert {cell.get("scope") for cell in page.all("th")} == {"col", "row"}
     assert len(page.all("caption")) == len(page.all("table"))
+    assert [drawn.get("aria-label") for drawn in page.all("svg") if "aria-hidden" not in drawn] == [
+        "Chart: Image scores",
+        "Chart: ROC curve",
+    ]
+
+
+def test_the_page_has_landmarks_and_every_input_a_label(judged: Any, report: Any) -> None:
+    page = report(judged)
+    assert [len(page.all(tag)) for tag in ("html", "header", "main", "h1", "form")] == [1] * 5
+    assert page.all("html") == [{"lang": "en"}]
+    assert len(page.all("label")) == len(page.all("input")) + len(page.all("select")) == 5
+    levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    sorted_by = [head.get("aria-sort") for head in page.all("th") if head.get("scope") == "col"]
+    assert sorted_by.count("descending") == 1
+
+
+def test_what_needs_a_script_is_hidden_without_one(judged: Any, report: Any) -> None:
+    page = report(judged)
+    assert all("hidden" in form for form in page.all("form"))
+    (slider,) = (element for element in page.all("div") if element.get("class") == "slider")
+    assert "hidden" in slider
+    assert not page.all("button")
+    rows, folded, long_fact = 14, 1, 1  # all of these open by themselves
+    assert len(page.all("details")) == rows + folded + long_fact
 
 
 def test_what_the_data_cannot_give_has_a_reason(only_good: Any, report: Any) -> None:

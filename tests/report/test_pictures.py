@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from knowngood.report.pictures import SIDE, data_uri, heat, outline, overlay, panel, pixels, shrink
+from knowngood.report.pictures import SIDE, data_uri, heat, outline, overlay, pixels, shrink
 
 
 def decode(uri: str) -> np.ndarray:
@@ -22,19 +21,12 @@ def colourfulness(image: np.ndarray) -> np.ndarray:
     return np.ptp(image.astype(int), axis=2)
 
 
-def image_file(folder: Path, shape: tuple[int, int]) -> Path:
-    """Write a plain grey image."""
-    path = folder / "part.png"
-    cv2.imwrite(str(path), np.full((*shape, 3), 120, np.uint8))
-    return path
-
-
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 7), (5, 3)])
-def test_the_hot_spot_lies_where_the_map_has_it(tmp_path: Path, row: int, column: int) -> None:
+def test_the_hot_spot_lies_where_the_map_has_it(row: int, column: int) -> None:
     height, width, rows, columns = 600, 900, 6, 9
     spot = np.zeros((rows, columns), np.float32)
     spot[row, column] = 1
-    shown = panel(str(image_file(tmp_path, (height, width))), spot, "")[1].image
+    shown = overlay(shrink(np.full((height, width, 3), 120, np.uint8), SIDE), spot)
     weight = colourfulness(shown) > 60  # half of the full wash
     y, x = (np.average(axis, weights=weight) for axis in np.indices(weight.shape))
     scale = shown.shape[0] / height
@@ -85,48 +77,11 @@ def test_a_hair_thin_mask_survives_the_shrinking() -> None:
     assert outline(np.zeros((200, 200, 3), np.uint8), mask)[98:104, 25:175].any(axis=(0, 2)).all()
 
 
-def test_a_panel_of_a_defect(widget: Path) -> None:
-    mask = widget / "ground_truth" / "scratch" / "000_mask.png"
-    pictures = panel(str(widget / "test" / "scratch" / "000.png"), np.zeros((4, 4), np.float32), str(mask))
-    assert [picture.caption for picture in pictures] == ["image", "heatmap", "true defect"]
-    assert all("000.png" in picture.text for picture in pictures)
-    image, _, outlined = (picture.image.astype(int) for picture in pictures)
-    changed = np.abs(outlined - image).max(axis=2) > 60
-    defect = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) > 0
-    near = cv2.dilate(defect.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
-    assert changed.any()
-    assert not changed[~near].any()
-
-
-def test_a_panel_without_map_and_mask(widget: Path) -> None:
-    assert [picture.caption for picture in panel(str(widget / "test/good/000.png"), None, "")] == ["image"]
-
-
 @pytest.mark.parametrize(
     ("shape", "expected"), [((100, 80), (100, 80)), ((640, 1280), (160, 320)), ((20, 9000), (1, 320))]
 )
-def test_pictures_are_limited_in_size(
-    tmp_path: Path, shape: tuple[int, int], expected: tuple[int, int]
-) -> None:
-    for picture in panel(str(image_file(tmp_path, shape)), np.ones((3, 3), np.float32), ""):
-        assert picture.image.shape[:2] == expected
-        assert max(expected) <= SIDE
-
-
-def test_a_missing_image_is_said(tmp_path: Path) -> None:
-    (picture,) = panel(str(tmp_path / "gone.png"), np.ones((3, 3), np.float32), "")
-    assert picture.image is None
-    assert picture.text.startswith("The image could not be read: ")
-
-
-def test_an_unusable_mask_is_said(tmp_path: Path, widget: Path) -> None:
-    path = str(image_file(tmp_path, (50, 40)))
-    for mask in (tmp_path / "gone.png", widget / "ground_truth" / "scratch" / "000_mask.png"):
-        image, reason = panel(path, None, str(mask))
-        assert image.image is not None
-        assert reason.image is None
-        assert reason.text.startswith("The mask could not be used: ")
-        assert mask.name in reason.text
+def test_pictures_are_limited_in_size(shape: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert shrink(np.zeros((*shape, 3), np.uint8), SIDE).shape[:2] == expected
 
 
 @pytest.mark.parametrize(("side", "kind", "off"), [(16, "png", 0), (100, "jpeg", 5)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,23 @@ HALF = 0.5  # an error rate from which an inspector is of no use
 MANY = 0.1  # an error rate from which it is doubtful
 UNSURE = 0.2  # the end of an interval from which too few images were inspected to know
 NO_BETTER_THAN_CHANCE = 0.6  # image AUROC
+
+
+class _Error(NamedTuple):
+    """One of the two errors: its name in metrics, the label of the parts, and words."""
+
+    name: str
+    label: str
+    part: str
+    many: str
+    one: str
+    may: str
+
+
+_ERRORS = (
+    _Error("false_reject", "good", "good part", "are rejected", "is rejected", "be rejected"),
+    _Error("escape", "defect", "defect", "escape", "escapes", "escape"),
+)
 
 
 @dataclass(frozen=True)
@@ -56,8 +73,8 @@ def advice(evaluation: Evaluation) -> Advice:
     """
     evidence = _of_another_product(evaluation)
     if evidence:
-        product = evaluation.about.product
-        learned = f" ({product})" if product else ""
+        data = evaluation.about.training.name
+        learned = f" ({data})" if data else ""
         headline = f"these are probably not pictures of the product that it learned{learned}"
         steps = next_steps.for_another_product(evaluation.about)
         return Advice("useless", f"{LEVELS['useless']}: {headline}.", evidence, steps, other_product=True)
@@ -75,75 +92,71 @@ def advice(evaluation: Evaluation) -> Advice:
 
 def _findings(evaluation: Evaluation) -> Iterator[tuple[Level, str]]:
     """What the figures say of good parts, of defects, and of both, each with its level."""
-    metrics, bound = evaluation.metrics, evaluation.provenance["threshold"]["upper_bound"]
-    rejected, escaped = (metrics["confusion"][error] for error in ("false_reject", "escape"))
-    for rate, errors, of, does, singular in (
-        ("false_reject_rate", rejected, "good part", "are rejected", "is rejected"),
-        ("escape_rate", escaped, "defect", "escape", "escapes"),
-    ):
-        number, value, high = metrics["counts"][of.split()[0]], metrics[rate], metrics[f"{rate}_high"]
-        if value is None:
-            unknown = of == "good part" and not escaped
-            reason = ", and perhaps it rejects every picture" if unknown else ""
-            yield "doubtful", f"no {of} was inspected{reason}"
-            continue
-        few = f"none of the {count(number, of)} {singular}"
-        text = f"{_whole(value)} of the {of}s {does}" if errors else few
-        if value >= HALF:
-            yield "useless", text
-        elif value >= MANY:
-            yield "doubtful", text
-        elif high >= UNSURE:
-            yield (
-                "doubtful",
-                f"with {count(number, of)} inspected, up to {_whole(high)} may {does.replace('are', 'be')}",
-            )
-        elif rate == "false_reject_rate" and bound is not None and metrics[f"{rate}_low"] > bound:
-            yield "doubtful", f"{text}, more than the {percent(bound)} that the threshold promised at most"
-        else:
-            yield "good", text
-    area = metrics["image_auroc"]
+    for error in _ERRORS:
+        yield _finding(evaluation, error)
+    area = evaluation.metrics["image_auroc"]
     if area is not None and area < NO_BETTER_THAN_CHANCE:
-        yield (
-            "useless",
-            f"defects score hardly higher than good parts (image AUROC {area:.2f}; chance is 0.50)",
-        )
+        scale = f"image AUROC {area:.2f}; chance is 0.50"
+        yield "useless", f"defects score hardly higher than good parts ({scale})"
+
+
+def _finding(evaluation: Evaluation, error: _Error) -> tuple[Level, str]:
+    """What the rate of an error says, with its level."""
+    metrics, bound = evaluation.metrics, evaluation.provenance["threshold"]["upper_bound"]
+    number, value = metrics["counts"][error.label], metrics[f"{error.name}_rate"]
+    if value is None:
+        rejects_all = error.label == "good" and not metrics["confusion"]["escape"]
+        reason = ", and perhaps it rejects every picture" if rejects_all else ""
+        return "doubtful", f"no {error.part} was inspected{reason}"
+    low, high = metrics[f"{error.name}_rate_low"], metrics[f"{error.name}_rate_high"]
+    text = f"{_whole(value)} of the {error.part}s {error.many}"
+    if not value:
+        text = f"none of the {count(number, error.part)} {error.one}"
+    if value >= HALF:
+        return "useless", text
+    if value >= MANY:
+        return "doubtful", text
+    if high >= UNSURE:
+        return "doubtful", f"with {count(number, error.part)} inspected, up to {_whole(high)} may {error.may}"
+    if error.label == "good" and bound is not None and low > bound:
+        return "doubtful", f"{text}, more than the {percent(bound)} that the threshold promised at most"
+    return "good", text
 
 
 def _of_another_product(evaluation: Evaluation) -> list[str]:
     """The evidence that these pictures do not show the product that was learned, in sentences; or nothing.
 
-    It is the shape of most pictures; or that most good parts score as far above the threshold as this is
-    above a typical good part, or farther. Without good parts, all images must, and even then these may be
-    gross defects: that evidence is not enough alone.
+    Most good parts, or most images where there are no good ones, are rejected, and: most images have another
+    shape than those that were learned from, or most good parts score as far above the threshold as this is
+    above a typical good part, or farther. Defects alone may be gross ones: their scores are no evidence.
     """
     metrics, scores = evaluation.metrics, evaluation.scores
-    number = len(scores)
-    if not number:
+    good = (scores["label"] == "good").to_numpy()
+    counted = good if good.any() else np.ones(len(scores), np.bool_)
+    rejected = (scores["decision"] == "reject").to_numpy()
+    if not len(scores) or rejected[counted].mean() <= HALF:
         return []
     sentences = []
     other = metrics["other_shape"]
-    if other > number / 2:
+    if other > len(scores) / 2:
         sizes = evaluation.provenance["sizes"]
         learned = " to ".join(dict.fromkeys(f"{sizes[at]} x {sizes[at + 1]}" for at in (0, 2)))
         sentences.append(
-            f"{other} of {number} pictures have another aspect ratio or size than those that it learned from "
-            f"({learned} pixels, height x width)."
+            f"{other} of {len(scores)} pictures have another aspect ratio or size than those that it learned "
+            f"from ({learned} pixels, height x width)."
         )
-    good = (scores["label"] == "good").to_numpy()
-    line = metrics["threshold"]
-    farther = scores["score"].to_numpy() > 2 * line - float(np.median(evaluation.held_out))
-    if good.any() and farther[good].mean() > HALF:
+    line = 2 * metrics["threshold"] - float(np.median(evaluation.held_out))
+    farther = scores["score"].to_numpy()[good] > line
+    if good.any() and farther.mean() > HALF:
         sentences.append(
-            f"{farther[good].sum()} of {count(int(good.sum()), 'good part')} score far above the threshold: "
+            f"{farther.sum()} of {count(int(good.sum()), 'good part')} score far above the threshold: "
             "at least as far as it is above a typical good part."
         )
-    elif sentences and farther.all():
-        sentences.append("Every picture scores far above anything good.")
-    if sentences and metrics["confusion"]["true_reject"] and metrics["escape_rate"] < MANY:
+    if sentences and metrics["confusion"]["true_reject"]:
+        share = _whole(rejected[~good].mean())
         sentences.append(
-            f"That {_whole(1 - metrics['escape_rate'])} of the defects are rejected says nothing about "
-            "defects: the inspector would reject any such picture."
+            f"That {share} of the defects are rejected says nothing about defects: the inspector would "
+            "reject any such picture."
         )
     return sentences
 

@@ -87,7 +87,8 @@ def draw_histograms(
     plots[len(plots) // 2].set_xlabel(label + last_bar(everything, limits))
     plots[0].set_ylabel(SHARE)
     if plots[-1].get_legend_handles_labels()[0]:
-        plots[-1].legend(handlelength=1.4)
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "borderpad": 0.2}
+        plots[-1].legend(handlelength=1.4, **({} if any(panels) else above))
 
 
 def draw_histogram(

@@ -34,7 +34,9 @@ def reasons(metrics: Mapping[str, Any]) -> dict[str, str]:
     general = {reason for name, reason in metrics["notes"].items() if not name.startswith("pixel_")}
     return {
         # A page without masks has no pixel metrics: their reason must name them.
-        name: reason if metrics[name] is not None or reason in general else f"No pixel figures: {reason}."
+        name: f"{reason[0].upper()}{reason[1:]}"
+        if metrics[name] is not None or reason in general
+        else f"No pixel figures: {reason}."
         for name, reason in metrics["notes"].items()
     }
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from knowngood.cells import spelt
 from knowngood.data.images import read_image, read_mask
@@ -31,7 +32,7 @@ ERROR, DEFECT, GOOD = 5, 3, 1  # shares of the bytes
 
 _CROP = 0.22  # side of the part that is enlarged, as a share of the geometric mean of the image's sides
 _LEAST_CROP = 48  # pixels
-_QUALITY = 70  # of WebP
+_QUALITY, _EFFORT = 70, 2  # of WebP; with the usual effort of 4, files are 5 % smaller in twice the time
 _BITS = 0.8  # of a pixel, as a first guess
 _LEAST_SIDE = 32  # pixels below which nothing is seen, however few bytes there are
 
@@ -167,9 +168,11 @@ def webp(image: NDArray[np.uint8], most: float) -> str:
     side = max(image.shape[:2])
     while True:
         small = shrink(image, side)
-        encoded = cv2.imencode(".webp", small[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])[1]
+        buffer = BytesIO()
+        Image.fromarray(small).save(buffer, "WEBP", quality=_QUALITY, method=_EFFORT)
+        encoded = buffer.getvalue()
         if len(encoded) <= most or side <= _LEAST_SIDE:
-            return "data:image/webp;base64," + b64encode(encoded.tobytes()).decode("ascii")
+            return "data:image/webp;base64," + b64encode(encoded).decode("ascii")
         side = max(_LEAST_SIDE, int(0.95 * side * (most / len(encoded)) ** 0.5))
 
 

@@ -24,6 +24,7 @@
       shown.value = `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")} images`;
     };
     form.hidden = false;
+    table.classList.add("live");
     form.addEventListener("input", filter);
     form.addEventListener("submit", (event) => event.preventDefault());
     filter();
@@ -35,11 +36,12 @@
       button.append(...head.childNodes);
       head.append(button);
       button.addEventListener("click", () => {
-        const down = head.getAttribute("aria-sort") !== "descending";
+        const number = head.dataset.number !== undefined;
+        const before = head.getAttribute("aria-sort");
+        const down = before ? before === "ascending" : number;
         heads.forEach((other) => other.removeAttribute("aria-sort"));
         head.setAttribute("aria-sort", down ? "descending" : "ascending");
         const value = (row) => row.rows[0].cells[column].dataset.value ?? row.rows[0].cells[column].textContent.trim();
-        const number = head.dataset.number !== undefined;
         const keys = new Map(rows.map((row) => [row, number ? Number(value(row)) : value(row)]));
         const compare = new Intl.Collator("en", { numeric: true }).compare;
         rows.sort((one, other) => {
@@ -76,5 +78,6 @@
 
   addEventListener("beforeprint", () => {
     for (const folded of document.querySelectorAll("details.folded")) folded.open = true;
+    for (const image of document.querySelectorAll("tbody:has(details[open]) > .more img")) image.loading = "eager";
   });
 })();

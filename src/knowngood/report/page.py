@@ -20,7 +20,7 @@ from knowngood.report.gallery import LARGEST, rows_of, tiles_of
 from knowngood.report.pictures import HEAT, SIDE, data_uri, shrink
 from knowngood.report.reconstruction import reconstruction_exhibits
 from knowngood.report.style import svg
-from knowngood.report.subject import subject, title
+from knowngood.report.subject import product_name, subject, title
 from knowngood.report.trade_off import stops, trade_off_exhibit
 from knowngood.report.training import training_exhibits
 from knowngood.types import Progress, silent
@@ -90,8 +90,7 @@ def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
     )
     # The template asks `exhibit is table`.
     environment.tests |= {cls.__name__.lower(): cls.__instancecheck__ for cls in (Text, Table, Chart, Cell)}
-    # Matplotlib escapes texts.
-    environment.filters["svg"] = lambda chart: Markup(svg(chart.draw, chart.size, chart.title))
+    environment.filters["svg"] = _svg
     environment.filters["uri"] = _uri
     environment.filters["score"] = words.score
     environment.filters["marked"] = _marked
@@ -100,7 +99,7 @@ def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
     return environment.get_template("template.html.jinja").render(
         generator=MARK,
         title=title(evaluation),
-        product=evaluation.about.product,
+        product=product_name(evaluation.about),
         date=evaluation.about.time[:10],
         subject=subject(evaluation),
         advice=follows,
@@ -136,6 +135,12 @@ def _images(evaluation: Evaluation, examples: int, pictures: bool, progress: Pro
         "samples": [(section, [next(above) for _ in section.rows]) for section in chosen],
         "tiles": tiles_of(evaluation, rows, progress=progress) if pictures else [],
     }
+
+
+def _svg(chart: Chart) -> Markup:
+    """Draw a chart, with its title for those who hear the page; matplotlib escapes the texts in it."""
+    named = Markup('<svg role="img" aria-label="Chart: {}"').format(chart.title)
+    return named + Markup(svg(chart.draw, chart.size, chart.title).removeprefix("<svg"))
 
 
 def _marked(sentence: str) -> Markup:

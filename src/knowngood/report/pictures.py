@@ -10,11 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.decoding import Mask, Source
-from knowngood.data.images import read_image, read_mask, resize
-from knowngood.errors import DataError, UnreadableImage
+from knowngood.data.images import resize
 from knowngood.output import MARK
-from knowngood.report.exhibits import Picture
 
 SIDE = 320
 HEAT = np.array([[255, 0, 160]])  # RGB; a hue that parts rarely have
@@ -139,32 +136,3 @@ def data_uri(image: NDArray[np.uint8]) -> str:
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if coding == "jpeg" else []
     _, encoded = cv2.imencode(f".{coding}", image if image.ndim == 2 else image[..., ::-1], options)
     return f"data:image/{coding};base64," + b64encode(encoded.tobytes()).decode("ascii")
-
-
-def panel(
-    source: Source, heat: NDArray[np.float32] | None, mask: Mask, *, bits: int | None = 16, name: str = ""
-) -> list[Picture]:
-    """Make the pictures of one test image, at most 320 pixels a side; one that cannot be made says why.
-
-    A heatmap is made of heat in [0, 1], `(h, w)`, an outline of a mask. The name is that of an image which is
-    no file.
-
-    Example:
-        >>> panel("no such file.png", None, "")[0].image is None
-        True
-    """
-    try:
-        image = read_image(source, bits=bits)
-    except UnreadableImage as error:
-        return [Picture(None, "image", f"The image could not be read: {error.reason}")]
-    small, path = shrink(image, SIDE), name or str(source)
-    pictures = [Picture(small, "image", f"image of {path}")]
-    if heat is not None:
-        pictures.append(Picture(overlay(small, heat), "heatmap", f"heatmap over {path}"))
-    if len(mask):
-        try:
-            outlined = outline(small, read_mask(mask, image.shape[:2]))
-            pictures.append(Picture(outlined, "true defect", f"outline of the true defect in {path}"))
-        except DataError as error:
-            pictures.append(Picture(None, "true defect", f"The mask could not be used: {error}"))
-    return pictures

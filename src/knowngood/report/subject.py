@@ -14,7 +14,7 @@ _LONGEST = 60  # letters of a product in the name of a file
 
 def title(evaluation: Evaluation) -> str:
     """Return the title of the page: product, what it is, and date."""
-    parts = [_product(evaluation.about), "Inspection report", evaluation.about.time[:10]]
+    parts = [product_name(evaluation.about), "Inspection report", evaluation.about.time[:10]]
     return " · ".join(filter(None, parts))
 
 
@@ -23,7 +23,7 @@ def file_name(evaluation: Evaluation) -> str:
 
     It is `report-<product>-<date>.html`, in letters, digits, points, underscores and hyphens.
     """
-    parts = ["report", _product(evaluation.about)[:_LONGEST], evaluation.about.time[:10]]
+    parts = ["report", product_name(evaluation.about)[:_LONGEST], evaluation.about.time[:10]]
     safe = (re.sub(r"[^\w.-]+", "-", part).strip("-.") for part in parts)
     return "-".join(filter(None, safe)) + ".html"
 
@@ -45,11 +45,11 @@ def subject(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [(name, text) for name, text in facts.items() if text]
 
 
-def _product(about: About) -> str:
+def product_name(about: About) -> str:
     """Return the name of the product, with that of the test's images where it is another.
 
     Example:
-        >>> _product(About(training=Images("screws.csv"), test=Images("tray 7")))
+        >>> product_name(About(training=Images("screws.csv"), test=Images("tray 7")))
         'screws on tray 7'
     """
     tested = dataclasses.replace(about, training=about.test).product
