@@ -5,7 +5,6 @@ def test_a_line_at_each_stage_and_every_thirty_seconds():
     now, lines = 0.0, []
     progress = progress_lines(lines.append, clock=lambda: now)
     for now, stage, done in (  # noqa: B007 - the clock reads it
-        (4.9, "a short stage", 1),  # so short a work needs no line
         (6.0, "reading images", 1),
         (20.0, "reading images", 2),
         (36.0, "reading images", 3),
@@ -13,6 +12,8 @@ def test_a_line_at_each_stage_and_every_thirty_seconds():
         (45.0, "reading images", 4),  # a stage that was begun before
         (69.9, "fold 1: training", 2),
         (70.0, "fold 1: training", 3),
+        (71.0, "reading images", 1),  # once more
+        (72.0, "reading images", 2),
     ):
         progress(stage, done, 9)
     assert lines == [
@@ -20,11 +21,11 @@ def test_a_line_at_each_stage_and_every_thirty_seconds():
         "reading images: 3 of 9",
         "fold 1: training: 1 of 9",
         "fold 1: training: 3 of 9",
+        "reading images: 1 of 9",
     ]
 
 
-def test_without_a_terminal_there_are_lines_on_standard_error(capsys, monkeypatch):
-    monkeypatch.setattr("knowngood.cli.progress.SHORT", 0)
+def test_without_a_terminal_there_are_lines_on_standard_error(capsys):
     with progress_bars() as progress:
         for done in range(1, 4):
             progress("reading images", done, 3)

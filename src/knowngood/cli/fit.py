@@ -32,13 +32,13 @@ def fit(
     skip_unreadable: options.SkipUnreadable = False,
     without: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="FILE", help="A good image to leave out, by the end of its path; may be repeated."
-        ),
+        typer.Option(metavar="FILE", help="A good image to leave out, by the end of its path; repeatable."),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Fit an inspector to the good training images.
+    """Fit an inspector to the good training images; no defect is needed.
+
+    The threshold is set for 5 % false rejects, on held-out good images; `knowngood threshold` moves it.
 
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
     """
@@ -51,6 +51,7 @@ def fit(
         from knowngood.inspector.held_out import without_options
 
         # Only now torch is imported, which takes seconds: a mistake must not wait for it.
+        progress("loading libraries", 1, 1)
         chosen = DETECTORS.choose(detector, recipe, setting or [])
         inspector = knowngood.fit(
             samples,

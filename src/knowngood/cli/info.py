@@ -1,4 +1,5 @@
 import shlex
+import textwrap
 from typing import TYPE_CHECKING
 
 import typer
@@ -44,10 +45,17 @@ def info(inspector: InspectorFile) -> None:
         facts["classes"] = ", ".join(f"{name} ({count})" for name, count in classes)
         facts |= {f"note {place}": note for place, note in enumerate(record.notes, 1)}
     for name, value in facts.items():
-        typer.echo(f"{name:14} {value}")
+        typer.echo("\n".join(_lines(name, str(value))))
     options = without_options(manifest, before=True)
     echo_held_out(
         manifest, f"fit again with {shlex.join(options) if len(options) < _LONGEST else '--without for each'}"
+    )
+
+
+def _lines(name: str, value: str) -> list[str]:
+    """Write a fact in lines of at most 120 letters, unless a word is longer."""
+    return textwrap.wrap(
+        value, 120, initial_indent=f"{name:14} ", subsequent_indent=f"{'':15}", break_long_words=False
     )
 
 

@@ -65,10 +65,12 @@ DefectPatterns = Annotated[
     typer.Option("--defect", metavar="PATTERN", help="Images of defects; their folder is the type."),
 ]
 MaskPatterns = Annotated[
-    list[str] | None, typer.Option("--mask", metavar="PATTERN", help="Masks of defects.")
+    list[str] | None,
+    typer.Option("--mask", metavar="PATTERN", help="Masks of defects, such as '*_mask.png'."),
 ]
 IgnorePatterns = Annotated[
-    list[str] | None, typer.Option("--ignore", metavar="PATTERN", help="Images to leave out.")
+    list[str] | None,
+    typer.Option("--ignore", metavar="PATTERN", help="Images to leave out, such as '*/rejected/*'."),
 ]
 InspectorFile = Annotated[Path, typer.Argument(help="An inspector file.")]
 NewInspector = Annotated[Path, typer.Option("--out", help="The inspector file to write.")]
@@ -79,7 +81,7 @@ DetectorName = Annotated[
     typer.Option(
         "--detector",
         autocompletion=_detectors,
-        help="A name from `knowngood detectors`.",
+        help="The method: a name from `knowngood detectors`.",
         show_default="patchcore",
     ),
 ]
@@ -96,15 +98,18 @@ ClassifierName = Annotated[
     typer.Option(
         "--classifier",
         autocompletion=_classifiers,
-        help="A name from `knowngood classifiers`.",
+        help="The method: a name from `knowngood classifiers`.",
         show_default="anomaly_features",
     ),
 ]
 RecipeFile = Annotated[
-    Path | None, typer.Option("--recipe", help="A YAML file with settings and the method's name.")
+    Path | None, typer.Option("--recipe", help="A YAML file with the method's name and a line per setting.")
 ]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One setting; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="A setting of the method, such as input_size=320; repeatable."
+    ),
 ]
 By = Annotated[
     str,
@@ -134,26 +139,28 @@ EngineName = Annotated[
 ]
 
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a file of this name that is not an older result.")
+    bool, typer.Option("--overwrite", help="Replace a file of this name even if knowngood did not write it.")
 ]
 
 RunFolder = Annotated[
     Path | None,
     typer.Option(
         "--run",
-        help="A folder for checkpoints and logs; repeat the command to resume an interrupted training.",
+        help="A folder for checkpoints and logs of a network; repeat the command to resume its training.",
     ),
 ]
 Precision = Annotated[
     str,
     typer.Option(
         autocompletion=lambda: ["32-true", "bf16-mixed", "16-mixed"],
-        help="Precision of the training: 32-true, bf16-mixed or 16-mixed.",
+        help="Precision in which a network is trained: 32-true, bf16-mixed or 16-mixed.",
     ),
 ]
-Devices = Annotated[int, typer.Option(help="Number of processes or GPUs that share the training.")]
+Devices = Annotated[
+    int, typer.Option(help="Number of processes or GPUs that share the training of a network.")
+]
 Mlflow = Annotated[
-    str | None, typer.Option(help="Tracking address of an MLflow server that records the losses.")
+    str | None, typer.Option(help="Address of an MLflow server that records the losses of a network.")
 ]
 SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")

@@ -13,9 +13,6 @@ from knowngood.types import Progress
 SECONDS = 30.0
 """From one line to the next within a stage, where there is no terminal."""
 
-SHORT = 5.0
-"""Seconds of work that is not worth a line."""
-
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
@@ -45,24 +42,25 @@ def progress_bars() -> Iterator[Progress]:
 def progress_lines(
     write: Callable[[str], object], *, clock: Callable[[], float] = time.monotonic
 ) -> Progress:
-    """Return a progress that writes a line for each stage, and then every 30 seconds, after the first few.
+    """Return a progress that writes a line when a stage begins, and every 30 seconds within it.
 
     Example:
-        >>> seconds = iter(range(0, 90, 9))
+        >>> seconds = iter((0, 9, 31))
         >>> progress = progress_lines(print, clock=lambda: next(seconds))
         >>> for done in (1, 2, 3):
         ...     progress("reading images", done, 3)
         reading images: 1 of 3
+        reading images: 3 of 3
     """
-    stages: set[str] = set()
-    began = written = clock()
+    before: dict[str, int] = {}
+    written = 0.0
 
     def progress(stage: str, done: int, total: int) -> None:
         nonlocal written
         now = clock()
-        if now - began >= SHORT and (stage not in stages or now - written >= SECONDS):
-            stages.add(stage)
+        if stage not in before or done < before[stage] or now - written >= SECONDS:
             written = now
             write(f"{stage}: {done} of {total}")
+        before[stage] = done
 
     return progress

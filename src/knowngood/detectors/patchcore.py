@@ -105,6 +105,7 @@ class PatchCore(Detector):
         banks: list[MemoryBank] = []
         distances: list[Tensor] = []  # of held-out images, (M, h, w) at each scale
         for scale, of_scale in enumerate(coresets):
+            progress("choosing patches", scale + 1, self.scales)
             parts = list(in_parallel(StreamingCoreset.points, [of_scale[fold] for fold in present]))
             without = [[*parts[:left_out], *parts[left_out + 1 :]] for left_out in range(len(parts))]
             make_bank = partial(self._bank, seed=seed, eight_bit=rounds)

@@ -79,6 +79,7 @@ def learn(
 ) -> Inspector:
     """Learn from the selected images, export the graph, verify it, and record its origin; see `fit`."""
     unreadable: list[UnreadableImage] = []
+    progress("preparing", 1, 2)
     sources = selection.sources
     sizes = image_sizes(sources)
     shape = input_shape(sizes, recipe.input_size, recipe.multiple)
@@ -86,13 +87,14 @@ def learn(
     check_contrast(sources, shape, bits=reading.bits)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
+    progress("preparing", 2, 2)
     fit, images = fit_by_parts(recipe, images, seed=seed, device=device, progress=progress, run=run)
     if not np.isfinite(fit.held_out).all():
         remedy = "take a smaller learning_rate" if recipe.trains else "are all images constant?"
         raise DataError(f"scores of held-out good images are not finite numbers; {remedy}")
     fit, held_out_names = _by_part(fit, images, selection.names or names_of(sources))
     images = _readable(images, unreadable, on_unreadable)
-    training = fingerprint(images.sources)
+    training = fingerprint(images.sources, progress=progress)
     if len(set(training)) == 1:
         raise DataError(
             f"all {len(images)} good images are copies of one image; take photographs of several parts"

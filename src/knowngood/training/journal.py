@@ -161,6 +161,11 @@ class ProgressCallback(lightning.Callback):
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
 
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
+        """Show that a long epoch goes on."""
+        assert trainer.max_epochs is not None
+        self.progress("training", trainer.current_epoch, trainer.max_epochs)
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
         """Report the epoch, but for the last one."""
         assert trainer.max_epochs is not None
