@@ -36,11 +36,12 @@
       button.append(...head.childNodes);
       head.append(button);
       button.addEventListener("click", () => {
-        const down = head.getAttribute("aria-sort") !== "descending";
+        const number = head.dataset.number !== undefined;
+        const before = head.getAttribute("aria-sort");
+        const down = before ? before === "ascending" : number;
         heads.forEach((other) => other.removeAttribute("aria-sort"));
         head.setAttribute("aria-sort", down ? "descending" : "ascending");
         const value = (row) => row.rows[0].cells[column].dataset.value ?? row.rows[0].cells[column].textContent.trim();
-        const number = head.dataset.number !== undefined;
         const keys = new Map(rows.map((row) => [row, number ? Number(value(row)) : value(row)]));
         const compare = new Intl.Collator("en", { numeric: true }).compare;
         rows.sort((one, other) => {
