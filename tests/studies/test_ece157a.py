@@ -162,7 +162,7 @@ def test_a_study_that_was_finished_is_not_trained_again(data, out, figures):
 
 
 def test_another_seed_wants_another_folder(data, out):
-    with pytest.raises(RecipeError, match="holds a run with seed=0, not 1; name another folder"):
+    with pytest.raises(RecipeError, match="holds a run with seed 0, not 1; name another folder"):
         run_study("ece157a", data, out, quick=True, seed=1)
 
 

@@ -47,10 +47,10 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("other", "words"),
         [
-            ({"seed": 1}, "seed=0, not 1"),
-            ({"quick": False}, "quick=true, not false"),
-            ({"study": "kaist"}, "study=ece157a, not kaist"),
-            ({"settings": {"epochs": "50"}}, "settings=none, not epochs=50"),
+            ({"seed": 1}, "seed 0, not 1"),
+            ({"quick": False}, "quick true, not false"),
+            ({"study": "kaist"}, "study ece157a, not kaist"),
+            ({"settings": {"epochs": "50"}}, "settings none, not epochs=50"),
         ],
     )
     def test_another_run_wants_another_folder(self, tmp_path, other, words):

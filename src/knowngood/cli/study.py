@@ -1,3 +1,4 @@
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +62,6 @@ def study(
         document = f" (the document: {row['document']:g})" if row.get("document", 0) > 0 else ""
         typer.echo(f"{row['task']:12} {row['figure']:{room}} {row['value']:.4g}{spread}{document}")
     for note in figures.attrs["notes"]:
-        typer.echo(note)
+        typer.echo(textwrap.fill(note, 118, subsequent_indent="  "))
     typer.echo(f"slides: {out / 'slides.pdf'}, to edit: {out / 'slides.pptx'}")
     typer.echo(f"notebook: {out / 'study.ipynb'}")

@@ -221,7 +221,7 @@ def keep_arguments(out: Path, arguments: Mapping[str, Any]) -> None:
         if isinstance(before, dict) and before.get(name, value) != value:
             found, wanted = _shown(before[name]), _shown(value)
             raise RecipeError(
-                f"{str(out)!r} holds a run with {name}={found}, not {wanted}; name another folder"
+                f"{str(out)!r} holds a run with {name} {found}, not {wanted}; name another folder"
             )
     with replacing(file) as unfinished:
         unfinished.write_text(json.dumps(dict(arguments), indent=1))
