@@ -36,6 +36,7 @@ from knowngood.types import silent
 from .conftest import check_slides, run_notebook, write_idx
 
 DIGITS = (0, 1, 2, 3, 5, 7, 8, 9)
+ARGUMENTS = {"seed": 0, "settings": {}}
 
 
 def digit(rng, number):
@@ -73,6 +74,17 @@ def out(data, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def seeds(data, tmp_path_factory):
+    """One method with two seeds."""
+    folder = tmp_path_factory.mktemp("out") / "study"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("knowngood.studies.study.present", lambda *_: None)
+        study = dataclasses.replace(QUICK, methods=QUICK.methods[:1], runs=2)
+        run(study, data, folder, deck=Deck("", []), arguments=ARGUMENTS, device="cpu", progress=silent)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def figures(out):
     return pd.read_csv(out / "figures.csv").set_index(["task", "figure"])
 
@@ -92,30 +104,33 @@ def test_everything_is_written(out):
         *("arguments.json", "figures.csv", "runs.csv", "slides.pdf", "slides.pptx", "study.ipynb")
     }
     for name in names:
-        assert {path.name for path in (out / name).iterdir()} == {
-            f"seed{seed}.{ending}" for seed in (0, 1) for ending in ("inspector", "training")
-        }
+        assert {path.name for path in (out / name).iterdir()} == {"seed0.inspector", "seed0.training"}
 
 
-def test_the_figures_are_means_of_the_runs(out, figures):
-    runs = pd.read_csv(out / "runs.csv")
+def test_the_figures_are_means_of_the_runs(seeds):
+    runs = pd.read_csv(seeds / "runs.csv")
     assert set(runs["seed"]) == {0, 1}
-    for (task, figure), row in figures.iterrows():
-        values = runs.loc[(runs["task"] == task) & (runs["figure"] == figure), "value"]
+    for row in pd.read_csv(seeds / "figures.csv").to_dict("records"):
+        values = runs.loc[runs["figure"] == row["figure"], "value"]
+        assert len(values) == row["n"] == 2
         assert row["value"] == pytest.approx(values.mean())
         assert row["sd"] == pytest.approx(values.std())
         assert row["least"] == values.min()
-    assert figures["document"].isna().all()  # a quick run is compared with no document
+
+
+def test_a_quick_run_is_compared_with_no_document(figures):
+    assert figures["document"].isna().all()
+    runs = figures.reset_index()[["task", "figure", "value"]]
     assert summary(runs, DOCUMENT).set_index(["task", "figure"])["document"].dropna().to_dict() == DOCUMENT
 
 
-def test_a_shipped_inspector_gives_the_figure_again(data, out):
+def test_a_shipped_inspector_gives_the_figure_again(data, seeds):
     digits = load_digits(data / "mnist", QUICK.most)
-    runs = pd.read_csv(out / "runs.csv").set_index(["task", "figure", "seed"])["value"]
-    inspector = Inspector.load(out / "cnn" / "seed1.inspector")
+    runs = pd.read_csv(seeds / "runs.csv").set_index(["task", "figure", "seed"])["value"]
+    inspector = Inspector.load(seeds / "small-0.0" / "seed1.inspector")
     rejected = [verdict.decision == "reject" for verdict in inspector.inspect(list(digits.test))]
     share = np.mean(np.array(rejected)[digits.anomalous])
-    assert runs["cnn", "anomalies rejected", 1] == pytest.approx(share)
+    assert runs["small-0.0", "anomalies rejected", 1] == pytest.approx(share)
 
 
 def test_the_network_learns_printed_digits(figures):
@@ -164,7 +179,7 @@ def test_a_study_that_was_finished_is_not_trained_again(data, out, figures, monk
     """Nor is it where it is compared with the document, as the full study is."""
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/*.training/last.ckpt")}
     before |= {path: path.stat().st_mtime_ns for path in out.glob("*/*.inspector")}
-    assert len(before) == 2 * 2 * len(QUICK.methods)
+    assert len(before) == 2 * len(QUICK.methods)
     decks = []
     monkeypatch.setattr("knowngood.studies.study.present", lambda deck, *_: decks.append(deck))
     study = dataclasses.replace(QUICK, is_quick=False)
@@ -268,9 +283,9 @@ def test_on_the_real_images(shared_data, tmp_path, monkeypatch):
     """One run of three methods in their quick form; the full study is measured in benchmarks/."""
     monkeypatch.setattr("knowngood.studies.study.present", lambda *_: None)
     methods = [one for one in QUICK.methods if one.name in ("small-0.1", "cnn", "rotation")]
-    study = dataclasses.replace(QUICK, methods=methods, runs=1)
-    options = {"deck": Deck("", []), "arguments": {"seed": 0, "settings": {}}, "device": "cpu"}
-    table = run(study, shared_data, tmp_path, progress=silent, **options)
+    study, deck = dataclasses.replace(QUICK, methods=methods), Deck("", [])
+    options = {"deck": deck, "arguments": ARGUMENTS, "device": "cpu", "progress": silent}
+    table = run(study, shared_data, tmp_path, **options)
     figures = table.set_index(["task", "figure"])["value"]
     assert figures["small-0.1", ACCURACY] > 0.85
     assert figures["small-0.1", f"{AUROC}, msp"] > 0.7

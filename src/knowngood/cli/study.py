@@ -58,7 +58,7 @@ def study(
         )
     room = max(map(len, figures["figure"]))
     for row in figures.to_dict("records"):
-        spread = f" ± {row['sd']:.2g}" if "sd" in row else ""
+        spread = f" ± {row['sd']:.2g}" if row.get("sd", -1) >= 0 else ""  # of one seed it is NaN
         document = f" (the document: {row['document']:g})" if row.get("document", 0) > 0 else ""
         typer.echo(f"{row['task']:12} {row['figure']:{room}} {row['value']:.4g}{spread}{document}")
     for note in figures.attrs["notes"]:

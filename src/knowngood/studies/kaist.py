@@ -202,7 +202,7 @@ QUICK = replace(
     STUDY,
     # Of so few images a few epochs change little at the document's learning rate.
     methods=methods(document=4, classes=2, rotations=1, moved=1, learning_rate=0.02),
-    runs=2,
+    runs=1,
     most=300,
     is_quick=True,
 )

@@ -41,12 +41,12 @@ class Means:
 
     def spread(self, task: str, figure: str) -> float:
         """Return the standard deviation over the seeds; 0 for one seed."""
-        sd = float(self.values[task, figure][1])
-        return 0.0 if np.isnan(sd) else sd
+        return float(np.nan_to_num(self.values[task, figure][1]))
 
     def written(self, task: str, figure: str, digits: int = 3) -> str:
-        """Write a mean with its standard deviation."""
-        return f"{self(task, figure):.{digits}f} ± {self.spread(task, figure):.{digits}f}"
+        """Write a mean with its standard deviation, or the value of the only seed."""
+        mean, sd = self.values[task, figure]
+        return f"{mean:.{digits}f}" + ("" if np.isnan(sd) else f" ± {sd:.{digits}f}")
 
     def best(self, tasks: Sequence[str], figure: str) -> str:
         """Return the method with the largest mean."""
