@@ -11,6 +11,7 @@ from knowngood.features.weights import EMBEDDED
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.report.exhibits import Table
 from knowngood.report.words import MISSING, count
+from knowngood.training.data import LEAST_STEPS
 
 _VALUE = 46  # letters of a line of a value
 
@@ -57,6 +58,7 @@ def _in_words(evaluation: Evaluation) -> dict[str, str]:
         "input": f"{height} × {width} pixels",
         "trained": stages,
         "epochs": count(recipe["epochs"], "epoch"),
+        "steps of an epoch": f"at least {LEAST_STEPS}: a small set is passed several times",
         "batch size": str(recipe["batch_size"]),
         "learning rate": f"{rate}, schedule {recipe['schedule']}",
         "optimiser": f"AdamW, weight decay {decay:g}" if decay else "Adam",
