@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
@@ -65,7 +66,7 @@ def test_a_progress_that_was_asked_for_is_taken(notebook):
 
 def test_a_notebook_shows_what_is_done(notebook, display, good_images):
     inspector = knowngood.fit(good_images, "gaussian", input_size=64)
-    assert display.first[0]["text/plain"].startswith("preparing: ")
+    assert re.fullmatch(r"[a-z ]+: \d+ of \d+", display.first[0]["text/plain"])
     assert "text/html" in display.updates[-1]
     inspector.inspect(list(good_images[:3]))
     assert display.updates[-1]["text/plain"] == "inspecting images: 3 of 3"

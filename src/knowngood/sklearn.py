@@ -31,7 +31,7 @@ class InspectorDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     Wherever `X` is an argument, it holds images in any form that `knowngood.fit` takes; an array is a batch,
     `(N, H, W)`, `(N, H, W, 3)` or `(N, H, W, 4)` of uint8 or uint16. Arrays and lists can be divided by
-    scikit-learn, as in a grid search.
+    scikit-learn, as in a grid search; give it a `StratifiedKFold`, or a fold may have no defect to score by.
 
     Args:
         detector: A name in `knowngood.detectors.DETECTORS`, or a recipe.

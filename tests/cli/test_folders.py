@@ -61,7 +61,7 @@ def test_a_folder_that_is_not_understood_is_by_patterns(run, tiles, tmp_path):
     status, said, _ = run("describe", tiles, *patterns)
     assert status == 0
     assert "train, good: 17\ntest, good: 7\ntest, MT_Fray: 6\n" in said
-    assert "masks: of 6 of 6 defects" in said
+    assert "masks: for 6 of 6 defects" in said
 
 
 def test_patterns_are_for_folders(run, tiles, tmp_path):

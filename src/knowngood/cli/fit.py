@@ -51,7 +51,6 @@ def fit(
         from knowngood.inspector.held_out import without_options
 
         # Only now torch is imported, which takes seconds: a mistake must not wait for it.
-        progress("loading libraries", 1, 1)
         chosen = DETECTORS.choose(detector, recipe, setting or [])
         inspector = knowngood.fit(
             samples,

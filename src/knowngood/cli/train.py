@@ -47,7 +47,6 @@ def train(
         from knowngood.classifiers import CLASSIFIERS
 
         # Only now torch is imported, which takes seconds: a mistake must not wait for it.
-        progress("loading libraries", 1, 1)
         chosen = CLASSIFIERS.choose(classifier, recipe, setting or [])
         inspector = knowngood.train(
             samples,
