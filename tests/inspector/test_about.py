@@ -12,7 +12,7 @@ from knowngood.inspector.evaluation import evaluate
 def test_names_counts_and_fingerprints(inspector, saved, widget):
     evaluation = evaluate(knowngood.Inspector.load(saved), widget)
     about = evaluation.about
-    assert about.inspector == "widget.inspector"
+    assert (about.inspector, about.test.path) == (str(saved), str(widget))  # as commands take them
     learned = inspector.manifest.training
     assert about.training == Images("widget", {"good": 24}, fingerprint_of(learned))
     assert about.training.fingerprint == evaluation.provenance["training"]["fingerprint"]

@@ -45,6 +45,7 @@ def scored(judged: Any) -> Any:
 
 
 GOOD = [1.0 + place / 100 for place in range(80)]
+SIZES = (90, 90, 96, 120)  # parts that are cut out to different sizes are not aligned
 FOUND, MISSED = [9.0 + place / 10 for place in range(40)], [2.0] * 40
 
 
@@ -172,6 +173,7 @@ class TestSteps:
     def test_another_detector(self, scored: Any, method: str, other: str) -> None:
         evaluation = scored(good=GOOD, dent=MISSED)
         evaluation.provenance["method"] = method
+        assert not any("padim" in step for step in advice(scored(good=GOOD, dent=MISSED, sizes=SIZES)).steps)
         assert any(
             f"another detector: `{other}`" in step or f"such as `{other}`" in step
             for step in advice(evaluation).steps
@@ -183,6 +185,15 @@ class TestSteps:
 
         assert "Learn from the 20 defects of 2 types at hand: `knowngood train widget --out" in steps(10)
         assert "knowngood train" not in steps(4)
+
+    def test_commands_work_where_the_evaluation_ran(self, scored: Any) -> None:
+        evaluation = scored(good=GOOD, dent=MISSED)
+        test = replace(evaluation.about.test, path="../my parts/widget")
+        about = replace(evaluation.about, test=test, inspector="line 1/widget.inspector")
+        evaluation = replace(evaluation, about=about, held_out=np.linspace(0.8, 1.9, 24))
+        steps = " ".join(advice(evaluation).steps)
+        assert "`knowngood train '../my parts/widget' --out" in steps
+        assert "`knowngood threshold 'line 1/widget.inspector' --max" in steps
 
     def test_a_classifier_needs_more_of_the_type_that_escapes(self, scored: Any) -> None:
         evaluation = scored(good=GOOD, dent=MISSED[:20], hole=FOUND[:20])

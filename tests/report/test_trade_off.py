@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from knowngood.report.page import write_report
-from knowngood.report.trade_off import SLIDER, choices, stops, trade_off_exhibit
+from knowngood.report.trade_off import SLIDER, choices, start, stops, trade_off_exhibit
 
 HELD_OUT = np.arange(1, 100) / 50  # the threshold for 1 % is 1.98, for 10 % it is 1.8
 
@@ -42,6 +42,12 @@ def test_the_slider_reads_what_python_computed(judged, tmp_path):
     (content,) = re.findall(r'<script type="application/json" id="stops">(.*?)</script>', page)
     assert [tuple(stop) for stop in json.loads(content)] == stops(replace(judged, held_out=HELD_OUT))
     assert f'max="{len(SLIDER) - 1}"' in page
+    assert 'value="0"' in page  # the threshold in use, 3.21, is above that of every place
+
+
+def test_the_slider_begins_at_the_threshold_in_use(judged):
+    evaluation = replace(judged, held_out=HELD_OUT).measuring(threshold=1.9)
+    assert SLIDER[start(evaluation)] == 0.05
 
 
 def test_without_defects(only_good):

@@ -25,8 +25,8 @@ from knowngood.errors import DataError
 from knowngood.inputs import LARGEST_IMAGE, open_file
 from knowngood.types import Progress, silent
 
-DATA = "data"
-"""Attribute of a table: the name of the folder or file that it was made from."""
+DATA, DATA_PATH = "data", "data path"
+"""Attributes of a table: the name of the folder or file that it was made from, and its path as given."""
 
 LOOKED_AT = 5000  # good images of a table whose pixels are looked at, if they may be masks
 
@@ -109,6 +109,16 @@ def data_name(table: pd.DataFrame) -> str:
     return str(table.attrs.get(DATA, ""))
 
 
+def data_path(table: pd.DataFrame) -> str:
+    """Return the folder or file from which `load_samples` made a table, as it was given; empty for any other.
+
+    Example:
+        >>> data_path(load_samples(pd.DataFrame({"path": ["a.png"], "label": ["good"]})))
+        ''
+    """
+    return str(table.attrs.get(DATA_PATH, ""))
+
+
 def fingerprint(sources: Sequence[Source], *, progress: Progress = silent) -> list[str]:
     """Identify each image by its content, a file by its bytes whatever its name and folder.
 
@@ -152,7 +162,7 @@ def _digest(source: Source) -> str:
 
 def _named(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Note in a table from which folder or file it was made."""
-    table.attrs[DATA] = spelt(path.absolute().name)
+    table.attrs |= {DATA: spelt(path.absolute().name), DATA_PATH: spelt(str(path))}
     return table
 
 

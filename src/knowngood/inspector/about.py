@@ -16,7 +16,7 @@ import pandas as pd
 
 from knowngood.data.class_names import class_of_each
 from knowngood.data.imageset import GOOD
-from knowngood.data.samples import data_name
+from knowngood.data.samples import data_name, data_path
 from knowngood.data.tables import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ class Images:
         name: Of their folder or table; empty where a program gave the images.
         classes: Number of images by class, `good` first, then the types of defect.
         fingerprint: Of all of them in their order; see `fingerprint_of`.
+        path: Of their folder or table, as it was given; empty where unknown.
     """
 
     name: str = ""
     classes: dict[str, int] = field(default_factory=dict)
     fingerprint: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class About:
     """What an evaluation is of.
 
     Args:
-        inspector: The name of the inspector's file; empty for one that was never saved.
+        inspector: The inspector's file, as it was given; empty for one that was never saved.
         training: The images that it learned from.
         test: The images that were inspected.
         user: Who ran the evaluation, by the name of the account; empty where unknown.
@@ -77,7 +79,7 @@ def about(inspector: Inspector, test: pd.DataFrame) -> About:
     return About(
         inspector=inspector.file,
         training=Images(manifest.data, counts, fingerprint_of(manifest.training)),
-        test=Images(data_name(test), _classes(test), fingerprint_of(list(test["digest"]))),
+        test=Images(data_name(test), _classes(test), fingerprint_of(list(test["digest"])), data_path(test)),
         user=_user(),
         time=datetime.now().astimezone().isoformat(timespec="minutes"),
     )

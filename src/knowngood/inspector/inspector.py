@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +45,7 @@ class Inspector:
     """Inspects images with one exported ONNX graph and one threshold.
 
     `engine` is a name in `knowngood.engines.engine.ENGINES`; without it, the one of the fit runs. `file` is
-    the name of the file that it was loaded from or saved to.
+    the path that it was loaded from or saved to.
 
     Example::
 
@@ -137,7 +136,7 @@ class Inspector:
         if (records.classifier is not None) != (manifest.task == CLASSIFICATION):
             raise InspectorError(f"{name!r}: its records are not those of its task, {manifest.task}")
         inspector = cls(manifest, graph, records, engine=engine)
-        inspector.file = Path(path).name
+        inspector.file = os.fspath(path)
         try:
             inspector.check()
         except InspectorError as error:
@@ -168,7 +167,7 @@ class Inspector:
         """
         members = self.records.to_members()
         write_inspector(path, self.manifest.to_json(), self.graph, members, overwrite=overwrite)
-        self.file = Path(path).name
+        self.file = os.fspath(path)
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
         """A copy with another threshold, and the fingerprints of the images that it was set on."""

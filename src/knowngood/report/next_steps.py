@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from knowngood.inspector.about import About
@@ -12,7 +14,7 @@ from knowngood.inspector.manifest import CLASSIFICATION
 from knowngood.metrics.rates import clopper_pearson
 from knowngood.metrics.trade_off import ALLOWED, Decided
 from knowngood.report.trade_off import choices
-from knowngood.report.words import count, percent
+from knowngood.report.words import argument, count, percent
 
 BEST = "patchcore"  # the default, and the most accurate detector in our measurements
 LEAST_DEFECTS = 10  # of all types together, from which a classifier has something to learn
@@ -31,7 +33,7 @@ def for_another_product(about: About) -> list[str]:
         >>> for_another_product(About())[0][:60]
         'Check that the test images show the product that the inspect'
     """
-    test, inspector = about.test.name or "the test images", about.inspector or "the inspector"
+    test, inspector = about.test.name or "the test images", Path(about.inspector).name or "the inspector"
     show = "shows" if about.test.name else "show"
     learned = f" from {about.training.name}" if about.training.name else ""
     out = about.test.name.partition(".")[0] or "other"
@@ -39,7 +41,7 @@ def for_another_product(about: About) -> list[str]:
         f"Check that {test} {show} the product that {inspector} learned{learned}, with the same camera, "
         "section and light.",
         f"For another product or camera, fit another inspector to its own good parts: "
-        f"`knowngood fit {about.test.name or 'FOLDER'} --out {out}.inspector`.",
+        f"`knowngood fit {_data(about)} --out {shlex.quote(out)}.inspector`.",
     ]
 
 
@@ -55,7 +57,7 @@ def for_errors(evaluation: Evaluation, many: float, unsure: float) -> list[str]:
     escapes, rejects = metrics["escape_rate"] or 0.0, metrics["false_reject_rate"] or 0.0
     steps: list[str] = []
     if escapes >= many:
-        of_scores = [*_other_method(evaluation), *_learn_defects(evaluation)]
+        of_scores = [*_more_detail(evaluation), *_learn_defects(evaluation), *_other_method(evaluation)]
         threshold = list(_lower_threshold(evaluation))
         ranked = (metrics["image_auroc"] or 0.0) >= _WELL_RANKED
         steps += [*threshold, *of_scores] if ranked else [*of_scores, *threshold]
@@ -77,8 +79,8 @@ def for_errors(evaluation: Evaluation, many: float, unsure: float) -> list[str]:
     return [*steps, *_more_test_images(metrics, unsure)]
 
 
-def _other_method(evaluation: Evaluation) -> Iterator[str]:
-    """Propose a larger input where pictures are reduced, and another detector."""
+def _more_detail(evaluation: Evaluation) -> Iterator[str]:
+    """Propose a larger input where pictures are reduced."""
     provenance = evaluation.provenance
     sizes, (height, width) = provenance["sizes"], provenance["input_shape"]
     size = provenance["recipe"].get("input_size")
@@ -90,11 +92,17 @@ def _other_method(evaluation: Evaluation) -> Iterator[str]:
                 f"Give it more detail: pictures of {sizes[2]} x {sizes[3]} pixels are reduced to {height} x "
                 f"{width}, in which small defects vanish. Fit with `--set input_size={wanted}`."
             )
+
+
+def _other_method(evaluation: Evaluation) -> Iterator[str]:
+    """Propose another detector: the best, or one for aligned parts, which have pictures of one size."""
+    provenance = evaluation.provenance
+    sizes = provenance["sizes"]
     if provenance["task"] == CLASSIFICATION:
         return
     if provenance["method"] != BEST:
         yield f"Try another detector: `{BEST}` instead of `{provenance['method']}` (`--detector {BEST}`)."
-    else:
+    elif sizes[:2] == sizes[2:]:
         yield (
             "Try another detector, such as `padim` where parts are always in the same position; "
             "`knowngood detectors` lists all."
@@ -111,11 +119,10 @@ def _learn_defects(evaluation: Evaluation) -> Iterator[str]:
             share = percent(types[name]["escape_rate"])
             yield f"Collect more defects of the type {name}, of which {share} escape, and train again."
     elif defects >= LEAST_DEFECTS:
-        data = evaluation.about.test.name or "FOLDER"
         named = f" of {len(types)} types" if len(types) > 1 else ""
         yield (
-            f"Learn from the {defects} defects{named} at hand: `knowngood train {data} --out "
-            "types.inspector` keeps some of them for its own test."
+            f"Learn from the {defects} defects{named} at hand: `knowngood train {_data(evaluation.about)} "
+            "--out types.inspector` keeps some of them for its own test."
         )
 
 
@@ -144,7 +151,7 @@ def _higher_threshold(evaluation: Evaluation) -> Iterator[str]:
 
 def _moved(row: Decided, evaluation: Evaluation) -> str:
     """The command that moves the threshold."""
-    file, rate = evaluation.about.inspector or "FILE", row.threshold.requested
+    file, rate = argument(evaluation.about.inspector, "FILE"), row.threshold.requested
     return f"Move the threshold (`knowngood threshold {file} --max-false-reject {rate:g}`)"
 
 
@@ -169,6 +176,11 @@ def _more_test_images(metrics: dict[str, Any], unsure: float) -> Iterator[str]:
             held = f"Add {noun}s to the test, which has {number or 'none'}"
             rest = f"would show that fewer than {100 * unsure / 4:g} % are {error}"
             yield f"{held}: {_enough(unsure / 4)} without an error {rest}."
+
+
+def _data(about: About) -> str:
+    """Write where the test images are, for a command line."""
+    return argument(about.test.path or about.test.name, "FOLDER")
 
 
 def _enough(rate: float) -> int:

@@ -21,7 +21,7 @@ from knowngood.report.pictures import HEAT, SIDE, data_uri, shrink
 from knowngood.report.reconstruction import reconstruction_exhibits
 from knowngood.report.style import svg
 from knowngood.report.subject import product_name, subject, title
-from knowngood.report.trade_off import stops, trade_off_exhibit
+from knowngood.report.trade_off import start, stops, trade_off_exhibit
 from knowngood.report.training import training_exhibits
 from knowngood.types import Progress, silent
 
@@ -112,6 +112,7 @@ def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
         basis=words.basis(metrics, provenance["threshold"]),
         trade_off=trade_off_exhibit(evaluation),
         stops=stops(evaluation),
+        start=start(evaluation),
         has_maps=evaluation.maps is not None,
         heat_colours=[f"rgb({red}, {green}, {blue})" for red, green, blue in HEAT],
         **_images(evaluation, 0 if follows.other_product else examples, bool(examples), progress),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
 from knowngood.inspector.about import About, Images
 from knowngood.inspector.evaluation import Evaluation
@@ -33,7 +34,7 @@ def subject(evaluation: Evaluation) -> list[tuple[str, str]]:
     about, provenance = evaluation.about, evaluation.provenance
     backbone = (provenance.get("backbone") or {}).get("name")
     method = provenance["method"] + (f" on {backbone}" if backbone else "")
-    inspector = [about.inspector, method, f"made {_time(provenance['created'])}"]
+    inspector = [Path(about.inspector).name, method, f"made {_time(provenance['created'])}"]
     evaluated = [_time(about.time), f"by {about.user}" if about.user else ""]
     facts = {
         "Product": about.product,

@@ -10,7 +10,7 @@ from knowngood.metrics.rates import Rate
 from knowngood.metrics.thresholds import Threshold
 from knowngood.metrics.trade_off import ALLOWED, Decided, decided, trade_off
 from knowngood.report.exhibits import Cell, Table
-from knowngood.report.words import MISSING, count, percent, range_of, score
+from knowngood.report.words import MISSING, argument, count, percent, range_of, score
 
 SLIDER = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.10, 0.12, 0.15, 0.20)
 """The allowed false-reject rates among which the page's slider chooses."""
@@ -53,9 +53,17 @@ def trade_off_exhibit(evaluation: Evaluation) -> Table:
     return Table("Other thresholds", columns, rows, 4, note + CAVEAT)
 
 
+def start(evaluation: Evaluation) -> int:
+    """Return the place of the slider that is nearest to the threshold in use."""
+    apart = [
+        abs(row.threshold.value - evaluation.metrics["threshold"]) for row in choices(evaluation, SLIDER)
+    ]
+    return apart.index(min(apart))
+
+
 def stops(evaluation: Evaluation) -> list[Stop]:
     """Describe each place of the slider."""
-    file = evaluation.about.inspector or "FILE"
+    file = argument(evaluation.about.inspector, "FILE")
     return [
         Stop(
             f"{100 * (row.threshold.requested or 0):g} %",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,6 +45,16 @@ def score(value: float | None) -> str:
     if value is None:
         return MISSING
     return f"{value:.4g}" if abs(value) < 9999.5 else f"{value:,.0f}"
+
+
+def argument(path: str, instead: str) -> str:
+    """Write a path for a command line, or a word where it is not known.
+
+    Example:
+        >>> argument("my parts/", "FOLDER"), argument("", "FOLDER")
+        ("'my parts/'", 'FOLDER')
+    """
+    return shlex.quote(path) if path else instead
 
 
 def count(number: int, noun: str) -> str:
