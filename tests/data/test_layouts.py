@@ -419,6 +419,7 @@ def test_constant_images_are_noted_and_masks_alone_are_asked_about(tmp_path):
     Image.new("RGB", (16, 16), "grey").save(tmp_path / "0.png")
     Image.effect_noise((16, 16), 50).save(tmp_path / "1.png")
     assert recognise(tmp_path).table.attrs["notes"] == (
+        "no folder's name says what the images show: all 2 are taken as good parts",
         "1 good images have one colour all over; the first is '0.png'",
     )
     Image.effect_noise((16, 16), 50).point(lambda value: 255 * (value > 128)).save(tmp_path / "2.png")
@@ -496,3 +497,18 @@ def test_every_file_is_one_thing_or_a_question_is_asked(looks, patterns):
     for row in rows:
         if looks[str(row.file)].levels == 2:
             assert patterns.of(row.file) in ("good", "defect")
+
+
+def test_validation_images_are_said_to_be_training_images(tmp_path):
+    for number, folder in enumerate(("train/good", "validation/good", "test/dent")):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.effect_noise((16, 16), 50).save(tmp_path / folder / f"{number}.png")
+    found = recognise(tmp_path).table
+    assert found["split"].tolist() == ["test", "train", "train"]
+    assert found.attrs["notes"] == ("1 images in folders for validation count as training images",)
+
+
+def test_a_folder_whose_name_says_that_its_images_are_good_needs_no_note(tmp_path):
+    (tmp_path / "ok parts").mkdir()
+    Image.effect_noise((16, 16), 50).save(tmp_path / "ok parts" / "0.png")
+    assert recognise(tmp_path / "ok parts").table.attrs["notes"] == ()

@@ -14,7 +14,7 @@ from knowngood.data.files import Found, relative, search, unread_note
 from knowngood.data.images import IMAGE_SUFFIXES
 from knowngood.data.looks import doubts, looks_below
 from knowngood.data.masks import Looks, Paired, joined, pair
-from knowngood.data.meanings import Place, meaning, place
+from knowngood.data.meanings import Place, is_for_validation, meaning, place
 from knowngood.data.patterns import Patterns
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError, escaped
@@ -89,7 +89,8 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
         table = assign_split(table)
     if layout == ONLY_GOOD:
         table["split"] = "train"
-    table.attrs[NOTES] = (*_notes(layout, rows, paired, looks), *found.notes())
+    notes = _notes(layout, rows, paired, looks, folder.absolute().name)
+    table.attrs[NOTES] = (*notes, *found.notes())
     return Recognised(layout, table, found, masks)
 
 
@@ -244,7 +245,7 @@ def _ask_about_masks(images: Sequence[PurePosixPath], looks: Looks) -> None:
         )
 
 
-def _notes(layout: str, rows: Sequence[Row], paired: Paired, looks: Looks) -> list[str]:
+def _notes(layout: str, rows: Sequence[Row], paired: Paired, looks: Looks, called: str) -> list[str]:
     """Say in sentences what may have been misunderstood."""
     used = {row.file for row in rows}
     good = [row.file for row in rows if row.label == "good"]
@@ -262,6 +263,11 @@ def _notes(layout: str, rows: Sequence[Row], paired: Paired, looks: Looks) -> li
     notes = [f"{len(found)} {what}, such as {str(found[0])!r}" for what, found in sentences.items() if found]
     folders = {folder for image in good for folder in image.parts[:-1] if meaning(folder) == "good"}
     words = ", ".join(repr(folder) for folder in sorted(folders) if not folder.isalpha())
+    if layout == ONLY_GOOD and meaning(called) != "good":
+        notes.append(f"no folder's name says what the images show: all {len(rows)} are taken as good parts")
+    validation = sum(is_for_validation(file) for file in good)
+    if validation:
+        notes.append(f"{validation} images in folders for validation count as training images")
     return [*notes, *doubts(good, looks), *([f"good parts by their names: {words}"] if words else [])]
 
 

@@ -16,7 +16,8 @@ BAD_WORDS = frozenset(
 
 NEGATIONS = frozenset({"free", "no", "non", "not", "without"})
 
-SPLIT_OF = dict.fromkeys(("train", "training", "val", "valid", "validation"), "train") | dict.fromkeys(
+VALIDATION = ("val", "valid", "validation")
+SPLIT_OF = dict.fromkeys(("train", "training", *VALIDATION), "train") | dict.fromkeys(
     ("test", "testing"), "test"
 )
 """Names in lower case of folders that make a split.
@@ -71,6 +72,16 @@ def place(file: PurePosixPath, above: int = 0) -> Place:
     split = SPLIT_OF.get(folders[0].lower(), "") if folders else ""
     name = folders[1:] if split else folders
     return Place(split, name[0] if name else "")
+
+
+def is_for_validation(file: PurePath) -> bool:
+    """Whether a folder of a file is named as one for validation.
+
+    Example:
+        >>> [is_for_validation(PurePosixPath(file)) for file in ("Validation/good/0.png", "good/val.png")]
+        [True, False]
+    """
+    return any(folder.lower() in VALIDATION for folder in file.parts[:-1])
 
 
 def is_for_tests(file: PurePath) -> bool:
