@@ -231,6 +231,7 @@ def test_test_images_that_were_learned_from_are_left_out_and_counted(evaluation,
     assert evaluation.metrics["warnings"] == [
         "12 images of the test split are left out, since the classifier learned from them."
     ]
+    assert evaluation.about.test.left_out == 12
     assert not set(fingerprint(list(evaluation.scores["path"]))) & set(inspector.manifest.training)
     assert set(evaluation.scores["path"]) == set(divided["path"][divided["split"] == "test"])
 

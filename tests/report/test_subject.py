@@ -29,6 +29,14 @@ def test_file_names_of_any_product(judged, training, test, name):
     assert file_name(replace(judged, about=about)) == name
 
 
+def test_images_that_were_learned_from_are_counted(judged):
+    images = Images("tray 7", {"good": 9}, "11ee11ee11ee11ee", left_out=2)
+    tested = dict(subject(replace(judged, about=replace(judged.about, test=images))))["Tested on"]
+    assert tested == (
+        "tray 7: 9 images (9 good), without 2 images that it learned from, fingerprint 11ee11ee11ee11ee"
+    )
+
+
 def test_what_is_not_known_is_left_out(judged):
     bare = replace(judged, about=About())
     assert subject(bare) == [("Inspector", "patchcore on tf_efficientnet_lite0, made 2026-01-31 12:00 UTC")]

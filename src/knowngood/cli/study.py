@@ -7,7 +7,6 @@ import typer
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
-from knowngood.registry import settings_from
 
 
 def study(
@@ -42,6 +41,8 @@ def study(
 
     Example: knowngood study ece157a --data data/ --out ece157a/ --author "Ada Lovelace"
     """
+    from knowngood.registry import settings_from
+
     settings = settings_from(setting or [])
     with progress_bars() as progress:
         figures = knowngood.run_study(

@@ -32,12 +32,14 @@ class Images:
         classes: Number of images by class, `good` first, then the types of defect.
         fingerprint: Of all of them in their order; see `fingerprint_of`.
         path: Of their folder or table, as it was given; empty where unknown.
+        left_out: Number of others there, which take no part since the inspector learned from them.
     """
 
     name: str = ""
     classes: dict[str, int] = field(default_factory=dict)
     fingerprint: str = ""
     path: str = ""
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,11 @@ class About:
         return name.stem if name.suffix.lower() in TABLE_SUFFIXES else name.name
 
 
-def about(inspector: Inspector, test: pd.DataFrame) -> About:
-    """Describe an evaluation that begins now, of samples with the fingerprint of each in `digest`."""
+def about(inspector: Inspector, test: pd.DataFrame, left_out: int = 0) -> About:
+    """Describe an evaluation that begins now, of samples with the fingerprint of each in `digest`.
+
+    `left_out` other images of the same data take no part, since the inspector learned from them.
+    """
     manifest, record = inspector.manifest, inspector.records.classifier
     counts = {GOOD: len(manifest.training)}
     if record is not None:
@@ -79,7 +84,9 @@ def about(inspector: Inspector, test: pd.DataFrame) -> About:
     return About(
         inspector=inspector.file,
         training=Images(manifest.data, counts, fingerprint_of(manifest.training)),
-        test=Images(data_name(test), _classes(test), fingerprint_of(list(test["digest"])), data_path(test)),
+        test=Images(
+            data_name(test), _classes(test), fingerprint_of(list(test["digest"])), data_path(test), left_out
+        ),
         user=_user(),
         time=datetime.now().astimezone().isoformat(timespec="minutes"),
     )

@@ -142,8 +142,9 @@ def evaluate(
     progress = followed(progress)
     table = load_samples(data, labels=labels, masks=masks)
     test, left_out = _test_images(table, inspector, progress)
+    chosen = 0 if table.attrs.get(SPLIT_MADE) else left_out  # of those that the user gave for tests
     check_mask_sizes(test)
-    subject = about(inspector, test)
+    subject = about(inspector, test, left_out)
     unreadable: list[UnreadableImage] = []
     records, manifest = inspector.records, inspector.manifest
     classifies = inspector.classifies or records.classes is not None
@@ -165,7 +166,7 @@ def evaluate(
         "other_shape": sum(SHAPE in verdict.notes for verdict in verdicts),
         "notes": notes,
         "warnings": [
-            *_warnings(list(inspected["digest"]), manifest, len(unreadable), left_out),
+            *_warnings(list(inspected["digest"]), manifest, len(unreadable), chosen),
             *table.attrs.get(NOTES, ()),
         ],
     }
@@ -223,21 +224,21 @@ def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) 
     Defects are often in the test split alone, so that a classifier had to learn from some of these: they are
     left out, and counted. A column `digest` is added, the fingerprint of each file.
     """
-    split_made = table.attrs.get(SPLIT_MADE)
-    if not split_made:
+    may_have_learned = inspector.classifies or table.attrs.get(SPLIT_MADE)
+    if not table.attrs.get(SPLIT_MADE):
         table = table[table["split"] == "test"]
     test = table.assign(digest=fingerprint(sources_of(table), progress=progress))
     # What the user called no good part is no test of good parts.
     test = test[~test["digest"].isin([*inspector.manifest.left_out.values()])]
     learned = test["digest"].isin(inspector.manifest.training)
-    if split_made or inspector.classifies:
+    if may_have_learned:
         test = test[~learned]
     if test.empty:
         raise DataError(
             "there is no test image: the inspector learned from all of these, or none is in the test split;"
             " put images into test/good and test/<defect type>, or name a folder of others"
         )
-    return test.reset_index(drop=True), 0 if split_made or not inspector.classifies else int(learned.sum())
+    return test.reset_index(drop=True), int(learned.sum()) if may_have_learned else 0
 
 
 def _from_memory(samples: pd.DataFrame) -> list[tuple[Source, Mask]] | None:

@@ -64,7 +64,8 @@ def _images(images: Images) -> str:
     total = count(sum(images.classes.values()), "image")
     classes = ", ".join(f"{number} {name}" for name, number in images.classes.items())
     named = f"{images.name}: {total}" if images.name else total
-    return f"{named} ({classes}), fingerprint {images.fingerprint}"
+    left_out = f", without {count(images.left_out, 'image')} that it learned from" if images.left_out else ""
+    return f"{named} ({classes}){left_out}, fingerprint {images.fingerprint}"
 
 
 def _time(moment: str) -> str:
