@@ -53,7 +53,10 @@ def test_a_row_has_image_heatmap_defect_and_its_hottest_place(judged: Any) -> No
     captions = [[tile.caption for tile in tiles] for tiles in tiles_of(judged, rows)]
     with_mask = ["image", "heatmap", "true defect", "hottest place, enlarged"]
     without = ["image", "heatmap", "hottest place, enlarged"]
-    assert captions == [with_mask if row.mask else without for row in rows]
+    escaped = [*with_mask[:3], "true defect, enlarged"]
+    assert captions == [
+        escaped if row.error == "escape" else with_mask if row.mask else without for row in rows
+    ]
 
 
 def test_the_hottest_place_is_cut_from_the_image_itself(judged: Any, tmp_path: Path) -> None:
@@ -65,6 +68,20 @@ def test_the_hottest_place_is_cut_from_the_image_itself(judged: Any, tmp_path: P
     crop = pixels_of(tiles_of(one, rows_of(one))[0][-1].uri)
     assert crop.shape == (132, 132, 3)
     assert (crop > 128).mean() == pytest.approx(50 * 50 / 132**2, rel=0.1)
+
+
+def test_a_defect_that_escaped_is_enlarged_itself(judged: Any, tmp_path: Path) -> None:
+    image, mask = np.zeros((600, 600, 3), np.uint8), np.zeros((600, 600), np.uint8)
+    image[500:520, 100:120] = mask[500:520, 100:120] = 255  # far from where its map is highest
+    cv2.imwrite(str(tmp_path / "spot.png"), image)
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    one = judged.rows(judged.scores["path"].str.endswith("scratch/000.png"))
+    files = {"path": str(tmp_path / "spot.png"), "mask": str(tmp_path / "mask.png")}
+    for evaluation in (one, replace(one, maps=None)):
+        evaluation = replace(evaluation, scores=one.scores.assign(**files))
+        last = tiles_of(evaluation, rows_of(evaluation))[0][-1]
+        assert last.caption == "true defect, enlarged"
+        assert (pixels_of(last.uri) > 128).mean() == pytest.approx(20 * 20 / 132**2, rel=0.1)
 
 
 def test_a_cut_stays_inside_the_image() -> None:

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -124,7 +125,9 @@ def address(path: str) -> str:
 def tiles_of(
     evaluation: Evaluation, rows: Sequence[Row], budget: float = PICTURES, *, progress: Progress = silent
 ) -> list[list[Tile]]:
-    """Make the pictures of some rows: image, heatmap, true defect, and the hottest place enlarged.
+    """Make the pictures of some rows: image, heatmap, true defect, and one place enlarged.
+
+    This is the hottest one; of a defect that escaped it is the defect, which is elsewhere perhaps.
 
     Args:
         evaluation: Of the rows.
@@ -158,6 +161,18 @@ def enlarged(image: NDArray[np.uint8], place: tuple[int, int]) -> NDArray[np.uin
     return image[top : top + side, left : left + side]
 
 
+def within(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the column and row of the pixel of a mask `(H, W)` that is farthest from all outside it.
+
+    Example:
+        >>> within(np.ones((3, 3), np.bool_))
+        (1, 1)
+    """
+    inside = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]
+    row, column = np.unravel_index(inside.argmax(), inside.shape)
+    return int(column), int(row)
+
+
 def webp(image: NDArray[np.uint8], most: float) -> str:
     """Encode an RGB image as a data URI of at most so many bytes before base64, smaller where needed.
 
@@ -184,24 +199,31 @@ def _tiles(work: tuple[Evaluation, Row, float]) -> list[Tile]:
         image = read_image(source, bits=evaluation.provenance["bits"])
     except UnreadableImage as error:
         return [Tile("", "image", f"The image could not be read: {error.reason}")]
-    most = min(LARGEST, budget / (1 + 2 * (evaluation.maps is not None) + bool(row.mask)))
+    has_map, missed = evaluation.maps is not None, bool(row.mask) and row.error == "escape"
+    most = min(LARGEST, budget / (1 + has_map + bool(row.mask) + (has_map or missed)))
     # Lines are drawn at the size at which they will be seen.
     side = max(_LEAST_SIDE, min(SIDE, int((8 * most / _BITS) ** 0.5)))
     small = shrink(image, side)
     pictures, missing = [(small, "image", row.name)], []
+    place = None
     if evaluation.maps is not None:
         patch_map = evaluation.maps[row.position]
-        crop = shrink(enlarged(image, hottest(patch_map, (image.shape[0], image.shape[1]))), side)
+        place, named = hottest(patch_map, (image.shape[0], image.shape[1])), "hottest place"
         drawn = draw_heat(small, patch_map, evaluation.heat_scale)
         pictures += [(drawn, "heatmap", f"heatmap over {row.name}")]
     if row.mask:
         try:
-            outlined = outline(small, read_mask(mask, image.shape[:2]))
-            pictures.append((outlined, "true defect", f"outline of the true defect in {row.name}"))
+            defect = read_mask(mask, image.shape[:2])
+            if row.error == "escape" and defect.any():
+                place, named = within(defect), "true defect"
+            pictures.append(
+                (outline(small, defect), "true defect", f"outline of the true defect in {row.name}")
+            )
         except DataError as error:
             missing.append(Tile("", "true defect", f"The mask could not be used: {error}"))
-    if evaluation.maps is not None:
-        pictures.append((crop, "hottest place, enlarged", f"the hottest place in {row.name}, enlarged"))
+    if place is not None:
+        crop = shrink(enlarged(image, place), side)
+        pictures.append((crop, f"{named}, enlarged", f"the {named} in {row.name}, enlarged"))
     return [Tile(webp(picture, most), caption, text) for picture, caption, text in pictures] + missing
 
 
