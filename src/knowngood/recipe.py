@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import yaml
 
 _OUT_OF_RANGE = ("greater_than_equal", "less_than_equal", "finite_number")
+_OTHER_BOUNDS = ("greater_than", "less_than", "multiple_of")
 
 DEEPEST = 20
 """Levels of values within values in a recipe or a grid; ours have three."""
@@ -121,8 +122,10 @@ class Setting:
         """Its range or choices in words; empty if any value of its type is valid."""
         if self.choices:
             return str(OneOf(self.choices))
-        if self.low is None:
+        if self.low is None and self.high is None:
             return "true or false" if self.type is bool else ""
+        if self.low is None:
+            return f"at most {self.high}"
         return f"at least {self.low}" if self.high is None else f"between {self.low} and {self.high}"
 
 
@@ -220,6 +223,8 @@ def _refusal(cls: type[Recipe], error: ErrorDetails, given: Mapping[str, Any]) -
         reason = str(error["ctx"]["error"])
     elif error["type"] in _OUT_OF_RANGE and setting.allowed:
         reason = f"must be {setting.allowed}"
+    elif error["type"] in _OTHER_BOUNDS:
+        reason = error["msg"].replace("Input should", "must")
     else:
         hint = setting.type
         reason = f"is not of type {hint if typing.get_origin(hint) else hint.__name__}"
