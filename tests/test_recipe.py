@@ -1,5 +1,5 @@
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, ValidationError
@@ -28,6 +28,7 @@ class Example(Parent):
     fast: bool = True
     folds: Annotated[Folds, Field(le=20)] = 3
     power: Annotated[float, Field(gt=0, le=4)] = 1.0
+    mode: Literal["fast", "slow"] = "fast"
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,7 @@ def test_a_value_that_is_not_allowed_is_named_with_those_that_are(setting, given
     [
         ("size", "101", "must be between 1 and 100"),
         ("odd", "2", "must be one of 1, 3"),
+        ("mode", "soon", "must be 'fast' or 'slow'"),
         ("strides", "16,8", "must name at least one stride, each once, finest first"),
     ],
 )

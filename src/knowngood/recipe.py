@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import yaml
 
 _OUT_OF_RANGE = ("greater_than_equal", "less_than_equal", "finite_number")
-_OTHER_BOUNDS = ("greater_than", "less_than", "multiple_of")
 
 DEEPEST = 20
 """Levels of values within values in a recipe or a grid; ours have three."""
@@ -219,12 +218,13 @@ def _refusal(cls: type[Recipe], error: ErrorDetails, given: Mapping[str, Any]) -
         hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(settings)}"
         return RecipeError(f"{cls.__name__} has no setting {quoted(name)}; {hint}", setting=str(name))
     setting, value = settings[str(name)], given[str(name)]
+    rule = error["msg"].partition(" should ")[2]  # pydantic's own words, for what a package outside declares
     if error["type"] == "value_error":
         reason = str(error["ctx"]["error"])
     elif error["type"] in _OUT_OF_RANGE and setting.allowed:
         reason = f"must be {setting.allowed}"
-    elif error["type"] in _OTHER_BOUNDS:
-        reason = error["msg"].replace("Input should", "must")
+    elif rule and not rule.startswith("be a valid "):
+        reason = f"must {rule}"
     else:
         hint = setting.type
         reason = f"is not of type {hint if typing.get_origin(hint) else hint.__name__}"
