@@ -1,5 +1,5 @@
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, ValidationError
@@ -27,6 +27,8 @@ class Example(Parent):
     loss: Annotated[str, OneOf(("l1", "none"))] = "l1"
     fast: bool = True
     folds: Annotated[Folds, Field(le=20)] = 3
+    power: Annotated[float, Field(gt=0, le=4)] = 1.0
+    mode: Literal["fast", "slow"] = "fast"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,8 @@ def test_a_value_that_would_lose_something_is_refused(setting, given, wanted):
         ("odd", 2, "must be one of 1, 3"),
         ("loss", "l3", "must be one of l1, none"),
         ("folds", 21, "must be between 2 and 20"),
+        ("power", 5, "must be at most 4"),
+        ("power", 0, "must be greater than 0"),
         ("strides", (), "must name at least one stride, each once, finest first"),
         ("strides", (16, 8), "must name at least one stride, each once, finest first"),
         ("strides", (8, 8), "must name at least one stride, each once, finest first"),
@@ -126,6 +130,7 @@ def test_a_value_that_is_not_allowed_is_named_with_those_that_are(setting, given
     [
         ("size", "101", "must be between 1 and 100"),
         ("odd", "2", "must be one of 1, 3"),
+        ("mode", "soon", "must be 'fast' or 'slow'"),
         ("strides", "16,8", "must name at least one stride, each once, finest first"),
     ],
 )

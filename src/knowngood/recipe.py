@@ -121,8 +121,10 @@ class Setting:
         """Its range or choices in words; empty if any value of its type is valid."""
         if self.choices:
             return str(OneOf(self.choices))
-        if self.low is None:
+        if self.low is None and self.high is None:
             return "true or false" if self.type is bool else ""
+        if self.low is None:
+            return f"at most {self.high}"
         return f"at least {self.low}" if self.high is None else f"between {self.low} and {self.high}"
 
 
@@ -216,10 +218,13 @@ def _refusal(cls: type[Recipe], error: ErrorDetails, given: Mapping[str, Any]) -
         hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(settings)}"
         return RecipeError(f"{cls.__name__} has no setting {quoted(name)}; {hint}", setting=str(name))
     setting, value = settings[str(name)], given[str(name)]
+    rule = error["msg"].partition(" should ")[2]  # pydantic's own words, for what a package outside declares
     if error["type"] == "value_error":
         reason = str(error["ctx"]["error"])
     elif error["type"] in _OUT_OF_RANGE and setting.allowed:
         reason = f"must be {setting.allowed}"
+    elif rule and not rule.startswith("be a valid "):
+        reason = f"must {rule}"
     else:
         hint = setting.type
         reason = f"is not of type {hint if typing.get_origin(hint) else hint.__name__}"

@@ -118,6 +118,10 @@ def test_a_generator_is_asked_for_one_image_at_a_time():
         ({}, r"image \[1\] is of type dict;"),
         (io.StringIO("text"), r"image \[1\] is a file opened as text;"),
         (COLOUR.astype(float), r"image \[1\]: an image array of shape .* and type float64 came; expected"),
+        (
+            torch.zeros(2, 3, 12, 16, dtype=torch.uint8),
+            r"; of batches, give each image: \(image for batch in",
+        ),
         (torch.zeros(3, 12, 16), r"image \[1\]: an image array of shape \(12, 16, 3\) and type float32"),
         (Image.new("F", (9, 9)), r"image \[1\]: Pillow's pixels of mode F have no fixed white"),
     ],

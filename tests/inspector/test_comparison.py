@@ -122,6 +122,7 @@ def test_a_grid_from_a_file(tmp_path):
         ({"experiments": {"epochs": 3}}, "experiments a list of such"),
         ({"experiments": ["epochs"]}, "experiments a list of such"),
         ({"experiments": [{}]}, "experiments a list of such"),
+        ({"experiments": [{"detector": "knn"}]}, "names detectors in its experiments alone; name the one"),
     ],
 )
 def test_a_grid_that_cannot_be_understood(grid, words):

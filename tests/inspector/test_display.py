@@ -226,6 +226,12 @@ def test_the_image_of_a_row(evaluation, axes):
     assert outline.any()
 
 
+@pytest.mark.parametrize("row", [14, -1, "a.png"])
+def test_a_row_that_is_not_there(evaluation, axes, row):
+    with pytest.raises(DataError, match=rf"there is no row '?{row}'? of scores; its rows are 0 to 13"):
+        evaluation.plot_image(row, axes)
+
+
 def test_a_verdict(verdict, image_only, test_images, axes):
     assert verdict.plot(axes) is axes
     assert axes.get_title() == f"reject: score {verdict.score:.4g}, p-value {verdict.p_value:.2g}"

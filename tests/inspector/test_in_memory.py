@@ -189,6 +189,8 @@ def test_settings_are_keywords(widget, good_images):
     }
     with pytest.raises(RecipeError, match="PatchCore has no setting 'corset'; did you mean coreset"):
         knowngood.fit(good_images, "patchcore", corset=500)
+    with pytest.raises(DataError, match="fit takes no labels: give the good images alone, or load_samples"):
+        knowngood.fit(good_images, "gaussian", labels=["good"] * len(good_images))
     with pytest.raises(RecipeError, match="LinearProbe has no setting 'imbalanc'; did you mean imbalance"):
         knowngood.train(widget, "linear_probe", imbalanc="auto")
     with pytest.raises(RecipeError, match="method 'patchkore' is not known; choose a detector"):

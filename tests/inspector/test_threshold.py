@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from knowngood.data.samples import fingerprint
-from knowngood.errors import DataError, RecipeError
+from knowngood.errors import DataError, InspectorError, RecipeError
 from knowngood.inspector.evaluation import evaluate
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.threshold import threshold_at, threshold_by_rule, threshold_by_value
@@ -79,6 +79,25 @@ def test_an_unknown_rule(inspector, labelled, rule):
         threshold_by_rule(inspector, rule, labelled)
 
 
+def test_mistakes_of_a_program(inspector, saved, labelled):
+    for moved in (
+        lambda name: threshold_at(name, 0.01),
+        lambda name: threshold_by_value(name, 3.5),
+        lambda name: threshold_by_rule(name, "youden", labelled),
+        lambda name: evaluate(name, labelled),
+    ):
+        with pytest.raises(
+            InspectorError, match=r"is no inspector; give .* or Inspector\.load\(\.\.\.\) of its"
+        ):
+            moved(str(saved))
+    with pytest.raises(RecipeError, match=r"rule \['a.png'\] is not known; take f1-max"):
+        threshold_by_rule(inspector, ["a.png"], ["good"])
+    with pytest.raises(RecipeError, match=r"a threshold must be a finite number; got '3.5'"):
+        threshold_by_value(inspector, "3.5")
+    with pytest.raises(RecipeError, match=r"must be between 0 and 1, .*; got '1%'"):
+        threshold_at(inspector, "1%")
+
+
 def test_the_message_of_a_long_rule_is_short(inspector, labelled):
     with pytest.raises(RecipeError) as refused:
         threshold_by_rule(inspector, "x" * 10**6, labelled)
@@ -96,7 +115,7 @@ def test_defects_and_good_images_are_needed(inspector, labelled, widget):
         threshold_by_rule(inspector, "youden", labelled[:8])
     learned = sorted((widget / "train/good").iterdir())
     table = pd.DataFrame({"path": list(map(str, learned)), "label": "good"})
-    with pytest.raises(DataError, match="got 0 good and 0 defects"):
+    with pytest.raises(DataError, match="the inspector learned from all of these images; name others"):
         threshold_by_rule(inspector, "youden", table)
 
 

@@ -173,6 +173,8 @@ def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
     if not channels_fit or pixels.dtype not in (np.uint8, np.uint16):
         fractions = np.issubdtype(pixels.dtype, np.floating)
         remedy = "; from 0 to 1, take (255 * pixels).round() as uint8" if fractions else ""
+        if pixels.ndim == 4:  # as a DataLoader of torch's gives them
+            remedy = f"; of batches, give each image: (image for batch in batches for image in batch){remedy}"
         raise DataError(
             f"an image array of shape {pixels.shape} and type {pixels.dtype} came; "
             f"expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16{remedy}"

@@ -80,6 +80,11 @@ def read_grid(grid: str | Path | Mapping[str, Any]) -> list[Experiment]:
             f"{name}: settings must be names and values, and experiments a list of such, as in "
             "`experiments: [{epochs: 200}, {batch_size: 8}]`"
         )
+    if not {"classifier", "detector"} & values.keys() and any("detector" in change for change in changes):
+        raise RecipeError(
+            f"{name} names detectors in its experiments alone; name the one to start from beside them, as in "
+            "`detector: patchcore`, or say `classifier: anomaly_features` to change the detector that it has"
+        )
     original = registry.make(method, settings)
     experiments = [Experiment(ORIGINAL, method, dict(settings), "", original)]
     for number, change in enumerate(changes, 1):

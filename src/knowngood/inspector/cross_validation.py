@@ -72,7 +72,8 @@ def cross_validate(
 
     `method` is the name of a classifier or of a detector, or a recipe. A detector learns from the good images
     of the other folds alone, and its threshold is set there too, so that false rejects and escapes are those
-    of the inspector that `knowngood.fit` makes. `count` is the number of folds. Fold k is learned with the
+    of the inspector that `knowngood.fit` makes. `count` is the number of folds (a keyword `folds` is the
+    setting of a detector, which divides its training images once more). Fold k is learned with the
     seed plus k; the other arguments are those of `knowngood.train`.
 
     Raises:

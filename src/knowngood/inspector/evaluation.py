@@ -16,10 +16,11 @@ from knowngood.data.held import HELD, Labels, Masks, masks_of, sources_of
 from knowngood.data.layouts import NOTES
 from knowngood.data.samples import Samples, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
-from knowngood.errors import DataError, UnreadableImage
+from knowngood.errors import DataError, UnreadableImage, quoted
 from knowngood.inspector.about import About, about, fingerprint_of
 from knowngood.inspector.classification import ANSWERS, Classification, classification
 from knowngood.inspector.display import draw, html, show
+from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
@@ -78,7 +79,15 @@ class Evaluation:
     about: About = field(default_factory=About)
 
     def image(self, row: int) -> tuple[Source, Mask]:
-        """The image of a row of `scores`, and its mask: files, or what they came as."""
+        """The image of a row of `scores`, and its mask: files, or what they came as.
+
+        Raises:
+            DataError: There is no such row.
+        """
+        if row not in range(len(self.scores)):
+            raise DataError(
+                f"there is no row {quoted(row)} of scores; its rows are 0 to {len(self.scores) - 1}"
+            )
         if self.images is not None:
             return self.images[row]
         path, mask = self.scores[["path", "mask"]].iloc[row]
@@ -132,6 +141,7 @@ def evaluate(
 
     Raises:
         DataError: There is no test image, none can be read, or a mask has another size than its image.
+        InspectorError: What was given first is no inspector.
 
     Example::
 
@@ -139,6 +149,7 @@ def evaluate(
         print(evaluation.metrics["image_auroc"])
         evaluation = evaluate(inspector, photographs, labels=["good", "good", "scratch"])
     """
+    check_loaded(inspector)
     progress = followed(progress)
     table = load_samples(data, labels=labels, masks=masks)
     test, left_out = _test_images(table, inspector, progress)

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from knowngood.errors import InspectorError
+from knowngood.errors import InspectorError, quoted
 from knowngood.inputs import open_file
 from knowngood.output import replacing
 
@@ -32,6 +32,18 @@ LARGEST_RECORDS = 256 << 20
 
 _SEAL = 64
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def check_loaded(inspector: object) -> None:
+    """Refuse the name of an inspector's file, or anything else, where the inspector itself is needed.
+
+    Raises:
+        InspectorError: It is no inspector.
+    """
+    if not hasattr(inspector, "manifest"):
+        raise InspectorError(
+            f"{quoted(inspector)} is no inspector; give a fitted one, or Inspector.load(...) of its file"
+        )
 
 
 def write_inspector(

@@ -10,6 +10,7 @@ import numpy as np
 
 from knowngood.data.selection import good_sources
 from knowngood.detectors.registry import DETECTORS
+from knowngood.errors import DataError
 from knowngood.inspector.learn import CHOSE_THE_EPOCH, Task, checked_device, learn
 from knowngood.inspector.manifest import MAX_FALSE_REJECT
 from knowngood.metrics.thresholds import Threshold, conformal
@@ -83,6 +84,11 @@ def fit(
         inspector = fit("widget/", "patchcore", coreset=1000)
         inspector = fit(photographs)    # uint8 (N, H, W, 3), as a camera's program has them
     """
+    if "labels" in settings:
+        raise DataError(
+            "fit takes no labels: give the good images alone, or load_samples(images, labels=labels), of "
+            "which it uses the good ones; train(images, labels=labels) learns from good parts and defects"
+        )
     progress = followed(progress)
     recipe = resolve(DETECTORS, detector, settings)
     device = checked_device(recipe, seed=seed, device=device, run=run)

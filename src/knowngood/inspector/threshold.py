@@ -18,6 +18,7 @@ from knowngood.data.samples import Samples, fingerprint, load_samples
 from knowngood.data.seen import Seen
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, RecipeError, quoted
+from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import rows_by_part
 from knowngood.inspector.inspector import PIXELS, Inspector
 from knowngood.metrics import thresholds
@@ -42,6 +43,7 @@ def threshold_at(inspector: Inspector, max_false_reject: float) -> Inspector:
     Raises:
         RecipeError: The rate is not between 0 and 1.
     """
+    check_loaded(inspector)
     chosen = thresholds.conformal(inspector.manifest.held_out, max_false_reject)
     return inspector.with_threshold(chosen, validation=[])
 
@@ -52,6 +54,7 @@ def threshold_by_value(inspector: Inspector, value: float) -> Inspector:
     Raises:
         RecipeError: The value is not a finite number.
     """
+    check_loaded(inspector)
     return inspector.with_threshold(thresholds.given(inspector.manifest.held_out, value), validation=[])
 
 
@@ -79,11 +82,16 @@ def threshold_by_rule(
         RecipeError: The rule is not known.
         DataError: There are no good images or no defects, some cannot be read, or are test images.
     """
+    check_loaded(inspector)
     name, numbers, prices = _parsed(rule)
     progress = followed(progress)
     table = load_samples(validation, labels=labels)
     digests = pd.Series(fingerprint(sources_of(table), progress=progress), index=table.index)
     unseen = ~digests.isin([*inspector.manifest.training, *inspector.manifest.left_out.values()])
+    if not unseen.any():
+        raise DataError(
+            "the inspector learned from all of these images; name others, with good and defective parts"
+        )
     if not anyway:
         _check_no_test(table, unseen)
     table, scores, several = _one_per_good_part(inspector, table[unseen].reset_index(drop=True), progress)
@@ -140,9 +148,11 @@ def _one_per_good_part(
 
 def _parsed(rule: str) -> tuple[str, list[float], dict[str, float]]:
     """The name of a rule, its numbers, and the costs of an escape by defect type."""
+    unknown = RecipeError(f"rule {quoted(rule)} is not known; take {RULES}")
+    if not isinstance(rule, str):  # the images, where their order is mistaken
+        raise unknown
     name, _, argument = rule.partition("=")
     argument, *types = argument.split(",")
-    unknown = RecipeError(f"rule {quoted(rule)} is not known; take {RULES}")
     try:
         numbers = [float(text) for text in argument.split(":") if argument]
         prices = {

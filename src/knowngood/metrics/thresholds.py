@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, inf, isfinite
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -85,8 +86,8 @@ def given(held_out: ArrayLike, value: float) -> Threshold:
         >>> given([1.0, 2.0, 3.0], 2.5).above
         1
     """
-    if not isfinite(value):
-        raise RecipeError(f"a threshold must be a finite number; got {value}")
+    if not (isinstance(value, Real) and isfinite(value)):
+        raise RecipeError(f"a threshold must be a finite number; got {value!r}")
     return _threshold(value, BY_HAND, checked_scores(held_out))
 
 
@@ -111,10 +112,10 @@ def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
         >>> conformal(np.arange(60.0), max_false_reject=0.01).note.partition(";")[0]
         'Too few good images for 0.01: 60 held out, 99 needed'
     """
-    if not 0 < max_false_reject < 1:
+    if not (isinstance(max_false_reject, Real) and 0 < max_false_reject < 1):
         raise RecipeError(
             "max_false_reject must be between 0 and 1, such as 0.01 for one good part in a hundred; "
-            f"got {max_false_reject}"
+            f"got {max_false_reject!r}"
         )
     ordered = np.sort(checked_scores(held_out))
     n = ordered.size
