@@ -22,7 +22,7 @@ from knowngood.output import MARK, replacing
 from knowngood.report.annotations import Box, boxes_of
 from knowngood.report.exhibits import Picture, Pictures
 from knowngood.report.layout import draw_pictures
-from knowngood.report.pictures import outline, shrink
+from knowngood.report.pictures import SLIDE_WEIGHT, outline, shrink
 from knowngood.report.style import short, style
 from knowngood.report.words import MISSING
 
@@ -174,6 +174,7 @@ def _picture(samples: pd.DataFrame, bits: int | None) -> NDArray[np.uint8] | Non
             continue
         small = shrink(image, _PIXELS)
         with suppress(DataError):  # a mask that cannot be used
-            return outline(small, read_mask(mask, image.shape[:2])) if len(mask) else small
+            if len(mask):
+                return outline(small, read_mask(mask, image.shape[:2]), weight=SLIDE_WEIGHT)
         return small
     return None
