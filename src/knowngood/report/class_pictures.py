@@ -24,7 +24,7 @@ from knowngood.report.exhibits import Picture, Pictures
 from knowngood.report.layout import draw_pictures
 from knowngood.report.pictures import SLIDE_WEIGHT, outline, shrink
 from knowngood.report.style import short, style
-from knowngood.report.words import MISSING
+from knowngood.report.words import MISSING, count
 
 PICTURE_SUFFIXES = (".pdf", ".png", ".svg")
 
@@ -87,8 +87,8 @@ def class_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
 
     Example:
         >>> row = {"path": "no such file.png", "label": "defect", "defect": "dent", "mask": ""}
-        >>> class_exhibit(pd.DataFrame([row])).rows
-        [[Picture(image=None, caption='dent: 1', text='no readable image')]]
+        >>> class_exhibit(pd.DataFrame([row])).rows[0][0].caption.splitlines()
+        ['dent', '1 image']
     """
     classes = class_of_each(table)
     row = []
@@ -96,7 +96,7 @@ def class_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
         samples = table[classes == name]
         image = _picture(samples, bits)
         missing = "" if image is not None else "no readable image"
-        row.append(Picture(image, f"{short(name)}: {len(samples)}", missing))
+        row.append(Picture(image, f"{short(name)}\n{count(len(samples), 'image')}", missing))
     return Pictures("Classes", [row])
 
 

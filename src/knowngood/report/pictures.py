@@ -89,8 +89,9 @@ def outline(
     distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     weight = weight or line_weight(image)
     drawn = image.copy()
-    drawn[(distance > 0) & (distance <= 3 * weight)] = 0
-    drawn[(distance > weight) & (distance <= 2 * weight)] = colour
+    rim = max(1, weight // 3)  # black, so that the line is seen on bright parts too
+    drawn[(distance > 0) & (distance <= weight + 2 * rim)] = 0
+    drawn[(distance > rim) & (distance <= weight + rim)] = colour
     return drawn
 
 

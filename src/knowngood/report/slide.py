@@ -28,7 +28,7 @@ _TIED = re.compile(r" %|\(\d+ of \d+\)$")  # what stays on one line
 _NAME, _FACT = 44, 96  # letters: of the name of a fact, of both together
 
 _NOTE_LINES = 3  # of a note below; a longer one is written beside
-_SENTENCE_LINES, _TABLE_LINES = 20, 20  # of one slide
+_SENTENCE_LINES, _TABLE_LINES = 22, 20  # of one slide
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +60,9 @@ def slides_of(exhibits: Iterable[Exhibit]) -> Iterator[Slide]:
     """Divide exhibits among slides, about equally much on each; an exhibit without any content has none.
 
     Example:
-        >>> long = Text("Conclusion", ["A sentence."] * 11 + [""])
+        >>> long = Text("Conclusion", ["A sentence."] * 13 + [""])
         >>> [(slide.title, len(slide.exhibit.sentences)) for slide in slides_of([long])]
-        [('Conclusion (1 of 2)', 6), ('Conclusion (2 of 2)', 5)]
+        [('Conclusion (1 of 2)', 7), ('Conclusion (2 of 2)', 6)]
     """
     for exhibit in exhibits:
         for part in _parts_of(exhibit):
