@@ -100,7 +100,7 @@ def test_classes_that_are_missing():
 
 def test_few_good_images_to_train_on():
     assert sentence("few to train on", {("train", "good"): 5}).startswith(
-        "good images in the train split: 5,"
+        "the good images in the train split number 5:"
     )
     assert silent("few to train on", MVTEC)
     assert silent("few to train on", {("test", "dent"): 5})

@@ -57,7 +57,7 @@ def test_a_defect_is_enlarged(widget):
     shown = enlarged_exhibit(load_samples(widget))
     assert shown.title.startswith("Smallest defect here: scratch, ")
     (good, scratch), (nothing, crop) = shown.rows
-    assert (good.caption, scratch.caption) == ("good: 32", "scratch: 6")
+    assert (good.caption, scratch.caption) == ("good\n32 images", "scratch\n6 images")
     assert nothing.image is None
     assert crop.image.shape == (480, 480, 3)
 

@@ -112,8 +112,8 @@ class TestPredictions:
         assert len(row) == 10
         assert row[0].text == worst["path"]
         assert row[0].caption.splitlines() == [
-            f"true: {true} {100 * worst[f'p_{true}']:.0f} %",
-            f"predicted: {said} {100 * worst[f'p_{said}']:.0f} %",
+            f"{true} {100 * worst[f'p_{true}']:.0f} %",
+            f"→ {said} {100 * worst[f'p_{said}']:.0f} %",
         ]
         assert loss.max() == pytest.approx(-np.log(worst[f"p_{true}"]), rel=1e-4)
 

@@ -131,7 +131,7 @@ class TestWords:
         assert above > 0
         assert (
             separation(by_name(in_class, out_of_class))
-            == f"{above} of 12 bent samples score above every good sample"
+            == f"{above} of 12 bent samples score above every good validation sample"
         )
         assert separation(by_name(in_class, out_of_class[:0])) == "There are no bent samples"
 
@@ -153,7 +153,7 @@ class TestWords:
         word = {1.0: "Yes", 0.995: "Nearly", 0.9: "In part", 0.5: "No"}[share]
         assert said.startswith(f"{word}: ")
         if share < 1:
-            assert f"the image AUROC is {share:.4f}" in said
+            assert f"the image AUROC of these samples is {share:.4f}" in said
             assert "2 of 2 good samples score as high" in said
             assert f"and {200 - round(200 * share)} of 200 bent samples no higher" in said
         assert resemblance(by_name(low, high[:0])) == ""

@@ -68,7 +68,7 @@ def test_titles_state_what_was_found_in_the_order_of_the_questions(slides, task)
     good = (task.in_class["score"] > 200).sum()
     drawn = slides()
     starts = [
-        f"{above} of 12 bent samples score above every good sample",
+        f"{above} of 12 bent samples score above every good validation sample",
         "Bent: Samples of good (14) and bent (12) that the network was not trained on",
         "Bent: An autoencoder, trained for 100 epochs; epoch 99 was kept",
         "Bent: The network has 52,528 trainable parameters",
@@ -79,7 +79,7 @@ def test_titles_state_what_was_found_in_the_order_of_the_questions(slides, task)
         "Bent: 1 to 5 of the 10 worst reconstructions of bent samples, sums ",
         "Bent: 6 to 10 of the 10 worst reconstructions of bent samples, sums ",
         "Bent: Reconstructions of good samples are closer to their originals than those of bent samples",
-        f"Bent: {above} of 12 bent samples score above every good sample",
+        f"Bent: {above} of 12 bent samples score above every good validation sample",
         f"Bent: Threshold 200: {bad} of 12 bent samples and {good} of 14 good samples score above it",
     ]
     titles = list(map(slide_title, drawn))
@@ -114,7 +114,7 @@ def test_the_summary_is_of_the_task(task):
     said = task.summary
     assert len(said) == 3
     assert all(sentence.startswith("Bent: ") and sentence.endswith(".") for sentence in said)
-    assert "bent samples score above every good sample; the image AUROC is 0." in said[0]
+    assert "every good validation sample; the image AUROC of these samples is 0." in said[0]
     assert "At the threshold 200, " in said[-1]
 
 
@@ -136,7 +136,7 @@ def test_a_threshold_that_is_no_sum_is_no_line_among_sums(slides, task):
 def test_few_samples_and_no_validation_loss(slides, task, count):
     record = replace(task.record, epochs=[Epoch(1, 0.5, float("nan"))], best=1)
     titles = list(map(slide_title, slides(record=record, in_class=task.in_class[:count])))
-    assert "Bent: Training loss 0.5" in titles
+    assert "Bent: Training loss 0.500" in titles
     found = [title for title in titles if "worst reconstructions of good samples" in title]
     assert [f"The {count} worst" in title for title in found] == [True] * (count > 0)
 

@@ -29,3 +29,24 @@ def test_facts_have_room_where_names_are_short():
     assert (name, "\n" in value) == ("a", False)
     (_, value), *_ = facts_table("", [("a name " * 6, "word " * 18)]).rows
     assert "\n" in value
+
+
+@pytest.mark.parametrize(
+    ("title", "lines"),
+    [
+        (
+            "2: Best by validation: learning_rate=0.001 → 0.0001 (40.0 %); its test accuracy is 30.0 %",
+            ["2: Best by validation: learning_rate=0.001 →", "0.0001 (40.0 %); its test accuracy is 30.0 %"],
+        ),
+        (
+            "MNIST: An autoencoder, trained for 30 epochs; epoch 30 was kept",
+            ["MNIST: An autoencoder, trained", "for 30 epochs; epoch 30 was kept"],
+        ),
+        ("word " * 11 + "(1 of 2)", ["word word word word word word", "word word word word word (1 of 2)"]),
+        ("x" * 61, ["x" * 60, "x"]),
+        ("Conclusion", ["Conclusion"]),
+    ],
+)
+def test_no_line_of_a_title_is_a_remnant(title, lines):
+    (slide,) = slides_of([Text(title, ["A sentence."])])
+    assert slide.title.split("\n") == lines

@@ -54,7 +54,7 @@ class TestLosses:
     def test_no_validation_loss(self):
         record = TrainingRecord([], [Epoch(1, 0.5, float("nan"))], 1, 1e-3, [])
         chart = losses_exhibit(record, "held-out good images")
-        assert chart.title == "Training loss 0.5"
+        assert chart.title == "Training loss 0.500"
         assert chart.note == "1 epoch, initial learning rate 0.001. The weights of epoch 1 were kept."
         assert legend(drawn(chart)) == ["training", "kept: epoch 1"]
 

@@ -109,7 +109,9 @@ def _to_train(classes: Mapping[str, int], train: Mapping[str, int], made: str) -
     if not good:
         yield "no good images: nothing can be trained without them; collect some dozens"
     elif good_train < FEW_GOOD:
-        yield f"good images in the train split: {good_train}, few to train on; some dozens are better"
+        yield (
+            f"the good images in the train split number {good_train}: few to train on; some dozens are better"
+        )
     if good and not defects:
         yield (
             "no defects: `knowngood fit` trains on the good images alone, but how many it finds cannot be "

@@ -155,6 +155,10 @@ class Classification(Trained):
             index = kept.index[kept.validation]
         return Fit(fitted, held_out, index, records=Records(record, classes))
 
+    def _moving(self) -> list[nn.Module]:
+        """Return the layer that moves images, if any is moved."""
+        return [RandomShift(self.shift)] if self.shift else []
+
     @contextmanager
     def _on_pixels(self, images: ImageSet, seed: int, _: str, progress: Progress) -> Iterator[_Inputs]:
         """Store images, for a network that is trained from random weights."""
@@ -163,7 +167,7 @@ class Classification(Trained):
             yield _Inputs(
                 kept,
                 Pixels(self.views(), channels),
-                lambda: [RandomShift(self.shift), *TRUNKS[self.network](channels, images.shape)],
+                lambda: [*self._moving(), *TRUNKS[self.network](channels, images.shape)],
                 partial(FittedOnPixels, step=self.step),
             )
 

@@ -15,7 +15,7 @@ from knowngood.data.class_names import class_of_each
 from knowngood.data.images import image_size, read_image, read_mask
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.report.exhibits import Exhibit, Picture, Pictures, Table
-from knowngood.report.pictures import outline, shrink
+from knowngood.report.pictures import SLIDE_WEIGHT, outline, shrink
 from knowngood.report.style import short
 from knowngood.report.words import count
 
@@ -141,7 +141,7 @@ def boxes_pictures(found: Sequence[Annotated]) -> Pictures:
         with suppress(UnreadableImage, DataError):
             image = read_image(one.path)
             small = shrink(image, _SIDE)
-            outlined = outline(small, read_mask(one.mask, image.shape[:2]))
+            outlined = outline(small, read_mask(one.mask, image.shape[:2]), weight=SLIDE_WEIGHT)
             shown.append((name, _boxed(small, one), outlined))
     rows = [
         [Picture(boxed, short(name)) for name, boxed, _ in shown],
@@ -165,5 +165,5 @@ def _boxed(small: NDArray[np.uint8], one: Annotated) -> NDArray[np.uint8]:
     for box in one.boxes:
         corner = round(scale * box.left), round(scale * box.top)
         end = round(scale * (box.left + box.width)), round(scale * (box.top + box.height))
-        cv2.rectangle(drawn, corner, end, _BOX, 2)
+        cv2.rectangle(drawn, corner, end, _BOX, SLIDE_WEIGHT)
     return drawn

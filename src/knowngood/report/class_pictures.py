@@ -22,9 +22,9 @@ from knowngood.output import MARK, replacing
 from knowngood.report.annotations import Box, boxes_of
 from knowngood.report.exhibits import Picture, Pictures
 from knowngood.report.layout import draw_pictures
-from knowngood.report.pictures import outline, shrink
+from knowngood.report.pictures import SLIDE_WEIGHT, outline, shrink
 from knowngood.report.style import short, style
-from knowngood.report.words import MISSING
+from knowngood.report.words import MISSING, count
 
 PICTURE_SUFFIXES = (".pdf", ".png", ".svg")
 
@@ -87,8 +87,8 @@ def class_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
 
     Example:
         >>> row = {"path": "no such file.png", "label": "defect", "defect": "dent", "mask": ""}
-        >>> class_exhibit(pd.DataFrame([row])).rows
-        [[Picture(image=None, caption='dent: 1', text='no readable image')]]
+        >>> class_exhibit(pd.DataFrame([row])).rows[0][0].caption.splitlines()
+        ['dent', '1 image']
     """
     classes = class_of_each(table)
     row = []
@@ -96,7 +96,7 @@ def class_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
         samples = table[classes == name]
         image = _picture(samples, bits)
         missing = "" if image is not None else "no readable image"
-        row.append(Picture(image, f"{short(name)}: {len(samples)}", missing))
+        row.append(Picture(image, f"{short(name)}\n{count(len(samples), 'image')}", missing))
     return Pictures("Classes", [row])
 
 
@@ -174,6 +174,7 @@ def _picture(samples: pd.DataFrame, bits: int | None) -> NDArray[np.uint8] | Non
             continue
         small = shrink(image, _PIXELS)
         with suppress(DataError):  # a mask that cannot be used
-            return outline(small, read_mask(mask, image.shape[:2])) if len(mask) else small
+            if len(mask):
+                return outline(small, read_mask(mask, image.shape[:2]), weight=SLIDE_WEIGHT)
         return small
     return None

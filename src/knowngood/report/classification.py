@@ -197,9 +197,9 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
             )
         except UnreadableImage:
             continue
-        classes = {"true": found.names[truth[place]], "predicted": row["predicted_class"]}
+        classes = {"": found.names[truth[place]], "→ ": row["predicted_class"]}
         captions = [
-            f"{word}: {name} {100 * row[probability_column(name)]:.0f} %" for word, name in classes.items()
+            f"{word}{name} {100 * row[probability_column(name)]:.0f} %" for word, name in classes.items()
         ]
         pictures.append(Picture(image, "\n".join(captions), str(row["path"])))
         if len(pictures) == _LARGEST_LOSSES:
@@ -207,6 +207,6 @@ def _largest_losses(evaluation: Evaluation, found: Classification) -> Iterator[P
     if pictures:
         note = (
             "Test images whose true class has the lowest probability: check their labels. Above each: the "
-            "true class and the class predicted at this inspector's threshold, with their probabilities."
+            "true class, and after → the class predicted at this inspector's threshold, with probabilities."
         )
         yield Pictures("Largest losses", [pictures], note=note)

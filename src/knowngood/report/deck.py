@@ -77,7 +77,7 @@ def _draw(slide: Slide, number: int, mark: str) -> Figure:
     """Draw a slide."""
     figure, exhibit = _blank(mark), slide.exhibit
     figure.text(LEFT, 0.94, slide.title, fontsize=HEADLINE, va="top", weight="bold")
-    figure.text(LEFT + WIDTH, 0.03, str(number), fontsize=12, ha="right", color=FAINT)
+    figure.text(LEFT + WIDTH, 0.015, str(number), fontsize=12, ha="right", color=FAINT)
     _write(figure, slide.note, slide.note_box, TYPE)
     if isinstance(exhibit, Text):
         _write(figure, "\n\n".join(exhibit.sentences), slide.box, LARGE)

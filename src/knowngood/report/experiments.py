@@ -98,7 +98,9 @@ def key_factor(table: pd.DataFrame) -> str:
     if not len(changed) or moved.max() == 0:
         return f"No key factor: no change moves the validation accuracy of {percent(first[VALIDATION])}"
     most = changed[moved == moved.max()]
-    names = " and ".join(most["change"])
+    # Several changes by their settings alone: the chart shows their values.
+    changes = most["change"] if len(most) == 1 else most["change"].str.partition("=")[0]
+    names = " and ".join(changes)
     ends = " and ".join(dict.fromkeys(percent(value) for value in most[VALIDATION]))
     verb = "moves" if len(most) == 1 else "move"
     before = percent(first[VALIDATION])

@@ -17,7 +17,7 @@ from knowngood.data.paste import paste_many
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.report.exhibits import Picture, Pictures, Table
-from knowngood.report.pictures import outline, shrink
+from knowngood.report.pictures import SLIDE_WEIGHT, outline, shrink
 from knowngood.report.style import short
 from knowngood.report.words import decimal, percent
 
@@ -100,7 +100,7 @@ def pasted_exhibit(table: pd.DataFrame, *, seed: int, turn: bool, mirror: bool) 
         if not defects or not goods:
             continue
         pasted, _ = paste_many(goods, defects, 1, seed=seed, turn=turn, mirror=mirror)
-        real.append(Picture(outline(*defects[0]), short(name)))
+        real.append(Picture(outline(*defects[0], weight=SLIDE_WEIGHT), short(name)))
         made.append(Picture(pasted[0] if len(pasted) else None, "", "no place found"))
     found = sum(picture.image is not None for picture in made)
     title = f"Made defects: for {found} of {len(made)} types a place on a good part was found"

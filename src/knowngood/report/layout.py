@@ -140,6 +140,7 @@ def _arranged(
     numbers = range(1, 1 + len(rows[0])) if flows else [max(map(len, rows))]
     _, height, columns = max(map(fitting, numbers))
     if flows:
+        columns = -(-len(rows[0]) // -(-len(rows[0]) // columns))  # about equally many in each row
         rows = [rows[0][start : start + columns] for start in range(0, len(rows[0]), columns)]
     return rows, (height, min(across / columns, max(height * ratio, wanted)), head)
 

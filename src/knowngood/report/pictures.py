@@ -14,6 +14,7 @@ from knowngood.data.images import resize
 from knowngood.output import MARK
 
 SIDE = 320
+SLIDE_WEIGHT = 3  # pixels: of a line on a picture that is small on a slide
 HEAT = np.array([[255, 0, 160]])  # RGB; a hue that parts rarely have
 OUTLINE = (0, 200, 255)
 
@@ -68,11 +69,15 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
 
 
 def outline(
-    image: NDArray[np.uint8], mask: NDArray[np.bool_], colour: tuple[int, int, int] = OUTLINE
+    image: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    colour: tuple[int, int, int] = OUTLINE,
+    *,
+    weight: int | None = None,
 ) -> NDArray[np.uint8]:
     """Draw a line around a mask `(h, w)` at any resolution on a copy of its RGB image `(H, W, 3)`.
 
-    The line hides no pixel of the mask.
+    The line hides no pixel of the mask. Its width in pixels is `weight`, by default `line_weight`.
 
     Example:
         >>> bool(outline(np.zeros((64, 64, 3), np.uint8), np.eye(8, dtype=bool)).any())
@@ -82,10 +87,11 @@ def outline(
     # by area, so that a hair-thin defect survives the shrinking
     covered = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0
     distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    weight = line_weight(image)
+    weight = weight or line_weight(image)
     drawn = image.copy()
-    drawn[(distance > 0) & (distance <= 3 * weight)] = 0
-    drawn[(distance > weight) & (distance <= 2 * weight)] = colour
+    rim = max(1, weight // 3)  # black, so that the line is seen on bright parts too
+    drawn[(distance > 0) & (distance <= weight + 2 * rim)] = 0
+    drawn[(distance > rim) & (distance <= weight + rim)] = colour
     return drawn
 
 

@@ -29,13 +29,13 @@ def separation(tables: Tables) -> str:
     Example:
         >>> low, high = pd.DataFrame({"score": [1.0, 2.0]}), pd.DataFrame({"score": [2.0, 3.0]})
         >>> separation({"good": low, "bent": high})
-        '1 of 2 bent samples score above every good sample'
+        '1 of 2 bent samples score above every good validation sample'
     """
     (known, in_class), (strange, out_of_class) = tables.items()
     if out_of_class.empty:
         return f"There are no {strange} samples"
     above = above_all(in_class, out_of_class)
-    return f"{above:,} of {len(out_of_class):,} {strange} samples score above every {known} sample"
+    return f"{above:,} of {len(out_of_class):,} {strange} samples score above every {known} validation sample"
 
 
 def resembling(tables: Tables) -> str:
@@ -43,11 +43,11 @@ def resembling(tables: Tables) -> str:
 
     Example:
         >>> low, high = pd.DataFrame({"score": [1.0, 2.0]}), pd.DataFrame({"score": [2.0, 3.0]})
-        >>> resembling({"good": low, "bent": high})
-        '1 of 2 bent samples score above every good sample; the image AUROC is 0.8750'
+        >>> resembling({"good": low, "bent": high}).partition("; ")[2]
+        'the image AUROC of these samples is 0.8750'
     """
     area = _area(tables)
-    return separation(tables) + ("" if area is None else f"; the image AUROC is {area:.4f}")
+    return separation(tables) + ("" if area is None else f"; the image AUROC of these samples is {area:.4f}")
 
 
 def resemblance(tables: Tables) -> str:
@@ -71,9 +71,9 @@ def resemblance(tables: Tables) -> str:
     word = next((word for least, word in _RESEMBLES if area >= least), "No")
     right, left = int((low >= lowest).sum()), int((high <= highest).sum())
     return (
-        f"{asked} {word}: the image AUROC is {area:.4f} (1 is the ideal). {right:,} of {len(low):,} {known} "
-        f"samples score as high as the lowest {strange} sample or higher, and {left:,} of {len(high):,} "
-        f"{strange} samples no higher than the highest {known} sample."
+        f"{asked} {word}: the image AUROC of these samples is {area:.4f} (1 is the ideal). {right:,} of "
+        f"{len(low):,} {known} samples score as high as the lowest {strange} sample or higher, and {left:,} "
+        f"of {len(high):,} {strange} samples no higher than the highest {known} sample."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +20,15 @@ LEFT, WIDTH, TOP = 0.045, 0.92, 0.83
 _BESIDE = 0.62  # the left edge of a note beside its chart
 
 # Letters of a line: of a title, of a note below and beside, of a sentence.
-_TITLE_LINE, _NOTE_LINE, _BESIDE_LINE, _SENTENCE_LINE = 60, 112, 44, 86
+_TITLE_LINE, _NOTE_LINE, _BESIDE_LINE, _SENTENCE_LINE = 60, 112, 44, 90
+
+_TIE = "\u00a0"  # a space at which no line ends
+_TIED = re.compile(r" %|\(\d+ of \d+\)$")  # what stays on one line
 
 _NAME, _FACT = 44, 96  # letters: of the name of a fact, of both together
 
 _NOTE_LINES = 3  # of a note below; a longer one is written beside
-_SENTENCE_LINES, _TABLE_LINES = 20, 20  # of one slide
+_SENTENCE_LINES, _TABLE_LINES = 22, 20  # of one slide
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,22 +60,37 @@ def slides_of(exhibits: Iterable[Exhibit]) -> Iterator[Slide]:
     """Divide exhibits among slides, about equally much on each; an exhibit without any content has none.
 
     Example:
-        >>> long = Text("Conclusion", ["A sentence."] * 11 + [""])
+        >>> long = Text("Conclusion", ["A sentence."] * 13 + [""])
         >>> [(slide.title, len(slide.exhibit.sentences)) for slide in slides_of([long])]
-        [('Conclusion (1 of 2)', 6), ('Conclusion (2 of 2)', 5)]
+        [('Conclusion (1 of 2)', 7), ('Conclusion (2 of 2)', 6)]
     """
     for exhibit in exhibits:
         for part in _parts_of(exhibit):
-            title = textwrap.fill(part.title, _TITLE_LINE)
+            title = _even(part.title, _TITLE_LINE)
             yield Slide(part, title, *_places(part, TOP - 0.05 * title.count("\n")))
 
 
 def facts_table(title: str, facts: Sequence[tuple[str, str]], note: str = "") -> Table:
     """Make a table of names and values, broken into lines that fit on a slide."""
-    names = [textwrap.fill(name, _NAME) for name, _ in facts]
+    names = [_fill(name, _NAME) for name, _ in facts]
     room = _FACT - max((len(line) for name in names for line in name.split("\n")), default=0)
-    rows = [[name, textwrap.fill(value, room)] for name, (_, value) in zip(names, facts, strict=True)]
+    rows = [[name, _fill(value, room)] for name, (_, value) in zip(names, facts, strict=True)]
     return Table(title, (), rows, note=note)
+
+
+def _fill(text: str, letters: int) -> str:
+    """Break text into lines of at most some letters, but not between a number and its unit."""
+    tied = _TIED.sub(lambda found: found[0].replace(" ", _TIE), text)
+    return textwrap.fill(tied, letters, break_on_hyphens=False).replace(_TIE, " ")
+
+
+def _even(text: str, most: int) -> str:
+    """Break text into as few lines as `_fill` does, about equally long, so that no word stands alone."""
+    fewest = _fill(text, most).count("\n")
+    longest = max(map(len, text.split()), default=most)
+    least = min(most, max(longest + 2, len(text) // (1 + fewest)))  # a word and a tied unit
+    widths = range(least, 1 + most)
+    return next(lines for width in widths if (lines := _fill(text, width)).count("\n") == fewest)
 
 
 def fitting(text: str, height: float, largest: float) -> float:
@@ -82,7 +101,7 @@ def fitting(text: str, height: float, largest: float) -> float:
 def _parts_of(exhibit: Exhibit) -> Iterator[Exhibit]:
     """Divide sentences and rows among as few slides as they need."""
     if isinstance(exhibit, Text):
-        sentences = [textwrap.fill(sentence, _SENTENCE_LINE) for sentence in exhibit.sentences if sentence]
+        sentences = [_fill(sentence, _SENTENCE_LINE) for sentence in exhibit.sentences if sentence]
         heights = [2 + sentence.count("\n") for sentence in sentences]
         for part, number in _divided(heights, _SENTENCE_LINES):
             yield replace(exhibit, title=exhibit.title + number, sentences=sentences[part])
@@ -122,10 +141,10 @@ def _starts(heights: Sequence[int], limit: int) -> list[int]:
 
 def _places(exhibit: Exhibit, top: float) -> tuple[str, Box, Box]:
     """Put the note of an exhibit below or, if it is long, beside it: its lines, its box, and the rest's."""
-    lines = [textwrap.fill(line, _NOTE_LINE) for line in exhibit.note.splitlines()]
+    lines = [_fill(line, _NOTE_LINE) for line in exhibit.note.splitlines()]
     below = sum(line.count("\n") + 1 for line in lines)
     if below > _NOTE_LINES and isinstance(exhibit, Chart | Pictures):
-        text = "\n\n".join(textwrap.fill(line, _BESIDE_LINE) for line in exhibit.note.splitlines())
+        text = "\n\n".join(_fill(line, _BESIDE_LINE) for line in exhibit.note.splitlines())
         beside = (_BESIDE, 0.05, LEFT + WIDTH - _BESIDE, top - 0.05)
         return text, beside, (LEFT, 0.05, _BESIDE - 0.02 - LEFT, top - 0.05)
     height = below * TYPE * SPACING / 72 / SIZE[1]

@@ -71,13 +71,13 @@ def losses_exhibit(record: TrainingRecord, held_out: str) -> Chart:
         >>> from knowngood.training.record import Epoch
         >>> record = TrainingRecord([], [Epoch(1, 0.5, 0.6), Epoch(2, 0.4, 0.7)], 1, 0.001, [0])
         >>> losses_exhibit(record, "held-out good images").title
-        'Training loss 0.5, validation loss 0.6'
+        'Training loss 0.500, validation loss 0.600'
     """
     losses = record.losses.set_index("epoch")
     kept = losses.loc[record.best]
-    title = f"Training loss {kept['train']:.3g}"
+    title = f"Training loss {kept['train']:#.3g}"
     if np.isfinite(kept["validation"]):
-        title += f", validation loss {kept['validation']:.3g}"
+        title += f", validation loss {kept['validation']:#.3g}"
     epochs = f"{count(len(losses), 'epoch')}, initial learning rate {record.learning_rate:.2g}"
     note = f"{epochs}. The weights of epoch {record.best} were kept"
     if kept["validation"] == losses["validation"].min():

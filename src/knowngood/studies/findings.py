@@ -107,7 +107,7 @@ def _expected(problems: Sequence[str]) -> Table:
     """Show the problems to be expected, each a fact and what follows, divided by a colon."""
     rows = [
         [textwrap.fill(part, 52) for part in (fact[:1].upper() + fact[1:], follows)]
-        for fact, _, follows in (problem.partition(": ") for problem in problems)
+        for fact, _, follows in (problem.replace("`", "").partition(": ") for problem in problems)
     ]
     title = f"{len(rows)} problems to be expected, from the numbers of images"
     return Table(title, ["fact", "what follows"], rows)

@@ -55,6 +55,11 @@ from knowngood.studies.kaist_words import (
     temperature_words,
 )
 
+_SCORES = (
+    "msp: 1 − maximum softmax probability. distance: from the true to the predicted rotation, in quarter "
+    "turns. (best): of the scores of this network, that with the highest AUROC on these test images."
+)
+
 
 def exhibits(content: Content) -> Iterator[Exhibit]:
     """Make the slides."""
@@ -124,7 +129,7 @@ def _comparison(content: Content) -> Table:
         ]
         rows.append(cells if compared else [*cells[:2], *cells[3:]])
     title = agreement(figures) if compared else best_words(figures, content.titles).removesuffix(".")
-    note = "Each of the document's figures is of one run." if compared else ""
+    note = _SCORES + ("\nEach of the document's figures is of one run." if compared else "")
     return _table(title, rows, note, len(rows[0]) - 2)
 
 

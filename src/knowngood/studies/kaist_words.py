@@ -185,9 +185,10 @@ def most_smoothing_words(means: Means, shares: Mapping[str, float]) -> tuple[str
     before_gap, gap = (means(task, normal) - means(task, strange) for task in (fewer, most))
     accuracy, before = (percent(means(task, ACCURACY)) for task in (most, fewer))
     apart_by = direction(means(fewer, SEPARATION), means(most, SEPARATION), 2)
+    written = [means.written(task, MSP) for task in (most, fewer)]
+    over = " (mean and standard deviation over the seeds)" if "±" in written[0] else ""
     return f"{name.capitalize()} separates anomalies {verdict} {other}", [
-        f"The image AUROC of msp is {means.written(most, MSP)} with {name} and {means.written(fewer, MSP)} "
-        f"with {other} (mean and standard deviation over the seeds).",
+        f"The image AUROC of msp is {written[0]} with {name} and {written[1]} with {other}{over}.",
         f"The mean confidence on normal digits {direction(means(fewer, normal), means(most, normal))}, that "
         f"on anomalies {direction(means(fewer, strange), means(most, strange))}: the gap between both "
         f"{direction(before_gap, gap)}.",

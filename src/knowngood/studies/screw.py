@@ -110,7 +110,7 @@ STUDY = ClassifierStudy(
         ("method", "the highest image AUROC on held-out training images, mean over the seeds"),
         ("regularisation, temperature, epoch", "on held-out training images"),
         ("threshold", "where a defect is as probable as a good part"),
-        ("orientation", "`any`: a screw may have any; this is known of the product, not learned"),
+        ("orientation", "any: a screw may have any orientation; this is known of the product, not learned"),
         ("other settings", "the same for all products"),
         (
             "features of anomaly_features",

@@ -168,7 +168,7 @@ STUDY = ClassifierStudy(
         ("method", "the highest balanced accuracy on the validation images, mean over the seeds"),
         ("regularisation, temperature, epoch", "on held-out training images"),
         ("threshold", "where a defect is as probable as a good part"),
-        ("orientation", "`quarter`: a cell may be turned by quarters and mirrored; this is known"),
+        ("orientation", "quarter: a cell may be turned by quarters and mirrored; this is known"),
         ("size of 320 pixels", "that of the images (300), rounded up to what the networks take"),
         (
             "features of anomaly_features",

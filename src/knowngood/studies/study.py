@@ -236,12 +236,12 @@ def _shown(value: Any) -> str:
 
 def _changes(study: Study, settings: Mapping[str, str]) -> list[str]:
     """Say which settings are not the study's own."""
-    return [
-        f"Changed setting: {name}={value}, for "
-        + ", ".join(one.title for one in study.methods if name in settings_of(type(one.recipe)))
-        + "."
-        for name, value in settings.items()
-    ]
+    said = []
+    for name, value in settings.items():
+        having = [one.title for one in study.methods if name in settings_of(type(one.recipe))]
+        whose = "every method" if len(having) == len(study.methods) else "; ".join(having)
+        said.append(f"Changed setting: {name}={value}, for {whose}.")
+    return said
 
 
 def _reservations(study: Study) -> list[str]:

@@ -135,7 +135,7 @@ STUDY = ClassifierStudy(
         ("method", "the highest balanced accuracy over the classes on held-out training images"),
         ("regularisation, temperature, epoch", "on held-out training images"),
         ("threshold", "where a defect is as probable as a good part"),
-        ("orientation", "`fixed`: a transistor always has the same; this is known of the product"),
+        ("orientation", "fixed: a transistor always has the same one; this is known of the product"),
         (
             "features of anomaly_features",
             "designed with cross-validation on these same images and on screws (docs/decisions/0010): its "

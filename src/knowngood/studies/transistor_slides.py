@@ -74,7 +74,7 @@ def _augmentation(found: Findings) -> Iterator[Exhibit]:
         ),
         (
             "in our case",
-            "`pasted=N`: real defects are cut out by their masks and pasted onto good parts, N per "
+            "pasted=N: real defects are cut out by their masks and pasted onto good parts, N per "
             "type; an image is left out unless a linear classifier of real images predicts its type.",
         ),
     ]
