@@ -52,7 +52,7 @@ def test_fit_evaluate_and_score_are_one_story(run, widget, tmp_path):
     status, out, _ = run("fit", widget, "--out", path, *SMALL)
     assert status == 0
     assert "from 24 good images" in out
-    assert "held-out good images are above it" in out
+    assert "held-out good parts are above it" in out
 
     status, out, _ = run("evaluate", path, widget, "--out", tmp_path / "report")
     assert status == 0
@@ -126,7 +126,7 @@ def test_a_threshold_is_given_by_hand_for_another_file(run, inspector, tmp_path)
     status, told, _ = run("threshold", inspector, "--value", 3.5, "--out", out)
     assert status == 0
     assert "threshold      3.5, given by hand" in told
-    assert "held-out good images are above it" in told
+    assert "held-out good parts are above it" in told
     assert inspector.read_bytes() == before
     assert knowngood.Inspector.load(out).threshold.value == 3.5
     mine = tmp_path / "mine.txt"

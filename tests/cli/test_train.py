@@ -61,7 +61,7 @@ def test_train_evaluate_score_info_and_threshold_are_one_story(run, folder, trai
     assert "imbalance: class_weights" in notes[0]
     assert "regularisation: C = " in notes[1]
     assert " ".join(notes[2].split()) == "threshold 0, a defect is likelier than a good part"
-    assert "of 12 held-out good images are above it" in notes[3]
+    assert "of 12 held-out good parts are above it" in notes[3]
     # The same as the library gives.
     assert knowngood.Inspector.load(path).manifest.graph_hash == (
         knowngood.Inspector.load(trained).manifest.graph_hash
@@ -138,14 +138,17 @@ def test_heatmaps_of_a_classifier(run, inspector, folder, tmp_path):
     made = sorted((tmp_path / "heat").iterdir())
     assert len(made) == 9
     with Image.open(made[0]) as picture:
-        assert picture.size == (96, 96)
+        assert picture.width == 4 * 96  # a small image is enlarged, and the legend is below
 
 
 @pytest.mark.parametrize("rule", ["even-odds", "youden", "recall=0.9"])
 def test_the_threshold_moves_by_a_rule(run, inspector, folder, rule):
-    status, out, _ = run("threshold", inspector, "--rule", rule, "--validation", folder)
+    status, out, _ = run("threshold", inspector, "--rule", rule, "--validation", folder, "--anyway")
     assert status == 0
     assert "on 6 good and 6 defective validation images" in out
+    assert "6 validation good parts are above it" in out
+    assert out.splitlines()[2].endswith("good parts are rejected,")
+    assert "or somewhat more, because it was chosen on the same images" in out
     _, _, err = run("evaluate", inspector, folder, "--out", inspector.parent / "report")
     assert "12 of the 12 test images were used for the threshold" in err
 

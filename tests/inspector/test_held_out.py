@@ -120,7 +120,7 @@ def test_a_rule_on_validation_images_counts_parts(of_burst, burst, tmp_path):
     table = pd.DataFrame(rows)
     moved = threshold_by_rule(of_burst, "recall=1", table)
     assert moved.threshold.held_out == 8
-    assert "on 8 good and 8 defective validation images, the highest score of each good part" in (
+    assert "on 8 good parts, each by its highest score, and 8 defective validation images" in (
         moved.threshold.rule
     )
     assert len(moved.manifest.validation) == 40

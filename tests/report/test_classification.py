@@ -229,7 +229,7 @@ class TestWords:
             "A part is rejected where, according to the classifier, a defect is likelier than a good"
         )
         assert re.search(
-            r"from 12 held-out good images, with 95 % confidence it rejects at most [\d.]+ %", said
+            r"from 12 held-out good parts, with 95 % confidence it rejects at most [\d.]+ %", said
         )
         labelled = {
             **probe.provenance["threshold"],

@@ -98,7 +98,7 @@ def test_the_page_tells_in_order_what_an_engineer_asks(judged: Any, report: Any)
         "Decisions label accepted rejected good 7 1 defect 2 4",
         "Defect types type images escape rate image AUROC scratch 5 40.0 % 0.8875 dent 1 0.0 % 1.0000",
         "Other thresholds",
-        "The threshold 3.21 was set from 24 held-out good images",
+        "The threshold 3.21 was set from 24 held-out good parts",
         "in use 3.21 18.3 % 1 of 8: 12.5 % (0.3–52.7 %) 2 of 6: 33.3 % (4.3–77.7 %)",
         "Worst escapes",
         "Heatmaps",

@@ -66,7 +66,7 @@ def test_the_verdict_without_one_kind_of_parts(only_good: Any, only_defects: Any
 def test_the_basis_carries_the_note_of_the_threshold(judged: Any) -> None:
     threshold = conformal([float(number) for number in range(60)], max_false_reject=0.01)
     text = basis(judged.metrics, vars(threshold))
-    assert text.startswith("The threshold 59 was set from 60 held-out good images by the rule")
+    assert text.startswith("The threshold 59 was set from 60 held-out good parts by the rule")
     assert "at most 4.9 % of good parts" in text
     assert text.endswith(threshold.note)
 
@@ -76,7 +76,7 @@ def test_a_threshold_without_held_out_scores_promises_nothing(judged: Any) -> No
     assert basis(judged.metrics, threshold) == "The threshold 2 was given by hand."
     threshold |= {"held_out": 60, "upper_bound": 0.05}
     assert basis(judged.metrics, threshold).startswith(
-        "The threshold 2 was given by hand; from 60 held-out good images, with 95 % confidence it rejects at "
+        "The threshold 2 was given by hand; from 60 held-out good parts, with 95 % confidence it rejects at "
         "most 5.0 % of good parts."
     )
 

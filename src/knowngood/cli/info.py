@@ -84,10 +84,13 @@ def echo_threshold(threshold: "Threshold") -> None:
     """Print a threshold: its value, how it was chosen, and its bound."""
     typer.echo(f"{'threshold':14} {threshold.value:.6g}, {threshold.rule}")
     if threshold.upper_bound is not None:
-        images = "validation" if "validation" in threshold.rule else "held-out"
+        images, more = "held-out", ""
+        if "validation" in threshold.rule:
+            images = "validation"
+            more = f",\n{'':14} or somewhat more, because it was chosen on the same images"
         typer.echo(
-            f"{'':14} {threshold.above} of {threshold.held_out} {images} good images are above it:"
-            f" at 95 % confidence at most {threshold.upper_bound:.1%} of good parts are rejected"
+            f"{'':14} {threshold.above} of {threshold.held_out} {images} good parts are above it:"
+            f" at 95 % confidence at most {threshold.upper_bound:.1%} of good parts are rejected{more}"
         )
     if threshold.note:
         typer.echo(f"{'':14} {threshold.note}")

@@ -105,8 +105,8 @@ def threshold_by_rule(
             )
         arguments[1] = np.array([prices.get(defect_type, numbers[1]) for defect_type in classes])
     chosen = _RULES[name][1](defect, scores, *arguments)
-    words = f"on {int((~defect).sum())} good and {int(defect.sum())} defective validation images"
-    rule = f"{chosen.rule}, {words}" + (", the highest score of each good part" if several else "")
+    good = f"{int((~defect).sum())} good" + (" parts, each by its highest score," if several else "")
+    rule = f"{chosen.rule}, on {good} and {int(defect.sum())} defective validation images"
     return inspector.with_threshold(dataclasses.replace(chosen, rule=rule), validation=list(digests[unseen]))
 
 

@@ -121,7 +121,7 @@ def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
         'The threshold 2 was given by hand.'
     """
     rule, bound, low = threshold["rule"], threshold["upper_bound"], metrics["false_reject_rate_low"]
-    images = count(threshold["held_out"], "held-out good image")
+    images = count(threshold["held_out"], "held-out good part")
     at_most = f"with 95 % confidence it rejects at most {percent(bound)} of good parts"
     # A rule for labelled images names them and their number itself.
     labelled = _LABELLED in rule
