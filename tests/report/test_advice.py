@@ -136,6 +136,14 @@ class TestAnotherProduct:
         assert found.other_product
         assert found.details[0].startswith("9 of 10 good parts score far above the threshold")
 
+    def test_an_inspector_that_rejects_held_out_parts_too_is_a_bad_one(self, scored: Any) -> None:
+        evaluation = replace(
+            scored(good=[20.0] * 9 + [1.0], dent=[30.0] * 40), held_out=np.array([1.0] * 7 + [21.0] * 3)
+        )
+        found = advice(evaluation)
+        assert not found.other_product
+        assert found.headline == "Of no use for these pictures: 90 % of the good parts are rejected."
+
     def test_good_parts_just_above_it_are_a_broken_promise(self, scored: Any) -> None:
         assert not advice(scored(good=[3.4] * 10, dent=FOUND)).other_product
 

@@ -150,8 +150,8 @@ def _histogram(groups: Sequence[Group], threshold: float, axes: Axes | None) -> 
         axes.set(xlabel=f"image score{last_bar(groups, limits)}", ylabel=SHARE)
         # Room above the bars: the last one stands for all that are beyond it, and is often a high one.
         axes.set_ylim(top=1.45 * axes.get_ylim()[1])
-        side = "left" if threshold > sum(limits) / 2 else "right"
-        axes.legend(handlelength=1.4, loc=f"upper {side}")
+        far = threshold > sum(limits) / 2
+        axes.legend(handlelength=1.4, loc="upper left" if far else "upper right")
     return axes
 
 
