@@ -199,6 +199,15 @@ class TestSteps:
         assert "Collect more defects of the type dent, of which 100.0 % escape, and train again." in steps
         assert not any("detector" in step for step in steps)
 
+    @pytest.mark.parametrize(("dents", "moved"), [(9.0, True), (4.2, False)])
+    def test_a_higher_threshold_where_defects_are_still_found(
+        self, scored: Any, dents: float, moved: bool
+    ) -> None:
+        evaluation = scored(good=GOOD[:68] + [4.0] * 12, dent=[dents] * 40)
+        evaluation.provenance["threshold"] = evaluation.provenance["threshold"] | {"upper_bound": 0.2}
+        steps = advice(replace(evaluation, held_out=np.linspace(0.8, 6.0, 200))).steps
+        assert any(step.startswith("Move the threshold") for step in steps) == moved
+
     def test_another_threshold_where_it_helps(self, scored: Any) -> None:
         # Of 24 held-out scores from 0.8 to 3.5, two may be above the threshold for 10 %: it is 3.27.
         evaluation = scored(good=GOOD, dent=[3.0] * 10 + FOUND[:30])
