@@ -171,6 +171,16 @@ def test_scores_on_axes_of_a_user(evaluation, axes):
     assert entries[:3] == ["good (8)", "defect (6)", "held-out good (24)"]
     assert entries[3] == f"threshold {evaluation.metrics['threshold']:.4g}"
     assert axes.get_xlabel().startswith("image score")
+    assert axes.get_ylim()[1] > 1.4 * max(patch.get_data().values.max() for patch in axes.patches)
+    check_threshold_is_clear_of_legend(axes)
+
+
+def check_threshold_is_clear_of_legend(axes):
+    axes.figure.canvas.draw()
+    box = axes.get_legend().get_window_extent()
+    [line] = axes.lines
+    at = axes.transData.transform((line.get_xdata()[0], 0))[0]
+    assert not box.x0 <= at <= box.x1
 
 
 def test_a_roc_curve(evaluation, axes):
@@ -248,6 +258,7 @@ def test_held_out_scores(inspector, axes):
     inspector.plot_held_out(axes)
     entries = [text.get_text() for text in axes.get_legend().get_texts()]
     assert entries == ["held-out good (24)", f"threshold {inspector.threshold.value:.4g}"]
+    check_threshold_is_clear_of_legend(axes)
 
 
 @pytest.mark.parametrize("what", ["inspector", "evaluation", "verdict", "classified"])

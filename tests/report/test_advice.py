@@ -137,6 +137,14 @@ class TestAnotherProduct:
         assert found.other_product
         assert found.details[0].startswith("9 of 10 good parts score far above the threshold")
 
+    def test_an_inspector_that_rejects_held_out_parts_too_is_a_bad_one(self, scored: Any) -> None:
+        evaluation = replace(
+            scored(good=[20.0] * 9 + [1.0], dent=[30.0] * 40), held_out=np.array([1.0] * 7 + [21.0] * 3)
+        )
+        found = advice(evaluation)
+        assert not found.other_product
+        assert found.headline == "Of no use for these pictures: 90 % of the good parts are rejected."
+
     def test_good_parts_just_above_it_are_a_broken_promise(self, scored: Any) -> None:
         assert not advice(scored(good=[3.4] * 10, dent=FOUND)).other_product
 
@@ -201,6 +209,15 @@ class TestSteps:
         steps = advice(evaluation).steps
         assert "Collect more defects of the type dent, of which 100.0 % escape, and train again." in steps
         assert not any("detector" in step for step in steps)
+
+    @pytest.mark.parametrize(("dents", "moved"), [(9.0, True), (4.2, False)])
+    def test_a_higher_threshold_where_defects_are_still_found(
+        self, scored: Any, dents: float, moved: bool
+    ) -> None:
+        evaluation = scored(good=GOOD[:68] + [4.0] * 12, dent=[dents] * 40)
+        evaluation.provenance["threshold"] = evaluation.provenance["threshold"] | {"upper_bound": 0.2}
+        steps = advice(replace(evaluation, held_out=np.linspace(0.8, 6.0, 200))).steps
+        assert any(step.startswith("Move the threshold") for step in steps) == moved
 
     def test_another_threshold_where_it_helps(self, scored: Any) -> None:
         # Of 24 held-out scores from 0.8 to 3.5, two may be above the threshold for 10 %: it is 3.27.

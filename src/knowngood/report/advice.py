@@ -128,7 +128,8 @@ def _of_another_product(evaluation: Evaluation) -> list[str]:
 
     Most good parts, or most images where there are no good ones, are rejected, and: most images have another
     shape than those that were learned from, or most good parts score as far above the threshold as this is
-    above a typical good part, or farther. Defects alone may be gross ones: their scores are no evidence.
+    above a typical good part, or farther, but few of those that were held out do: else the threshold is too
+    low, or a classifier weak. Defects alone may be gross ones: their scores are no evidence.
     """
     metrics, scores = evaluation.metrics, evaluation.scores
     good = (scores["label"] == "good").to_numpy()
@@ -147,7 +148,7 @@ def _of_another_product(evaluation: Evaluation) -> list[str]:
         )
     line = 2 * metrics["threshold"] - float(np.median(evaluation.held_out))
     farther = scores["score"].to_numpy()[good] > line
-    if good.any() and farther.mean() > HALF:
+    if good.any() and farther.mean() > HALF and (evaluation.held_out > line).mean() < MANY:
         sentences.append(
             f"{farther.sum()} of {count(int(good.sum()), 'good part')} score far above the threshold: "
             "at least as far as it is above a typical good part."

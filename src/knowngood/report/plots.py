@@ -148,7 +148,10 @@ def _histogram(groups: Sequence[Group], threshold: float, axes: Axes | None) -> 
     with _on(axes) as axes:
         draw_histogram(axes, groups, limits, threshold=threshold)
         axes.set(xlabel=f"image score{last_bar(groups, limits)}", ylabel=SHARE)
-        axes.legend(handlelength=1.4)
+        # Room above the bars: the last one stands for all that are beyond it, and is often a high one.
+        axes.set_ylim(top=1.45 * axes.get_ylim()[1])
+        far = threshold > sum(limits) / 2
+        axes.legend(handlelength=1.4, loc="upper left" if far else "upper right")
     return axes
 
 
