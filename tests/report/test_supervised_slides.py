@@ -112,8 +112,8 @@ def test_confusions_before_and_after(evaluations):
     chart = confusions_exhibit(evaluations)
     one, other = map(decisions_of, evaluations.values())
     assert chart.title == (
-        f"False rejects: linear_probe {one.false}, finetune {other.false}; escapes: linear_probe "
-        f"{one.missed}, finetune {other.missed}"
+        f"False rejects: {one.false} (linear_probe) and {other.false} (finetune); escapes: {one.missed} "
+        f"and {other.missed}"
     )
     panels = drawn(chart).axes
     for axes, evaluation in zip(panels, evaluations.values(), strict=True):

@@ -160,8 +160,8 @@ def confusions_exhibit(evaluations: Mapping[str, Evaluation], note: str = "") ->
     (before, first), (after, second) = evaluations.items()
     one, other = decisions_of(first), decisions_of(second)
     title = (
-        f"False rejects: {before} {one.false}, {after} {other.false}; escapes: {before} {one.missed}, "
-        f"{after} {other.missed}"
+        f"False rejects: {one.false} ({before}) and {other.false} ({after}); escapes: {one.missed} and "
+        f"{other.missed}"
     )
     matrices = {}
     for method, evaluation in evaluations.items():
