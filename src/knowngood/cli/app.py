@@ -26,7 +26,7 @@ COMMANDS = (
 
 PLAIN = {
     **{"–": "-", "−": "-", "·": "-", "±": "+-", "→": "->", "×": "x", "…": "...", "°": " degrees"},
-    **{"“": '"', "”": '"', "’": "'"},
+    **{"\u00a0": " ", "“": '"', "”": '"', "’": "'"},
 }
 """Letters of our own texts, and what stands for them where a code page lacks them."""
 
