@@ -163,9 +163,7 @@ def _pretrained(found: Findings) -> Table:
         comparison = f"{ours:.3f} with features learned from ImageNet ({LEARNED}), {other:.3f} with features "
         comparison += f"learned from nothing ({NEVER_LEARNED})"
         rows.append(("evidence here", f"accuracy over the classes {comparison}"))
-        title = (
-            f"Accuracy {ours:.3f} with pretrained features, {other:.3f} with untrained ones"
-        )
+        title = f"Accuracy {ours:.3f} with pretrained features, {other:.3f} with untrained ones"
     boxes = int(np.count_nonzero(found.draw.table["mask"] != ""))
     rows.append(("our labels", f"{boxes} images with a mask, from which boxes follow (question 5 (i))"))
     return Table(title, (), [[name, textwrap.fill(text, 84)] for name, text in rows])
