@@ -175,7 +175,7 @@ class TestMethods:
         assert torch.equal(torch.get_rng_state(), before)  # chance elsewhere is left as it was
 
     def test_a_learning_rate_is_found(self, parts, monkeypatch):
-        monkeypatch.setattr("knowngood.training.train.STEPS", 30)
+        monkeypatch.setattr("knowngood.training.train.STEPS", 60)
         fit = learn(parts, learning_rate=None)
         assert 1e-6 < fit.records.training.learning_rate < 0.1
         assert fit.records.training.learning_rate != make_classifier("finetune").learning_rate
