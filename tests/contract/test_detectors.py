@@ -177,7 +177,7 @@ class TestFit:
         told = {}
 
         def progress(stage, done, total):
-            assert told.get(stage, 0) < done <= total
+            assert told.get(stage, 0) <= done <= total  # a long epoch says more than once how far it is
             told[stage] = done
             totals[stage] = total
 
