@@ -131,7 +131,7 @@ def test_every_text_stays_on_its_slide(evaluations, tmp_path, monkeypatch):
         validation_exhibit(evaluations),
         confusions_exhibit(evaluations, "A note."),
     ]
-    write_deck(Deck("Parts", list(named(exhibits, "2"))), tmp_path / "slides.pdf")
+    write_deck(Deck("Parts", list(named("2", exhibits))), tmp_path / "slides.pdf")
     for figure in figures[1:]:
         assert figure.texts[0].get_text().startswith("2: ")
         stays_inside(figure)

@@ -10,7 +10,7 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.studies.registry import run_study
 from knowngood.studies.semiconductor import QUICK, STUDY
 
-from .test_supervised import FILES, check_again, check_inspectors, check_tables, pages
+from .test_supervised import FILES, TABLES, check_again, check_inspectors, check_tables, pages
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,8 @@ def test_everything_is_written(out, draws):
     methods = QUICK.methods
     assert {path.name for path in out.iterdir()} == {
         *(method.name for method in methods),
-        *(
-            "runs.csv",
-            "summary.csv",
-            "figures.csv",
-            "detectors.csv",
-            "experiments.csv",
-            "experiments",
-            *FILES,
-        ),
+        *TABLES,
+        *FILES,
     }
     assert all(
         (out / method.name / f"{part.name}.inspector").exists()

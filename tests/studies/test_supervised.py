@@ -54,6 +54,7 @@ def pages(path):
 
 
 FILES = ("arguments.json", "slides.pdf", "slides.pptx", "study.ipynb")
+TABLES = ("runs.csv", "summary.csv", "figures.csv", "detectors.csv", "experiments.csv", "experiments")
 """What every study writes beside its tables."""
 
 

@@ -9,7 +9,7 @@ from knowngood.inspector.inspector import Inspector
 from knowngood.studies.registry import run_study
 from knowngood.studies.transistor_classes import QUICK, STUDY
 
-from .test_supervised import FILES, check_again, check_inspectors, check_tables, pages
+from .test_supervised import FILES, TABLES, check_again, check_inspectors, check_tables, pages
 
 CLASSES = ["bent_lead", "cut_lead", "damaged_case", "good", "misplaced"]
 
@@ -71,15 +71,8 @@ def test_everything_is_written(out):
     methods = QUICK.methods
     assert {path.name for path in out.iterdir()} == {
         *(method.name for method in methods),
-        *(
-            "runs.csv",
-            "summary.csv",
-            "figures.csv",
-            "detectors.csv",
-            "experiments.csv",
-            "experiments",
-            *FILES,
-        ),
+        *TABLES,
+        *FILES,
     }
     assert all((out / method.name / "fold1.inspector").exists() for method in QUICK.classifiers)
     assert (out / "patchcore" / "good.inspector").exists()

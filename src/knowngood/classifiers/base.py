@@ -23,7 +23,7 @@ from knowngood.metrics.classification import losses
 from knowngood.metrics.reliability import fit_temperature
 from knowngood.recipe import ORIENTATIONS, OneOf, Recipe
 from knowngood.settings import InputSize, Orientation
-from knowngood.training.classifier_record import ClassifierRecord
+from knowngood.training.classifier_record import ClassifierRecord, held_out_scores
 from knowngood.training.record import TrainingRecord
 from knowngood.training.records import Records
 from knowngood.training.run import Run
@@ -117,11 +117,6 @@ def make_record(
 def shrinkage(shape: Sequence[int]) -> int:
     """The whole number by which the sides of images of a shape are divided in a sheet of samples."""
     return max(1, -(-max(shape) // SHEET))
-
-
-def held_out_scores(classifier: ClassifierRecord) -> NDArray[np.float64]:
-    """The score of each held-out image `(M,)`."""
-    return log_odds(torch.from_numpy(classifier.logits).double(), classifier.temperature).numpy()
 
 
 def log_odds(logits: Tensor, temperature: float) -> Tensor:

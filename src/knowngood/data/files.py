@@ -162,6 +162,19 @@ def _masks_among(files: Sequence[PurePosixPath], looks: Looks) -> set[PurePosixP
     return {mask for mask, look in zip(masks, looks(masks), strict=True) if look.flat}
 
 
+def common_folder(paths: Sequence[str]) -> str:
+    """Return the deepest folder that holds all files, absolute; the root where they share none.
+
+    Example:
+        >>> common_folder(["/parts/a/1.png", "/parts/b/1.png"])
+        '/parts'
+    """
+    try:
+        return os.path.commonpath([Path(path).absolute().parent for path in paths])
+    except ValueError:  # no path, or several drives
+        return os.sep
+
+
 def _list_for(file: Path, found: Found) -> list[Path]:
     """Return the list that a file belongs to."""
     suffix = file.suffix.lower()

@@ -32,6 +32,16 @@ AHEAD = 2 * THREADS  # images that are decoded, or being decoded, beyond the bat
 _Outcome = Picture | UnreadableImage
 
 
+def good_first(names: Iterable[str]) -> list[str]:
+    """Sort the names of classes: `good` first, then the others in alphabetical order.
+
+    Example:
+        >>> good_first({"dent", "good", "cut"})
+        ['good', 'cut', 'dent']
+    """
+    return sorted(names, key=lambda name: (name != GOOD, name))
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Some images, ready for a model."""
@@ -86,7 +96,7 @@ class ImageSet:
     @cached_property
     def names(self) -> list[str]:
         """The classes: `good` first, then the others in alphabetical order; empty where none is known."""
-        return sorted(set(self.classes or ()), key=lambda name: (name != GOOD, name))
+        return good_first(set(self.classes or ()))
 
     @cached_property
     def numbers(self) -> NDArray[np.int64]:

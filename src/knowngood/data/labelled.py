@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from knowngood.data.class_names import LEAST, check_names, class_of_each, similar_names
 from knowngood.data.decoding import Source, read_header
 from knowngood.data.held import masks_of, sources_of
-from knowngood.data.imageset import GOOD
+from knowngood.data.imageset import GOOD, good_first
 from knowngood.data.samples import data_name, fingerprint, load_samples
 from knowngood.data.selection import Selection
 from knowngood.data.splits import SPLIT_MADE, assign_split
@@ -76,7 +76,7 @@ def labelled(table: pd.DataFrame, by: str = "auto") -> Selection:
     check_by(by)
     train = table[table["split"] == "train"]
     sources, classes = sources_of(train), classes_by(train, by).tolist()
-    names = sorted(set(classes), key=lambda name: (name != GOOD, name))
+    names = good_first(set(classes))
     for missing, images in ((GOOD not in names, "good image"), (not {*names} - {GOOD}, "defect")):
         if missing:
             raise DataError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from knowngood.data.class_names import class_of_each
-from knowngood.data.imageset import GOOD
+from knowngood.data.imageset import GOOD, good_first
 from knowngood.data.samples import data_name, data_path
 from knowngood.data.tables import TABLE_SUFFIXES
 
@@ -105,7 +105,7 @@ def fingerprint_of(images: Sequence[str]) -> str:
 def _classes(test: pd.DataFrame) -> dict[str, int]:
     """Count the images of each class, good ones first."""
     counts = Counter(class_of_each(test).tolist())
-    return {name: counts[name] for name in sorted(counts, key=lambda name: (name != GOOD, name))}
+    return {name: counts[name] for name in good_first(counts)}
 
 
 def _user() -> str:

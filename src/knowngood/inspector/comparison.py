@@ -158,6 +158,6 @@ def experiment_figures(inspector: Inspector, evaluation: Evaluation) -> dict[str
         "train_loss": record.train_loss,
         "train_accuracy": record.train_accuracy,
         "validation_loss": float(losses(record.logits, record.truth).mean()),
-        "validation_accuracy": float((record.logits.argmax(axis=1) == record.truth).mean()),
+        "validation_accuracy": record.held_out_accuracy,
         **of_test,
     }

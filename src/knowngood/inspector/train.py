@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from knowngood.classifiers import CLASSIFIERS
-from knowngood.classifiers.base import Classifier, held_out_scores
+from knowngood.classifiers.base import Classifier
 from knowngood.data.held import Labels, Masks
 from knowngood.data.imageset import GOOD
 from knowngood.data.labelled import DEFECT_SHARE, labelled, with_defects_to_learn
@@ -21,6 +21,7 @@ from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import Threshold, own_odds
 from knowngood.notebook import followed
 from knowngood.registry import resolve
+from knowngood.training.classifier_record import held_out_scores
 from knowngood.training.run import Run
 from knowngood.types import Progress
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each
 from knowngood.data.images import image_size, read_image, read_mask
-from knowngood.errors import DataError, UnreadableImage
+from knowngood.errors import DataError
 from knowngood.report.exhibits import Exhibit, Picture, Pictures, Table
 from knowngood.report.pictures import SLIDE_WEIGHT, outline, shrink
 from knowngood.report.style import short
@@ -61,10 +61,22 @@ def annotated(table: pd.DataFrame) -> list[Annotated]:
     classes = class_of_each(table)
     for path, mask, name in zip(table["path"], table["mask"], classes, strict=True):
         if mask:
-            with suppress(DataError, UnreadableImage):
+            with suppress(DataError):
                 shape = image_size(path)
                 found.append(Annotated(path, mask, name, shape, boxes_of(read_mask(mask, shape))))
     return found
+
+
+def marked_images(
+    table: pd.DataFrame, bits: int | None = 16
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+    """Read those images of a table of samples whose masks can be used, RGB `(H, W, 3)`, with the masks."""
+    for path, mask in zip(table["path"], table["mask"], strict=True):
+        if mask:
+            with suppress(DataError):
+                image = read_image(path, bits=bits)
+                marked = read_mask(mask, image.shape[:2])
+                yield image, marked
 
 
 def annotation_exhibits(table: pd.DataFrame) -> Iterator[Exhibit]:
@@ -138,7 +150,7 @@ def boxes_pictures(found: Sequence[Annotated]) -> Pictures:
     shown: list[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]] = []
     for name in sorted(first):
         one = first[name]
-        with suppress(UnreadableImage, DataError):
+        with suppress(DataError):
             image = read_image(one.path)
             small = shrink(image, _SIDE)
             outlined = outline(small, read_mask(one.mask, image.shape[:2]), weight=SLIDE_WEIGHT)

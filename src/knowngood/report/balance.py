@@ -34,14 +34,25 @@ def balance_exhibit(counts: Mapping[str, Mapping[str, int]], note: str = "") -> 
         >>> balance_exhibit({"train": {"good": 90, "dent": 4}, "test": {"dent": 6}}).title
         'Imbalanced: good has 90 images (90.0 %), dent 10, a ratio of 9'
     """
-    totals: dict[str, int] = {}
-    for split in counts.values():
-        for name, count in split.items():
-            totals[name] = totals.get(name, 0) + count
+    totals = totals_of(counts)
     names = sorted(totals, key=lambda name: (-totals[name], name))
     title = _balance_in_words([(name, totals[name]) for name in names])
     draw = partial(_draw_counts, counts=counts, names=names)
     return Chart(title, draw, note)
+
+
+def totals_of(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Add the numbers of images of each class in all splits.
+
+    Example:
+        >>> totals_of({"train": {"good": 90, "dent": 4}, "test": {"dent": 6}})
+        {'good': 90, 'dent': 10}
+    """
+    totals: dict[str, int] = {}
+    for split in counts.values():
+        for name, count in split.items():
+            totals[name] = totals.get(name, 0) + count
+    return totals
 
 
 def tail_exhibit(counts: Mapping[str, int]) -> Table:
@@ -87,8 +98,7 @@ def weights_exhibit(names: Sequence[str], counts: Sequence[int]) -> Table:
         >>> table.rows[1]
         ['not good', '50', '16.7 %', '3.000', '3.00', '150']
     """
-    total, classes = sum(counts), len(counts)
-    weights = [total / (classes * max(1, count)) for count in counts]
+    total, classes, weights = sum(counts), len(counts), _weights(counts)
     rows = [
         [
             short(name, 40),
@@ -120,8 +130,7 @@ def loss_exhibit(names: Sequence[str], counts: Sequence[int]) -> Chart:
         >>> loss_exhibit(["good", "not good"], [250, 50]).title
         'Weighted cross-entropy: an error on not good costs 5 times one on good'
     """
-    total, classes = sum(counts), len(counts)
-    weights = [total / (classes * max(1, count)) for count in counts]
+    total, classes, weights = sum(counts), len(counts), _weights(counts)
     heavy, light = int(np.argmax(weights)), int(np.argmin(weights))
     formulas = [
         Formula(
@@ -146,6 +155,11 @@ def loss_exhibit(names: Sequence[str], counts: Sequence[int]) -> Chart:
         costs = f"an error on {names[heavy]} costs {ratio:.3g} times one on {names[light]}"
         title = f"Weighted cross-entropy: {costs}"
     return formulas_exhibit(title, formulas)
+
+
+def _weights(counts: Sequence[int]) -> list[float]:
+    """The weight of an image of each class with which all classes weigh the same."""
+    return [sum(counts) / (len(counts) * max(1, count)) for count in counts]
 
 
 def _balance_in_words(sizes: Sequence[tuple[str, int]]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from knowngood.data.files import common_folder
 from knowngood.data.images import read_image
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.verdict import Verdict
@@ -46,7 +47,7 @@ class FileForEach:
         encode: Callable[[Verdict], bytes],
     ) -> None:
         self.folder = Path(folder)
-        self.root = os.path.commonpath([Path(image).absolute().parent for image in images])
+        self.root = common_folder(images)
         self.ending = ending
         self.encode = encode
 

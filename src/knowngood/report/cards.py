@@ -17,7 +17,7 @@ from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
-from knowngood.report.heatmaps import NARROWEST, draw_heat
+from knowngood.report.heatmaps import draw_heat, magnified
 from knowngood.report.pictures import data_uri, shrink
 from knowngood.report.words import MISSING, decimal, interval, percent, score, verdict
 
@@ -105,9 +105,7 @@ def pictures(
     Raises:
         UnreadableImage: The image cannot be read.
     """
-    image = shrink(read_image(source, bits=bits or significant_bits([source]) or 16), SIDE)
-    factor = max(1, round(NARROWEST / max(image.shape[:2])))
-    image = image.repeat(factor, axis=0).repeat(factor, axis=1)
+    image = magnified(shrink(read_image(source, bits=bits or significant_bits([source]) or 16), SIDE))
     shown = {"image": image}
     if patch_map is not None and scale is not None:
         shown["heatmap"] = draw_heat(image, patch_map, scale)

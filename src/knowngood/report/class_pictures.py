@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from knowngood.data.class_names import class_of_each
 from knowngood.data.held import masks_of, sources_of
 from knowngood.data.images import read_image, read_mask, resize
+from knowngood.data.imageset import good_first
 from knowngood.errors import DataError, OutputError, UnreadableImage
 from knowngood.output import MARK, replacing
-from knowngood.report.annotations import Box, boxes_of
+from knowngood.report.annotations import Box, boxes_of, marked_images
 from knowngood.report.exhibits import Picture, Pictures
 from knowngood.report.layout import draw_pictures
 from knowngood.report.pictures import SLIDE_WEIGHT, outline, shrink
@@ -92,7 +93,7 @@ def class_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
     """
     classes = class_of_each(table)
     row = []
-    for name in sorted(classes.unique(), key=lambda name: (name != "good", name)):
+    for name in good_first(classes.unique()):
         samples = table[classes == name]
         image = _picture(samples, bits)
         missing = "" if image is not None else "no readable image"
@@ -112,7 +113,7 @@ def enlarged_exhibit(table: pd.DataFrame, *, bits: int | None = 16) -> Pictures:
     """
     classes = class_of_each(table)
     whole = list(class_exhibit(table, bits=bits).rows[0])
-    names = sorted(classes.unique(), key=lambda name: (name != "good", name))
+    names = good_first(classes.unique())
     enlarged = [_enlarged(table[classes == name], bits) for name in names]
     areas = {name: share for name, (_, share) in zip(names, enlarged, strict=True) if share is not None}
     if not areas:
@@ -143,15 +144,9 @@ def _samples(classes: Mapping[str, pd.DataFrame], bits: int | None) -> Pictures:
 
 def _enlarged(samples: pd.DataFrame, bits: int | None) -> tuple[NDArray[np.uint8] | None, float | None]:
     """Cut a square around the largest region of the first usable mask; return it and the mask's share."""
-    for path, mask in zip(samples["path"], samples["mask"], strict=True):
-        if not mask:
-            continue
-        with suppress(DataError, UnreadableImage):
-            image = read_image(path, bits=bits)
-            marked = read_mask(mask, image.shape[:2])
-            boxes = boxes_of(marked)
-            if boxes:
-                return _around(image, boxes[0]), float(marked.mean())
+    for image, marked in marked_images(samples, bits):
+        if boxes := boxes_of(marked):
+            return _around(image, boxes[0]), float(marked.mean())
     return None, None
 
 

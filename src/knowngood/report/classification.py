@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from knowngood.data.images import read_resized
 from knowngood.errors import UnreadableImage
@@ -24,7 +23,7 @@ from knowngood.report.embedding import HOW_TO_READ, choose, embed
 from knowngood.report.exhibits import Chart, Exhibit, Picture, Pictures, Table
 from knowngood.report.style import short
 from knowngood.report.words import count, decimal, percent
-from knowngood.training.classifier_record import ClassifierRecord
+from knowngood.training.classifier_record import ClassifierRecord, held_out_scores
 
 PRICES = ((1.0, 1.0), (1.0, 10.0))  # of a false reject and of an escape
 
@@ -101,19 +100,6 @@ def embedding_exhibit(
     return Chart(title, draw, HOW_TO_READ, (10.8, 4.6))
 
 
-def held_out_log_odds(record: ClassifierRecord) -> NDArray[np.float64]:
-    """The scores of a classifier's held-out images `(M,)`: the log odds of a defect.
-
-    Example:
-        >>> logits, truth = np.array([[0, 2], [3, 0]], np.float32), np.array([1, 0])
-        >>> record = ClassifierRecord(["good", "cut"], [1, 1], logits, truth, 2.0, 0.1, 1.0, [])
-        >>> held_out_log_odds(record).tolist()
-        [1.0, -1.5]
-    """
-    scaled = record.logits.astype(np.float64) / record.temperature
-    return np.asarray(logsumexp(scaled[:, 1:], axis=1) - scaled[:, 0])
-
-
 def features_exhibit(evaluation: Evaluation, found: Classification) -> Chart:
     """Show the features of the test images."""
     groups = found.groups(evaluation.scores)
@@ -167,7 +153,7 @@ def _costs(record: ClassifierRecord, own: float) -> Iterator[Chart]:
     defect = record.truth > 0
     if defect.all() or not defect.any():
         return
-    log_odds = held_out_log_odds(record)
+    log_odds = held_out_scores(record)
     panels = [costs(defect, log_odds, prices, own) for prices in PRICES]
     last = panels[-1]
     finding = "no threshold costs less than this inspector's"

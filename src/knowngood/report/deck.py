@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import textwrap
-from datetime import datetime, time
 
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
@@ -44,9 +43,12 @@ def write_deck(deck: Deck, path: str | os.PathLike[str]) -> None:
 
         write_deck(Deck("Casting", [Text("Conclusion", ["Frozen features are best."])]), "slides.pdf")
     """
-    # Without a time of day, so that the same content makes the same file.
-    made = datetime.combine(deck.day, time()) if deck.day else None
-    metadata = {"Title": deck.title, "Author": deck.author or None, "Creator": MARK, "CreationDate": made}
+    metadata = {
+        "Title": deck.title,
+        "Author": deck.author or None,
+        "Creator": MARK,
+        "CreationDate": deck.made,
+    }
     with replacing(path, MARK) as unfinished, style(TYPE), PdfPages(unfinished, metadata=metadata) as pdf:
         pdf.savefig(_title_slide(deck), dpi=_DPI)
         for number, slide in enumerate(slides_of(deck.exhibits), 2):
@@ -56,9 +58,8 @@ def write_deck(deck: Deck, path: str | os.PathLike[str]) -> None:
 def _title_slide(deck: Deck) -> Figure:
     """Draw the first slide."""
     figure = _blank(deck.mark)
-    day = f"{deck.day:%d %B %Y}" if deck.day else ""
     figure.text(LEFT, 0.56, textwrap.fill(deck.title, 42), fontsize=36, va="bottom", weight="bold")
-    lines = [textwrap.fill(deck.course, 80), "", deck.author, day]
+    lines = [textwrap.fill(deck.course, 80), "", deck.author, deck.written_day]
     figure.text(LEFT, 0.5, "\n".join(lines).strip(), fontsize=20, va="top", linespacing=SPACING)
     return figure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, time
+from datetime import datetime
 from io import BytesIO
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -48,7 +48,7 @@ def write_editable(deck: Deck, path: str | os.PathLike[str]) -> None:
 
         write_editable(Deck("Casting", [Text("Conclusion", ["Frozen features are best."])]), "slides.pptx")
     """
-    made = datetime.combine(deck.day, time()) if deck.day else _LONG_AGO
+    made = deck.made or _LONG_AGO
     show = Presentation()
     show.slide_width, show.slide_height = map(Inches, SIZE)
     about = show.core_properties
@@ -77,9 +77,8 @@ def _add_title_slide(show: Any, deck: Deck) -> None:
     title, below = added.shapes.title, added.placeholders[1]
     _place(title, (LEFT, 0.44, WIDTH, 0.4))
     _fill(title, deck.title, 36, bold=True, anchor=MSO_ANCHOR.BOTTOM)
-    day = f"{deck.day:%d %B %Y}" if deck.day else ""
     _place(below, (LEFT, 0.1, WIDTH, 0.3))
-    _fill(below, "\n".join(filter(None, (deck.course, deck.author, day))), 20)
+    _fill(below, "\n".join(filter(None, (deck.course, deck.author, deck.written_day))), 20)
     _add_mark(added, deck.mark)
 
 

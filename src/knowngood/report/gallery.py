@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from knowngood.cells import spelt
+from knowngood.data.files import common_folder
 from knowngood.data.images import read_image, read_mask
 from knowngood.data.threads import in_threads
 from knowngood.errors import DataError, UnreadableImage
@@ -83,7 +84,7 @@ def rows_of(evaluation: Evaluation) -> list[Row]:
     """List the test images, the highest score first."""
     scores = evaluation.scores.reset_index(drop=True)
     paths = list(map(str, scores["path"]))
-    folder = _common_folder(paths)
+    folder = common_folder(paths)
     predicted = scores["predicted_class"] if "predicted_class" in scores else [""] * len(scores)
     rows = [
         Row(
@@ -225,11 +226,3 @@ def _tiles(work: tuple[Evaluation, Row, float]) -> list[Tile]:
         crop = shrink(enlarged(image, place), side)
         pictures.append((crop, f"{named}, enlarged", f"the {named} in {row.name}, enlarged"))
     return [Tile(webp(picture, most), caption, text) for picture, caption, text in pictures] + missing
-
-
-def _common_folder(paths: Sequence[str]) -> str:
-    """Return the folder that all paths share; the root where they share none."""
-    try:
-        return os.path.commonpath([Path(path).absolute().parent for path in paths])
-    except ValueError:  # no path, or several drives
-        return os.sep

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -12,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from knowngood.data.class_names import class_of_each
-from knowngood.data.images import read_image, read_mask
+from knowngood.data.images import read_image
 from knowngood.data.paste import paste_many
-from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.evaluation import Evaluation
+from knowngood.report.annotations import marked_images
 from knowngood.report.exhibits import Picture, Pictures, Table
 from knowngood.report.pictures import SLIDE_WEIGHT, outline, shrink
 from knowngood.report.style import short
@@ -113,12 +112,8 @@ def pasted_exhibit(table: pd.DataFrame, *, seed: int, turn: bool, mirror: bool) 
 
 def _defects(samples: pd.DataFrame) -> list[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
     """Read the first image with a usable mask, small, with its mask."""
-    for path, mask in zip(samples["path"], samples["mask"], strict=True):
-        if mask:
-            with suppress(DataError, UnreadableImage):
-                image = read_image(path)
-                small = shrink(image, _SIDE)
-                marked = read_mask(mask, image.shape[:2]).astype(np.uint8)
-                resized = cv2.resize(marked, small.shape[1::-1], interpolation=cv2.INTER_AREA) > 0
-                return [(small, np.asarray(resized, np.bool_))]
+    for image, marked in marked_images(samples):
+        small = shrink(image, _SIDE)
+        resized = cv2.resize(marked.astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_AREA) > 0
+        return [(small, np.asarray(resized, np.bool_))]
     return []

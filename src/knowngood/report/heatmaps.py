@@ -64,8 +64,7 @@ def heatmap(
         RecipeError: There is no map.
     """
     patch_map, scale = verdict.checked_map()
-    factor = max(1, round(NARROWEST / max(image.shape[:2])))
-    image = image.repeat(factor, axis=0).repeat(factor, axis=1)
+    image = magnified(image)
     drawn = draw_heat(image, patch_map, scale)
     height, width = image.shape[:2]
     if beside:
@@ -75,6 +74,17 @@ def heatmap(
     margins = ((0, 0), (free // 2, free - free // 2), (0, 0))
     drawn = np.pad(drawn, margins, constant_values=_PAPER[0])
     return np.vstack([drawn, _legend(drawn.shape[1], verdict, scale, threshold)])
+
+
+def magnified(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Enlarge a small RGB image `(H, W, 3)` by a whole factor, to about `NARROWEST` on the longer side.
+
+    Example:
+        >>> magnified(np.zeros((28, 14, 3), np.uint8)).shape
+        (364, 182, 3)
+    """
+    factor = max(1, round(NARROWEST / max(image.shape[:2])))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _draw_ticks(image: NDArray[np.uint8], place: tuple[int, int], patch: float) -> None:

@@ -114,7 +114,7 @@ def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
         stops=stops(evaluation),
         start=start(evaluation),
         has_maps=evaluation.maps is not None,
-        heat_colours=[f"rgb({red}, {green}, {blue})" for red, green, blue in HEAT],
+        heat_colour=f"rgb{HEAT}",
         **_images(evaluation, 0 if follows.other_product else examples, bool(examples), progress),
         unreadable=evaluation.unreadable,
         sections=sections(evaluation),

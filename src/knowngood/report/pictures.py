@@ -15,7 +15,7 @@ from knowngood.output import MARK
 
 SIDE = 320
 SLIDE_WEIGHT = 3  # pixels: of a line on a picture that is small on a slide
-HEAT = np.array([[255, 0, 160]])  # RGB; a hue that parts rarely have
+HEAT = (255, 0, 160)  # RGB; a hue that parts rarely have
 OUTLINE = (0, 200, 255)
 
 _AFTER_HEADER = 33  # bytes of a PNG's signature and header, behind which texts may stand
@@ -24,22 +24,18 @@ _HEAT_OPACITY = 0.4  # where heat is full: what is below stays visible
 _SMALL = 64  # pixels per side up to which JPEG would blur more than it saves
 
 
-def heat(
-    maps: NDArray[np.float32], held_out: NDArray[np.float64] | float, threshold: float
-) -> NDArray[np.float32]:
+def heat(maps: NDArray[np.float32], typical: float, line: float) -> NDArray[np.float32]:
     """Bring anomaly maps of any shape to an inspector's own colour scale, from 0 to 1.
 
-    All heatmaps of an inspector can be compared: heat begins at the median of `held_out`, the largest values
-    `(n,)` of held-out good parts' maps or their median alone, and is full as far above the threshold as this
-    median is below it. See `Manifest.heat_scale`.
+    All heatmaps of an inspector can be compared: heat begins at the typical value, and is full as far above
+    the line as this is below it. See `Manifest.heat_scale`.
 
     Example:
-        >>> heat(np.array([[1.0, 2.0, 3.0, 9.0]], np.float32), np.array([1.0]), 2.0).tolist()
+        >>> heat(np.array([[1.0, 2.0, 3.0, 9.0]], np.float32), 1.0, 2.0).tolist()
         [[0.0, 0.5, 1.0, 1.0]]
     """
-    low = float(np.median(held_out))
-    span = max(2 * (threshold - low), 1e-6)
-    return np.asarray(np.clip((maps - low) / span, 0, 1), dtype=np.float32)
+    span = max(2 * (line - typical), 1e-6)
+    return np.asarray(np.clip((maps - typical) / span, 0, 1), dtype=np.float32)
 
 
 def marked_png(image: NDArray[np.uint8]) -> bytes:
@@ -64,7 +60,7 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
     """
     height, width = image.shape[:2]
     opacity = _HEAT_OPACITY * cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
-    colour = np.broadcast_to(HEAT[0].astype(np.uint8), image.shape).copy()
+    colour = np.full_like(image, HEAT)
     return np.asarray(cv2.blendLinear(image, colour, 1 - opacity, opacity), dtype=np.uint8)
 
 

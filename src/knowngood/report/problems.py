@@ -46,8 +46,7 @@ def _in_training(evaluations: Mapping[str, Evaluation]) -> Iterator[Problem]:
         record = evaluation.records.classifier
         assert record is not None
         held_out = np.bincount(record.truth, minlength=len(record.names))
-        right = float((record.logits.argmax(axis=1) == record.truth).mean())
-        gaps[method] = record.train_accuracy, right
+        gaps[method] = record.train_accuracy, record.held_out_accuracy
         few = int(held_out.argmin())
         step = 1 / max(1, int(held_out[few]))
         if evaluation.records.training is not None and step > STEP:

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, time
 from typing import NamedTuple
 
 from knowngood.report.exhibits import Chart, Exhibit, Pictures, Table, Text
@@ -41,6 +41,16 @@ class Deck:
     author: str = ""
     day: date | None = None
     mark: str = ""  # stands on every slide, where no reader overlooks it
+
+    @property
+    def written_day(self) -> str:
+        """The day in words; empty without one."""
+        return f"{self.day:%d %B %Y}" if self.day else ""
+
+    @property
+    def made(self) -> datetime | None:
+        """The time that a file states: the day alone, so that the same content makes the same file."""
+        return datetime.combine(self.day, time()) if self.day else None
 
 
 class Slide(NamedTuple):

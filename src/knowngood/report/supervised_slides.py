@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.classification import confusion_matrix, imbalance_ratio
 from knowngood.report.class_charts import draw_confusion
-from knowngood.report.classification import held_out_log_odds
 from knowngood.report.exhibits import Chart, Exhibit, Table
 from knowngood.report.style import short
 from knowngood.report.training import classifier_words
 from knowngood.report.words import MISSING, percent, score
+from knowngood.training.classifier_record import held_out_scores
 
 DOCUMENT = "the document"  # the method whose results others published
 
@@ -59,8 +59,8 @@ class Decisions(NamedTuple):
         return [f"{self.images:,}", accuracy, precision, f1]
 
 
-def named(exhibits: Sequence[Exhibit] | Iterator[Exhibit], name: str) -> Iterator[Exhibit]:
-    """Put a name, such as that of a method, before the titles of exhibits."""
+def named(name: str, exhibits: Iterable[Exhibit]) -> Iterator[Exhibit]:
+    """Put a name, such as that of a method or of a document's question, before the titles of exhibits."""
     return (replace(exhibit, title=f"{name}: {exhibit.title}") for exhibit in exhibits)
 
 
@@ -88,14 +88,13 @@ def choices_exhibit(evaluations: Mapping[str, Evaluation]) -> Table:
     for method, evaluation in evaluations.items():
         record = evaluation.records.classifier
         assert record is not None
-        held_out = float((record.logits.argmax(axis=1) == record.truth).mean())
-        gaps[method] = record.train_accuracy - held_out
+        gaps[method] = record.train_accuracy - record.held_out_accuracy
         notes = classifier_words(record, evaluation.records.training)[2:]
         rows.append(
             [
                 textwrap.fill(method, 20),
                 percent(record.train_accuracy),
-                f"{percent(held_out)}\nof {len(record.truth):,}",
+                f"{percent(record.held_out_accuracy)}\nof {len(record.truth):,}",
                 "\n".join(textwrap.fill(note, _CHOICES) for note in notes),
             ]
         )
@@ -176,7 +175,7 @@ def _held_out(evaluation: Evaluation) -> Decisions:
     """Decide on the held-out images of a classifier."""
     record = evaluation.records.classifier
     assert record is not None
-    rejected = held_out_log_odds(record) > float(evaluation.metrics["threshold"])
+    rejected = held_out_scores(record) > float(evaluation.metrics["threshold"])
     return _decisions(record.truth > 0, rejected)
 
 

@@ -135,10 +135,10 @@ def classifier_words(record: ClassifierRecord, training: TrainingRecord | None =
     classes = ", ".join(map("{} {}".format, record.counts, record.names))
     said = [f"{sum(record.counts)} training images, held-out ones included: {classes}."]
     if len(record.truth):
-        right = float((record.logits.argmax(axis=1) == record.truth).mean())
         said.append(
             f"Accuracy {percent(record.train_accuracy)} on the training images (cross-entropy "
-            f"{record.train_loss:.3g}), {percent(right)} on {count(len(record.truth), 'held-out image')}."
+            f"{record.train_loss:.3g}), {percent(record.held_out_accuracy)} on "
+            f"{count(len(record.truth), 'held-out image')}."
         )
     if training is not None:
         layers = count(len(training.layers), "layer")

@@ -63,6 +63,19 @@ class Findings:
         return next((name, one) for name, one in self.evaluations.items() if one.records.training is not None)
 
     @property
+    def defects_seen(self) -> dict[str, float]:
+        """The image AUROC of the method that was chosen, which also learned from defects, if it is known."""
+        name, evaluation = self.chosen
+        area = evaluation.metrics["image_auroc"]
+        return {} if area is None else {name: area}
+
+    def image_auroc(self, method: str) -> float | None:
+        """The image AUROC of a detector or classifier in the first run; None where it is not known."""
+        evaluation = self.detectors.get(method) or self.evaluations.get(method)
+        area: float | None = None if evaluation is None else evaluation.metrics["image_auroc"]
+        return area
+
+    @property
     def one_change_at_a_time(self) -> pd.DataFrame | None:
         """The experiments that learn from the same images as the original one."""
         if self.experiments is None:
@@ -85,7 +98,7 @@ class Findings:
             if evaluation.records.training is not None:
                 exhibits = training_exhibits(evaluation.records)
                 # What the sentences say is in the table of choices.
-                yield from named([one for one in exhibits if not isinstance(one, Text)], name)
+                yield from named(name, [one for one in exhibits if not isinstance(one, Text)])
 
     def outcome(self) -> Iterator[Exhibit]:
         """Show the figures of all methods, and on which images each choice was made."""
@@ -95,12 +108,7 @@ class Findings:
     def predictions(self) -> Iterator[Exhibit]:
         """Show the predictions of the method that was chosen."""
         name, evaluation = self.chosen
-        yield from named(classification_exhibits(evaluation), name)
-
-
-def of_question(question: str, exhibits: Iterator[Exhibit] | Sequence[Exhibit]) -> Iterator[Exhibit]:
-    """Put the number of a document's question before the titles of the exhibits that answer it."""
-    return named(exhibits, question)
+        yield from named(name, classification_exhibits(evaluation))
 
 
 def _expected(problems: Sequence[str]) -> Table:

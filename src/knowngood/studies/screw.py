@@ -19,9 +19,9 @@ from knowngood.report.exhibits import Exhibit
 from knowngood.report.formulas import f1_exhibit
 from knowngood.report.hyperparameters import settings_exhibit
 from knowngood.report.problems import problems_exhibit
-from knowngood.report.supervised_slides import Decisions, decisions_of, validation_exhibit
+from knowngood.report.supervised_slides import Decisions, decisions_of, named, validation_exhibit
 from knowngood.studies.draw import Draw
-from knowngood.studies.findings import Findings, of_question
+from knowngood.studies.findings import Findings
 from knowngood.studies.origins import MVTEC
 from knowngood.studies.study import find
 from knowngood.studies.supervised import ClassifierStudy, classifier
@@ -67,19 +67,19 @@ def answers(found: Findings) -> Iterator[Exhibit]:
     name, trained = found.trained
     record = trained.records.classifier
     assert record is not None
-    yield from of_question("1", found.data())
-    yield from of_question("1 f", [f1_exhibit(found.chosen[0], decisions_of(found.chosen[1]))])
-    yield from of_question("1 f", [weights_exhibit(record.names, record.counts)])
-    yield from of_question("1 f", [loss_exhibit(record.names, record.counts)])
-    yield from of_question("2", [settings_exhibit(trained, SETTINGS if compared else {})])
-    yield from of_question("2", found.training())
-    yield from of_question("2", [validation_exhibit(found.evaluations, DECISIONS if compared else None)])
-    yield from of_question("2", found.outcome())
-    yield from of_question("2", found.predictions())
+    yield from named("1", found.data())
+    yield from named("1 f", [f1_exhibit(found.chosen[0], decisions_of(found.chosen[1]))])
+    yield from named("1 f", [weights_exhibit(record.names, record.counts)])
+    yield from named("1 f", [loss_exhibit(record.names, record.counts)])
+    yield from named("2", [settings_exhibit(trained, SETTINGS if compared else {})])
+    yield from named("2", found.training())
+    yield from named("2", [validation_exhibit(found.evaluations, DECISIONS if compared else None)])
+    yield from named("2", found.outcome())
+    yield from named("2", found.predictions())
     chosen, evaluation = found.chosen
     spread = float(found.means["accuracy_sd"].iloc[0])
     methods = {chosen: evaluation, name: trained}
-    yield from of_question("2", [problems_exhibit(methods, None if np.isnan(spread) else spread)])
+    yield from named("2", [problems_exhibit(methods, None if np.isnan(spread) else spread)])
 
 
 STUDY = ClassifierStudy(

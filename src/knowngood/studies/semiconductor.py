@@ -23,10 +23,10 @@ from knowngood.report.experiments import experiment_exhibits
 from knowngood.report.good_alone import detectors_exhibit
 from knowngood.report.hyperparameters import settings_exhibit
 from knowngood.report.optimisation import range_test_exhibit
-from knowngood.report.supervised_slides import confusions_exhibit
+from knowngood.report.supervised_slides import confusions_exhibit, named
 from knowngood.report.words import decimal
 from knowngood.studies.draw import Draw
-from knowngood.studies.findings import Findings, of_question
+from knowngood.studies.findings import Findings
 from knowngood.studies.origins import ELPV
 from knowngood.studies.supervised import ClassifierStudy, classifier, detector
 
@@ -72,34 +72,32 @@ PROBE, FINETUNED, BOOST = "linear_probe", "finetune, sampler, 8 views", "scatter
 def answers(found: Findings) -> Iterator[Exhibit]:
     """Follow the sections of the report."""
     compared = not found.is_quick
-    yield from of_question("1", found.data())
-    area = found.chosen[1].metrics["image_auroc"]
-    seen = {} if area is None else {found.chosen[0]: area}
-    yield from of_question("1", [detectors_exhibit(found.detectors, defects_seen=seen)])
+    yield from named("1", found.data())
+    yield from named("1", [detectors_exhibit(found.detectors, defects_seen=found.defects_seen)])
     tuned = found.evaluations[FINETUNED]
     record = tuned.records.classifier
     assert record is not None
-    yield from of_question("2.1", [weights_exhibit(record.names, record.counts)])
-    yield from of_question("2.2", [settings_exhibit(tuned, SETTINGS if compared else {})])
-    yield from of_question("3", found.training())
+    yield from named("2.1", [weights_exhibit(record.names, record.counts)])
+    yield from named("2.2", [settings_exhibit(tuned, SETTINGS if compared else {})])
+    yield from named("3", found.training())
     ranged = [one.records.training for one in found.experimented.values()]
     tests = [range_test_exhibit(training) for training in ranged if training and training.range_test]
-    yield from of_question("3", tests)
+    yield from named("3", tests)
     pair = {PROBE: found.evaluations[PROBE], FINETUNED: tuned}
     note = (
         f"The same network and test images. {PROBE}: as pretrained, with a linear classifier of its "
         f"features. {FINETUNED}: all layers trained. The document shows the same pair for its ResNet34."
     )
-    yield from of_question("3", [confusions_exhibit(pair, note)])
+    yield from named("3", [confusions_exhibit(pair, note)])
     if found.experiments is not None:
         original = next(iter(found.experimented.values()))
         held_out = original.records.classifier
         assert held_out is not None
         images = len(held_out.truth), len(original.scores)
-        yield from of_question("3", experiment_exhibits(found.experiments, {}, images))
-    yield from of_question("3", found.outcome())
-    yield from of_question("3", found.predictions())
-    yield from of_question("4", [_future(found)])
+        yield from named("3", experiment_exhibits(found.experiments, {}, images))
+    yield from named("3", found.outcome())
+    yield from named("3", found.predictions())
+    yield from named("4", [_future(found)])
 
 
 def _future(found: Findings) -> Table:
@@ -108,8 +106,7 @@ def _future(found: Findings) -> Table:
     proposed |= {"scattering transform and boosted trees": BOOST}
     rows, areas = [], {}
     for model, name in [*proposed.items(), ("the fine-tuned network", FINETUNED)]:
-        evaluation = found.detectors.get(name) or found.evaluations.get(name)
-        area = None if evaluation is None else evaluation.metrics["image_auroc"]
+        area = found.image_auroc(name)
         learned = "good images alone" if name in found.detectors else "good and defective images"
         rows.append([model, name, learned, decimal(area, 3)])
         if area is not None:

@@ -107,6 +107,11 @@ class ClassifierStudy(Study):
         """The methods that learn from good parts and defects."""
         return [method for method in self.methods if isinstance(method.recipe, Classifier)]
 
+    @property
+    def detectors(self) -> list[Method]:
+        """The methods that learn from good images alone."""
+        return [method for method in self.methods if not isinstance(method.recipe, Classifier)]
+
     def quick(self, draws: Callable[[Path, int], list[Draw]], **changes: Any) -> ClassifierStudy:
         """Return the same study on other draws, with small images and short trainings, and no document."""
         methods = [replace(one, recipe=replace(one.recipe, **QUICK[one.name])) for one in self.methods]
@@ -119,11 +124,10 @@ class ClassifierStudy(Study):
         draws = self.draws(data, seed)
         jobs = [self._job(method, draw, draw.name) for method in self.classifiers for draw in draws]
         first = replace(draws[0], known_good=None)
-        for method in self.methods:
-            if method not in self.classifiers:
-                good = draws[0].good
-                learn = partial(fit, good, method.recipe)
-                jobs.append(Job(method, draws[0].seed, draws[0], good["path"].tolist(), learn, "good"))
+        good = draws[0].good
+        for method in self.detectors:
+            learn = partial(fit, good, method.recipe)
+            jobs.append(Job(method, draws[0].seed, draws[0], good["path"].tolist(), learn, "good"))
         for one in read_grid(self.experiments(self.changed)) if self.experiments else []:
             recipe = make_classifier(one.method, one.settings)
             jobs.append(self._job(Method(EXPERIMENTS, recipe, one.change or one.name), first, one.name))

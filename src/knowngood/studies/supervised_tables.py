@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from knowngood.classifiers.base import held_out_scores
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.inspector import Inspector
 from knowngood.metrics.classification import balanced_accuracy, confusion_matrix
 from knowngood.metrics.ranking import auroc
 from knowngood.report.supervised_slides import DOCUMENT
+from knowngood.training.classifier_record import held_out_scores
 
 FIGURES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "image_auroc")
 """The figures of good or defective, whatever types there are."""

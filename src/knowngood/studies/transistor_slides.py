@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from knowngood.report.annotations import annotation_exhibits
-from knowngood.report.balance import tail_exhibit, weights_exhibit
+from knowngood.report.balance import tail_exhibit, totals_of, weights_exhibit
 from knowngood.report.exhibits import Exhibit, Table
 from knowngood.report.experiments import TEST, VALIDATION, Published, experiment_exhibits
 from knowngood.report.good_alone import detectors_exhibit, pasted_exhibit
 from knowngood.report.hyperparameters import settings_exhibit
+from knowngood.report.supervised_slides import named
 from knowngood.report.words import percent
-from knowngood.studies.findings import Findings, of_question
+from knowngood.studies.findings import Findings
 
 LEARNED, NEVER_LEARNED = "linear_probe", "scattering_boost"
 """Methods whose features were learned from ImageNet, and from nothing."""
@@ -25,7 +26,7 @@ def answers(
 ) -> Iterator[Exhibit]:
     """Answer the five questions of the homework."""
     compared = not found.is_quick
-    yield from of_question("1", found.data())
+    yield from named("1", found.data())
     if found.experiments is not None:
         original = next(iter(found.experimented.values()))
         record, tested = original.records.classifier, len(original.scores)
@@ -33,27 +34,22 @@ def answers(
         document = runs if compared else {}
         table = found.one_change_at_a_time
         assert table is not None
-        yield from of_question("2", [settings_exhibit(original, settings if compared else {})])
-        yield from of_question("2", experiment_exhibits(table, document, (len(record.truth), tested)))
-    yield from of_question("2", found.training())
-    yield from of_question("2", found.outcome())
-    yield from of_question("2", found.predictions())
-    yield from of_question("3 (i)", _long_tail(found))
-    yield from of_question("3 (ii)", _augmentation(found))
-    area = found.chosen[1].metrics["image_auroc"]
-    seen = {} if area is None else {found.chosen[0]: area}
-    yield from of_question("4", [detectors_exhibit(found.detectors, defects_seen=seen), _strategies(found)])
-    yield from of_question("5 (i)", annotation_exhibits(found.draw.table))
-    yield from of_question("5 (ii)", [_pretrained(found)])
+        yield from named("2", [settings_exhibit(original, settings if compared else {})])
+        yield from named("2", experiment_exhibits(table, document, (len(record.truth), tested)))
+    yield from named("2", found.training())
+    yield from named("2", found.outcome())
+    yield from named("2", found.predictions())
+    yield from named("3 (i)", _long_tail(found))
+    yield from named("3 (ii)", _augmentation(found))
+    alone = detectors_exhibit(found.detectors, defects_seen=found.defects_seen)
+    yield from named("4", [alone, _strategies(found)])
+    yield from named("5 (i)", annotation_exhibits(found.draw.table))
+    yield from named("5 (ii)", [_pretrained(found)])
 
 
 def _long_tail(found: Findings) -> Iterator[Exhibit]:
     """Define the long tail, with the classes of this study, and what weights do about it."""
-    totals: dict[str, int] = {}
-    for part in found.draw.counts.values():
-        for name, number in part.items():
-            totals[name] = totals.get(name, 0) + number
-    yield tail_exhibit(totals)
+    yield tail_exhibit(totals_of(found.draw.counts))
     record = found.chosen[1].records.classifier
     assert record is not None
     yield weights_exhibit(record.names, record.counts)
@@ -104,8 +100,7 @@ def _strategies(found: Findings) -> Table:
     """List strategies for a training set of good images, with what each reaches here."""
 
     def area(name: str) -> str:
-        evaluation = found.detectors.get(name) or found.evaluations.get(name)
-        value = None if evaluation is None else evaluation.metrics["image_auroc"]
+        value = found.image_auroc(name)
         return "not measured" if value is None else f"image AUROC {value:.3f}"
 
     rows = [

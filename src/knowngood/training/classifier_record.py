@@ -64,6 +64,11 @@ class ClassifierRecord:
 
     __repr__ = brief
 
+    @property
+    def held_out_accuracy(self) -> float:
+        """The share of held-out images whose most probable class is the true one."""
+        return float((self.logits.argmax(axis=1) == self.truth).mean())
+
     def to_members(self) -> dict[str, bytes]:
         """The record as files by name: `CONTENT`, its pictures, and the files of libraries."""
         content = {name: value for name, value in vars(self).items() if name != "files"}
@@ -109,3 +114,18 @@ class ClassifierRecord:
         ):
             raise ValueError("the training record is damaged: its class information is invalid")
         return record
+
+
+def held_out_scores(record: ClassifierRecord) -> NDArray[np.float64]:
+    """Return the score of each held-out image `(M,)`: the log odds of a defect.
+
+    Example:
+        >>> logits, truth = np.array([[0, 2], [3, 0]], np.float32), np.array([1, 0])
+        >>> record = ClassifierRecord(["good", "cut"], [1, 1], logits, truth, 2.0, 0.1, 1.0, [])
+        >>> held_out_scores(record).tolist()
+        [1.0, -1.5]
+    """
+    from scipy.special import logsumexp  # scoring images must not wait for it
+
+    scaled = record.logits.astype(np.float64) / record.temperature
+    return np.asarray(logsumexp(scaled[:, 1:], axis=1) - scaled[:, 0])

@@ -35,6 +35,9 @@ MOST = 40
 
 BEGUN, CHECKPOINT, LOSSES, DIGESTS = "run.json", "last.ckpt", "losses.csv", "last.sha256"
 
+LONG = 5.0
+"""Seconds after which an epoch says once more how many are done."""
+
 KEPT = ("best", "least", "weights", "rebuilt", "range_test")
 """The attributes that a checkpoint keeps as they are."""
 
@@ -182,17 +185,22 @@ class ProgressCallback(lightning.Callback):
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
+        self.reported = time.monotonic()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
         """Show that a long epoch goes on."""
-        assert trainer.max_epochs is not None
-        self.progress("training", trainer.current_epoch, trainer.max_epochs)
+        if time.monotonic() - self.reported >= LONG:
+            self._report(trainer.current_epoch, trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
         """Report the epoch, but for the last one."""
+        if trainer.current_epoch + 1 != trainer.max_epochs:
+            self._report(trainer.current_epoch + 1, trainer)
+
+    def _report(self, done: int, trainer: lightning.Trainer) -> None:
         assert trainer.max_epochs is not None
-        if trainer.current_epoch + 1 < trainer.max_epochs:
-            self.progress("training", trainer.current_epoch + 1, trainer.max_epochs)
+        self.reported = time.monotonic()
+        self.progress("training", done, trainer.max_epochs)
 
 
 def begin(folder: Path, what: dict[str, Any]) -> None:
