@@ -173,7 +173,7 @@ def test_detectors_are_listed_with_their_settings_a_line_each(run):
         for place, setting in enumerate(settings_of(recipe).values(), start + 1):
             assert lines[place].startswith(f"    {setting.name}={as_text(setting.default)} ")
             assert setting.description in lines[place]
-    assert "    coreset=3000                     Patches kept at each scale; between 1 and 100000" in lines
+    assert "    coreset=12000                    Patches kept at each scale; between 1 and 100000" in lines
     assert sum("It needs the class of each good image" in line for line in lines) == 1
 
 

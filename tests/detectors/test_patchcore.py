@@ -4,7 +4,7 @@ import torch
 
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
-from knowngood.detectors.patchcore import PatchCore
+from knowngood.detectors.patchcore import COARSER, PatchCore
 from knowngood.errors import RecipeError
 from knowngood.features.backbones import load_backbone
 from knowngood.features.patches import PatchFeatures
@@ -67,7 +67,7 @@ def test_a_patch_is_as_anomalous_as_its_most_anomalous_scale(images):
     (fine_mean, fine_spread), (coarse_mean, coarse_spread) = detector.standards
     fine = torch.full((1, 8, 8), fine_mean + 2 * fine_spread)
     coarse = torch.full((1, 4, 4), coarse_mean + 3 * coarse_spread)
-    assert detector.combine([fine, coarse]).image.item() == pytest.approx(3, abs=1e-3)
+    assert detector.combine([fine, coarse]).image.item() == pytest.approx(3 * COARSER, abs=1e-3)
     fine[0, 5, 2] = fine_mean + 7 * fine_spread
     scores = detector.combine([fine, coarse])
     assert scores.image.item() == pytest.approx(7, abs=1e-3)

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
@@ -20,12 +22,13 @@ from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, draw_held_out
 from knowngood.engines.engine import DEFAULT_ENGINE, ENGINES
-from knowngood.features.coreset import StreamingCoreset, k_center
+from knowngood.features.coreset import StreamingCoreset, k_center, principal
 from knowngood.features.eight_bit import eight_bit
 from knowngood.features.extract import extract, few
 from knowngood.features.frozen import FrozenFeatures, freeze
-from knowngood.features.nearest import MemoryBank
+from knowngood.features.nearest import BLOCK, MemoryBank
 from knowngood.features.patches import PatchFeatures, align, smooth
+from knowngood.features.refined import SHARE, RefinedBank, ratio_of
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.parallel import in_parallel
 from knowngood.recipe import OneOf
@@ -35,9 +38,14 @@ from knowngood.types import Progress, Scores, silent
 if TYPE_CHECKING:
     from knowngood.training.run import Run
 
-CANDIDATES = 10  # patches drawn for each one that is kept, in each fold
+CANDIDATES = 4  # patches drawn in each fold for each one that is kept in all
+COARSER = 0.85  # weight of a scale's standardised distances, relative to that of the next finer one
+AT_ONCE = 12_000  # patches, of several images, that are compared at once
+SMALL = 1000  # patches of the bank that is compared with all positions, where the other one is much larger
 SAMPLE = 16  # good images that set the ranges of the 8-bit numbers
 LEAST_PER_IMAGE = 32  # patches drawn from each image at each scale, however many images there are
+
+Bank = MemoryBank | RefinedBank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +53,10 @@ class PatchCore(Detector):
     """Memory banks of patch features at several scales.
 
     Roth et al., "Towards Total Recall in Industrial Anomaly Detection", arXiv:2106.08265. Here patches have
-    the grid of the coarsest map, the banks are thinned fold by fold in bounded memory, each scale's distances
-    are standardised by those of held-out good images, and the most anomalous scale decides on a patch.
+    the grid of the coarsest map, and the banks are thinned fold by fold in bounded memory. A large bank is
+    asked about the quarter of the patches that is farthest from a small one, see
+    `knowngood.features.refined`. Each scale's distances are standardised by those of held-out good images;
+    a coarser scale, whose patches blur what is small, weighs less; the most anomalous scale decides.
 
     Example:
         >>> PatchCore(coreset=1000).coreset
@@ -65,7 +75,7 @@ class PatchCore(Detector):
         OneOf(range(1, 16, 2)),
         Field(description="Side of the square over which features are averaged, in features of each map"),
     ] = 3
-    coreset: Annotated[int, Field(ge=1, le=100_000, description="Patches kept at each scale")] = 3000
+    coreset: Annotated[int, Field(ge=1, le=100_000, description="Patches kept at each scale")] = 12_000
     smoothing: Annotated[Smoothing, Field(ge=0, le=10)] = 0.75
     folds: Folds = 5
     held_out: HeldOut = 400
@@ -88,33 +98,41 @@ class PatchCore(Detector):
         fold_sizes = np.bincount(fold_of)
         to_score = draw_held_out(len(good), self.held_out, seed)
 
-        coresets = [[self._coreset(seed) for _ in fold_sizes] for _ in range(self.scales)]
+        of_folds = [[self._patches(len(fold_sizes), seed) for _ in fold_sizes] for _ in range(self.scales)]
         kept: dict[int, list[Tensor]] = {}
         for index, maps in extract(features, good, device=device, progress=progress):
             fold = fold_of[index]
             take = max(LEAST_PER_IMAGE, math.ceil(CANDIDATES * self.coreset / fold_sizes[fold]))
-            for of_scale, patches in zip(coresets, maps, strict=True):
+            for of_scale, patches in zip(of_folds, maps, strict=True):
                 flat = patches.flatten(1)  # (D, h * w)
                 drawn = torch.randperm(flat.shape[1], generator=generator)[:take]
-                of_scale[fold].add(flat.index_select(1, drawn).half().T.to(device))
+                points = flat.index_select(1, drawn).half().T.to(device)
+                of_scale[fold].coreset.add(points)
+                of_scale[fold].sample.append(points[: math.ceil(2 * SMALL / len(good))].clone())
             if index in to_score:
                 kept[index] = [patches.half() for patches in maps]
 
-        present = [fold for fold in range(len(fold_sizes)) if not coresets[0][fold].empty]
+        present = [fold for fold in range(len(fold_sizes)) if of_folds[0][fold].sample]
         check_folds(len(present), len(kept))
-        banks: list[MemoryBank] = []
+        banks: list[Bank] = []
         distances: list[Tensor] = []  # of held-out images, (M, h, w) at each scale
-        for scale, of_scale in enumerate(coresets):
+        batches = list(
+            _some_of_a_fold(sorted(kept), fold_of, max(1, AT_ONCE // math.prod(features.shapes[0][1:])))
+        )
+        places = np.array([index for _, some in batches for index in some])
+        for scale, of_scale in enumerate(of_folds):
             progress("choosing patches", scale + 1, self.scales)
-            parts = list(in_parallel(StreamingCoreset.points, [of_scale[fold] for fold in present]))
+            parts = list(in_parallel(_thinned, [of_scale[fold] for fold in present]))
             without = [[*parts[:left_out], *parts[left_out + 1 :]] for left_out in range(len(parts))]
             make_bank = partial(self._bank, seed=seed, eight_bit=rounds)
             everything, *others = in_parallel(make_bank, [parts, *without])
             bank_of = dict(zip(present, others, strict=True))
-            held_out = [(bank_of[fold_of[index]], kept[index][scale]) for index in sorted(kept)]
+            held_out = [(bank_of[fold], [kept[index][scale] for index in some]) for fold, some in batches]
+            _set_ratio([everything, *others], held_out)
             measured = []
-            for done, of_image in enumerate(in_parallel(_distances, held_out), scale * len(kept) + 1):
-                measured.append(of_image)
+            for of_images in in_parallel(_distances, held_out):
+                measured += list(of_images)
+                done = scale * len(kept) + len(measured)
                 progress("scoring good images out of fold", done, self.scales * len(kept))
             distances.append(torch.stack(measured))
             banks.append(everything)
@@ -123,7 +141,7 @@ class PatchCore(Detector):
         fitted = FittedPatchCore(features, banks, standards, self.smoothing)
         with torch.inference_mode():
             scores = fitted.combine(distances).image
-        return Fit(fitted, scores.double().cpu().numpy(), np.array(sorted(kept)))
+        return Fit(fitted, scores.double().cpu().numpy(), places)
 
     def _features(self, good: ImageSet, seed: int, device: str) -> tuple[FrozenFeatures, bool]:
         """Make patch features; they are in 8 bits, and True is returned, if a trial allows it."""
@@ -144,23 +162,62 @@ class PatchCore(Detector):
                 return rounded, True
         return features, False
 
-    def _coreset(self, seed: int) -> StreamingCoreset:
-        """Make an empty coreset for one fold at one scale."""
+    def _patches(self, count: int, seed: int) -> _Patches:
+        """Make room for the patches of one of some folds, at one scale."""
         generator = torch.Generator().manual_seed(seed)
-        return StreamingCoreset(self.coreset, buffer=2 * CANDIDATES * self.coreset, generator=generator)
+        size = math.ceil(self.coreset / max(count - 1, 1))  # those of all folds but one fill a bank
+        buffer = math.ceil(1.25 * CANDIDATES * self.coreset)
+        return _Patches(StreamingCoreset(size, buffer=buffer, generator=generator), [])
 
-    def _bank(self, parts: list[Tensor], *, seed: int, eight_bit: bool) -> MemoryBank:
-        """Make a memory bank of a coreset of all points."""
-        points = torch.cat(parts).float()
-        chosen = k_center(points, self.coreset, generator=torch.Generator().manual_seed(seed))
-        return MemoryBank(points[chosen], eight_bit=eight_bit)
+    def _bank(self, parts: list[tuple[Tensor, Tensor]], *, seed: int, eight_bit: bool) -> Bank:
+        """Make a memory bank of the patches and the samples of some folds."""
+        points, sample = (torch.cat(of_folds).float() for of_folds in zip(*parts, strict=True))
+        chosen = k_center(principal(points), self.coreset, generator=torch.Generator().manual_seed(seed))
+        if len(chosen) <= 2 * SMALL:
+            return MemoryBank(points[chosen], eight_bit=eight_bit)
+        large = MemoryBank(points[chosen], eight_bit=eight_bit, block=SHARE * BLOCK)
+        drawn = torch.randperm(len(sample), generator=torch.Generator().manual_seed(seed))[:SMALL]
+        return RefinedBank(MemoryBank(sample[drawn], eight_bit=eight_bit), large, ratio=1.0)
 
 
-def _distances(bank_and_patches: tuple[MemoryBank, Tensor]) -> Tensor:
-    """Distances `(h, w)` of one image's patches `(D, h, w)` to a bank."""
+class _Patches(NamedTuple):
+    """Patches of one fold at one scale: those that cover all, and some that were drawn."""
+
+    coreset: StreamingCoreset
+    sample: list[Tensor]
+
+
+def _thinned(patches: _Patches) -> tuple[Tensor, Tensor]:
+    """The points of the coreset and of the sample, `(N, D)` each."""
+    return patches.coreset.points(), torch.cat(patches.sample)
+
+
+def _some_of_a_fold(
+    images: Sequence[int], fold_of: NDArray[np.int64], most: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Images in the order of their folds, a few at a time, each time of one fold."""
+    for fold, members in groupby(sorted(images, key=lambda index: int(fold_of[index])), fold_of.__getitem__):
+        while some := list(islice(members, most)):
+            yield int(fold), some
+
+
+def _set_ratio(banks: Sequence[Bank], held_out: Sequence[tuple[Bank, list[Tensor]]]) -> None:
+    """Let a held-out image of each fold say how far patches are from a large bank, by the small one."""
+    ratios = {
+        id(bank): ratio_of(bank.small, bank.large, patches[0][None].to(bank.large.points.device).float())
+        for bank, patches in held_out
+        if isinstance(bank, RefinedBank)
+    }
+    for bank in banks:
+        if isinstance(bank, RefinedBank):
+            bank.ratio = float(np.mean(list(ratios.values())))
+
+
+def _distances(bank_and_patches: tuple[Bank, list[Tensor]]) -> Tensor:
+    """Distances `(N, h, w)` of the patches of N images, `(D, h, w)` each, to a bank."""
     bank, patches = bank_and_patches
-    distances: Tensor = bank(patches[None].to(bank.points.device).float())
-    return distances[0]
+    distances: Tensor = bank(torch.stack(patches).to(next(bank.buffers()).device).float())
+    return distances
 
 
 class FittedPatchCore(FittedOnFeatures):
@@ -169,7 +226,7 @@ class FittedPatchCore(FittedOnFeatures):
     def __init__(
         self,
         features: FrozenFeatures,
-        banks: list[MemoryBank],
+        banks: list[Bank],
         standards: list[tuple[float, float]],
         smoothing: float,
     ) -> None:
@@ -186,8 +243,8 @@ class FittedPatchCore(FittedOnFeatures):
         """Score images by their distances to the banks, `(N, h, w)` for each scale."""
         standardised = [
             # Constant images leave no spread to divide by.
-            ((of_scale - mean) / max(spread, 1e-6))[:, None]
-            for of_scale, (mean, spread) in zip(distances, self.standards, strict=True)
+            (COARSER**scale * (of_scale - mean) / max(spread, 1e-6))[:, None]
+            for scale, (of_scale, (mean, spread)) in enumerate(zip(distances, self.standards, strict=True))
         ]
         combined = torch.cat(align(standardised), dim=1).amax(dim=1)
         smoothed = smooth(combined, self.smoothing)

@@ -17,7 +17,7 @@ LARGEST_POINT = 63
 # a point, less half the point's squared length, is at most 128 · 63 + 63² / 2 for each channel. Every
 # processor then gives the same sum, in whatever order it adds.
 EXACT_CHANNELS = 2**24 // (2 * ZERO * LARGEST_POINT + LARGEST_POINT**2)
-BLOCK = 500  # points that are compared at once: the comparisons with them stay in the cache
+BLOCK = 500  # comparisons with so many points stay in the cache, for a map of 28 x 28
 
 
 class MemoryBank(nn.Module):
@@ -28,6 +28,7 @@ class MemoryBank(nn.Module):
         eight_bit: Multiply whole numbers of 8 bits: points and queries are rounded to one step, and the
             distance between the rounded ones is exact, the same on every processor. An engine needs a third
             of the time; torch multiplies the same whole numbers as float32.
+        block: Points that are compared at once, so that the comparisons of a whole map stay in the cache.
 
     Example:
         >>> bank = MemoryBank(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), eight_bit=False)
@@ -39,8 +40,9 @@ class MemoryBank(nn.Module):
     points: Tensor
     halves: Tensor
 
-    def __init__(self, points: Tensor, *, eight_bit: bool) -> None:
+    def __init__(self, points: Tensor, *, eight_bit: bool, block: int = BLOCK) -> None:
         super().__init__()
+        self.block = block
         # Distances come from |x|² - 2xp + |p|²; about the centre of the points little cancels.
         centre = points.double().mean(dim=0).float()
         centred = points - centre
@@ -59,7 +61,9 @@ class MemoryBank(nn.Module):
         if self.step is not None:
             queries = torch.fake_quantize_per_tensor_affine(queries / self.step, 1.0, ZERO, 0, LEVELS - 1)
         # The nearest point has the largest xp - |p|² / 2.
-        blocks = zip(torch.split(self.points, BLOCK), torch.split(self.halves, BLOCK, dim=1), strict=True)
+        blocks = zip(
+            torch.split(self.points, self.block), torch.split(self.halves, self.block, dim=1), strict=True
+        )
         nearest = reduce(torch.maximum, (self._products(queries, *block).amax(dim=1) for block in blocks))
         lengths = _sum((part**2).sum(dim=1) for part in torch.split(queries, self.channels, dim=1))
         # The root of a float32 number is off in its last bit, and on other processors for other numbers.
