@@ -203,14 +203,14 @@ def _some_of_a_fold(
 
 def _set_ratio(banks: Sequence[Bank], held_out: Sequence[tuple[Bank, list[Tensor]]]) -> None:
     """Let a held-out image of each fold say how far patches are from a large bank, by the small one."""
-    ratios = {
-        id(bank): ratio_of(bank.small, bank.large, patches[0][None].to(bank.large.points.device).float())
-        for bank, patches in held_out
-        if isinstance(bank, RefinedBank)
-    }
+    ratios = []
+    for fold_bank, patches in {id(one[0]): one for one in held_out}.values():
+        if isinstance(fold_bank, RefinedBank):
+            maps = patches[0][None].to(fold_bank.large.points.device).float()
+            ratios.append(ratio_of(fold_bank.small, fold_bank.large, maps))
     for bank in banks:
         if isinstance(bank, RefinedBank):
-            bank.ratio = float(np.mean(list(ratios.values())))
+            bank.ratio = float(np.mean(ratios))
 
 
 def _distances(bank_and_patches: tuple[Bank, list[Tensor]]) -> Tensor:
