@@ -34,6 +34,7 @@ MANIFEST = Manifest(
     graph_difference=1e-6,
     example_scores=[0.5, 1.25, 3.0],
     sizes=[380, 630, 400, 640],
+    region={"size": [380, 630], "box": [10, 20, 2, 3], "fill": [90, 91, 92], "runs": [1, 4, 1]},
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]
@@ -234,6 +235,33 @@ def test_good_images_far_outside_the_others_are_named():
     assert manifest.far_outside == [(["z.png", "y.png"], 500.0), (["20.png"], 400.0)]
     assert dataclasses.replace(manifest, held_out_names=[]).far_outside == [([], 500.0), ([], 400.0)]
     assert MANIFEST.far_outside == []
+
+
+def test_format_7_has_no_region(values):
+    del values["region"]
+    read = parsed(values | {"format": 7})
+    assert read == dataclasses.replace(MANIFEST, region={})
+    assert read.roi is None
+    assert MANIFEST.reading.roi.drawn.astype(int).tolist() == [[0, 1, 1], [1, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": [11, 630]},
+        {"box": [10, 20, 2]},
+        {"box": [10, 20, 0, 3]},
+        {"fill": [90, 91, 256]},
+        {"runs": [1, 4]},
+        {"runs": [6]},
+        {"size": [10**6, 10**6]},
+        {"more": []},
+    ],
+)
+def test_a_region_that_is_none(values, changes):
+    values["region"] |= changes
+    with pytest.raises(InspectorError, match=r"part\.inspector.*region"):
+        parsed(values)
 
 
 def test_a_newer_format_advises_to_upgrade(values):

@@ -23,6 +23,9 @@ def fit(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    roi: options.RoiFile = None,
+    ignore_region: options.IgnoreRegionFile = None,
+    align: options.Align = "none",
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -43,6 +46,7 @@ def fit(
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
+    geometry = knowngood.Geometry(roi, ignore_region, align)
     training = options.run_of(run, precision, devices, mlflow)
     samples = options.load(data, good, defect, mask, ignore)
     unreadable: list[UnreadableImage] = []
@@ -55,6 +59,7 @@ def fit(
         inspector = knowngood.fit(
             samples,
             chosen,
+            geometry=geometry,
             seed=seed,
             device=device,
             run=training,

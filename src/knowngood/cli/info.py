@@ -32,6 +32,7 @@ def info(inspector: InspectorFile) -> None:
         "recipe": ", ".join(f"{name}={value}" for name, value in manifest.recipe.items()),
         "backbone": ", ".join(manifest.backbone.values()) or "none",
         "input": f"{height} x {width} (height x width), {manifest.resize}",
+        "region": manifest.roi or "all of each image",
         "16-bit pixels": f"{manifest.bits} bits used" if manifest.bits else "none seen, none accepted",
         "learned from": f"{len(manifest.training)} {loaded.learned_from}",
         "seed": manifest.seed,

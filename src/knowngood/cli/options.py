@@ -142,6 +142,26 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a file of this name even if knowngood did not write it.")
 ]
 
+RoiFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--roi",
+        metavar="FILE",
+        help="The region to inspect: rectangles and polygons in JSON, or a mask image; see the guide.",
+    ),
+]
+IgnoreRegionFile = Annotated[
+    Path | None,
+    typer.Option("--ignore-region", metavar="FILE", help="A region not to inspect, in the same forms."),
+]
+Align = Annotated[
+    str,
+    typer.Option(
+        autocompletion=lambda: ["none", "auto"],
+        help="auto: find the part in each image and turn it to one position; none: leave images as they are.",
+    ),
+]
+
 RunFolder = Annotated[
     Path | None,
     typer.Option(

@@ -26,6 +26,9 @@ def train(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    roi: options.RoiFile = None,
+    ignore_region: options.IgnoreRegionFile = None,
+    align: options.Align = "none",
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -40,6 +43,7 @@ def train(
     Example: knowngood train widget/ --out widget.inspector --set orientation=any
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
+    geometry = knowngood.Geometry(roi, ignore_region, align)
     training = options.run_of(run, precision, devices, mlflow)
     samples = options.load(data, good, defect, mask, ignore)
     unreadable: list[UnreadableImage] = []
@@ -53,6 +57,7 @@ def train(
             chosen,
             by=by,
             defect_share=defect_share,
+            geometry=geometry,
             seed=seed,
             device=device,
             run=training,

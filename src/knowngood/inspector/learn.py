@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from knowngood.data.decoding import Source, name_of
 from knowngood.data.image_names import names_of
-from knowngood.data.images import check_contrast, image_size, significant_bits
+from knowngood.data.images import image_size, significant_bits
 from knowngood.data.imageset import ImageSet
-from knowngood.data.reading import Reading
+from knowngood.data.reading import Reading, check_contrast
 from knowngood.data.samples import fingerprint
 from knowngood.data.selection import Selection
 from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
@@ -30,6 +30,7 @@ from knowngood.engines.export import blank, chain, to_onnx
 from knowngood.engines.resizing import with_resizing
 from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
 from knowngood.features.extract import resolve_device
+from knowngood.inspector.checked_graph import crop_of
 from knowngood.inspector.examples import EXAMPLES, make_examples
 from knowngood.inspector.held_out import by_part, fit_by_parts
 from knowngood.inspector.inspector import Inspector
@@ -38,6 +39,7 @@ from knowngood.training.run import check_device
 
 if TYPE_CHECKING:
     from knowngood.classifiers.base import Classifier
+    from knowngood.data.geometry import Geometry
     from knowngood.detectors.base import Detector
     from knowngood.metrics.thresholds import Threshold
     from knowngood.registry import Registry
@@ -60,10 +62,13 @@ _LIBRARIES = ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")
 
 
 class Task(NamedTuple):
-    """The methods of one of the tasks of inspectors, and the function that chooses the first threshold."""
+    """The methods of one of the tasks of inspectors, the function that chooses the first threshold, and where
+    in images is looked.
+    """
 
     registry: Registry[Any]
     threshold: Callable[[Fit], Threshold]
+    geometry: Geometry | None = None
 
 
 def learn(
@@ -82,9 +87,10 @@ def learn(
     progress("preparing", 1, 2)
     sources = selection.sources
     sizes = image_sizes(sources)
-    shape = input_shape(sizes, recipe.input_size, recipe.multiple)
-    reading = Reading(shape, bits=significant_bits(sources))
-    check_contrast(sources, shape, bits=reading.bits)
+    roi = None if task.geometry is None else task.geometry.region(sizes)
+    shape = input_shape(sizes if roi is None else roi.box_sizes, recipe.input_size, recipe.multiple)
+    reading = Reading(shape, significant_bits(sources), roi).filled(sources)
+    check_contrast(sources, reading)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
     progress("preparing", 2, 2)
@@ -99,9 +105,10 @@ def learn(
         raise DataError(
             f"all {len(images)} good images are copies of one image; take photographs of several parts"
         )
-    examples = make_examples(next(images.subset(range(min(EXAMPLES, len(images)))).batches(EXAMPLES)).images)
+    some = next(images.subset(range(min(EXAMPLES, len(images)))).batches(EXAMPLES)).images
+    examples = make_examples(some, reading)
     core, difference, scores = _verified_graph(fit, examples.resized)
-    graph = with_resizing(core, images.shape)
+    graph = with_resizing(core, images.shape, crop_of(reading))
     manifest = Manifest(
         task=DETECTION if fit.records.classifier is None else CLASSIFICATION,
         method=task.registry.name_of(recipe),
@@ -126,6 +133,7 @@ def learn(
         graph_difference=difference,
         example_scores=scores,
         sizes=np.ravel([sizes.min(axis=0), sizes.max(axis=0)]).tolist() if len(sizes) else [],
+        region={} if reading.roi is None else reading.roi.to_numbers(),
     )
     inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:

@@ -39,6 +39,7 @@ def subject(evaluation: Evaluation) -> list[tuple[str, str]]:
     facts = {
         "Product": about.product,
         "Inspector": ", ".join(filter(None, inspector)),
+        "Region": str(evaluation.roi or ""),
         "Learned from": _images(about.training),
         "Tested on": _images(about.test),
         "Evaluated": " ".join(filter(None, evaluated)),
