@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from knowngood.data.framing import learn_framing
+from knowngood.data.geometry import Geometry
 from knowngood.data.reading import Reading
 from knowngood.data.roi import Roi
 from knowngood.errors import DataError
@@ -67,8 +69,9 @@ def test_the_fill_is_the_mean_colour_of_the_region():
     pictures = [np.full((40, 60, 3), 30, np.uint8) for _ in "ab"]
     for picture, colour in zip(pictures, ([10, 60, 90], [20, 80, 90]), strict=True):
         picture[drawn] = colour
-    reading = Reading((32, 32), roi=Roi.of(drawn)).filled([*pictures, "no such file.png"])
-    assert reading.roi.fill == (15, 70, 90)
+    geometry = Geometry(roi=drawn)
+    framing = learn_framing(geometry, [*pictures, "no such file.png"], np.array([[40, 60]]))
+    assert framing.roi.fill == (15, 70, 90)
 
 
 def test_masks_are_cut_as_images_are():
@@ -76,7 +79,7 @@ def test_masks_are_cut_as_images_are():
     drawn[20:60, 40:80] = True
     mask = np.zeros((80, 80), np.bool_)
     mask[30:40, :60] = True
-    marked = Reading((20, 20), roi=Roi.of(drawn)).marked(mask)
+    marked = Reading((20, 20), roi=Roi.of(drawn)).marked(None, mask)
     assert marked.shape == (20, 20)
     assert np.argwhere(marked).min(axis=0).tolist() == [5, 0]
     assert np.argwhere(marked).max(axis=0).tolist() == [9, 9]
@@ -85,8 +88,9 @@ def test_masks_are_cut_as_images_are():
 def test_a_region_too_narrow_for_the_input():
     drawn = np.zeros((400, 400), np.bool_)
     drawn[np.arange(400), np.arange(400)] = True
+    framing = learn_framing(Geometry(roi=drawn), [np.zeros((400, 400), np.uint8)], np.array([[400, 400]]))
     with pytest.raises(DataError, match="nothing is left at 32 x 32 pixels; draw it wider"):
-        Reading((32, 32), roi=Roi.of(drawn)).filled([np.zeros((400, 400), np.uint8)])
+        framing.reading((32, 32))
 
 
 def test_a_region_in_words():

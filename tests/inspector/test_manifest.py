@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from knowngood.data.reading import Reading
 from knowngood.errors import InspectorError
 from knowngood.inspector.manifest import FORMAT, Manifest
 from knowngood.metrics.thresholds import Threshold
@@ -35,6 +36,8 @@ MANIFEST = Manifest(
     example_scores=[0.5, 1.25, 3.0],
     sizes=[380, 630, 400, 640],
     region={"size": [380, 630], "box": [10, 20, 2, 3], "fill": [90, 91, 92], "runs": [1, 4, 1]},
+    alignment={"size": [20, 30], "side": [12], "reach": [6, 5, 6, 5], "template": [90] * 64**2},
+    alignment_note="parts are aligned",
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]
@@ -238,10 +241,11 @@ def test_good_images_far_outside_the_others_are_named():
 
 
 def test_format_7_has_no_region(values):
-    del values["region"]
+    for key in ("region", "alignment", "alignment_note"):
+        del values[key]
     read = parsed(values | {"format": 7})
-    assert read == dataclasses.replace(MANIFEST, region={})
-    assert read.roi is None
+    assert read == dataclasses.replace(MANIFEST, region={}, alignment={}, alignment_note="")
+    assert read.reading == Reading((384, 640), 12)
     assert MANIFEST.reading.roi.drawn.astype(int).tolist() == [[0, 1, 1], [1, 1, 0]]
 
 
@@ -261,6 +265,24 @@ def test_format_7_has_no_region(values):
 def test_a_region_that_is_none(values, changes):
     values["region"] |= changes
     with pytest.raises(InspectorError, match=r"part\.inspector.*region"):
+        parsed(values)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": [0, 30]},
+        {"side": []},
+        {"reach": [6, 5, 6, 200]},
+        {"reach": [0, 5, 0, 5]},
+        {"template": [90]},
+        {"template": [256] * 64**2},
+        {"more": []},
+    ],
+)
+def test_an_alignment_that_is_none(values, changes):
+    values["alignment"] |= changes
+    with pytest.raises(InspectorError, match=r"part\.inspector.*alignment"):
         parsed(values)
 
 

@@ -74,8 +74,9 @@ def _masked_defects(
     for row in kept.train[kept.labels[kept.train] == number]:
         place = int(kept.index[row])
         if images.masks and len(images.masks[place]):
-            mask = read_mask(images.masks[place], image_size(images.sources[place]))
-            defects.append((samples[row], images.reading.marked(mask)))
+            source = images.sources[place]
+            mask = read_mask(images.masks[place], image_size(source))
+            defects.append((samples[row], images.reading.marked(source, mask)))
     return defects
 
 

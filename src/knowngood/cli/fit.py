@@ -5,7 +5,7 @@ import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_bits, echo_held_out
+from knowngood.cli.info import echo_bits, echo_geometry, echo_held_out
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
@@ -72,6 +72,7 @@ def fit(
     held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
     echo_bits(manifest.bits)
+    echo_geometry(manifest)
     echo_held_out(manifest, options.command_with(context, without_options(manifest)))
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

@@ -4,7 +4,7 @@ import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_bits, echo_threshold
+from knowngood.cli.info import echo_bits, echo_geometry, echo_threshold
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
@@ -71,6 +71,7 @@ def train(
     for note in record.notes:
         typer.echo(f"{'':14} {note}")
     echo_bits(inspector.manifest.bits)
+    echo_geometry(inspector.manifest)
     echo_threshold(inspector.threshold)
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

@@ -55,6 +55,7 @@ class Picture(NamedTuple):
     size: tuple[int, int]  # height and width of the image itself
     clipped: bool  # whether more than a few of its values were above the white of its bits
     frame: Frame | None = None  # where `pixels` are in the image; None if they are all of it
+    lost: bool = False  # whether a part was searched in the image, and none was found
 
 
 def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
@@ -109,11 +110,12 @@ def read_resized(
 
 
 def read_picture(
-    source: Source, shape: tuple[int, int], *, bits: int | None = 16, cut: Cut | None = None
+    source: Source, shape: tuple[int, int] | None, *, bits: int | None = 16, cut: Cut | None = None
 ) -> Picture:
     """Read and resize one image like `read_resized`, and say whether values were cut at white.
 
     Given `cut`, only that part of the image is resized, and no JPEG is decoded at a fraction of its size.
+    Without a shape, nothing is resized.
 
     Example:
         >>> read_picture(np.full((8, 9), 5000, np.uint16), (8, 9), bits=12).clipped
@@ -125,7 +127,8 @@ def read_picture(
             pixels = pixels[top:bottom, left:right]
         clipped = bits is not None and pixels.dtype == np.uint16 and _clips(pixels, bits)
         # Grey is resized before it becomes three channels: the same result for a third of the work.
-        image = _three_channels(resize(_eight_bits(pixels, source, bits), shape))
+        pixels_8 = _eight_bits(pixels, source, bits)
+        image = _three_channels(pixels_8 if shape is None else resize(pixels_8, shape))
         return Picture(image.copy() if np.may_share_memory(image, pixels) else image, size, clipped)
 
 

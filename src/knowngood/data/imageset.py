@@ -51,6 +51,7 @@ class Batch:
     sizes: NDArray[np.int64]  # height and width of each image before it was resized (n, 2)
     clipped: NDArray[np.bool_]  # whether an image has values above white, which were cut (n,)
     frames: list[Frame | None]  # where the images are in those that were read, see `knowngood.data.images`
+    lost: NDArray[np.bool_]  # whether a part was searched in an image, and none was found
     sources: list[Source]
 
 
@@ -181,9 +182,15 @@ def read_batches(
 def _batch(rows: Sequence[tuple[int, Picture, Source]]) -> Batch:
     """Join the images of a batch."""
     index, pictures, sources = zip(*rows, strict=True)
-    images, sizes, clipped, frames = zip(*pictures, strict=True)
+    images, sizes, clipped, frames, lost = zip(*pictures, strict=True)
     return Batch(
-        np.array(index), np.array(images), np.array(sizes), np.array(clipped), list(frames), list(sources)
+        index=np.array(index),
+        images=np.array(images),
+        sizes=np.array(sizes),
+        clipped=np.array(clipped),
+        frames=list(frames),
+        lost=np.array(lost),
+        sources=list(sources),
     )
 
 

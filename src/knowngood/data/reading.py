@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.data.alignment import Alignment, cut_out, to_pixels
 from knowngood.data.decoding import Source
 from knowngood.data.images import Frame, Picture, read_picture, sample
 from knowngood.data.roi import Roi
@@ -28,6 +28,7 @@ class Reading:
         shape: Height and width that images are resized to, in pixels.
         bits: Bits that 16-bit pixels really use, larger values saturate; None to refuse such images.
         roi: The region that images are cut to; None for all of them.
+        alignment: How the part is found, cut out and turned; None to leave it where it is.
 
     Example:
         >>> picture = Reading((8, 8)).read(np.zeros((16, 24), np.uint8))
@@ -38,50 +39,67 @@ class Reading:
     shape: tuple[int, int]
     bits: int | None = 16
     roi: Roi | None = None
+    alignment: Alignment | None = None
 
     def read(self, source: Source) -> Picture:
         """Read an image at `shape`, see `knowngood.data.images.read_image`."""
+        if self.alignment is not None:
+            return self._aligned(source, self.alignment)
         if self.roi is None:
             return read_picture(source, self.shape, bits=self.bits)
         picture = read_picture(source, self.shape, bits=self.bits, cut=self.roi.cut)
-        picture.pixels[self._outside] = self.roi.fill
+        picture.pixels[self.outside] = self.roi.fill
         return picture._replace(frame=frame_of(self.roi.cut(picture.size)))
 
-    def marked(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def marked(self, source: Source, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The mask `(H, W)` of an image as it is of the image that was read, bool of `shape`."""
-        if self.roi is not None:
-            top, left, bottom, right = self.roi.cut((mask.shape[0], mask.shape[1]))
-            mask = mask[top:bottom, left:right]
-        resized = cv2.resize(mask.astype(np.uint8), self.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-        return np.asarray(resized if self.roi is None else resized & ~self._outside)
+        frame = None if self.alignment is None else self.read(source).frame
+        if frame is None:
+            size = mask.shape[0], mask.shape[1]
+            frame = frame_of((0, 0, *size) if self.roi is None else self.roi.cut(size))
+        nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+        inverse = to_pixels(frame, self.shape)
+        warped = cv2.warpAffine(mask.astype(np.uint8), inverse, self.shape[::-1], flags=nearest)
+        return np.asarray((warped > 0) & ~self.outside)
 
-    def filled(self, sources: Sequence[Source]) -> Reading:
-        """The same, with the mean colour of some of these images inside the region as its fill.
-
-        So the edge of the region stands out as little as one colour for all images can. A colour for each
-        image would follow what is inside, a defect too.
-
-        Raises:
-            DataError: The region is too narrow for `shape`: nothing is left inside.
-        """
-        if self.roi is None:
-            return self
-        if self._outside.all():
-            raise DataError(
-                f"of the region to inspect nothing is left at {self.shape[0]} x {self.shape[1]} pixels; "
-                "draw it wider, or take a larger input_size"
-            )
-        means = []
-        for source in sample(sources):
-            with suppress(UnreadableImage):
-                means.append(self.read(source).pixels[~self._outside].mean(axis=0))
-        colour = np.rint(np.mean(means, axis=0)).astype(int).tolist() if means else self.roi.fill
-        return replace(self, roi=replace(self.roi, fill=tuple(colour)))
+    @property
+    def of_graph(self) -> Reading:
+        """The reading that a shipped graph does by itself: it takes pictures of parts that were aligned."""
+        return self if self.alignment is None else Reading(self.shape, self.bits)
 
     @cached_property
-    def _outside(self) -> NDArray[np.bool_]:
-        """Which pixels of an image that was read show something outside the region."""
-        return np.zeros(self.shape, np.bool_) if self.roi is None else ~self.roi.kept(self.shape)
+    def outside(self) -> NDArray[np.bool_]:
+        """Which pixels of an image that was read show something outside the region, of `shape`."""
+        if self.roi is None or self.alignment is not None:
+            return np.zeros(self.shape, np.bool_)
+        return ~self.roi.kept(self.shape)
+
+    def _aligned(self, source: Source, alignment: Alignment) -> Picture:
+        """Read an image and cut out its part; without one, what is in the middle."""
+        picture = read_whole(source, self.bits, self.roi)
+        found = alignment.find(picture.pixels)
+        size = picture.pixels.shape[0], picture.pixels.shape[1]
+        frame = alignment.centred(size) if found is None else found
+        pixels = np.rint(cut_out(picture.pixels, frame, self.shape)).astype(np.uint8)
+        if self.roi is not None:
+            top, left, _, _ = self.roi.cut(picture.size)
+            frame = frame + np.array([[0, 0, left], [0, 0, top]])
+        return picture._replace(pixels=pixels, frame=frame, lost=found is None)
+
+
+def read_whole(source: Source, bits: int | None, roi: Roi | None) -> Picture:
+    """Read an image at its own size, cut to the box of a region, with its fill outside the region.
+
+    Example:
+        >>> read_whole(np.zeros((16, 24), np.uint8), None, None).pixels.shape
+        (16, 24, 3)
+    """
+    if roi is None:
+        return read_picture(source, None, bits=bits)
+    picture = read_picture(source, None, bits=bits, cut=roi.cut)
+    top, left, bottom, right = roi.cut(picture.size)
+    picture.pixels[~roi.inside(picture.size)[top:bottom, left:right]] = roi.fill
+    return picture
 
 
 def check_contrast(sources: Sequence[Source], reading: Reading) -> None:

@@ -63,11 +63,6 @@ class Roi:
         """The share of a picture that is inside."""
         return float(self.drawn.sum() / np.prod(self.size))
 
-    @property
-    def box_sizes(self) -> NDArray[np.int64]:
-        """Height and width of the box, `(1, 2)`."""
-        return np.array([self.box[2:]])
-
     def cut(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """The first row and column of the box in a picture of a height and width, and those behind it."""
         top, left, height, width = self.box

@@ -120,7 +120,7 @@ def in_present_format(graph: bytes, manifest: Manifest, name: str) -> tuple[byte
     """
     try:
         with suppress(ValueError):
-            without_resizing(graph, manifest.input_shape, crop_of(manifest.reading))
+            without_resizing(graph, manifest.input_shape, crop_of(manifest.reading.of_graph))
             return graph, manifest
         graph = with_resizing(graph, manifest.input_shape)
     except ValueError as error:

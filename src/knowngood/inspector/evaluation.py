@@ -269,7 +269,7 @@ def _from_memory(samples: pd.DataFrame) -> list[tuple[Source, Mask]] | None:
 def _provenance(manifest: Manifest) -> dict[str, Any]:
     """The manifest without what only a program reads."""
     values = dataclasses.asdict(manifest)
-    del values["held_out_names"], values["map_maxima"], values["region"]
+    del values["held_out_names"], values["map_maxima"], values["region"], values["alignment"]
     values["held_out"] = held_out_in_words(manifest)
     for name in ("training", "validation"):
         values[name] = {"images": len(values[name]), "fingerprint": fingerprint_of(values[name])}

@@ -62,7 +62,9 @@ class Inspector:
         self.records = records or Records()
         self.file = ""
         self.engine = engine or manifest.engine
-        self._graph = CheckedGraph(graph, manifest.input_shape, crop_of(manifest.reading), self.engine)
+        self._graph = CheckedGraph(
+            graph, manifest.input_shape, crop_of(manifest.reading.of_graph), self.engine
+        )
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
 
     def __repr__(self) -> str:
@@ -261,7 +263,9 @@ class Inspector:
                     patch_map=patch_map,
                     predicted_class=predicted,
                     probabilities=probabilities,
-                    notes=notes(self.manifest, size, clipped=bool(batch.clipped[row])),
+                    notes=notes(
+                        self.manifest, size, clipped=bool(batch.clipped[row]), lost=bool(batch.lost[row])
+                    ),
                     heat_scale=None if maps is None else scale,
                     roi=self.manifest.roi,
                     extras={name: given[name][row].copy() for name in extras},
@@ -280,11 +284,10 @@ class Inspector:
     @cached_property
     def _placing(self) -> Placing | None:
         """What puts the maps of a part of each image where they belong; None where maps cover all of it."""
-        roi, shape = self.manifest.roi, self._graph.shapes.get("map")
-        if roi is None or shape is None:
+        shape = self._graph.shapes.get("map")
+        if shape is None:
             return None
-        share = roi.box[2] / roi.size[0], roi.box[3] / roi.size[1]
-        return Placing((shape[1], shape[2]), share, roi, self.manifest.heat_scale)
+        return Placing.of(self.manifest.reading, (shape[1], shape[2]), self.manifest.heat_scale)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, also in other processes, compile the graph anew."""

@@ -18,10 +18,12 @@ from pydantic_core import to_jsonable_python
 from torch import Tensor, nn
 
 from knowngood.data.decoding import Source, name_of
+from knowngood.data.framing import learn_framing
+from knowngood.data.geometry import Geometry
 from knowngood.data.image_names import names_of
-from knowngood.data.images import image_size, significant_bits
+from knowngood.data.images import image_size
 from knowngood.data.imageset import ImageSet
-from knowngood.data.reading import Reading, check_contrast
+from knowngood.data.reading import check_contrast
 from knowngood.data.samples import fingerprint
 from knowngood.data.selection import Selection
 from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
@@ -39,7 +41,6 @@ from knowngood.training.run import check_device
 
 if TYPE_CHECKING:
     from knowngood.classifiers.base import Classifier
-    from knowngood.data.geometry import Geometry
     from knowngood.detectors.base import Detector
     from knowngood.metrics.thresholds import Threshold
     from knowngood.registry import Registry
@@ -87,9 +88,8 @@ def learn(
     progress("preparing", 1, 2)
     sources = selection.sources
     sizes = image_sizes(sources)
-    roi = None if task.geometry is None else task.geometry.region(sizes)
-    shape = input_shape(sizes if roi is None else roi.box_sizes, recipe.input_size, recipe.multiple)
-    reading = Reading(shape, significant_bits(sources), roi).filled(sources)
+    framing = learn_framing(task.geometry or Geometry(), sources, sizes)
+    reading = framing.reading(input_shape(framing.sizes, recipe.input_size, recipe.multiple))
     check_contrast(sources, reading)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
@@ -106,9 +106,9 @@ def learn(
             f"all {len(images)} good images are copies of one image; take photographs of several parts"
         )
     some = next(images.subset(range(min(EXAMPLES, len(images)))).batches(EXAMPLES)).images
-    examples = make_examples(some, reading)
+    examples = make_examples(some, reading.of_graph)
     core, difference, scores = _verified_graph(fit, examples.resized)
-    graph = with_resizing(core, images.shape, crop_of(reading))
+    graph = with_resizing(core, images.shape, crop_of(reading.of_graph))
     manifest = Manifest(
         task=DETECTION if fit.records.classifier is None else CLASSIFICATION,
         method=task.registry.name_of(recipe),
@@ -134,6 +134,8 @@ def learn(
         example_scores=scores,
         sizes=np.ravel([sizes.min(axis=0), sizes.max(axis=0)]).tolist() if len(sizes) else [],
         region={} if reading.roi is None else reading.roi.to_numbers(),
+        alignment={} if reading.alignment is None else reading.alignment.to_numbers(),
+        alignment_note=framing.note,
     )
     inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from knowngood.brief import brief
+from knowngood.data.alignment import Alignment
 from knowngood.data.reading import Reading
 from knowngood.data.roi import Roi
 from knowngood.engines.engine import DEFAULT_ENGINE
@@ -37,6 +38,8 @@ ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_nam
     "left_out": dict,
     "data": str,
     "region": dict,
+    "alignment": dict,
+    "alignment_note": str,
 }
 """What formats 6 to 8 have added, empty in older ones."""
 
@@ -92,6 +95,9 @@ class Manifest:
             older formats.
         region: The region of images that is inspected, see `knowngood.data.roi.Roi.to_numbers`; empty for all
             of them.
+        alignment: How parts are found and turned, see `knowngood.data.alignment.Alignment.to_numbers`; empty
+            where they are not.
+        alignment_note: Why parts are aligned or not, in a sentence; empty where that was not asked for.
     """
 
     task: str
@@ -118,6 +124,8 @@ class Manifest:
     example_scores: list[float]
     sizes: list[int]
     region: dict[str, list[int]]
+    alignment: dict[str, list[int]]
+    alignment_note: str
 
     __repr__ = brief
 
@@ -126,10 +134,14 @@ class Manifest:
         """The engine by which the held-out images were scored."""
         return str(self.recipe.get("engine", DEFAULT_ENGINE))
 
-    @property
+    @cached_property
     def reading(self) -> Reading:
-        """The shape, the depth and the region in which images are read."""
-        return Reading(self.input_shape, self.bits, self.roi)
+        """How images are read."""
+        return Reading(self.input_shape, self.bits, self.roi, self._alignment)
+
+    @cached_property
+    def _alignment(self) -> Alignment | None:
+        return Alignment.of_numbers(self.alignment) if self.alignment else None
 
     @cached_property
     def roi(self) -> Roi | None:
@@ -190,7 +202,7 @@ class Manifest:
         values |= {"input_shape": (height, width), "threshold": Threshold(**values["threshold"])}
         manifest = cls(**values)
         try:
-            _ = manifest.roi
+            _ = manifest.reading
         except ValueError as error:
             raise InspectorError(f"{name!r}: {error}") from error
         return manifest

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.images import Frame
+from knowngood.data.reading import Reading
 from knowngood.data.roi import Roi
 from knowngood.inspector.regions import HeatScale
 
@@ -78,6 +79,21 @@ class Placing:
         )
         np.maximum.at(placed.reshape(-1), self._nearest[at], patch_map)
         return np.asarray(placed, np.float32)
+
+    @classmethod
+    def of(cls, reading: Reading, shape: tuple[int, int], scale: HeatScale) -> Placing | None:
+        """The placing of maps of images that were read; None where they are maps of the whole images."""
+        roi, alignment = reading.roi, reading.alignment
+        if alignment is not None:
+            # A part may be turned by any angle: cells as small as its patches along either side.
+            patch = min(side / patches for side, patches in zip(alignment.cut_size, shape, strict=True))
+            size = alignment.size if roi is None else roi.size
+            share = [patches * patch / side for patches, side in zip(shape, size, strict=True)]
+        elif roi is not None:
+            share = [part / side for part, side in zip(roi.box[2:], roi.size, strict=True)]
+        else:
+            return None
+        return cls(shape, (share[0], share[1]), roi, scale)
 
     @cached_property
     def _inside(self) -> NDArray[np.bool_]:

@@ -40,7 +40,8 @@ class Verdict:
         predicted_class: From a classifier, `good`, or for a rejected image the likeliest defect type.
         probabilities: From a classifier, the probability of each class by name, 1 in all.
         notes: Why it is to be doubted: `clipped` if values were above white, `shape` if the image has another
-            aspect ratio or size than the training images; see `knowngood.inspector.notes`.
+            aspect ratio or size than the training images, `lost` if no part was found that could be aligned;
+            see `knowngood.inspector.notes`.
         heat_scale: The unit of the map, and its line; None for image-only detectors.
         extras: What was asked for beyond that, by name, for this image; see `Inspector.stream`.
         roi: The region that was inspected; None for all of the image.

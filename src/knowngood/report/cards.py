@@ -51,6 +51,7 @@ def _(subject: Inspector) -> str:
         "learned from": f"{len(manifest.training):,} {subject.learned_from}",
         "input": f"{height} x {width} pixels",
         "region": str(manifest.roi or "all of each image"),
+        **({"alignment": manifest.alignment_note} if manifest.alignment_note else {}),
         "threshold": f"{score(subject.threshold.value)}, {subject.threshold.rule}",
         "fitted": manifest.created,
     }

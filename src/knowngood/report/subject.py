@@ -40,6 +40,7 @@ def subject(evaluation: Evaluation) -> list[tuple[str, str]]:
         "Product": about.product,
         "Inspector": ", ".join(filter(None, inspector)),
         "Region": str(evaluation.roi or ""),
+        "Alignment": provenance.get("alignment_note", ""),
         "Learned from": _images(about.training),
         "Tested on": _images(about.test),
         "Evaluated": " ".join(filter(None, evaluated)),
