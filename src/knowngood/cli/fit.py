@@ -44,6 +44,8 @@ def fit(
     The threshold is set for 5 % false rejects, on held-out good images; `knowngood threshold` moves it.
 
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
+
+    Example: knowngood fit widget/ --out widget.inspector --roi roi.json --align auto
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     geometry = knowngood.Geometry(roi, ignore_region, align)

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.data.images import resize
+
 LONGEST = 512
 """Pixels of the longer side at which parts are searched."""
 
@@ -29,8 +31,8 @@ def shrunk(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Shrink a picture `(H, W, 3)` to `LONGEST` pixels on its longer side; a smaller one stays as it is."""
     height, width = picture.shape[:2]
     scale = min(1.0, LONGEST / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    shape = max(1, round(height * scale)), max(1, round(width * scale))
+    return resize(picture, shape).astype(np.float32)
 
 
 def find_part(picture: NDArray[np.float32]) -> Part | None:

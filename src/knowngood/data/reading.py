@@ -63,6 +63,13 @@ class Reading:
         return np.asarray((warped > 0) & ~self.outside)
 
     @property
+    def cut_size(self) -> tuple[int, int] | None:
+        """Height and width, in an image of a usual size, of what is cut out; None if that is all of it."""
+        if self.alignment is not None:
+            return self.alignment.cut_size
+        return None if self.roi is None else self.roi.box[2:]
+
+    @property
     def of_graph(self) -> Reading:
         """The reading that a shipped graph does by itself: it takes pictures of parts that were aligned."""
         return self if self.alignment is None else Reading(self.shape, self.bits)

@@ -271,6 +271,7 @@ def _provenance(manifest: Manifest) -> dict[str, Any]:
     values = dataclasses.asdict(manifest)
     del values["held_out_names"], values["map_maxima"], values["region"], values["alignment"]
     values["held_out"] = held_out_in_words(manifest)
+    values["cut_size"] = manifest.reading.cut_size
     for name in ("training", "validation"):
         values[name] = {"images": len(values[name]), "fingerprint": fingerprint_of(values[name])}
     return values

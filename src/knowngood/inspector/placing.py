@@ -83,17 +83,17 @@ class Placing:
     @classmethod
     def of(cls, reading: Reading, shape: tuple[int, int], scale: HeatScale) -> Placing | None:
         """The placing of maps of images that were read; None where they are maps of the whole images."""
-        roi, alignment = reading.roi, reading.alignment
-        if alignment is not None:
-            # A part may be turned by any angle: cells as small as its patches along either side.
-            patch = min(side / patches for side, patches in zip(alignment.cut_size, shape, strict=True))
-            size = alignment.size if roi is None else roi.size
-            share = [patches * patch / side for patches, side in zip(shape, size, strict=True)]
-        elif roi is not None:
-            share = [part / side for part, side in zip(roi.box[2:], roi.size, strict=True)]
-        else:
+        roi, alignment, cut = reading.roi, reading.alignment, reading.cut_size
+        if cut is None:
             return None
-        return cls(shape, (share[0], share[1]), roi, scale)
+        patches = [side / count for side, count in zip(cut, shape, strict=True)]
+        if alignment is not None:  # a part may be turned by any angle
+            patches = [min(patches)] * 2
+        size = roi.size if roi else alignment.size if alignment else cut
+        height, width = (
+            patch * count / side for patch, count, side in zip(patches, shape, size, strict=True)
+        )
+        return cls(shape, (height, width), roi, scale)
 
     @cached_property
     def _inside(self) -> NDArray[np.bool_]:
