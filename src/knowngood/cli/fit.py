@@ -48,9 +48,9 @@ def fit(
     Example: knowngood fit widget/ --out widget.inspector --roi roi.json --align auto
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
-    geometry = knowngood.Geometry(roi, ignore_region, align)
     training = options.run_of(run, precision, devices, mlflow)
     samples = options.load(data, good, defect, mask, ignore)
+    geometry = options.geometry_of(samples, roi, ignore_region, align)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         from knowngood.detectors import DETECTORS

@@ -208,6 +208,22 @@ def load(
     return table
 
 
+def geometry_of(
+    samples: pd.DataFrame, roi: Path | None, ignore_region: Path | None, align: str
+) -> knowngood.Geometry:
+    """Return where is looked, once the regions fit the training images: a mistake must not wait for torch.
+
+    Raises:
+        DataError: They do not.
+    """
+    geometry = knowngood.Geometry(roi, ignore_region, align)
+    if roi is not None or ignore_region is not None:
+        from knowngood.data.framing import image_sizes
+
+        geometry.region(image_sizes(samples.loc[samples["split"] == "train", "path"].tolist()))
+    return geometry
+
+
 def run_of(folder: Path | None, precision: str, devices: int, mlflow: str | None) -> knowngood.Run | None:
     """Return the training run that the options describe; None for their defaults."""
     run = knowngood.Run(folder, precision=precision, devices=devices, mlflow=mlflow)

@@ -43,9 +43,9 @@ def train(
     Example: knowngood train widget/ --out widget.inspector --set orientation=any
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
-    geometry = knowngood.Geometry(roi, ignore_region, align)
     training = options.run_of(run, precision, devices, mlflow)
     samples = options.load(data, good, defect, mask, ignore)
+    geometry = options.geometry_of(samples, roi, ignore_region, align)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         from knowngood.classifiers import CLASSIFIERS

@@ -15,10 +15,12 @@ from knowngood.data.alignment import Alignment
 from knowngood.data.decoding import Source
 from knowngood.data.foreground import shrunk
 from knowngood.data.geometry import Geometry
-from knowngood.data.images import sample, significant_bits
+from knowngood.data.images import image_size, sample, significant_bits
 from knowngood.data.reading import Reading, read_whole
 from knowngood.data.roi import Roi
 from knowngood.errors import DataError, UnreadableImage
+
+_SAMPLED = 100
 
 
 class Framing(NamedTuple):
@@ -51,6 +53,20 @@ class Framing(NamedTuple):
                 "or take a larger input_size"
             )
         return reading
+
+
+def image_sizes(sources: Sequence[Source]) -> NDArray[np.int64]:
+    """Read the heights and widths of some images, evenly spread over the list, `(n, 2)`.
+
+    Example:
+        >>> image_sizes([np.zeros((8, 9), np.uint8), "no such file.png"]).tolist()
+        [[8, 9]]
+    """
+    found = []
+    for source in sources[:: max(1, len(sources) // _SAMPLED)]:
+        with suppress(UnreadableImage):
+            found.append(image_size(source))
+    return np.array(found, np.int64).reshape(-1, 2)
 
 
 def learn_framing(geometry: Geometry, sources: Sequence[Source], sizes: NDArray[np.int64]) -> Framing:

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import platform
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,11 +16,10 @@ from numpy.typing import NDArray
 from pydantic_core import to_jsonable_python
 from torch import Tensor, nn
 
-from knowngood.data.decoding import Source, name_of
-from knowngood.data.framing import learn_framing
+from knowngood.data.decoding import name_of
+from knowngood.data.framing import image_sizes, learn_framing
 from knowngood.data.geometry import Geometry
 from knowngood.data.image_names import names_of
-from knowngood.data.images import image_size
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import check_contrast
 from knowngood.data.samples import fingerprint
@@ -56,7 +54,6 @@ LARGEST_DIFFERENCE = 1e-4
 LARGEST_ROUNDED = 5e-3
 """The same for a graph in 8 bits, where a value between two levels may be rounded either way."""
 
-_SAMPLED = 100
 _LONGEST = 4.0
 _IN_SCORES = ("image", "map")
 _LIBRARIES = ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")
@@ -160,15 +157,6 @@ def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run
         raise RecipeError(f"{type(recipe).__name__} trains no network; leave out the run")
     check_device(device)
     return resolve_device(device)
-
-
-def image_sizes(sources: Sequence[Source]) -> NDArray[np.int64]:
-    """Heights and widths of some images, evenly spread over the list, `(n, 2)`."""
-    found = []
-    for source in sources[:: max(1, len(sources) // _SAMPLED)]:
-        with suppress(UnreadableImage):
-            found.append(image_size(source))
-    return np.array(found, np.int64).reshape(-1, 2)
 
 
 def input_shape(sizes: NDArray[np.int64], size: int, multiple: int) -> tuple[int, int]:
