@@ -250,6 +250,7 @@ class Inspector:
                     predict(given["logits"][row, 0], record, rejected) if record else (None, None)
                 )
                 size, frame = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1])), batch.frames[row]
+                clipped, lost = bool(batch.clipped[row]), bool(batch.lost[row])
                 patch_map = None if maps is None else maps[row].copy()
                 if patch_map is not None and placing is not None and frame is not None:
                     patch_map = placing.whole(patch_map, frame, size)
@@ -263,9 +264,7 @@ class Inspector:
                     patch_map=patch_map,
                     predicted_class=predicted,
                     probabilities=probabilities,
-                    notes=notes(
-                        self.manifest, size, clipped=bool(batch.clipped[row]), lost=bool(batch.lost[row])
-                    ),
+                    notes=notes(self.manifest, size, clipped=clipped, lost=lost),
                     heat_scale=None if maps is None else scale,
                     roi=self.manifest.roi,
                     extras={name: given[name][row].copy() for name in extras},
@@ -285,9 +284,8 @@ class Inspector:
     def _placing(self) -> Placing | None:
         """What puts the maps of a part of each image where they belong; None where maps cover all of it."""
         shape = self._graph.shapes.get("map")
-        if shape is None:
-            return None
-        return Placing.of(self.manifest.reading, (shape[1], shape[2]), self.manifest.heat_scale)
+        reading, scale = self.manifest.reading, self.manifest.heat_scale
+        return None if shape is None else Placing.of(reading, (shape[1], shape[2]), scale)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, also in other processes, compile the graph anew."""
