@@ -11,6 +11,7 @@ import knowngood
 PUBLIC = {
     "CrossValidation",
     "Evaluation",
+    "Geometry",
     "Inspector",
     "Patterns",
     "Run",

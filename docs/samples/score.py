@@ -16,7 +16,12 @@ import onnxruntime
 
 inspector, *pictures = sys.argv[1:]
 with zipfile.ZipFile(inspector) as file:
-    threshold = json.loads(file.read("manifest.json"))["threshold"]["value"]
+    manifest = json.loads(file.read("manifest.json"))
+    if manifest.get("alignment"):
+        sys.exit(
+            "this inspector aligns parts, which its graph does not do: use knowngood, or align them before"
+        )
+    threshold = manifest["threshold"]["value"]
     session = onnxruntime.InferenceSession(file.read("model.onnx"), providers=["CPUExecutionProvider"])
 
 for picture in pictures:

@@ -28,6 +28,7 @@ this variable of the environment once, when torch loads it.
 if TYPE_CHECKING:
     from knowngood.classifiers import make_classifier as make_classifier
     from knowngood.data.describe import describe as describe
+    from knowngood.data.geometry import Geometry as Geometry
     from knowngood.data.patterns import Patterns as Patterns
     from knowngood.data.samples import load_samples as load_samples
     from knowngood.detectors import make_detector as make_detector
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
+    "data.geometry": ["Geometry"],
     "data.patterns": ["Patterns"],
     "data.samples": ["load_samples"],
     "detectors": ["make_detector"],

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -6,10 +7,13 @@ import pytest
 from onnx import TensorProto, helper
 
 from knowngood.data.images import resize
+from knowngood.data.reading import Reading
+from knowngood.data.roi import Roi
 from knowngood.engines.engine import compile_graph
 from knowngood.engines.native import import_onnxruntime, import_openvino
 from knowngood.engines.resizing import PICTURES, with_resizing, without_resizing
 from knowngood.engines.vetting.protobuf import encoded
+from knowngood.inspector.checked_graph import crop_of
 
 SHAPES = [(64, 64), (48, 96)]
 SIZES = [
@@ -65,6 +69,36 @@ def test_graphs_resize_as_images_are_read(engine, shape):
         difference = np.abs(given - expected.astype(float))
         assert difference.max() <= 1, size
         assert difference.mean() < 0.02, size
+
+
+def drawn(size):
+    """A region with an oblique edge and a hole."""
+    rows, columns = np.mgrid[: size[0], : size[1]] / np.array(size)[:, None, None]
+    return (rows > 0.2) & (rows < 0.9) & (columns > 0.3 * rows) & (columns < 0.7) & (abs(rows - 0.5) > 0.05)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("size", [(480, 640), (131, 177), (40, 50)])
+def test_graphs_cut_to_a_region_as_images_are_read(engine, size):
+    reading = Reading((64, 96), roi=dataclasses.replace(Roi.of(drawn(size)), fill=(10, 130, 250)))
+    run = runner(with_resizing(pixels_of((64, 96)), (64, 96), crop_of(reading)), engine)
+    for times in (1, 1.5, 3):  # a region is also valid for pictures of another size
+        picture = photo((round(size[0] * times), round(size[1] * times)))
+        given, expected = run(picture[None])[0], reading.read(picture).pixels
+        difference = np.abs(given - expected.astype(float))
+        assert difference.max() <= 1, times
+        assert difference.mean() < 0.02, times
+        assert (expected == [10, 130, 250]).all(axis=-1).sum() > 500
+
+
+def test_the_cutting_is_taken_off_again():
+    crop = crop_of(Reading((64, 96), roi=Roi.of(drawn((480, 640)))))
+    graph = without_resizing(with_resizing(pixels_of((64, 96)), (64, 96), crop), (64, 96), crop)
+    assert graph == without_resizing(with_resizing(pixels_of((64, 96)), (64, 96)), (64, 96))
+    onnx.checker.check_model(onnx.load_from_string(with_resizing(graph, (64, 96), crop)), full_check=True)
+    for other in (None, crop._replace(fill=(1, 2, 3)), crop._replace(box=(0, 0, 9, 9))):
+        with pytest.raises(ValueError, match="does not begin by resizing"):
+            without_resizing(with_resizing(graph, (64, 96), crop), (64, 96), other)
 
 
 def test_several_pictures_at_once():

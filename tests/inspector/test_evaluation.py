@@ -18,6 +18,7 @@ PIXELS = {"pixel_auroc", "pixel_ap", "pixel_aupro"}
 FALSE_REJECTS = {"false_reject_rate", "false_reject_rate_low", "false_reject_rate_high"}
 ESCAPES = {"escape_rate", "escape_rate_low", "escape_rate_high"}
 OTHERS = {
+    "outside_region",
     "threshold",
     "confusion",
     "per_defect",

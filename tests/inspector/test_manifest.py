@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from knowngood.data.reading import Reading
 from knowngood.errors import InspectorError
 from knowngood.inspector.manifest import FORMAT, Manifest
 from knowngood.metrics.thresholds import Threshold
@@ -34,6 +35,9 @@ MANIFEST = Manifest(
     graph_difference=1e-6,
     example_scores=[0.5, 1.25, 3.0],
     sizes=[380, 630, 400, 640],
+    region={"size": [380, 630], "box": [10, 20, 2, 3], "fill": [90, 91, 92], "runs": [1, 4, 1]},
+    alignment={"size": [20, 30], "side": [12], "reach": [6, 5, 6, 5], "template": [90] * 64**2},
+    alignment_note="parts are aligned",
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]
@@ -234,6 +238,52 @@ def test_good_images_far_outside_the_others_are_named():
     assert manifest.far_outside == [(["z.png", "y.png"], 500.0), (["20.png"], 400.0)]
     assert dataclasses.replace(manifest, held_out_names=[]).far_outside == [([], 500.0), ([], 400.0)]
     assert MANIFEST.far_outside == []
+
+
+def test_format_7_has_no_region(values):
+    for key in ("region", "alignment", "alignment_note"):
+        del values[key]
+    read = parsed(values | {"format": 7})
+    assert read == dataclasses.replace(MANIFEST, region={}, alignment={}, alignment_note="")
+    assert read.reading == Reading((384, 640), 12)
+    assert MANIFEST.reading.roi.drawn.astype(int).tolist() == [[0, 1, 1], [1, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": [11, 630]},
+        {"box": [10, 20, 2]},
+        {"box": [10, 20, 0, 3]},
+        {"fill": [90, 91, 256]},
+        {"runs": [1, 4]},
+        {"runs": [6]},
+        {"size": [10**6, 10**6]},
+        {"more": []},
+    ],
+)
+def test_a_region_that_is_none(values, changes):
+    values["region"] |= changes
+    with pytest.raises(InspectorError, match=r"part\.inspector.*region"):
+        parsed(values)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": [0, 30]},
+        {"side": []},
+        {"reach": [6, 5, 6, 200]},
+        {"reach": [0, 5, 0, 5]},
+        {"template": [90]},
+        {"template": [256] * 64**2},
+        {"more": []},
+    ],
+)
+def test_an_alignment_that_is_none(values, changes):
+    values["alignment"] |= changes
+    with pytest.raises(InspectorError, match=r"part\.inspector.*alignment"):
+        parsed(values)
 
 
 def test_a_newer_format_advises_to_upgrade(values):

@@ -44,6 +44,7 @@ class Judged:
     about: About = About()  # noqa: RUF009 (it is frozen)
     unreadable: tuple[()] = ()
     images: None = None
+    roi: None = None
 
     image = Evaluation.image
 

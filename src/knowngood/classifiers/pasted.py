@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -75,9 +74,9 @@ def _masked_defects(
     for row in kept.train[kept.labels[kept.train] == number]:
         place = int(kept.index[row])
         if images.masks and len(images.masks[place]):
-            mask = read_mask(images.masks[place], image_size(images.sources[place])).astype(np.uint8)
-            resized = cv2.resize(mask, images.shape[::-1], interpolation=cv2.INTER_NEAREST)
-            defects.append((samples[row], resized.astype(np.bool_)))
+            source = images.sources[place]
+            mask = read_mask(images.masks[place], image_size(source))
+            defects.append((samples[row], images.reading.marked(source, mask)))
     return defects
 
 

@@ -5,7 +5,7 @@ import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_bits, echo_held_out
+from knowngood.cli.info import echo_bits, echo_geometry, echo_held_out
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
@@ -23,6 +23,9 @@ def fit(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    roi: options.RoiFile = None,
+    ignore_region: options.IgnoreRegionFile = None,
+    align: options.Align = "none",
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -41,10 +44,13 @@ def fit(
     The threshold is set for 5 % false rejects, on held-out good images; `knowngood threshold` moves it.
 
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
+
+    Example: knowngood fit widget/ --out widget.inspector --roi roi.json --align auto
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     training = options.run_of(run, precision, devices, mlflow)
     samples = options.load(data, good, defect, mask, ignore)
+    geometry = options.geometry_of(samples, roi, ignore_region, align)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         from knowngood.detectors import DETECTORS
@@ -55,6 +61,7 @@ def fit(
         inspector = knowngood.fit(
             samples,
             chosen,
+            geometry=geometry,
             seed=seed,
             device=device,
             run=training,
@@ -67,6 +74,7 @@ def fit(
     held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
     echo_bits(manifest.bits)
+    echo_geometry(manifest)
     echo_held_out(manifest, options.command_with(context, without_options(manifest)))
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

@@ -32,6 +32,8 @@ def info(inspector: InspectorFile) -> None:
         "recipe": ", ".join(f"{name}={value}" for name, value in manifest.recipe.items()),
         "backbone": ", ".join(manifest.backbone.values()) or "none",
         "input": f"{height} x {width} (height x width), {manifest.resize}",
+        "region": manifest.roi or "all of each image",
+        **({"alignment": manifest.alignment_note} if manifest.alignment_note else {}),
         "16-bit pixels": f"{manifest.bits} bits used" if manifest.bits else "none seen, none accepted",
         "learned from": f"{len(manifest.training)} {loaded.learned_from}",
         "seed": manifest.seed,
@@ -78,6 +80,13 @@ def echo_bits(bits: int | None) -> None:
     """Print how many bits 16-bit images use, if any image has 16."""
     if bits:
         typer.echo(f"{'16-bit pixels':14} {bits} bits used; brighter values are cut at white")
+
+
+def echo_geometry(manifest: "Manifest") -> None:
+    """Print which region is inspected, and whether parts are aligned, where that was asked for."""
+    for name, words in (("region", manifest.roi), ("alignment", manifest.alignment_note)):
+        if words:
+            typer.echo("\n".join(_lines(name, str(words))))
 
 
 def echo_threshold(threshold: "Threshold") -> None:

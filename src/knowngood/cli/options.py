@@ -142,6 +142,26 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a file of this name even if knowngood did not write it.")
 ]
 
+RoiFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--roi",
+        metavar="FILE",
+        help="The region to inspect: rectangles and polygons in JSON, or a mask image; see the guide.",
+    ),
+]
+IgnoreRegionFile = Annotated[
+    Path | None,
+    typer.Option("--ignore-region", metavar="FILE", help="A region not to inspect, in the same forms."),
+]
+Align = Annotated[
+    str,
+    typer.Option(
+        autocompletion=lambda: ["none", "auto"],
+        help="auto: find the part in each image and turn it to one position; none: leave images as they are.",
+    ),
+]
+
 RunFolder = Annotated[
     Path | None,
     typer.Option(
@@ -186,6 +206,22 @@ def load(
     for note in table.attrs.get("notes", ()):
         typer.echo(f"note: {note}", err=True)
     return table
+
+
+def geometry_of(
+    samples: pd.DataFrame, roi: Path | None, ignore_region: Path | None, align: str
+) -> knowngood.Geometry:
+    """Return where is looked, once the regions fit the training images: a mistake must not wait for torch.
+
+    Raises:
+        DataError: They do not.
+    """
+    geometry = knowngood.Geometry(roi, ignore_region, align)
+    if roi is not None or ignore_region is not None:
+        from knowngood.data.framing import image_sizes
+
+        geometry.region(image_sizes(samples.loc[samples["split"] == "train", "path"].tolist()))
+    return geometry
 
 
 def run_of(folder: Path | None, precision: str, devices: int, mlflow: str | None) -> knowngood.Run | None:

@@ -4,7 +4,7 @@ import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_bits, echo_threshold
+from knowngood.cli.info import echo_bits, echo_geometry, echo_threshold
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
@@ -26,6 +26,9 @@ def train(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    roi: options.RoiFile = None,
+    ignore_region: options.IgnoreRegionFile = None,
+    align: options.Align = "none",
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -42,6 +45,7 @@ def train(
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     training = options.run_of(run, precision, devices, mlflow)
     samples = options.load(data, good, defect, mask, ignore)
+    geometry = options.geometry_of(samples, roi, ignore_region, align)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         from knowngood.classifiers import CLASSIFIERS
@@ -53,6 +57,7 @@ def train(
             chosen,
             by=by,
             defect_share=defect_share,
+            geometry=geometry,
             seed=seed,
             device=device,
             run=training,
@@ -66,6 +71,7 @@ def train(
     for note in record.notes:
         typer.echo(f"{'':14} {note}")
     echo_bits(inspector.manifest.bits)
+    echo_geometry(inspector.manifest)
     echo_threshold(inspector.threshold)
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

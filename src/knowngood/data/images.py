@@ -6,7 +6,7 @@ An image that cannot be read raises an UnreadableImage, an array that is no imag
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,8 +37,15 @@ _FIRST_BYTES = 64  # of a file that tell its format
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 FILES_TO_MEASURE = 32
 FEW = 1e-4  # of the values of an image, but three at least: stuck pixels say nothing about its bits
-LEAST_CONTRAST = 0.5  # grey levels, the standard deviation within an image
 STRIP = 1_000_000  # pixels that are laid over black at one time
+
+
+Cut = Callable[[tuple[int, int]], tuple[int, int, int, int]]
+"""From the height and width of an image to the first row and column of a part of it, and those behind it."""
+
+
+Frame = NDArray[np.float64]
+"""Where a part of an image is, `(2, 3)`: from shares of its width and height, and 1, to x and y in pixels."""
 
 
 class Picture(NamedTuple):
@@ -47,6 +54,8 @@ class Picture(NamedTuple):
     pixels: NDArray[np.uint8]  # RGB (height, width, 3)
     size: tuple[int, int]  # height and width of the image itself
     clipped: bool  # whether more than a few of its values were above the white of its bits
+    frame: Frame | None = None  # where `pixels` are in the image; None if they are all of it
+    lost: bool = False  # whether a part was searched in the image, and none was found
 
 
 def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
@@ -100,18 +109,27 @@ def read_resized(
     return read_picture(source, shape, bits=bits)[:2]
 
 
-def read_picture(source: Source, shape: tuple[int, int], *, bits: int | None = 16) -> Picture:
+def read_picture(
+    source: Source, shape: tuple[int, int] | None, *, bits: int | None = 16, cut: Cut | None = None
+) -> Picture:
     """Read and resize one image like `read_resized`, and say whether values were cut at white.
+
+    Given `cut`, only that part of the image is resized, and no JPEG is decoded at a fraction of its size.
+    Without a shape, nothing is resized.
 
     Example:
         >>> read_picture(np.full((8, 9), 5000, np.uint16), (8, 9), bits=12).clipped
         True
     """
-    with decoded(source, shape) as (pixels, size):
+    with decoded(source, shape if cut is None else None) as (pixels, size):
+        if cut is not None:
+            top, left, bottom, right = cut(size)
+            pixels = pixels[top:bottom, left:right]
         clipped = bits is not None and pixels.dtype == np.uint16 and _clips(pixels, bits)
         # Grey is resized before it becomes three channels: the same result for a third of the work.
-        image = _three_channels(resize(_eight_bits(pixels, source, bits), shape))
-        return Picture(image.copy() if image is pixels else image, size, clipped)
+        pixels_8 = _eight_bits(pixels, source, bits)
+        image = _three_channels(pixels_8 if shape is None else resize(pixels_8, shape))
+        return Picture(image.copy() if np.may_share_memory(image, pixels) else image, size, clipped)
 
 
 def significant_bits(sources: Sequence[Source]) -> int | None:
@@ -128,7 +146,7 @@ def significant_bits(sources: Sequence[Source]) -> int | None:
         12
     """
     needed = []
-    for source in _sample(sources):
+    for source in sample(sources):
         try:
             if read_header(source).deep:
                 pixels = decode(source)
@@ -138,32 +156,13 @@ def significant_bits(sources: Sequence[Source]) -> int | None:
     return sorted(needed)[-2 if len(needed) > 2 else -1] if needed else None
 
 
-def check_contrast(sources: Sequence[Source], shape: tuple[int, int], *, bits: int | None) -> None:
-    """Raise a DataError where images, read like `read_resized`, are all constant or almost so.
-
-    Of many images 32 are read, until one has contrast; those that cannot be read are passed over.
+def sample(sources: Sequence[Source]) -> Sequence[Source]:
+    """Return at most 32 of the sources, evenly spread.
 
     Example:
-        >>> check_contrast([np.eye(8, dtype=np.uint8) * 255], (8, 8), bits=None)
+        >>> sample([str(number) for number in range(64)])[:3]
+        ['0', '2', '4']
     """
-    most = -1.0
-    for source in _sample(sources):
-        try:
-            deviation = read_resized(source, shape, bits=bits)[0].std(axis=(0, 1)).max()
-        except UnreadableImage:
-            continue
-        most = max(most, float(deviation))
-        if most >= LEAST_CONTRAST:
-            return
-    if most >= 0:
-        raise DataError(
-            "the images to learn from show nothing: pixels of an image differ by at most "
-            f"{most:.2g} grey levels (standard deviation); check the exposure and the program that saved them"
-        )
-
-
-def _sample(sources: Sequence[Source]) -> Sequence[Source]:
-    """Return at most 32 of the sources, evenly spread."""
     return sources[:: max(1, math.ceil(len(sources) / FILES_TO_MEASURE))]
 
 

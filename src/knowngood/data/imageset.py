@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import Mask, Source, listed, name_of
-from knowngood.data.images import Picture
+from knowngood.data.images import Frame, Picture
 from knowngood.data.reading import Reading
 from knowngood.data.threads import THREADS
 from knowngood.errors import DataError, UnreadableImage
@@ -50,6 +50,8 @@ class Batch:
     images: NDArray[np.uint8]  # RGB (n, H, W, 3)
     sizes: NDArray[np.int64]  # height and width of each image before it was resized (n, 2)
     clipped: NDArray[np.bool_]  # whether an image has values above white, which were cut (n,)
+    frames: list[Frame | None]  # where the images are in those that were read, see `knowngood.data.images`
+    lost: NDArray[np.bool_]  # whether a part was searched in an image, and none was found
     sources: list[Source]
 
 
@@ -155,7 +157,7 @@ def read_batches(
             nothing more is yielded. With ``on_unreadable``, only where none can be read.
     """
     failures: list[UnreadableImage] = []
-    rows: list[tuple[int, NDArray[np.uint8], tuple[int, int], bool, Source]] = []
+    rows: list[tuple[int, Picture, Source]] = []
     position = -1
     with closing(_read(sources, reading)) as outcomes:
         for position, (source, outcome) in enumerate(outcomes):
@@ -170,17 +172,26 @@ def read_batches(
             if len(rows) == size:
                 yield _batch(rows)
                 rows = []
-            rows.append((position, *outcome, source))
+            rows.append((position, outcome, source))
     if failures and not (on_unreadable and rows):
         raise DataError(_complaint(failures, position + 1, replace_them=on_unreadable is not None))
     if rows:
         yield _batch(rows)
 
 
-def _batch(rows: Sequence[tuple[int, NDArray[np.uint8], tuple[int, int], bool, Source]]) -> Batch:
+def _batch(rows: Sequence[tuple[int, Picture, Source]]) -> Batch:
     """Join the images of a batch."""
-    index, images, sizes, clipped, sources = zip(*rows, strict=True)
-    return Batch(np.array(index), np.array(images), np.array(sizes), np.array(clipped), list(sources))
+    index, pictures, sources = zip(*rows, strict=True)
+    images, sizes, clipped, frames, lost = zip(*pictures, strict=True)
+    return Batch(
+        index=np.array(index),
+        images=np.array(images),
+        sizes=np.array(sizes),
+        clipped=np.array(clipped),
+        frames=list(frames),
+        lost=np.array(lost),
+        sources=list(sources),
+    )
 
 
 def _read(sources: Iterable[Source], reading: Reading) -> Generator[tuple[Source, _Outcome]]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.data.alignment import Alignment, cut_out, to_pixels
 from knowngood.data.decoding import Source
-from knowngood.data.images import Picture, read_picture
+from knowngood.data.images import Frame, Picture, read_picture, sample
+from knowngood.data.roi import Roi
+from knowngood.errors import DataError, UnreadableImage
+
+LEAST_CONTRAST = 0.5
+"""Grey levels, the standard deviation within an image."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,8 @@ class Reading:
     Args:
         shape: Height and width that images are resized to, in pixels.
         bits: Bits that 16-bit pixels really use, larger values saturate; None to refuse such images.
+        roi: The region that images are cut to; None for all of them.
+        alignment: How the part is found, cut out and turned; None to leave it where it is.
 
     Example:
         >>> picture = Reading((8, 8)).read(np.zeros((16, 24), np.uint8))
@@ -28,10 +38,110 @@ class Reading:
 
     shape: tuple[int, int]
     bits: int | None = 16
+    roi: Roi | None = None
+    alignment: Alignment | None = None
 
     def read(self, source: Source) -> Picture:
         """Read an image at `shape`, see `knowngood.data.images.read_image`."""
-        return read_picture(source, self.shape, bits=self.bits)
+        if self.alignment is not None:
+            return self._aligned(source, self.alignment)
+        if self.roi is None:
+            return read_picture(source, self.shape, bits=self.bits)
+        picture = read_picture(source, self.shape, bits=self.bits, cut=self.roi.cut)
+        picture.pixels[self.outside] = self.roi.fill
+        return picture._replace(frame=frame_of(self.roi.cut(picture.size)))
+
+    def marked(self, source: Source, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The mask `(H, W)` of an image as it is of the image that was read, bool of `shape`."""
+        frame = None if self.alignment is None else self.read(source).frame
+        if frame is None:
+            size = mask.shape[0], mask.shape[1]
+            frame = frame_of((0, 0, *size) if self.roi is None else self.roi.cut(size))
+        nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+        inverse = to_pixels(frame, self.shape)
+        warped = cv2.warpAffine(mask.astype(np.uint8), inverse, self.shape[::-1], flags=nearest)
+        return np.asarray((warped > 0) & ~self.outside)
+
+    @property
+    def cut_size(self) -> tuple[int, int] | None:
+        """Height and width, in an image of a usual size, of what is cut out; None if that is all of it."""
+        if self.alignment is not None:
+            return self.alignment.cut_size
+        return None if self.roi is None else self.roi.box[2:]
+
+    @property
+    def of_graph(self) -> Reading:
+        """The reading that a shipped graph does by itself: it takes pictures of parts that were aligned."""
+        return self if self.alignment is None else Reading(self.shape, self.bits)
+
+    @cached_property
+    def outside(self) -> NDArray[np.bool_]:
+        """Which pixels of an image that was read show something outside the region, of `shape`."""
+        if self.roi is None or self.alignment is not None:
+            return np.zeros(self.shape, np.bool_)
+        return ~self.roi.kept(self.shape)
+
+    def _aligned(self, source: Source, alignment: Alignment) -> Picture:
+        """Read an image and cut out its part; without one, what is in the middle."""
+        picture = read_whole(source, self.bits, self.roi)
+        found = alignment.find(picture.pixels)
+        size = picture.pixels.shape[0], picture.pixels.shape[1]
+        frame = alignment.centred(size) if found is None else found
+        pixels = np.rint(cut_out(picture.pixels, frame, self.shape)).astype(np.uint8)
+        if self.roi is not None:
+            top, left, _, _ = self.roi.cut(picture.size)
+            frame = frame + np.array([[0, 0, left], [0, 0, top]])
+        return picture._replace(pixels=pixels, frame=frame, lost=found is None)
+
+
+def read_whole(source: Source, bits: int | None, roi: Roi | None) -> Picture:
+    """Read an image at its own size, cut to the box of a region, with its fill outside the region.
+
+    Example:
+        >>> read_whole(np.zeros((16, 24), np.uint8), None, None).pixels.shape
+        (16, 24, 3)
+    """
+    if roi is None:
+        return read_picture(source, None, bits=bits)
+    picture = read_picture(source, None, bits=bits, cut=roi.cut)
+    top, left, bottom, right = roi.cut(picture.size)
+    picture.pixels[~roi.inside(picture.size)[top:bottom, left:right]] = roi.fill
+    return picture
+
+
+def check_contrast(sources: Sequence[Source], reading: Reading) -> None:
+    """Raise a DataError where images are all constant or almost so, as they are read.
+
+    Of many images 32 are read, until one has contrast; those that cannot be read are passed over.
+
+    Example:
+        >>> check_contrast([np.eye(8, dtype=np.uint8) * 255], Reading((8, 8)))
+    """
+    most = -1.0
+    for source in sample(sources):
+        try:
+            deviation = reading.read(source).pixels.std(axis=(0, 1)).max()
+        except UnreadableImage:
+            continue
+        most = max(most, float(deviation))
+        if most >= LEAST_CONTRAST:
+            return
+    if most >= 0:
+        raise DataError(
+            "the images to learn from show nothing: pixels of an image differ by at most "
+            f"{most:.2g} grey levels (standard deviation); check the exposure and the program that saved them"
+        )
+
+
+def frame_of(cut: tuple[int, int, int, int]) -> Frame:
+    """The frame of a part of an image from some row and column up to others.
+
+    Example:
+        >>> frame_of((10, 20, 30, 60)).tolist()
+        [[40.0, 0.0, 20.0], [0.0, 20.0, 10.0]]
+    """
+    top, left, bottom, right = cut
+    return np.array([[right - left, 0, left], [0, bottom - top, top]], np.float64)
 
 
 def map_on_image(map_: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -1,16 +1,16 @@
-"""The part of a shipped graph that resizes pictures of any size, as `knowngood.data.images.resize` does.
+"""The part of a shipped graph that resizes pictures of any size, as `knowngood.data.reading` does.
 
 Whoever runs a graph in another language would otherwise resize pictures by other rules, and get other scores.
 In this package a faster function resizes them, and the graph behind runs on images of one shape; a test holds
-the two equal. Nothing here imports onnx: the part is written byte by byte, always the same for a shape, so
-that a reader knows it from anything else.
+the two equal. Nothing here imports onnx: the part is written byte by byte, always the same for a shape and a
+region, so that a reader knows it from anything else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +22,35 @@ PICTURES = "pictures"
 """The input of a shipped graph: uint8 `(N, height, width, 3)` in RGB order, of any height and width."""
 
 _GRAPH, _INPUT = 7, 11  # the numbers of a model's graph, and of the inputs of that
-_FLOAT, _UINT8, _WHOLE = 1, 2, 7  # ONNX's numbers for types
+_FLOAT, _UINT8, _WHOLE, _BOOL = 1, 2, 7, 9  # ONNX's numbers for types
 _PREFIX = "resizing/"  # of all names but those of the two inputs
 _HALVINGS = 5
 _ROUNDED_UP = 1 / 1024
 
 
-def with_resizing(graph: bytes, shape: tuple[int, int]) -> bytes:
+class Crop(NamedTuple):
+    """The region that pictures are cut to first; see `knowngood.data.roi`.
+
+    Args:
+        size: Height and width of the picture that it was drawn on.
+        box: Its first row and column, and those behind its last.
+        outside: Which pixels of what is resized become one colour: for each a byte, 1 or 0.
+        fill: RGB of these.
+    """
+
+    size: tuple[int, int]
+    box: tuple[int, int, int, int]
+    outside: bytes
+    fill: tuple[int, int, int]
+
+
+def with_resizing(graph: bytes, shape: tuple[int, int], crop: Crop | None = None) -> bytes:
     r"""Put the resizing before a graph, whose input `images` then is inside and `pictures` outside.
 
     Args:
         graph: A serialised ONNX graph of images `(N, *shape, 3)`.
         shape: Height and width.
+        crop: The region that pictures are cut to; None for all of them.
 
     Raises:
         ValueError: The graph is damaged.
@@ -43,16 +60,17 @@ def with_resizing(graph: bytes, shape: tuple[int, int]) -> bytes:
         >>> without_resizing(with_resizing(graph, (64, 96)), (64, 96))[-8:]
         b'\n\x06a node'
     """
-    return _in_model(graph, lambda inside: _resizing(shape) + _without_inputs(inside))
+    return _in_model(graph, lambda inside: _resizing(shape, crop) + _without_inputs(inside))
 
 
-def without_resizing(graph: bytes, shape: tuple[int, int]) -> bytes:
+def without_resizing(graph: bytes, shape: tuple[int, int], crop: Crop | None = None) -> bytes:
     """Undo `with_resizing`.
 
     Raises:
-        ValueError: The graph is damaged, or does not begin with the resizing to this shape.
+        ValueError: The graph is damaged, or does not begin with the resizing to this shape, or with
+            that of another region.
     """
-    begin = _resizing(shape)
+    begin = _resizing(shape, crop)
 
     def rest(inside: bytes) -> bytes:
         if not inside.startswith(begin):
@@ -74,20 +92,20 @@ def _in_model(model: bytes, change: Any) -> bytes:
 
 def _without_inputs(graph: bytes) -> bytes:
     """A serialised graph that does not say what it takes."""
-    return b"".join(
-        encoded(number, content) for number, _, content in fields(memoryview(graph)) if number != _INPUT
-    )
+    known = fields(memoryview(graph))
+    return b"".join(encoded(number, content) for number, _, content in known if number != _INPUT)
 
 
 @lru_cache(maxsize=8)  # an inspector that is loaded is compared with it, and then cut behind it
-def _resizing(shape: tuple[int, int]) -> bytes:
+def _resizing(shape: tuple[int, int], crop: Crop | None) -> bytes:
     """The nodes, constants and input of the resizing, as the beginning of a serialised graph."""
-    named = {f"{_PREFIX}{name}": np.array(value) for name, value in _constants(shape).items()}
+    constants = _constants(shape) | (_constants_of(crop, shape) if crop else {})
+    named = {f"{_PREFIX}{name}": np.array(value) for name, value in constants.items()}
     return b"".join(
         (
             _input(PICTURES, ("n", "height", "width", 3)),
             *(_constant(name, value) for name, value in named.items()),
-            *_nodes(),
+            *_nodes(cut=crop is not None),
         )
     )
 
@@ -115,9 +133,35 @@ def _constants(shape: tuple[int, int]) -> dict[str, Any]:
     return constants
 
 
-def _nodes() -> Iterator[bytes]:
+def _constants_of(crop: Crop, shape: tuple[int, int]) -> dict[str, Any]:
+    """The constants of a region by name."""
+    return {
+        "drawn_on": np.array(crop.size),
+        "rounded": np.array(crop.size) - 1,
+        "first": np.array(crop.box[:2]),
+        "behind": np.array(crop.box[2:]),
+        "sides": np.array([1, 2]),
+        "outside": np.frombuffer(crop.outside, np.bool_).reshape(*shape, 1),
+        "fill": np.array(crop.fill, np.float32),
+    }
+
+
+def _cutting() -> Iterator[bytes]:
+    """The operations that cut pictures to the box of a region."""
+    yield _node("Shape", PICTURES, "of_picture", start=1, end=3)
+    yield _node("Mul", "first of_picture", "first_times")
+    yield _node("Div", "first_times drawn_on", "begins")
+    yield _node("Mul", "behind of_picture", "behind_times")
+    yield _node("Add", "behind_times rounded", "behind_up")
+    yield _node("Div", "behind_up drawn_on", "ends")
+    yield _node("Slice", f"{PICTURES} begins ends sides", "cut")
+
+
+def _nodes(*, cut: bool) -> Iterator[bytes]:
     """The operations, as fields of a graph."""
-    yield _node("Transpose", PICTURES, "planes", perm=[0, 3, 1, 2])
+    if cut:
+        yield from _cutting()
+    yield _node("Transpose", "cut" if cut else PICTURES, "planes", perm=[0, 3, 1, 2])
     yield _node("Cast", "planes", "halved0", to=_FLOAT)
     for done in range(_HALVINGS):
         yield from _halving(done, done + 1)
@@ -140,7 +184,9 @@ def _nodes() -> Iterator[bytes]:
     yield _node("Round", "shifted", "levels")
     yield _node("Clip", "levels zero white", "within")
     yield _node("Transpose", "within", "pixels", perm=[0, 2, 3, 1])
-    yield _node("Cast", "pixels", INPUT, to=_UINT8)
+    if cut:
+        yield _node("Where", "outside fill pixels", "filled")
+    yield _node("Cast", "filled" if cut else "pixels", INPUT, to=_UINT8)
 
 
 def _halving(done: int, now: int) -> Iterator[bytes]:
@@ -236,7 +282,7 @@ def _constant(name: str, value: NDArray[Any]) -> bytes:
     """A constant as a field of a graph."""
     dims = b"".join(encoded(1, side) for side in value.shape)
     raw = value.astype(value.dtype.newbyteorder("<")).tobytes()
-    type_ = encoded(2, {"float32": _FLOAT, "int64": _WHOLE}[value.dtype.name])
+    type_ = encoded(2, {"float32": _FLOAT, "int64": _WHOLE, "bool": _BOOL}[value.dtype.name])
     return encoded(5, dims + type_ + encoded(8, name.encode()) + encoded(9, raw))
 
 

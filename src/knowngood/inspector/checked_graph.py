@@ -10,9 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.data.reading import Reading
 from knowngood.engines.engine import Engine, Outputs, compile_graph
 from knowngood.engines.native import check_process
-from knowngood.engines.resizing import with_resizing, without_resizing
+from knowngood.engines.resizing import Crop, with_resizing, without_resizing
 from knowngood.engines.vetting import check_graph, check_outputs
 from knowngood.errors import InspectorError, shortened
 from knowngood.inspector.manifest import Manifest
@@ -24,12 +25,14 @@ class CheckedGraph:
     Args:
         graph: `model.onnx` of an inspector file, which takes pictures of any size.
         shape: Height and width that it resizes them to.
+        crop: The region that it cuts them to; None for all of them.
         engine: A name in `knowngood.engines.engine.ENGINES`.
     """
 
-    def __init__(self, graph: bytes, shape: tuple[int, int], engine: str) -> None:
+    def __init__(self, graph: bytes, shape: tuple[int, int], crop: Crop | None, engine: str) -> None:
         self._graph = graph
         self._shape = shape
+        self._crop = crop
         self._name = engine
         self._tried: set[bool] = set()  # the modes in which it was run: one image alone, or many
 
@@ -41,7 +44,7 @@ class CheckedGraph:
             InspectorError: The graph does not begin with the resizing that every inspector has.
         """
         try:
-            return without_resizing(self._graph, self._shape)
+            return without_resizing(self._graph, self._shape, self._crop)
         except ValueError as error:
             raise InspectorError(f"its graph is refused: {error}") from error
 
@@ -99,6 +102,16 @@ class CheckedGraph:
             raise InspectorError(f"the inspector's graph does not run here: {error}") from error
 
 
+def crop_of(reading: Reading) -> Crop | None:
+    """The region that images are cut to, as a graph has it."""
+    roi = reading.roi
+    if roi is None:
+        return None
+    top, left, height, width = roi.box
+    box = top, left, top + height, left + width
+    return Crop(roi.size, box, (~roi.kept(reading.shape)).tobytes(), roi.fill)
+
+
 def in_present_format(graph: bytes, manifest: Manifest, name: str) -> tuple[bytes, Manifest]:
     """A graph as inspectors have it now: up to format 5, graphs took images of the input shape.
 
@@ -107,7 +120,7 @@ def in_present_format(graph: bytes, manifest: Manifest, name: str) -> tuple[byte
     """
     try:
         with suppress(ValueError):
-            without_resizing(graph, manifest.input_shape)
+            without_resizing(graph, manifest.input_shape, crop_of(manifest.reading.of_graph))
             return graph, manifest
         graph = with_resizing(graph, manifest.input_shape)
     except ValueError as error:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from knowngood.data.decoding import Mask, Source
 from knowngood.data.held import HELD, Labels, Masks, masks_of, sources_of
 from knowngood.data.layouts import NOTES
+from knowngood.data.roi import Roi
 from knowngood.data.samples import Samples, fingerprint, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage, quoted
@@ -24,7 +25,7 @@ from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
-from knowngood.inspector.measures import check_mask_sizes, image_metrics, pixel_metrics
+from knowngood.inspector.measures import check_mask_sizes, image_metrics, outside_region, pixel_metrics
 from knowngood.inspector.notes import SHAPE, note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.regions import HeatScale
@@ -35,6 +36,8 @@ from knowngood.types import Progress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_OUTSIDE = "defects are marked wholly outside the region of interest: the inspector does not see them."
 
 WORST = 10
 """Test images whose reconstruction is kept, among the good and among the defects."""
@@ -63,6 +66,7 @@ class Evaluation:
         images: Test images that came from memory, rows as in `scores`, with their masks; None where `scores`
             names their files.
         about: Product, inspector, images, user and time.
+        roi: The region that was inspected; None for all of each image.
     """
 
     metrics: dict[str, Any]
@@ -77,6 +81,7 @@ class Evaluation:
     classification: Classification | None = None
     images: list[tuple[Source, Mask]] | None = None
     about: About = field(default_factory=About)
+    roi: Roi | None = None
 
     def image(self, row: int) -> tuple[Source, Mask]:
         """The image of a row of `scores`, and its mask: files, or what they came as.
@@ -166,6 +171,7 @@ def evaluate(
     inspected = test.iloc[[verdict.index for verdict in verdicts]].reset_index(drop=True)
     rows = pd.DataFrame([verdict.row() for verdict in verdicts]).drop(columns="path")
     scores = pd.concat([inspected[["path", "label", "defect", "mask"]], rows], axis=1)
+    outside = outside_region(verdicts, masks_of(inspected))
     notes: dict[str, str] = {}
     broken_masks: list[UnreadableImage] = []
     metrics = {
@@ -175,8 +181,10 @@ def evaluate(
         | {"unreadable": len(unreadable)},
         "images_per_second": len(verdicts) / seconds,
         "other_shape": sum(SHAPE in verdict.notes for verdict in verdicts),
+        "outside_region": outside,
         "notes": notes,
         "warnings": [
+            *([f"{outside} {_OUTSIDE}"] if outside else []),
             *_warnings(list(inspected["digest"]), manifest, len(unreadable), chosen),
             *table.attrs.get(NOTES, ()),
         ],
@@ -200,6 +208,7 @@ def evaluate(
         classification=found,
         images=_from_memory(inspected),
         about=subject,
+        roi=manifest.roi,
     )
 
 
@@ -260,8 +269,9 @@ def _from_memory(samples: pd.DataFrame) -> list[tuple[Source, Mask]] | None:
 def _provenance(manifest: Manifest) -> dict[str, Any]:
     """The manifest without what only a program reads."""
     values = dataclasses.asdict(manifest)
-    del values["held_out_names"], values["map_maxima"]
+    del values["held_out_names"], values["map_maxima"], values["region"], values["alignment"]
     values["held_out"] = held_out_in_words(manifest)
+    values["cut_size"] = manifest.reading.cut_size
     for name in ("training", "validation"):
         values[name] = {"images": len(values[name]), "fingerprint": fingerprint_of(values[name])}
     return values

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from knowngood.data.arguments import Images
+    from knowngood.data.geometry import Geometry
     from knowngood.detectors.base import Detector, Fit
     from knowngood.errors import UnreadableImage
     from knowngood.inspector.inspector import Inspector
@@ -37,6 +38,7 @@ def fit(
     seed: int = 0,
     classes: Iterable[Any] | None = None,
     without: str | Path | Sequence[str | Path] = (),
+    geometry: Geometry | None = None,
     device: str = "auto",
     run: Run | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
@@ -57,6 +59,8 @@ def fit(
             of good parts; a table has them in its column `class`.
         without: Good images that are left out, such as defects that were found among them: the last parts of
             their paths, or `[3]` for the fourth of images given as arrays. See `Manifest.far_outside`.
+        geometry: Where in the images is looked: a region of interest, regions to ignore, alignment; see
+            `knowngood.Geometry`. None for all of each image, as it is.
         device: `auto`, `cpu` or `cuda`.
         run: Where and how a network is trained: a folder in which an interrupted training resumes, the
             precision, the number of devices.
@@ -72,7 +76,7 @@ def fit(
 
     Raises:
         DataError: There are too few good images, all are the same, some cannot be read, or what was given
-            is no image.
+            is no image; or a region does not fit the images.
         RecipeError: The detector, a setting or the device is not known, or a value is out of range; a run is
             given to a detector that trains nothing; or its folder holds a training with another recipe.
         TrainingError: The training went wrong.
@@ -82,6 +86,7 @@ def fit(
 
         inspector = fit("widget/")
         inspector = fit("widget/", "patchcore", coreset=1000)
+        inspector = fit("widget/", geometry=Geometry(roi="roi.json"))
         inspector = fit(photographs)    # uint8 (N, H, W, 3), as a camera's program has them
     """
     if "labels" in settings:
@@ -93,7 +98,7 @@ def fit(
     recipe = resolve(DETECTORS, detector, settings)
     device = checked_device(recipe, seed=seed, device=device, run=run)
     return learn(
-        Task(DETECTORS, _first_threshold),
+        Task(DETECTORS, _first_threshold, geometry),
         recipe,
         good_sources(data, classes).without(without),
         seed=seed,

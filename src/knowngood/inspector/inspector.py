@@ -6,12 +6,11 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from knowngood.data.arguments import Images, each_source
 from knowngood.data.decoding import Source
@@ -19,12 +18,13 @@ from knowngood.data.imageset import read_batches
 from knowngood.engines.engine import Engine
 from knowngood.engines.native import finishing
 from knowngood.errors import InspectorError, UnreadableImage
-from knowngood.inspector.checked_graph import CheckedGraph, in_present_format
+from knowngood.inspector.checked_graph import CheckedGraph, crop_of, in_present_format
 from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.notes import notes
-from knowngood.inspector.verdict import Verdict
+from knowngood.inspector.placing import Placing
+from knowngood.inspector.verdict import Verdict, predict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
 from knowngood.notebook import followed
@@ -62,14 +62,15 @@ class Inspector:
         self.records = records or Records()
         self.file = ""
         self.engine = engine or manifest.engine
-        self._graph = CheckedGraph(graph, manifest.input_shape, self.engine)
+        self._graph = CheckedGraph(
+            graph, manifest.input_shape, crop_of(manifest.reading.of_graph), self.engine
+        )
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
 
     def __repr__(self) -> str:
-        learned = f"{len(self.manifest.training)} {self.learned_from}"
-        return (
-            f"Inspector({self.manifest.method}, learned from {learned}, threshold {self.threshold.value:.4g})"
-        )
+        roi, learned = self.manifest.roi, f"learned from {len(self.manifest.training)} {self.learned_from}"
+        region = f", region {roi.share:.1%} of the image" if roi else ""
+        return f"Inspector({self.manifest.method}, {learned}{region}, threshold {self.threshold.value:.4g})"
 
     def _repr_html_(self) -> str:
         return html(self)
@@ -229,7 +230,7 @@ class Inspector:
         """Yield verdicts in order."""
         first = list(islice(sources, 2))
         alone = len(first) == 1
-        record, scale = self.records.classifier, self.manifest.heat_scale
+        record, scale, placing = self.records.classifier, self.manifest.heat_scale, self._placing
         engine = self._graph.engine(alone=alone)
         for name in extras:
             if name not in (*engine.outputs, PIXELS):
@@ -246,9 +247,13 @@ class Inspector:
                 score = float(scores[row])
                 rejected = score > self.threshold.value
                 predicted, probabilities = (
-                    _predict(given["logits"][row, 0], record, rejected) if record else (None, None)
+                    predict(given["logits"][row, 0], record, rejected) if record else (None, None)
                 )
-                size = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1]))
+                size, frame = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1])), batch.frames[row]
+                clipped, lost = bool(batch.clipped[row]), bool(batch.lost[row])
+                patch_map = None if maps is None else maps[row].copy()
+                if patch_map is not None and placing is not None and frame is not None:
+                    patch_map = placing.whole(patch_map, frame, size)
                 yield Verdict(
                     source=batch.sources[row],
                     index=int(index),
@@ -256,11 +261,12 @@ class Inspector:
                     p_value=float(p_of_batch[row]),
                     decision="reject" if rejected else "accept",
                     size=size,
-                    patch_map=None if maps is None else maps[row].copy(),
+                    patch_map=patch_map,
                     predicted_class=predicted,
                     probabilities=probabilities,
-                    notes=notes(self.manifest, size, clipped=bool(batch.clipped[row])),
+                    notes=notes(self.manifest, size, clipped=clipped, lost=lost),
                     heat_scale=None if maps is None else scale,
+                    roi=self.manifest.roi,
                     extras={name: given[name][row].copy() for name in extras},
                 )
 
@@ -274,6 +280,13 @@ class Inspector:
         """The graph, compiled for many images and checked at its first use."""
         return self._graph.engine(alone=False)
 
+    @cached_property
+    def _placing(self) -> Placing | None:
+        """What puts the maps of a part of each image where they belong; None where maps cover all of it."""
+        shape = self._graph.shapes.get("map")
+        reading, scale = self.manifest.reading, self.manifest.heat_scale
+        return None if shape is None else Placing.of(reading, (shape[1], shape[2]), scale)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, also in other processes, compile the graph anew."""
         made_of = self.manifest, self.graph, self.records
@@ -285,13 +298,3 @@ def _count(images: Images) -> int:
     if isinstance(images, np.ndarray):
         return len(images) if images.ndim > 3 else 1
     return len(images) if isinstance(images, list | tuple) else 0
-
-
-def _predict(
-    logits: NDArray[np.float32], record: ClassifierRecord, rejected: bool
-) -> tuple[str, dict[str, float]]:
-    """The predicted class, which is a defect type if the image is rejected, and all probabilities."""
-    scaled = logits / record.temperature
-    likely = np.exp(scaled - scaled.max())
-    number = 1 + int(scaled[1:].argmax()) if rejected else 0
-    return record.names[number], dict(zip(record.names, (likely / likely.sum()).tolist(), strict=True))

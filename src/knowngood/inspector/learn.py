@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import platform
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,11 +16,12 @@ from numpy.typing import NDArray
 from pydantic_core import to_jsonable_python
 from torch import Tensor, nn
 
-from knowngood.data.decoding import Source, name_of
+from knowngood.data.decoding import name_of
+from knowngood.data.framing import image_sizes, learn_framing
+from knowngood.data.geometry import Geometry
 from knowngood.data.image_names import names_of
-from knowngood.data.images import check_contrast, image_size, significant_bits
 from knowngood.data.imageset import ImageSet
-from knowngood.data.reading import Reading
+from knowngood.data.reading import check_contrast
 from knowngood.data.samples import fingerprint
 from knowngood.data.selection import Selection
 from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
@@ -30,6 +30,7 @@ from knowngood.engines.export import blank, chain, to_onnx
 from knowngood.engines.resizing import with_resizing
 from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
 from knowngood.features.extract import resolve_device
+from knowngood.inspector.checked_graph import crop_of
 from knowngood.inspector.examples import EXAMPLES, make_examples
 from knowngood.inspector.held_out import by_part, fit_by_parts
 from knowngood.inspector.inspector import Inspector
@@ -53,17 +54,19 @@ LARGEST_DIFFERENCE = 1e-4
 LARGEST_ROUNDED = 5e-3
 """The same for a graph in 8 bits, where a value between two levels may be rounded either way."""
 
-_SAMPLED = 100
 _LONGEST = 4.0
 _IN_SCORES = ("image", "map")
 _LIBRARIES = ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")
 
 
 class Task(NamedTuple):
-    """The methods of one of the tasks of inspectors, and the function that chooses the first threshold."""
+    """The methods of one of the tasks of inspectors, the function that chooses the first threshold, and where
+    in images is looked.
+    """
 
     registry: Registry[Any]
     threshold: Callable[[Fit], Threshold]
+    geometry: Geometry | None = None
 
 
 def learn(
@@ -82,9 +85,9 @@ def learn(
     progress("preparing", 1, 2)
     sources = selection.sources
     sizes = image_sizes(sources)
-    shape = input_shape(sizes, recipe.input_size, recipe.multiple)
-    reading = Reading(shape, bits=significant_bits(sources))
-    check_contrast(sources, shape, bits=reading.bits)
+    framing = learn_framing(task.geometry or Geometry(), sources, sizes)
+    reading = framing.reading(input_shape(framing.sizes, recipe.input_size, recipe.multiple))
+    check_contrast(sources, reading)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
     progress("preparing", 2, 2)
@@ -99,9 +102,10 @@ def learn(
         raise DataError(
             f"all {len(images)} good images are copies of one image; take photographs of several parts"
         )
-    examples = make_examples(next(images.subset(range(min(EXAMPLES, len(images)))).batches(EXAMPLES)).images)
+    some = next(images.subset(range(min(EXAMPLES, len(images)))).batches(EXAMPLES)).images
+    examples = make_examples(some, reading.of_graph)
     core, difference, scores = _verified_graph(fit, examples.resized)
-    graph = with_resizing(core, images.shape)
+    graph = with_resizing(core, images.shape, crop_of(reading.of_graph))
     manifest = Manifest(
         task=DETECTION if fit.records.classifier is None else CLASSIFICATION,
         method=task.registry.name_of(recipe),
@@ -126,6 +130,9 @@ def learn(
         graph_difference=difference,
         example_scores=scores,
         sizes=np.ravel([sizes.min(axis=0), sizes.max(axis=0)]).tolist() if len(sizes) else [],
+        region={} if reading.roi is None else reading.roi.to_numbers(),
+        alignment={} if reading.alignment is None else reading.alignment.to_numbers(),
+        alignment_note=framing.note,
     )
     inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:
@@ -150,15 +157,6 @@ def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run
         raise RecipeError(f"{type(recipe).__name__} trains no network; leave out the run")
     check_device(device)
     return resolve_device(device)
-
-
-def image_sizes(sources: Sequence[Source]) -> NDArray[np.int64]:
-    """Heights and widths of some images, evenly spread over the list, `(n, 2)`."""
-    found = []
-    for source in sources[:: max(1, len(sources) // _SAMPLED)]:
-        with suppress(UnreadableImage):
-            found.append(image_size(source))
-    return np.array(found, np.int64).reshape(-1, 2)
 
 
 def input_shape(sizes: NDArray[np.int64], size: int, multiple: int) -> tuple[int, int]:

@@ -8,12 +8,15 @@ import sys
 import types
 import typing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from knowngood.brief import brief
+from knowngood.data.alignment import Alignment
 from knowngood.data.reading import Reading
+from knowngood.data.roi import Roi
 from knowngood.engines.engine import DEFAULT_ENGINE
 from knowngood.engines.vetting.check import MOST_PIXELS
 from knowngood.errors import InspectorError, quoted
@@ -22,7 +25,7 @@ from knowngood.inspector.regions import HeatScale
 from knowngood.metrics.outliers import far_outside
 from knowngood.metrics.thresholds import Threshold, conformal_rank
 
-FORMAT = 7
+FORMAT = 8
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
@@ -34,8 +37,11 @@ RENAMED = {"peaks": "map_maxima"}
 ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_names"), list) | {
     "left_out": dict,
     "data": str,
+    "region": dict,
+    "alignment": dict,
+    "alignment_note": str,
 }
-"""What formats 6 and 7 have added, empty in older ones."""
+"""What formats 6 to 8 have added, empty in older ones."""
 
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """An inspector separates good parts from all others, or also predicts classes of defects."""
@@ -87,6 +93,11 @@ class Manifest:
         example_scores: The graph's scores of the pictures `example1.png` and so on in the file.
         sizes: The least height and width of the training images, and the largest; empty in inspectors of
             older formats.
+        region: The region of images that is inspected, see `knowngood.data.roi.Roi.to_numbers`; empty for all
+            of them.
+        alignment: How parts are found and turned, see `knowngood.data.alignment.Alignment.to_numbers`; empty
+            where they are not.
+        alignment_note: Why parts are aligned or not, in a sentence; empty where that was not asked for.
     """
 
     task: str
@@ -112,6 +123,9 @@ class Manifest:
     graph_difference: float
     example_scores: list[float]
     sizes: list[int]
+    region: dict[str, list[int]]
+    alignment: dict[str, list[int]]
+    alignment_note: str
 
     __repr__ = brief
 
@@ -120,10 +134,19 @@ class Manifest:
         """The engine by which the held-out images were scored."""
         return str(self.recipe.get("engine", DEFAULT_ENGINE))
 
-    @property
+    @cached_property
     def reading(self) -> Reading:
-        """The shape and the depth in which images are read."""
-        return Reading(self.input_shape, self.bits)
+        """How images are read."""
+        return Reading(self.input_shape, self.bits, self.roi, self._alignment)
+
+    @cached_property
+    def _alignment(self) -> Alignment | None:
+        return Alignment.of_numbers(self.alignment) if self.alignment else None
+
+    @cached_property
+    def roi(self) -> Roi | None:
+        """The region of images that is inspected; None for all of them."""
+        return Roi.of_numbers(self.region) if self.region else None
 
     @property
     def heat_scale(self) -> HeatScale:
@@ -177,7 +200,12 @@ class Manifest:
         if not is_plain(values):
             raise InspectorError(f"{name!r}: its manifest has a text or a number that no inspector has")
         values |= {"input_shape": (height, width), "threshold": Threshold(**values["threshold"])}
-        return cls(**values)
+        manifest = cls(**values)
+        try:
+            _ = manifest.reading
+        except ValueError as error:
+            raise InspectorError(f"{name!r}: {error}") from error
+        return manifest
 
 
 def _read(content: bytes, name: str) -> dict[str, Any]:

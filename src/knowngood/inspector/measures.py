@@ -123,6 +123,18 @@ def pixel_metrics(
     return {name: metric(histogram) for name, metric in _PIXELS.items()}
 
 
+def outside_region(verdicts: Iterable[Verdict], masks: Iterable[Mask]) -> int:
+    """Count the images whose mask marks pixels, but none in the region that was inspected."""
+    outside = 0
+    for verdict, mask in zip(verdicts, masks, strict=True):
+        if verdict.roi is None or not len(mask):
+            continue
+        with suppress(UnreadableImage):
+            marked = read_mask(mask, verdict.size)
+            outside += bool(marked.any()) and not (marked & verdict.roi.inside(verdict.size)).any()
+    return outside
+
+
 def check_mask_sizes(test: pd.DataFrame) -> None:
     """Check before images are inspected that each mask has the size of its image; headers alone are read.
 

@@ -13,6 +13,9 @@ CLIPPED = "clipped"
 SHAPE = "shape"
 """The image has another aspect ratio or another size than the training images."""
 
+LOST = "lost"
+"""No part was found in the image, so that its middle was inspected."""
+
 LARGEST_RATIO = 1.25
 """How far an aspect ratio may be from those of training images, as a factor."""
 
@@ -20,9 +23,10 @@ LARGEST_SCALE = 2.0
 """How much larger or smaller than training images a height or width may be, as a factor."""
 
 
-def notes(manifest: Manifest, size: tuple[int, int], *, clipped: bool) -> tuple[str, ...]:
+def notes(manifest: Manifest, size: tuple[int, int], *, clipped: bool, lost: bool = False) -> tuple[str, ...]:
     """Return the notes on an image of a height and width."""
-    found = {CLIPPED: clipped, SHAPE: bool(manifest.sizes) and _is_other(size, manifest.sizes)}
+    other = bool(manifest.sizes) and _is_other(size, manifest.sizes)
+    found = {CLIPPED: clipped, SHAPE: other, LOST: lost}
     return tuple(note for note, applies in found.items() if applies)
 
 
@@ -34,8 +38,10 @@ def note_sentences(manifest: Manifest, given: Iterable[tuple[str, ...]]) -> list
         "they were cut at white",
         SHAPE: f"images have another aspect ratio or size than training images ({_range(manifest.sizes)}, "
         "height x width); they were stretched",
+        LOST: "images show no part on a background as that of training images; what is in their middle was "
+        "inspected",
     }
-    return [f"{counts[note]} {words[note]}" for note in (CLIPPED, SHAPE) if counts[note]]
+    return [f"{counts[note]} {words[note]}" for note in words if counts[note]]
 
 
 def _is_other(size: tuple[int, int], sizes: list[int]) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.reading import map_on_image
+from knowngood.data.roi import Roi
 
 
 class HeatScale(NamedTuple):
@@ -49,7 +50,9 @@ class Region(NamedTuple):
     max_y: int
 
 
-def above(patch_map: NDArray[np.float32], line: float, size: tuple[int, int]) -> NDArray[np.bool_]:
+def above(
+    patch_map: NDArray[np.float32], line: float, size: tuple[int, int], roi: Roi | None = None
+) -> NDArray[np.bool_]:
     """Mark the pixels where an anomaly map is above a line.
 
     A pixel is marked if the map, interpolated between the centres of patches, is above the line there, or if
@@ -60,6 +63,7 @@ def above(patch_map: NDArray[np.float32], line: float, size: tuple[int, int]) ->
         patch_map: The anomaly map `(h, w)`, which covers the whole image.
         line: In units of the map.
         size: Height and width of the image.
+        roi: The region that was inspected, outside which nothing is marked; None for all of the image.
 
     Returns:
         Bool `(H, W)`.
@@ -71,13 +75,17 @@ def above(patch_map: NDArray[np.float32], line: float, size: tuple[int, int]) ->
     # Interpolated like this, rounding changes no sign; and a line in float32 would not be the threshold.
     excess = (patch_map - np.float64(line)).astype(np.float32)
     marked = map_on_image(excess, size) > 0
+    if roi is not None:
+        marked &= roi.inside(size)
     rows, columns = _centres(patch_map.shape, size)
     hot_rows, hot_columns = np.nonzero(excess > 0)
     marked[rows[hot_rows], columns[hot_columns]] = True
     return marked
 
 
-def find_regions(patch_map: NDArray[np.float32], line: float, size: tuple[int, int]) -> list[Region]:
+def find_regions(
+    patch_map: NDArray[np.float32], line: float, size: tuple[int, int], roi: Roi | None = None
+) -> list[Region]:
     """Find the regions where an anomaly map is above a line, that with the largest value first.
 
     The arguments are those of `above`; an empty list if nothing is above the line.
@@ -87,7 +95,7 @@ def find_regions(patch_map: NDArray[np.float32], line: float, size: tuple[int, i
         >>> find_regions(spot, 5.0, (20, 30))
         [Region(x=10, y=10, width=10, height=10, area=80, max_score=9.0, max_x=15, max_y=15)]
     """
-    marked = above(patch_map, line, size).astype(np.uint8)
+    marked = above(patch_map, line, size, roi).astype(np.uint8)
     _, numbers, boxes, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
     rows, columns = _centres(patch_map.shape, size)
     of_patch = numbers[np.ix_(rows, columns)]

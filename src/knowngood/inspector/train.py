@@ -8,6 +8,7 @@ from typing import Any
 
 from knowngood.classifiers import CLASSIFIERS
 from knowngood.classifiers.base import Classifier
+from knowngood.data.geometry import Geometry
 from knowngood.data.held import Labels, Masks
 from knowngood.data.imageset import GOOD
 from knowngood.data.labelled import DEFECT_SHARE, labelled, with_defects_to_learn
@@ -37,6 +38,7 @@ def train(
     masks: Masks | None = None,
     by: str = "auto",
     defect_share: float = DEFECT_SHARE,
+    geometry: Geometry | None = None,
     seed: int = 0,
     device: str = "auto",
     run: Run | None = None,
@@ -78,7 +80,7 @@ def train(
         samples = samples.assign(split="train")
     selection = labelled(with_defects_to_learn(samples, defect_share), by)
     inspector = learn(
-        Task(CLASSIFIERS, first_threshold),
+        Task(CLASSIFIERS, first_threshold, geometry),
         recipe,
         selection,
         seed=seed,

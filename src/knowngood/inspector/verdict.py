@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from knowngood.cells import spelt
 from knowngood.data.decoding import Source, name_of
 from knowngood.data.reading import map_on_image
+from knowngood.data.roi import Roi
 from knowngood.errors import RecipeError
 from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.regions import HeatScale, Region, above, find_regions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from knowngood.training.classifier_record import ClassifierRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +35,16 @@ class Verdict:
         p_value: Share of good parts that score at least as high; small means unlike any good part.
         decision: `accept` or `reject`.
         size: Height and width of the image.
-        patch_map: Anomaly map at patch resolution, float32 `(h, w)`; None for image-only detectors.
+        patch_map: Anomaly map of the whole image at patch resolution, float32 `(h, w)`; None for image-only
+            detectors.
         predicted_class: From a classifier, `good`, or for a rejected image the likeliest defect type.
         probabilities: From a classifier, the probability of each class by name, 1 in all.
         notes: Why it is to be doubted: `clipped` if values were above white, `shape` if the image has another
-            aspect ratio or size than the training images; see `knowngood.inspector.notes`.
+            aspect ratio or size than the training images, `lost` if no part was found that could be aligned;
+            see `knowngood.inspector.notes`.
         heat_scale: The unit of the map, and its line; None for image-only detectors.
         extras: What was asked for beyond that, by name, for this image; see `Inspector.stream`.
+        roi: The region that was inspected; None for all of the image.
     """
 
     source: Source
@@ -53,6 +59,7 @@ class Verdict:
     notes: tuple[str, ...] = ()
     heat_scale: HeatScale | None = None
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    roi: Roi | None = None
 
     def __repr__(self) -> str:
         name = spelt(name_of(self.source, self.index))
@@ -89,8 +96,16 @@ class Verdict:
 
     @property
     def map(self) -> NDArray[np.float32] | None:
-        """The anomaly map in the image's own pixels, float32 `(H, W)`; None for image-only detectors."""
-        return None if self.patch_map is None else map_on_image(self.patch_map, self.size)
+        """The anomaly map in the image's own pixels, float32 `(H, W)`; None for image-only detectors.
+
+        Outside the region that was inspected it has its least value, which is not above the line.
+        """
+        if self.patch_map is None:
+            return None
+        whole = map_on_image(self.patch_map, self.size)
+        if self.roi is not None and self.heat_scale is not None:
+            whole[~self.roi.inside(self.size)] = min(float(whole.min()), self.heat_scale.line)
+        return whole
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -102,7 +117,7 @@ class Verdict:
             RecipeError: The detector gives no maps.
         """
         patch_map, scale = self.checked_map()
-        return above(patch_map, scale.line, self.size)
+        return above(patch_map, scale.line, self.size, self.roi)
 
     def regions(self) -> list[Region]:
         """Where the map is above the line, the region with the largest value first; see `mask`.
@@ -116,7 +131,7 @@ class Verdict:
                 mark(region.x, region.y, region.width, region.height)
         """
         patch_map, scale = self.checked_map()
-        return find_regions(patch_map, scale.line, self.size)
+        return find_regions(patch_map, scale.line, self.size, self.roi)
 
     def checked_map(self) -> tuple[NDArray[np.float32], HeatScale]:
         """The anomaly map at patch resolution, and its scale.
@@ -137,3 +152,16 @@ def probability_column(name: str) -> str:
         ('p_dent', 'p_value_', 'p_value__')
     """
     return f"p_{name}_" if re.fullmatch("value_*", name) else f"p_{name}"
+
+
+def predict(
+    logits: NDArray[np.float32], record: ClassifierRecord, rejected: bool
+) -> tuple[str, dict[str, float]]:
+    """Return the predicted class, a defect type if the image is rejected, and the probability of each.
+
+    The logits are those of the classes of the record, `(C,)`.
+    """
+    scaled = logits / record.temperature
+    likely = np.exp(scaled - scaled.max())
+    number = 1 + int(scaled[1:].argmax()) if rejected else 0
+    return record.names[number], dict(zip(record.names, (likely / likely.sum()).tolist(), strict=True))

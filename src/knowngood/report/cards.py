@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.decoding import Source, name_of
 from knowngood.data.images import read_image, significant_bits
+from knowngood.data.roi import Roi
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.inspector import Inspector
@@ -49,6 +50,8 @@ def _(subject: Inspector) -> str:
         "settings": ", ".join(f"{name}={value}" for name, value in manifest.recipe.items()),
         "learned from": f"{len(manifest.training):,} {subject.learned_from}",
         "input": f"{height} x {width} pixels",
+        "region": str(manifest.roi or "all of each image"),
+        **({"alignment": manifest.alignment_note} if manifest.alignment_note else {}),
         "threshold": f"{score(subject.threshold.value)}, {subject.threshold.rule}",
         "fitted": manifest.created,
     }
@@ -83,7 +86,7 @@ def _(subject: Verdict) -> str:
         "notes": ", ".join(subject.notes),
     }
     try:
-        shown = pictures(subject.source, subject.patch_map, subject.heat_scale)
+        shown = pictures(subject.source, subject.patch_map, subject.heat_scale, subject.roi)
         drawn = "".join(f"<img src='{data_uri(one)}' alt='{name}'> " for name, one in shown.items())
     except UnreadableImage as error:
         drawn = f"<p>The image can no longer be read: {escape(error.reason)}</p>"
@@ -95,12 +98,13 @@ def pictures(
     source: Source,
     patch_map: NDArray[np.float32] | None,
     scale: HeatScale | None,
+    roi: Roi | None = None,
     bits: int | None = None,
 ) -> dict[str, NDArray[np.uint8]]:
     """Make the picture of an image, and the one with its heatmap where there is a map, RGB `(H, W, 3)`.
 
-    Large images are shrunk and small ones enlarged. The bits are those of 16-bit images; without them, they
-    are measured on this image alone.
+    Large images are shrunk and small ones enlarged. Map, scale and region are those of `draw_heat`. The bits
+    are those of 16-bit images; without them, they are measured on this image alone.
 
     Raises:
         UnreadableImage: The image cannot be read.
@@ -108,7 +112,7 @@ def pictures(
     image = magnified(shrink(read_image(source, bits=bits or significant_bits([source]) or 16), SIDE))
     shown = {"image": image}
     if patch_map is not None and scale is not None:
-        shown["heatmap"] = draw_heat(image, patch_map, scale)
+        shown["heatmap"] = draw_heat(image, patch_map, scale, roi)
     return shown
 
 

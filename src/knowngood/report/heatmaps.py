@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import name_of
+from knowngood.data.roi import Roi
 from knowngood.errors import escaped
 from knowngood.inspector.regions import HeatScale, above, hottest
 from knowngood.inspector.verdict import Verdict
@@ -22,20 +23,23 @@ NARROWEST = 360
 _PAPER, _INK, _FAINT = (246, 247, 248), (51, 58, 69), (104, 112, 124)
 _DECISIONS = {"accept": (22, 110, 75), "reject": (190, 18, 50)}
 _BAR_GREY = 150
+_DIMMED = 2
 _BOLD = 700
 
 
 def draw_heat(
-    image: NDArray[np.uint8], patch_map: NDArray[np.float32], scale: HeatScale
+    image: NDArray[np.uint8], patch_map: NDArray[np.float32], scale: HeatScale, roi: Roi | None = None
 ) -> NDArray[np.uint8]:
     """Draw an anomaly map over its image: a wash, a contour at the line, and four ticks around the maximum.
 
     None of these hides what is there: the wash is faint, and the contour surrounds what is above the line.
+    What is outside the region that was inspected is dimmed.
 
     Args:
         image: RGB `(H, W, 3)`, at any size.
         patch_map: Its anomaly map `(h, w)`, which covers the whole image.
         scale: See `Manifest.heat_scale`.
+        roi: The region that was inspected; None for all of the image.
 
     Example:
         >>> spot = np.array([[1, 1, 1], [1, 9, 1], [1, 1, 1]], np.float32)
@@ -44,7 +48,11 @@ def draw_heat(
     """
     height, width = size = image.shape[0], image.shape[1]
     typical, line = scale
-    drawn = outline(overlay(image, heat(patch_map, typical, line)), above(patch_map, line, size), LINE)
+    washed = overlay(image, heat(patch_map, typical, line))
+    if roi is not None:
+        outside = ~roi.inside(size)
+        washed[outside] = image[outside] // _DIMMED
+    drawn = outline(washed, above(patch_map, line, size, roi), LINE)
     _draw_ticks(drawn, hottest(patch_map, size), max(height / patch_map.shape[0], width / patch_map.shape[1]))
     return drawn
 
@@ -65,7 +73,7 @@ def heatmap(
     """
     patch_map, scale = verdict.checked_map()
     image = magnified(image)
-    drawn = draw_heat(image, patch_map, scale)
+    drawn = draw_heat(image, patch_map, scale, verdict.roi)
     height, width = image.shape[:2]
     if beside:
         gap = np.full((height, max(4, width // 100), 3), _PAPER, np.uint8)

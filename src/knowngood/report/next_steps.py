@@ -84,12 +84,13 @@ def _more_detail(evaluation: Evaluation) -> Iterator[str]:
     provenance = evaluation.provenance
     sizes, (height, width) = provenance["sizes"], provenance["input_shape"]
     size = provenance["recipe"].get("input_size")
-    if size and sizes and math.sqrt(height * width) < SMALLER * math.sqrt(sizes[2] * sizes[3]):
-        wanted = min(2 * size, math.sqrt(sizes[2] * sizes[3]), LARGEST_INPUT)
+    rows, columns = provenance.get("cut_size") or sizes[2:] or (0, 0)
+    if size and math.sqrt(height * width) < SMALLER * math.sqrt(rows * columns):
+        wanted = min(2 * size, math.sqrt(rows * columns), LARGEST_INPUT)
         wanted = max(_STEP, round(wanted / _STEP) * _STEP)
         if wanted > size:
             yield (
-                f"Give it more detail: pictures of {sizes[2]} x {sizes[3]} pixels are reduced to {height} x "
+                f"Give it more detail: pictures of {rows} x {columns} pixels are reduced to {height} x "
                 f"{width}, in which small defects vanish. Fit with `--set input_size={wanted}`."
             )
 

@@ -72,7 +72,7 @@ def image(subject: Evaluation, axes: Axes | None, row: int) -> Axes:
     source, mask = subject.image(row)
     facts = subject.scores.iloc[row]
     patch_map = None if subject.maps is None else subject.maps[row]
-    shown = pictures(source, patch_map, subject.heat_scale, subject.provenance["bits"])
+    shown = pictures(source, patch_map, subject.heat_scale, subject.roi, subject.provenance["bits"])
     drawn = list(shown.values())[-1]
     if len(mask):
         drawn = outline(drawn, read_mask(mask, image_size(source)))
@@ -82,7 +82,7 @@ def image(subject: Evaluation, axes: Axes | None, row: int) -> Axes:
 
 def verdict(subject: Verdict, axes: Axes | None) -> Axes:
     """Draw an image with its heatmap; without a map, the image alone."""
-    shown = pictures(subject.source, subject.patch_map, subject.heat_scale)
+    shown = pictures(subject.source, subject.patch_map, subject.heat_scale, subject.roi)
     found = " ".join(filter(None, [subject.decision, subject.predicted_class]))
     title = f"{found}: score {score(subject.score)}, p-value {subject.p_value:.2g}"
     return _picture(list(shown.values())[-1], title, axes)

@@ -39,6 +39,8 @@ def subject(evaluation: Evaluation) -> list[tuple[str, str]]:
     facts = {
         "Product": about.product,
         "Inspector": ", ".join(filter(None, inspector)),
+        "Region": str(evaluation.roi or ""),
+        "Alignment": provenance.get("alignment_note", ""),
         "Learned from": _images(about.training),
         "Tested on": _images(about.test),
         "Evaluated": " ".join(filter(None, evaluated)),
