@@ -66,6 +66,6 @@ def train(
     for note in record.notes:
         typer.echo(f"{'':14} {note}")
     echo_bits(inspector.manifest.bits)
-    echo_threshold(inspector.threshold)
+    echo_threshold(inspector.threshold, inspector.review)
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

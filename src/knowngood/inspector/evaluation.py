@@ -36,6 +36,8 @@ from knowngood.types import Progress
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_IN_SHORT = ("image_auroc", "false_reject_rate", "escape_rate", "good_review_rate", "defect_review_rate")
+
 WORST = 10
 """Test images whose reconstruction is kept, among the good and among the defects."""
 
@@ -95,7 +97,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         counts = self.metrics["counts"]
-        known = {name: self.metrics[name] for name in ("image_auroc", "false_reject_rate", "escape_rate")}
+        known = {name: self.metrics.get(name) for name in _IN_SHORT}
         figures = [f"{name} {value:.4g}" for name, value in known.items() if value is not None]
         images = f"{counts['good']} good parts, {counts['defect']} defects"
         return f"Evaluation({', '.join([images, *figures])})"
@@ -169,7 +171,9 @@ def evaluate(
     notes: dict[str, str] = {}
     broken_masks: list[UnreadableImage] = []
     metrics = {
-        **image_metrics(scores, manifest.threshold.value, notes),
+        **image_metrics(
+            scores, manifest.threshold.value, notes, manifest.review.value if manifest.review else None
+        ),
         **pixel_metrics(scores, verdicts, masks_of(inspected), notes, broken_masks, progress),
         "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
         | {"unreadable": len(unreadable)},

@@ -26,6 +26,7 @@ from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.notes import notes
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
+from knowngood.metrics.review import DEFECT, REJECT, Review, decide, with_new_threshold
 from knowngood.metrics.thresholds import Threshold
 from knowngood.notebook import followed
 from knowngood.training.records import Records
@@ -67,9 +68,10 @@ class Inspector:
 
     def __repr__(self) -> str:
         learned = f"{len(self.manifest.training)} {self.learned_from}"
-        return (
-            f"Inspector({self.manifest.method}, learned from {learned}, threshold {self.threshold.value:.4g})"
-        )
+        lines = f"threshold {self.threshold.value:.4g}"
+        if self.review:
+            lines = f"review above {self.review.value:.4g}, {lines}"
+        return f"Inspector({self.manifest.method}, learned from {learned}, {lines})"
 
     def _repr_html_(self) -> str:
         return html(self)
@@ -112,6 +114,11 @@ class Inspector:
     def threshold(self) -> Threshold:
         """The threshold, and how it was chosen."""
         return self.manifest.threshold
+
+    @property
+    def review(self) -> Review | None:
+        """The lower line of three answers, above which a part is reviewed; None for two answers."""
+        return self.manifest.review
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, engine: str | None = None) -> Inspector:
@@ -170,8 +177,20 @@ class Inspector:
         self.file = os.fspath(path)
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
-        """A copy with another threshold, and the fingerprints of the images that it was set on."""
-        return self.with_manifest(threshold=threshold, validation=validation)
+        """A copy with another threshold, and the fingerprints of the images that it was set on.
+
+        A line for review stays below it, see `knowngood.metrics.review.with_new_threshold`; where it cannot,
+        the copy has two answers, and the threshold's note says so.
+        """
+        before, kept = self.review, with_new_threshold(self.review, self.manifest.held_out, threshold.value)
+        if before and not kept:
+            dropped = f"The line for review at {before.value:.4g} does not fit below it, and was removed."
+            threshold = dataclasses.replace(threshold, note=f"{threshold.note} {dropped}".strip())
+        if kept and kept.label == DEFECT:
+            validation = [*validation, *self.manifest.validation]
+        return self.with_manifest(
+            threshold=threshold, review=kept, validation=list(dict.fromkeys(validation))
+        )
 
     def with_manifest(self, **changes: Any) -> Inspector:
         """A copy with other values in its manifest."""
@@ -230,6 +249,7 @@ class Inspector:
         first = list(islice(sources, 2))
         alone = len(first) == 1
         record, scale = self.records.classifier, self.manifest.heat_scale
+        lines = self.threshold.value, self.review.value if self.review else None
         engine = self._graph.engine(alone=alone)
         for name in extras:
             if name not in (*engine.outputs, PIXELS):
@@ -244,9 +264,9 @@ class Inspector:
             p_of_batch = p_values(scores, self._held_out)
             for row, index in enumerate(batch.index):
                 score = float(scores[row])
-                rejected = score > self.threshold.value
+                decision = decide(score, *lines)
                 predicted, probabilities = (
-                    _predict(given["logits"][row, 0], record, rejected) if record else (None, None)
+                    _predict(given["logits"][row, 0], record, decision == REJECT) if record else (None, None)
                 )
                 size = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1]))
                 yield Verdict(
@@ -254,7 +274,7 @@ class Inspector:
                     index=int(index),
                     score=score,
                     p_value=float(p_of_batch[row]),
-                    decision="reject" if rejected else "accept",
+                    decision=decision,
                     size=size,
                     patch_map=None if maps is None else maps[row].copy(),
                     predicted_class=predicted,

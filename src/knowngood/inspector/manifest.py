@@ -20,9 +20,10 @@ from knowngood.errors import InspectorError, quoted
 from knowngood.inputs import is_plain
 from knowngood.inspector.regions import HeatScale
 from knowngood.metrics.outliers import far_outside
+from knowngood.metrics.review import LABELS, Review
 from knowngood.metrics.thresholds import Threshold, conformal_rank
 
-FORMAT = 7
+FORMAT = 8
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
@@ -34,8 +35,9 @@ RENAMED = {"peaks": "map_maxima"}
 ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_names"), list) | {
     "left_out": dict,
     "data": str,
+    "review": types.NoneType,
 }
-"""What formats 6 and 7 have added, empty in older ones."""
+"""What formats 6 to 8 have added, empty in older ones."""
 
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """An inspector separates good parts from all others, or also predicts classes of defects."""
@@ -82,6 +84,7 @@ class Manifest:
             than the maps' values; else empty.
         validation: Fingerprint of each image that the threshold was set on, beyond the held-out scores.
         threshold: The threshold, and how it was chosen.
+        review: The lower line of three answers; None for two answers.
         graph_hash: SHA-256 of the graph, hexadecimal.
         graph_difference: Largest relative difference between torch's scores and the graph's.
         example_scores: The graph's scores of the pictures `example1.png` and so on in the file.
@@ -108,6 +111,7 @@ class Manifest:
     map_maxima: list[float]
     validation: list[str]
     threshold: Threshold
+    review: Review | None
     graph_hash: str
     graph_difference: float
     example_scores: list[float]
@@ -163,6 +167,13 @@ class Manifest:
         values = _read(content, name)
         _check(values, cls, name)
         _check(values["threshold"], Threshold, name)
+        if values["review"] is not None:
+            _check(values["review"], Review, name)
+            if values["review"]["value"] >= values["threshold"]["value"]:
+                raise InspectorError(
+                    f"{name!r}: its manifest has a line for review that is not below the threshold"
+                )
+            values["review"] = Review(**values["review"])
         height, width = values["input_shape"]
         if min(height, width) < 8 or height * width > MOST_PIXELS:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
@@ -203,7 +214,11 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
     return values
 
 
-_ALLOWED: dict[str, tuple[Any, ...]] = {"task": TASKS, "bits": (None, *range(1, 17))}
+_ALLOWED: dict[str, tuple[Any, ...]] = {
+    "task": TASKS,
+    "bits": (None, *range(1, 17)),
+    "label": LABELS,
+}
 
 
 def _check(values: dict[str, Any], cls: type, name: str) -> None:
@@ -237,4 +252,4 @@ def _fits(value: Any, type_: Any) -> bool:
     if origin is float:
         # The bound also excludes infinity and NaN, and whole numbers that no float can hold.
         return isinstance(value, int | float) and abs(value) <= sys.float_info.max
-    return isinstance(value, dict if origin is Threshold else origin)
+    return isinstance(value, dict if dataclasses.is_dataclass(origin) else origin)

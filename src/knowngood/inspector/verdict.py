@@ -30,7 +30,7 @@ class Verdict:
         index: Its position among the images given.
         score: Raw and unbounded; higher is more anomalous.
         p_value: Share of good parts that score at least as high; small means unlike any good part.
-        decision: `accept` or `reject`.
+        decision: `accept`, `reject` or, of an inspector with three answers, `review`.
         size: Height and width of the image.
         patch_map: Anomaly map at patch resolution, float32 `(h, w)`; None for image-only detectors.
         predicted_class: From a classifier, `good`, or for a rejected image the likeliest defect type.

@@ -41,27 +41,52 @@ class Confusion(NamedTuple):
     false_reject: int  # good samples rejected (overkill)
     escape: int  # defects accepted (underkill)
     true_reject: int  # defects rejected
+    good_review: int = 0  # good samples left to a review
+    defect_review: int = 0  # defects left to a review
+
+    @property
+    def good(self) -> int:
+        """The number of good samples."""
+        return self.true_accept + self.false_reject + self.good_review
+
+    @property
+    def defects(self) -> int:
+        """The number of defects."""
+        return self.escape + self.true_reject + self.defect_review
 
     def false_reject_rate(self) -> Rate:
         """Return the share of the good samples that are rejected."""
-        return rate(self.false_reject, self.true_accept + self.false_reject)
+        return rate(self.false_reject, self.good)
 
     def escape_rate(self) -> Rate:
         """Return the share of the defects that are accepted."""
-        return rate(self.escape, self.escape + self.true_reject)
+        return rate(self.escape, self.defects)
+
+    def good_review_rate(self) -> Rate:
+        """Return the share of the good samples that are left to a review."""
+        return rate(self.good_review, self.good)
+
+    def defect_review_rate(self) -> Rate:
+        """Return the share of the defects that are left to a review."""
+        return rate(self.defect_review, self.defects)
 
 
-def confusion(defect: ArrayLike, scores: ArrayLike, threshold: float) -> Confusion:
+def confusion(
+    defect: ArrayLike, scores: ArrayLike, threshold: float, review: float | None = None
+) -> Confusion:
     """Count correct and incorrect decisions; a sample is rejected if its score is above the threshold.
 
+    With a line for review, one whose score is above that line but not the threshold is left to a review.
+
     Example:
-        >>> confusion([False, False, True, True], [1.0, 3.0, 2.0, 4.0], threshold=2.0)
-        Confusion(true_accept=1, false_reject=1, escape=1, true_reject=1)
+        >>> confusion([False, False, True, True], [1.0, 3.0, 2.0, 4.0], threshold=3.0, review=1.5)[2:]
+        (0, 1, 1, 1)
     """
     defect, scores = checked_pairs(defect, scores)
-    rejected = scores > threshold
-    counts = np.bincount(2 * defect + rejected, minlength=4)
-    return Confusion(*counts.tolist())
+    reached = (scores > (threshold if review is None else review)).astype(int) + (scores > threshold)
+    counts = np.bincount(3 * defect + reached, minlength=6).tolist()
+    accepted, reviewed, rejected, escaped, unsure, found = counts
+    return Confusion(accepted, rejected, escaped, found, reviewed, unsure)
 
 
 def rate(k: int, n: int) -> Rate:

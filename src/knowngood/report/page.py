@@ -96,6 +96,8 @@ def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
     environment.filters["marked"] = _marked
     follows = advice(evaluation)
     shown = detection.without_meaning(metrics) if follows.other_product else metrics
+    line = provenance["review"]
+    basis = [words.basis(metrics, provenance["threshold"]), *([words.review_basis(line)] if line else [])]
     return environment.get_template("template.html.jinja").render(
         generator=MARK,
         title=title(evaluation),
@@ -109,7 +111,8 @@ def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
         key_figures=detection.key_figures(shown),
         reasons=list(dict.fromkeys(detection.reasons(shown).values())),
         overview=detection.detection_exhibits(evaluation)[: 1 if follows.other_product else None],
-        basis=words.basis(metrics, provenance["threshold"]),
+        basis=" ".join(basis),
+        three_answers=line is not None,
         trade_off=trade_off_exhibit(evaluation),
         stops=stops(evaluation),
         start=start(evaluation),
