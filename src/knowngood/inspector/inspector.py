@@ -11,7 +11,6 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from knowngood.data.arguments import Images, each_source
 from knowngood.data.decoding import Source
@@ -26,7 +25,7 @@ from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.notes import notes
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
-from knowngood.metrics.review import DEFECT, REJECT, Review, decide, with_new_threshold
+from knowngood.metrics.review import REJECT, Review, decide
 from knowngood.metrics.thresholds import Threshold
 from knowngood.notebook import followed
 from knowngood.training.records import Records
@@ -177,20 +176,8 @@ class Inspector:
         self.file = os.fspath(path)
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
-        """A copy with another threshold, and the fingerprints of the images that it was set on.
-
-        A line for review stays below it, see `knowngood.metrics.review.with_new_threshold`; where it cannot,
-        the copy has two answers, and the threshold's note says so.
-        """
-        before, kept = self.review, with_new_threshold(self.review, self.manifest.held_out, threshold.value)
-        if before and not kept:
-            dropped = f"The line for review at {before.value:.4g} does not fit below it, and was removed."
-            threshold = dataclasses.replace(threshold, note=f"{threshold.note} {dropped}".strip())
-        if kept and kept.label == DEFECT:
-            validation = [*validation, *self.manifest.validation]
-        return self.with_manifest(
-            threshold=threshold, review=kept, validation=list(dict.fromkeys(validation))
-        )
+        """A copy with another threshold, and the fingerprints of the images that it was set on."""
+        return self.with_manifest(**self.manifest.moved(threshold, validation))
 
     def with_manifest(self, **changes: Any) -> Inspector:
         """A copy with other values in its manifest."""
@@ -266,7 +253,9 @@ class Inspector:
                 score = float(scores[row])
                 decision = decide(score, *lines)
                 predicted, probabilities = (
-                    _predict(given["logits"][row, 0], record, decision == REJECT) if record else (None, None)
+                    record.predict(given["logits"][row, 0], rejected=decision == REJECT)
+                    if record
+                    else (None, None)
                 )
                 size = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1]))
                 yield Verdict(
@@ -305,13 +294,3 @@ def _count(images: Images) -> int:
     if isinstance(images, np.ndarray):
         return len(images) if images.ndim > 3 else 1
     return len(images) if isinstance(images, list | tuple) else 0
-
-
-def _predict(
-    logits: NDArray[np.float32], record: ClassifierRecord, rejected: bool
-) -> tuple[str, dict[str, float]]:
-    """The predicted class, which is a defect type if the image is rejected, and all probabilities."""
-    scaled = logits / record.temperature
-    likely = np.exp(scaled - scaled.max())
-    number = 1 + int(scaled[1:].argmax()) if rejected else 0
-    return record.names[number], dict(zip(record.names, (likely / likely.sum()).tolist(), strict=True))

@@ -20,7 +20,7 @@ from knowngood.errors import InspectorError, quoted
 from knowngood.inputs import is_plain
 from knowngood.inspector.regions import HeatScale
 from knowngood.metrics.outliers import far_outside
-from knowngood.metrics.review import LABELS, Review
+from knowngood.metrics.review import DEFECT, LABELS, Review, with_new_threshold
 from knowngood.metrics.thresholds import Threshold, conformal_rank
 
 FORMAT = 8
@@ -151,6 +151,22 @@ class Manifest:
         """
         far = np.flatnonzero(far_outside(self.held_out))[::-1].tolist()
         return [(self.held_out_names[at] if self.held_out_names else [], self.held_out[at]) for at in far]
+
+    def moved(self, threshold: Threshold, validation: list[str]) -> dict[str, Any]:
+        """What another threshold changes, by name, where it was set on images with these fingerprints.
+
+        A line for review stays below it, see `knowngood.metrics.review.with_new_threshold`; where it cannot,
+        there are two answers, and the threshold's note says so.
+        """
+        kept = with_new_threshold(self.review, self.held_out, threshold.value)
+        if self.review and not kept:
+            removed = (
+                f"The line for review at {self.review.value:.4g} does not fit below it, and was removed."
+            )
+            threshold = dataclasses.replace(threshold, note=f"{threshold.note} {removed}".strip())
+        if kept and kept.label == DEFECT:
+            validation = list(dict.fromkeys([*validation, *self.validation]))
+        return {"threshold": threshold, "review": kept, "validation": validation}
 
     def to_json(self) -> bytes:
         """Serialise, with the format number first."""
