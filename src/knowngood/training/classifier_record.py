@@ -70,7 +70,7 @@ class ClassifierRecord:
         return float((self.logits.argmax(axis=1) == self.truth).mean())
 
     def predict(self, logits: NDArray[np.float32], *, rejected: bool) -> tuple[str, dict[str, float]]:
-        """The class that logits `(C,)` predict, which is a defect type if rejected, and all probabilities."""
+        """The class that logits `(C,)` predict, a type of defect if rejected, and all probabilities."""
         scaled = logits / self.temperature
         likely = np.exp(scaled - scaled.max())
         number = 1 + int(scaled[1:].argmax()) if rejected else 0
