@@ -30,6 +30,7 @@ PUBLIC = {
     "review_at",
     "review_by_defects",
     "run_study",
+    "suspects",
     "threshold_at",
     "threshold_by_rule",
     "threshold_by_value",
@@ -38,6 +39,7 @@ PUBLIC = {
     "write_evaluation",
     "write_reconstructions",
     "write_report",
+    "write_suspects",
 }
 
 
