@@ -63,7 +63,7 @@ def measure(case: str, share: float, seed: int) -> dict[str, float]:
     for table in (clean, dirty):
         inspector = knowngood.fit(table, seed=seed)
         areas.append(knowngood.evaluate(inspector, table).metrics["image_auroc"])
-    order = [names[0] for names in inspector.manifest.held_out_names[::-1]]
+    order = knowngood.suspects(inspector)["names"].tolist()
     return {
         "image_auroc clean": areas[0],
         "image_auroc": areas[1],
@@ -90,7 +90,7 @@ def dirty_set(samples: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFr
     return samples.drop(index=list(planted)), dirty, set(samples.loc[planted, "path"])
 
 
-def share_found(order: Sequence[str], planted: set[str], first: float) -> float:
-    """The share of planted defects, by their paths, in the first part of a list of names."""
-    listed = order[: max(1, round(first * len(order)))]
-    return float(np.mean([any(path.endswith(name) for name in listed) for path in planted]))
+def share_found(order: Sequence[Sequence[str]], planted: set[str], first: float) -> float:
+    """The share of planted defects, by their paths, in the first part of a list of the names of parts."""
+    listed = tuple(f"/{name}" for names in order[: max(1, round(first * len(order)))] for name in names)
+    return float(np.mean([path.endswith(listed) for path in planted]))
