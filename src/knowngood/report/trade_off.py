@@ -117,8 +117,7 @@ def _errors(rate: Rate | None) -> str:
     if rate is None:
         return MISSING
     errors = f"{rate.count} of {rate.total}: {percent(rate.value)} ({range_of(rate.low, rate.high)})"
-    # Broken between these alone.
-    return errors.replace(" of ", "\u00a0of\u00a0").replace(" %", "\u00a0%").replace("–", "\u2060–\u2060")
+    return errors.replace(" of ", "\u00a0of\u00a0").replace(" %", "\u00a0%")  # broken between these alone
 
 
 def _sentence(row: Decided) -> str:
