@@ -28,14 +28,19 @@ PUBLIC = {
     "measure_speed",
     "read_reconstructions",
     "reconstructions",
+    "review_at",
+    "review_by_defects",
     "run_study",
+    "suspects",
     "threshold_at",
     "threshold_by_rule",
     "threshold_by_value",
     "train",
+    "without_review",
     "write_evaluation",
     "write_reconstructions",
     "write_report",
+    "write_suspects",
 }
 
 

@@ -44,13 +44,18 @@ if TYPE_CHECKING:
     from knowngood.inspector.reconstructions import write_reconstructions as write_reconstructions
     from knowngood.inspector.speed import Speed as Speed
     from knowngood.inspector.speed import measure_speed as measure_speed
+    from knowngood.inspector.suspects import suspects as suspects
+    from knowngood.inspector.threshold import review_at as review_at
+    from knowngood.inspector.threshold import review_by_defects as review_by_defects
     from knowngood.inspector.threshold import threshold_at as threshold_at
     from knowngood.inspector.threshold import threshold_by_rule as threshold_by_rule
     from knowngood.inspector.threshold import threshold_by_value as threshold_by_value
+    from knowngood.inspector.threshold import without_review as without_review
     from knowngood.inspector.train import train as train
     from knowngood.inspector.verdict import Verdict as Verdict
     from knowngood.report.folder import write_evaluation as write_evaluation
     from knowngood.report.page import write_report as write_report
+    from knowngood.report.suspects import write_suspects as write_suspects
     from knowngood.studies.registry import run_study as run_study
     from knowngood.training.run import Run as Run
 
@@ -68,11 +73,20 @@ _MODULES = {
     "inspector.inspector": ["Inspector"],
     "inspector.reconstructions": ["read_reconstructions", "reconstructions", "write_reconstructions"],
     "inspector.speed": ["Speed", "measure_speed"],
-    "inspector.threshold": ["threshold_at", "threshold_by_rule", "threshold_by_value"],
+    "inspector.suspects": ["suspects"],
+    "inspector.threshold": [
+        "review_at",
+        "review_by_defects",
+        "threshold_at",
+        "threshold_by_rule",
+        "threshold_by_value",
+        "without_review",
+    ],
     "inspector.train": ["train"],
     "inspector.verdict": ["Verdict"],
     "report.folder": ["write_evaluation"],
     "report.page": ["write_report"],
+    "report.suspects": ["write_suspects"],
     "studies.registry": ["run_study"],
     "training.run": ["Run"],
 }

@@ -141,7 +141,7 @@ def test_a_threshold_is_given_by_hand_for_another_file(run, inspector, tmp_path)
 def test_one_way_to_set_a_threshold(run, inspector, options):
     status, _, err = run("threshold", inspector, *options, "--out", inspector)
     assert status == (1 if "nan" in options else 2)
-    assert "one of the three" in err or "must be a finite number" in err
+    assert "or one of each" in err or "must be a finite number" in err
 
 
 @pytest.mark.parametrize("rule", ["f1-max", "youden", "recall=0.9", "cost=1:20"])

@@ -14,10 +14,12 @@ from knowngood.detectors import make_detector
 from knowngood.detectors.base import Detector
 from knowngood.errors import DataError, InspectorError, RecipeError
 from knowngood.inspector import learn as learning
+from knowngood.inspector.evaluation import evaluate
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.learn import LARGEST_DIFFERENCE, image_sizes, input_shape
 from knowngood.inspector.manifest import RESIZE
+from knowngood.metrics.rates import promise
 from knowngood.metrics.thresholds import conformal
 from knowngood.types import silent
 
@@ -253,7 +255,9 @@ def test_two_good_images_will_do(widget, test_images):
     inspector = fit(good_table(sorted((widget / "train/good").iterdir())[:2]), recipe)
     assert len(inspector.manifest.held_out) == 2
     assert "2 held out, 19 needed" in inspector.manifest.threshold.note
+    assert inspector.manifest.threshold.note.endswith(promise(2))
     assert len(inspector.inspect(test_images)) == 14
+    assert evaluate(inspector, widget).metrics["warnings"] == [promise(2)]
 
 
 def test_copies_of_one_image(widget, tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from knowngood.data.reading import Reading
 from knowngood.errors import InspectorError
 from knowngood.inspector.manifest import FORMAT, Manifest
+from knowngood.metrics.review import Review
 from knowngood.metrics.thresholds import Threshold
 
 MANIFEST = Manifest(
@@ -31,6 +32,7 @@ MANIFEST = Manifest(
     map_maxima=[0.2, 0.3, 0.9],
     validation=["22dd"],
     threshold=Threshold(2.5, "false rejects at most 0.05", 0.05, 3, 0, 0.63, "Too few good images"),
+    review=Review(1.5, "escapes at most 0.1", "defect", 0.1, 1, 30, 0.15, ""),
     graph_hash="cd",
     graph_difference=1e-6,
     example_scores=[0.5, 1.25, 3.0],
@@ -80,6 +82,7 @@ def test_round_trip_of_any_values(held_out, value, bound, text, setting):
         held_out=sorted(held_out),
         held_out_names=[],
         threshold=Threshold(value, text, None, 3, 0, bound, text),
+        review=None,
     )
     assert Manifest.from_json(manifest.to_json(), name="x") == manifest
 
@@ -109,7 +112,7 @@ def test_an_unknown_key_is_named(values):
         parsed(values)
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key != "bits"])
+@pytest.mark.parametrize("key", [key for key in KEYS if key not in ("bits", "review")])
 def test_null_is_wrong_for_every_other_key(values, key):
     with pytest.raises(InspectorError, match=f"has a wrong value for '{key}'"):
         parsed(values | {key: None})
@@ -182,6 +185,21 @@ def test_a_wrong_value_of_the_threshold_is_named(values, key, wrong):
         parsed(values)
 
 
+@pytest.mark.parametrize(
+    ("key", "wrong"), [("value", None), ("label", "bad"), ("requested", None), ("total", -1), ("note", 1)]
+)
+def test_a_wrong_value_of_the_line_for_review_is_named(values, key, wrong):
+    values["review"][key] = wrong
+    with pytest.raises(InspectorError, match=f"has a wrong value for '{key}'"):
+        parsed(values)
+
+
+def test_a_line_for_review_that_is_not_below_the_threshold(values):
+    values["review"]["value"] = 2.5
+    with pytest.raises(InspectorError, match="has a line for review that is not below the threshold"):
+        parsed(values)
+
+
 @pytest.mark.parametrize("shape", [[7, 64], [4097, 8192], [0, 0], [10**30, 64]])
 def test_an_absurd_input_shape(values, shape):
     with pytest.raises(InspectorError, match=f"impossible input shape, {shape[0]} x {shape[1]}"):
@@ -214,6 +232,11 @@ def test_format_6_names_no_data(values):
     assert parsed(values | {"format": 6}) == dataclasses.replace(MANIFEST, data="")
     with pytest.raises(InspectorError, match="lacks 'data'"):
         parsed(values)
+
+
+def test_format_7_has_two_answers(values):
+    del values["review"]
+    assert parsed(values | {"format": 7}) == dataclasses.replace(MANIFEST, review=None)
 
 
 def test_format_5_names_no_held_out_images(values):

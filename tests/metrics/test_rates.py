@@ -1,5 +1,7 @@
 """Rates at a threshold, and Clopper-Pearson intervals against SciPy."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -7,7 +9,16 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowngood.metrics.rates import Confusion, Rate, clopper_pearson, clopper_pearson_upper, confusion, rate
+from knowngood.metrics.rates import (
+    Confusion,
+    Rate,
+    clopper_pearson,
+    clopper_pearson_upper,
+    confusion,
+    enough,
+    promise,
+    rate,
+)
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (0, 60), (3, 60), (60, 60), (17, 4000)])
@@ -66,7 +77,7 @@ def test_confidence_out_of_range_is_refused(confidence):
 def test_confusion_equals_scikit_learn(samples, threshold):
     defect, scores = (np.array(column) for column in zip(*samples, strict=True))
     expected = sklearn.metrics.confusion_matrix(defect, scores > threshold, labels=[False, True])
-    assert confusion(defect, scores, threshold) == tuple(expected.ravel())
+    assert confusion(defect, scores, threshold) == (*expected.ravel(), 0, 0)
 
 
 def test_score_on_the_threshold_is_accepted():
@@ -94,3 +105,37 @@ def test_rate_of_a_class_that_is_not_there_is_refused():
 def test_nan_score_is_refused_because_it_would_be_accepted():
     with pytest.raises(ValueError, match="NaN"):
         confusion([True], [np.nan], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "said"),
+    [
+        (1, "1 held-out good part promises no false-reject rate below 95 % (95 % confidence); 28 more"),
+        (2, "2 held-out good parts promise no false-reject rate below 77 % (95 % confidence); 27 more"),
+        (4, "below 52 % (95 % confidence); 25 more could promise 10 %."),
+        (12, "below 22 % (95 % confidence); 17 more could promise 10 %."),
+        (16, "below 17 % (95 % confidence); 13 more could promise 10 %."),
+        (28, "below 10 % (95 % confidence); 1 more could promise 10 %."),
+        (29, "below 9.8 % (95 % confidence); 30 more could promise 5 %."),
+        (59, "below 4.9 % (95 % confidence); 90 more could promise 2 %."),
+        (300, "below 0.99 % (95 % confidence); 298 more could promise 0.5 %."),
+        (4000, "below 0.074 % (95 % confidence)."),
+    ],
+)
+def test_what_so_few_good_parts_cannot_promise(held_out, said):
+    assert said in promise(held_out)
+
+
+@pytest.mark.parametrize("most", [0.5, 0.1, 0.05, 0.02, 0.01, 0.001, 0.2209])
+@pytest.mark.parametrize("confidence", [0.95, 0.975])
+def test_enough_is_the_fewest(most, confidence):
+    number = enough(most, confidence)
+    assert clopper_pearson_upper(0, number, confidence) <= most
+    assert number == 1 or clopper_pearson_upper(0, number - 1, confidence) > most
+
+
+def test_more_images_keep_the_promise():
+    for held_out in (1, 2, 12, 28, 100):
+        more, rate = re.search(r"; (\d+) more could promise (\S+) %", promise(held_out)).groups()
+        assert 100 * clopper_pearson_upper(0, held_out + int(more)) <= float(rate)
+        assert 100 * clopper_pearson_upper(0, held_out + int(more) - 1) > float(rate)

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from knowngood.errors import DataError, RecipeError
 from knowngood.metrics import thresholds
 from knowngood.metrics.calibration import p_values
-from knowngood.metrics.rates import clopper_pearson_upper, confusion
+from knowngood.metrics.rates import clopper_pearson_upper, confusion, promise
 
 GOOD = st.lists(st.integers(0, 9).map(float) | st.floats(-1e6, 1e6), min_size=1, max_size=60)
 PERCENT = st.integers(1, 99)
@@ -85,7 +85,7 @@ def test_conformal_of_sixty_good_images_states_its_bound():
     assert (chosen.value, chosen.held_out, chosen.above, chosen.requested) == (59.0, 60, 0, 0.01)
     assert f"{chosen.upper_bound:.1%}" == "4.9%"
     assert "60 held out, 99 needed" in chosen.note
-    assert chosen.note.endswith("the bound is 4.9 %.")
+    assert chosen.note.endswith(promise(60))
 
 
 @pytest.mark.parametrize(("n", "rate"), [(60, 0.05), (213, 0.01), (500, 0.1)])

@@ -184,6 +184,7 @@ def judged(widget: Path) -> Judged:
         "created": "2026-01-31 12:00 UTC",
         "training_images": 24,
         "fingerprint": [f"{number:016x}" for number in range(24)],
+        "review": None,
         "threshold": {
             "value": THRESHOLD,
             "rule": "false rejects at most 0.05",

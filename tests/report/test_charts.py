@@ -137,7 +137,7 @@ class TestRanking:
 
     def test_the_threshold_in_use_is_marked(self, figure):
         found = cut([False, False, True, True], [1.0, 3.0, 2.0, 4.0])
-        draw_ranking(figure, {"this inspector": found}, point=(0.5, 1.0))
+        draw_ranking(figure, {"this inspector": found}, points={"threshold in use": (0.5, 1.0)})
         mark = figure.axes[0].lines[-1]
         assert (list(mark.get_xdata()), list(mark.get_ydata())) == ([50], [100])
         assert legend(figure) == ["this inspector (0.750)", "chance", "threshold in use"]

@@ -51,7 +51,7 @@ def evaluate(
         figure = "-" if metrics[name] is None else f"{metrics[name]:.4f}"
         note = f" ({metrics['notes'][name]})" if name in metrics["notes"] else ""
         typer.echo(f"{name:12} {figure}{note}")
-    echo_threshold(loaded.threshold)
+    echo_threshold(loaded.threshold, loaded.review)
     for warning in metrics["warnings"]:
         typer.echo(f"warning: {escaped(warning)}", err=True)
     for failure in evaluation.unreadable:

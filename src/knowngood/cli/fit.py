@@ -9,7 +9,7 @@ from knowngood.cli.info import echo_bits, echo_geometry, echo_held_out
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
-from knowngood.output import check_target
+from knowngood.output import MARK, check_target
 
 
 def fit(
@@ -37,17 +37,26 @@ def fit(
         list[Path] | None,
         typer.Option(metavar="FILE", help="A good image to leave out, by the end of its path; repeatable."),
     ] = None,
+    suspects: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PAGE.html",
+            help="A page of the good images that look least like the others; a second fit.",
+        ),
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fit an inspector to the good training images; no defect is needed.
 
     The threshold is set for 5 % false rejects, on held-out good images; `knowngood threshold` moves it.
 
-    Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
+    Example: knowngood fit widget/ --out widget.inspector --suspects suspects.html
 
     Example: knowngood fit widget/ --out widget.inspector --roi roi.json --align auto
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
+    if suspects is not None:
+        check_target(suspects, MARK, overwrite=overwrite, inputs=[data, out])
     training = options.run_of(run, precision, devices, mlflow)
     samples = options.load(data, good, defect, mask, ignore)
     geometry = options.geometry_of(samples, roi, ignore_region, align)
@@ -78,3 +87,10 @@ def fit(
     echo_held_out(manifest, options.command_with(context, without_options(manifest)))
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)
+    if suspects is not None:
+        command = options.command_with(context, [])
+        with progress_bars() as progress:
+            knowngood.write_suspects(
+                inspector, samples, suspects, command=command, overwrite=overwrite, progress=progress
+            )
+        typer.echo(f"suspects: {suspects}")

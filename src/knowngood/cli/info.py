@@ -9,6 +9,7 @@ from knowngood.cli.options import InspectorFile
 
 if TYPE_CHECKING:
     from knowngood.inspector.manifest import Manifest
+    from knowngood.metrics.review import Review
     from knowngood.metrics.thresholds import Threshold
 
 
@@ -70,7 +71,7 @@ def echo_held_out(manifest: "Manifest", remedy: str) -> None:
     if manifest.left_out:
         typer.echo(f"{'left out':14} {', '.join(manifest.left_out)}")
     typer.echo(f"{'held out':14} {held_out_in_words(manifest)}")
-    echo_threshold(manifest.threshold)
+    echo_threshold(manifest.threshold, manifest.review)
     lines = far_outside_in_words(manifest)
     for title, line in zip(("far outside", "", ""), [*lines, remedy] if lines else [], strict=False):
         typer.echo(f"{title:14} {line}")
@@ -89,8 +90,8 @@ def echo_geometry(manifest: "Manifest") -> None:
             typer.echo("\n".join(_lines(name, str(words))))
 
 
-def echo_threshold(threshold: "Threshold") -> None:
-    """Print a threshold: its value, how it was chosen, and its bound."""
+def echo_threshold(threshold: "Threshold", review: "Review | None") -> None:
+    """Print a threshold: its value, how it was chosen, and its bound; and the same of the line for review."""
     typer.echo(f"{'threshold':14} {threshold.value:.6g}, {threshold.rule}")
     if threshold.upper_bound is not None:
         images, more = "held-out", ""
@@ -103,3 +104,11 @@ def echo_threshold(threshold: "Threshold") -> None:
         )
     if threshold.note:
         typer.echo(f"{'':14} {threshold.note}")
+    if review is not None:
+        typer.echo(f"{'review':14} above {review.value:.6g}, {review.rule}")
+        whose = (
+            "held-out good parts are between the lines" if review.label == "good" else "defects are below it"
+        )
+        typer.echo(f"{'':14} {review.count} of {review.total} {whose}: {review.promise}")
+        if review.note:
+            typer.echo(f"{'':14} {review.note}")

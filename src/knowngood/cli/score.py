@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -41,7 +42,8 @@ def score(
 ) -> None:
     """Inspect images: score, p-value and decision for each.
 
-    Images that cannot be read and files that cannot be written are named at the end; the exit status is 1.
+    Images that cannot be read and files that cannot be written are named at the end; the exit status is then
+    1, else 0, whatever the decisions.
 
     Example: knowngood score widget.inspector new/ --out scores.csv --heatmaps heatmaps/
     """
@@ -67,6 +69,8 @@ def score(
         writers.append(beside.masks(masks, images))
     rows, region_rows, doubts = [], [], []
     typer.echo(f"threshold {loaded.threshold.value:.4f}, {loaded.threshold.rule}", err=True)
+    if loaded.review:
+        typer.echo(f"review above {loaded.review.value:.4f}, {loaded.review.rule}", err=True)
     for note in left_out:
         typer.echo(f"note: {note}", err=True)
     with progress_bars() as progress:
@@ -87,8 +91,12 @@ def score(
         write_verdicts(rows, out, overwrite=overwrite)
     if regions is not None:
         write_regions(region_rows, regions, overwrite=overwrite)
-    rejected = sum(row["decision"] == "reject" for row in rows)
-    typer.echo(f"Inspected {len(rows)} images, rejected {rejected}" + (f": {out}" if out else ""), err=True)
+    counts = Counter(row["decision"] for row in rows)
+    review = f", for review {counts['review']}" if loaded.review else ""
+    typer.echo(
+        f"Inspected {len(rows)} images, rejected {counts['reject']}{review}" + (f": {out}" if out else ""),
+        err=True,
+    )
     for sentence in note_sentences(loaded.manifest, doubts):
         typer.echo(f"warning: {sentence}", err=True)
     for failure in failures:

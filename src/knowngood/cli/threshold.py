@@ -19,11 +19,22 @@ def threshold(
         float | None, typer.Option(help="Fraction of good parts that may be rejected, such as 0.01.")
     ] = None,
     rule: Annotated[str | None, typer.Option(help=RULES)] = None,
+    value: Annotated[float | None, typer.Option(help="The threshold itself, such as 3.5.")] = None,
+    max_review: Annotated[
+        float | None,
+        typer.Option(help="Three answers: fraction of good parts that may be left to a review, such as 0.1."),
+    ] = None,
+    max_escape: Annotated[
+        float | None,
+        typer.Option(help="Three answers: fraction of the defects of --validation that may be accepted."),
+    ] = None,
+    no_review: Annotated[bool, typer.Option("--no-review", help="Return to two answers.")] = False,
     validation: Annotated[
         Path | None,
-        typer.Option(help="Labelled images for --rule: a folder or a table, not the test images."),
+        typer.Option(
+            help="Labelled images for --rule or --max-escape: a folder or a table, not the test images."
+        ),
     ] = None,
-    value: Annotated[float | None, typer.Option(help="The threshold itself, such as 3.5.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="The inspector file to write; without it, the same file.")
     ] = None,
@@ -35,26 +46,41 @@ def threshold(
     ignore: options.IgnorePatterns = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Change the threshold of an inspector, without fitting it again.
+    """Change the threshold of an inspector, without fitting it again, or leave doubtful parts to a review.
 
-    Example: knowngood threshold widget.inspector --max-false-reject 0.01
+    Example: knowngood threshold widget.inspector --max-false-reject 0.01 --max-review 0.1
     """
-    if sum(given is not None for given in (max_false_reject, rule, value)) != 1:
-        raise typer.BadParameter("give --max-false-reject, --rule or --value, one of the three")
-    if (rule is None) != (validation is None):
-        raise typer.BadParameter("--rule and --validation (the labelled images for it) go together")
+    moves = sum(given is not None for given in (max_false_reject, rule, value))
+    lines = (max_review is not None) + (max_escape is not None) + no_review
+    if moves > 1 or lines > 1 or not moves + lines:
+        raise typer.BadParameter(
+            "give one of --max-false-reject, --rule and --value, or one of --max-review, --max-escape and "
+            "--no-review, or one of each"
+        )
+    if (rule is None and max_escape is None) != (validation is None):
+        raise typer.BadParameter(
+            "--rule or --max-escape go together with --validation, their labelled images"
+        )
     if out is not None:
         check_target(out, INSPECTOR, overwrite=overwrite, inputs=filter(None, [validation]))
-    before = knowngood.Inspector.load(inspector, engine=engine)
-    if rule is not None and validation is not None:
-        samples = options.load(validation, good, defect, mask, ignore)
-        with progress_bars() as progress:
-            after = knowngood.threshold_by_rule(before, rule, samples, anyway=anyway, progress=progress)
-    elif max_false_reject is not None:
-        after = knowngood.threshold_at(before, max_false_reject)
-    elif value is not None:
-        after = knowngood.threshold_by_value(before, value)
+    before = after = knowngood.Inspector.load(inspector, engine=engine)
+    samples = None if validation is None else options.load(validation, good, defect, mask, ignore)
+    with progress_bars() as progress:
+        if lines:
+            after = knowngood.without_review(after)
+        if max_false_reject is not None:
+            after = knowngood.threshold_at(after, max_false_reject)
+        elif value is not None:
+            after = knowngood.threshold_by_value(after, value)
+        elif rule is not None and samples is not None:
+            after = knowngood.threshold_by_rule(after, rule, samples, anyway=anyway, progress=progress)
+        if max_review is not None:
+            after = knowngood.review_at(after, max_review)
+        elif max_escape is not None and samples is not None:
+            after = knowngood.review_by_defects(after, max_escape, samples, anyway=anyway, progress=progress)
     after.save(out or inspector, overwrite=overwrite)
-    typer.echo(f"{'before':14} {before.manifest.threshold.value:.6g}, {before.manifest.threshold.rule}")
-    echo_threshold(after.manifest.threshold)
+    typer.echo(f"{'before':14} {before.threshold.value:.6g}, {before.threshold.rule}")
+    if before.review:
+        typer.echo(f"{'':14} review above {before.review.value:.6g}, {before.review.rule}")
+    echo_threshold(after.threshold, after.review)
     typer.echo(f"{'inspector':14} {out or inspector}")

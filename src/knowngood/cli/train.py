@@ -72,6 +72,6 @@ def train(
         typer.echo(f"{'':14} {note}")
     echo_bits(inspector.manifest.bits)
     echo_geometry(inspector.manifest)
-    echo_threshold(inspector.threshold)
+    echo_threshold(inspector.threshold, inspector.review)
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)

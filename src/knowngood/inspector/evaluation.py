@@ -24,12 +24,14 @@ from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.manifest import Manifest
+from knowngood.inspector.manifest import MAX_FALSE_REJECT, Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, outside_region, pixel_metrics
 from knowngood.inspector.notes import SHAPE, note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
+from knowngood.metrics.rates import promise
+from knowngood.metrics.thresholds import conformal_rank
 from knowngood.notebook import followed
 from knowngood.training.records import Records
 from knowngood.types import Progress
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _OUTSIDE = "defects are marked wholly outside the region of interest: the inspector does not see them."
+_IN_SHORT = ("image_auroc", "false_reject_rate", "escape_rate", "good_review_rate", "defect_review_rate")
 
 WORST = 10
 """Test images whose reconstruction is kept, among the good and among the defects."""
@@ -100,7 +103,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         counts = self.metrics["counts"]
-        known = {name: self.metrics[name] for name in ("image_auroc", "false_reject_rate", "escape_rate")}
+        known = {name: self.metrics.get(name) for name in _IN_SHORT}
         figures = [f"{name} {value:.4g}" for name, value in known.items() if value is not None]
         images = f"{counts['good']} good parts, {counts['defect']} defects"
         return f"Evaluation({', '.join([images, *figures])})"
@@ -175,7 +178,9 @@ def evaluate(
     notes: dict[str, str] = {}
     broken_masks: list[UnreadableImage] = []
     metrics = {
-        **image_metrics(scores, manifest.threshold.value, notes),
+        **image_metrics(
+            scores, manifest.threshold.value, notes, manifest.review.value if manifest.review else None
+        ),
         **pixel_metrics(scores, verdicts, masks_of(inspected), notes, broken_masks, progress),
         "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
         | {"unreadable": len(unreadable)},
@@ -289,6 +294,8 @@ def _warnings(digests: list[str], manifest: Manifest, unreadable: int, left_out:
         flatter.format("used for the threshold"): validated,
         "test images could not be read and are not counted.": unreadable,
     }
+    parts = len(manifest.held_out)
+    few = [promise(parts)] if conformal_rank(parts, MAX_FALSE_REJECT) > parts else []
     far = far_outside_in_words(manifest)
     advice = [f"{'; '.join(far)} `knowngood fit --without`."] if far else []
-    return [f"{count} {words}" for words, count in warnings.items() if count] + advice
+    return [f"{count} {words}" for words, count in warnings.items() if count] + few + advice

@@ -24,8 +24,9 @@ from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.notes import notes
 from knowngood.inspector.placing import Placing
-from knowngood.inspector.verdict import Verdict, predict
+from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
+from knowngood.metrics.review import REJECT, Review, decide
 from knowngood.metrics.thresholds import Threshold
 from knowngood.notebook import followed
 from knowngood.training.records import Records
@@ -70,7 +71,9 @@ class Inspector:
     def __repr__(self) -> str:
         roi, learned = self.manifest.roi, f"learned from {len(self.manifest.training)} {self.learned_from}"
         region = f", region {roi.share:.1%} of the image" if roi else ""
-        return f"Inspector({self.manifest.method}, {learned}{region}, threshold {self.threshold.value:.4g})"
+        review = f", review above {self.review.value:.4g}" if self.review else ""
+        lines = f"threshold {self.threshold.value:.4g}"
+        return f"Inspector({self.manifest.method}, {learned}{region}{review}, {lines})"
 
     def _repr_html_(self) -> str:
         return html(self)
@@ -113,6 +116,11 @@ class Inspector:
     def threshold(self) -> Threshold:
         """The threshold, and how it was chosen."""
         return self.manifest.threshold
+
+    @property
+    def review(self) -> Review | None:
+        """The lower line of three answers, above which a part is reviewed; None for two answers."""
+        return self.manifest.review
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, engine: str | None = None) -> Inspector:
@@ -172,7 +180,7 @@ class Inspector:
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
         """A copy with another threshold, and the fingerprints of the images that it was set on."""
-        return self.with_manifest(threshold=threshold, validation=validation)
+        return self.with_manifest(**self.manifest.moved(threshold, validation))
 
     def with_manifest(self, **changes: Any) -> Inspector:
         """A copy with other values in its manifest."""
@@ -231,6 +239,7 @@ class Inspector:
         first = list(islice(sources, 2))
         alone = len(first) == 1
         record, scale, placing = self.records.classifier, self.manifest.heat_scale, self._placing
+        lines = self.threshold.value, self.review.value if self.review else None
         engine = self._graph.engine(alone=alone)
         for name in extras:
             if name not in (*engine.outputs, PIXELS):
@@ -245,9 +254,11 @@ class Inspector:
             p_of_batch = p_values(scores, self._held_out)
             for row, index in enumerate(batch.index):
                 score = float(scores[row])
-                rejected = score > self.threshold.value
+                decision = decide(score, *lines)
                 predicted, probabilities = (
-                    predict(given["logits"][row, 0], record, rejected) if record else (None, None)
+                    record.predict(given["logits"][row, 0], rejected=decision == REJECT)
+                    if record
+                    else (None, None)
                 )
                 size, frame = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1])), batch.frames[row]
                 clipped, lost = bool(batch.clipped[row]), bool(batch.lost[row])
@@ -259,7 +270,7 @@ class Inspector:
                     index=int(index),
                     score=score,
                     p_value=float(p_of_batch[row]),
-                    decision="reject" if rejected else "accept",
+                    decision=decision,
                     size=size,
                     patch_map=patch_map,
                     predicted_class=predicted,

@@ -126,6 +126,7 @@ def learn(
         map_maxima=[] if fit.map_maxima is None else np.sort(fit.map_maxima).tolist(),
         validation=[],
         threshold=task.threshold(fit),
+        review=None,
         graph_hash=hashlib.sha256(graph).hexdigest(),
         graph_difference=difference,
         example_scores=scores,

@@ -23,6 +23,7 @@ from knowngood.errors import InspectorError, quoted
 from knowngood.inputs import is_plain
 from knowngood.inspector.regions import HeatScale
 from knowngood.metrics.outliers import far_outside
+from knowngood.metrics.review import DEFECT, LABELS, Review, with_new_threshold
 from knowngood.metrics.thresholds import Threshold, conformal_rank
 
 FORMAT = 8
@@ -40,6 +41,7 @@ ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_nam
     "region": dict,
     "alignment": dict,
     "alignment_note": str,
+    "review": types.NoneType,
 }
 """What formats 6 to 8 have added, empty in older ones."""
 
@@ -88,6 +90,7 @@ class Manifest:
             than the maps' values; else empty.
         validation: Fingerprint of each image that the threshold was set on, beyond the held-out scores.
         threshold: The threshold, and how it was chosen.
+        review: The lower line of three answers; None for two answers.
         graph_hash: SHA-256 of the graph, hexadecimal.
         graph_difference: Largest relative difference between torch's scores and the graph's.
         example_scores: The graph's scores of the pictures `example1.png` and so on in the file.
@@ -119,6 +122,7 @@ class Manifest:
     map_maxima: list[float]
     validation: list[str]
     threshold: Threshold
+    review: Review | None
     graph_hash: str
     graph_difference: float
     example_scores: list[float]
@@ -171,6 +175,22 @@ class Manifest:
         far = np.flatnonzero(far_outside(self.held_out))[::-1].tolist()
         return [(self.held_out_names[at] if self.held_out_names else [], self.held_out[at]) for at in far]
 
+    def moved(self, threshold: Threshold, validation: list[str]) -> dict[str, Any]:
+        """What another threshold changes, by name, where it was set on images with these fingerprints.
+
+        A line for review stays below it, see `knowngood.metrics.review.with_new_threshold`; where it cannot,
+        there are two answers, and the threshold's note says so.
+        """
+        kept = with_new_threshold(self.review, self.held_out, threshold.value)
+        if self.review and not kept:
+            removed = (
+                f"The line for review at {self.review.value:.4g} does not fit below it, and was removed."
+            )
+            threshold = dataclasses.replace(threshold, note=f"{threshold.note} {removed}".strip())
+        if kept and kept.label == DEFECT:
+            validation = list(dict.fromkeys([*validation, *self.validation]))
+        return {"threshold": threshold, "review": kept, "validation": validation}
+
     def to_json(self) -> bytes:
         """Serialise, with the format number first."""
         content = {"format": FORMAT, **dataclasses.asdict(self)}
@@ -186,6 +206,13 @@ class Manifest:
         values = _read(content, name)
         _check(values, cls, name)
         _check(values["threshold"], Threshold, name)
+        if values["review"] is not None:
+            _check(values["review"], Review, name)
+            if values["review"]["value"] >= values["threshold"]["value"]:
+                raise InspectorError(
+                    f"{name!r}: its manifest has a line for review that is not below the threshold"
+                )
+            values["review"] = Review(**values["review"])
         height, width = values["input_shape"]
         if min(height, width) < 8 or height * width > MOST_PIXELS:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
@@ -231,7 +258,11 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
     return values
 
 
-_ALLOWED: dict[str, tuple[Any, ...]] = {"task": TASKS, "bits": (None, *range(1, 17))}
+_ALLOWED: dict[str, tuple[Any, ...]] = {
+    "task": TASKS,
+    "bits": (None, *range(1, 17)),
+    "label": LABELS,
+}
 
 
 def _check(values: dict[str, Any], cls: type, name: str) -> None:
@@ -265,4 +296,4 @@ def _fits(value: Any, type_: Any) -> bool:
     if origin is float:
         # The bound also excludes infinity and NaN, and whole numbers that no float can hold.
         return isinstance(value, int | float) and abs(value) <= sys.float_info.max
-    return isinstance(value, dict if origin is Threshold else origin)
+    return isinstance(value, dict if dataclasses.is_dataclass(origin) else origin)

@@ -42,8 +42,13 @@ _PIXELS = {
 }
 
 
-def image_metrics(scores: pd.DataFrame, threshold: float, notes: dict[str, str]) -> dict[str, Any]:
-    """Ranking, error rates and figures per defect type; the reasons for missing ones go to the notes."""
+def image_metrics(
+    scores: pd.DataFrame, threshold: float, notes: dict[str, str], review: float | None = None
+) -> dict[str, Any]:
+    """Ranking, error rates and figures per defect type; the reasons for missing ones go to the notes.
+
+    With a line for review, it and the shares of good parts and of defects that are reviewed are there too.
+    """
     defect = (scores["label"] == "defect").to_numpy()
     score = scores["score"].to_numpy()
     no_defect, no_good = "" if defect.any() else NO_DEFECT, NO_GOOD if defect.all() else ""
@@ -53,11 +58,18 @@ def image_metrics(scores: pd.DataFrame, threshold: float, notes: dict[str, str])
     }
     notes |= dict.fromkeys(metrics, lacking) if lacking else {}
     metrics["threshold"] = threshold
-    counted = confusion(defect, score, threshold)
-    for name, lacking, measure in (
+    counted = confusion(defect, score, threshold, review)
+    rates = [
         ("false_reject_rate", no_good, counted.false_reject_rate),
         ("escape_rate", no_defect, counted.escape_rate),
-    ):
+    ]
+    if review is not None:
+        metrics["review"] = review
+        rates += [
+            ("good_review_rate", no_good, counted.good_review_rate),
+            ("defect_review_rate", no_defect, counted.defect_review_rate),
+        ]
+    for name, lacking, measure in rates:
         keys = (name, f"{name}_low", f"{name}_high")
         if lacking:
             metrics |= dict.fromkeys(keys)
@@ -65,12 +77,16 @@ def image_metrics(scores: pd.DataFrame, threshold: float, notes: dict[str, str])
         else:
             rate = measure()
             metrics |= zip(keys, (rate.value, rate.low, rate.high), strict=True)
-    metrics["confusion"] = dict(zip(counted._fields, map(int, counted), strict=True))
+    metrics["confusion"] = {
+        name: int(number)
+        for name, number in counted._asdict().items()
+        if review is not None or not name.endswith("_review")
+    }
     metrics["per_defect"] = {
         name: {
             "count": int(defect[chosen].sum()),
             "image_auroc": None if defect.all() else float(auroc(defect[chosen], score[chosen])),
-            "escape_rate": confusion(defect[chosen], score[chosen], threshold).escape_rate().value,
+            "escape_rate": confusion(defect[chosen], score[chosen], threshold, review).escape_rate().value,
         }
         for name, chosen in by_defect_type(defect, scores["defect"].to_numpy(dtype=object)).items()
     }

@@ -1,4 +1,4 @@
-"""Move an inspector's threshold, without fitting it again."""
+"""Move an inspector's threshold and its line for review, without fitting it again."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import rows_by_part
 from knowngood.inspector.inspector import PIXELS, Inspector
 from knowngood.metrics import thresholds
+from knowngood.metrics.review import Review, review_by_escapes, review_by_rate
 from knowngood.notebook import followed
 from knowngood.types import Progress
 
@@ -85,16 +86,8 @@ def threshold_by_rule(
     check_loaded(inspector)
     name, numbers, prices = _parsed(rule)
     progress = followed(progress)
-    table = load_samples(validation, labels=labels)
-    digests = pd.Series(fingerprint(sources_of(table), progress=progress), index=table.index)
-    unseen = ~digests.isin([*inspector.manifest.training, *inspector.manifest.left_out.values()])
-    if not unseen.any():
-        raise DataError(
-            "the inspector learned from all of these images; name others, with good and defective parts"
-        )
-    if not anyway:
-        _check_no_test(table, unseen)
-    table, scores, several = _one_per_good_part(inspector, table[unseen].reset_index(drop=True), progress)
+    table, digests = _unseen(inspector, validation, labels, anyway, progress)
+    table, scores, several = _one_per_good_part(inspector, table, progress)
     defect = (table["label"] == "defect").to_numpy()
     arguments: list[object] = list(numbers)
     if name == "cost":
@@ -107,7 +100,87 @@ def threshold_by_rule(
     chosen = _RULES[name][1](defect, scores, *arguments)
     good = f"{int((~defect).sum())} good" + (" parts, each by its highest score," if several else "")
     rule = f"{chosen.rule}, on {good} and {int(defect.sum())} defective validation images"
-    return inspector.with_threshold(dataclasses.replace(chosen, rule=rule), validation=list(digests[unseen]))
+    return inspector.with_threshold(dataclasses.replace(chosen, rule=rule), validation=digests)
+
+
+def review_at(inspector: Inspector, max_review: float) -> Inspector:
+    """A copy of the inspector with three answers, by the share of good parts that may be left to a review.
+
+    Parts above the threshold are rejected as before. The lower line, up to which parts are accepted, comes
+    from the held-out scores; see `knowngood.metrics.review.review_by_rate`. It moves with the threshold.
+
+    Raises:
+        RecipeError: The rate is not between 0 and 1.
+        DataError: There are too few held-out scores for it, or none that would still be accepted.
+
+    Example::
+
+        inspector = review_at(threshold_at(inspector, 0.01), 0.1)
+    """
+    check_loaded(inspector)
+    manifest = inspector.manifest
+    return _with_review(
+        inspector, review_by_rate(manifest.held_out, manifest.threshold.value, max_review), []
+    )
+
+
+def review_by_defects(
+    inspector: Inspector,
+    max_escape: float,
+    validation: Samples,
+    labels: Labels | None = None,
+    *,
+    anyway: bool = False,
+    progress: Progress | None = None,
+) -> Inspector:
+    """A copy of the inspector with three answers, by the share of defects that may be accepted.
+
+    Parts above the threshold are rejected as before. The lower line, up to which parts are accepted, comes
+    from the scores of labelled defects; see `knowngood.metrics.review.review_by_escapes`. `validation` is
+    what `threshold_by_rule` takes; good images in it are not used.
+
+    Raises:
+        RecipeError: The rate is not between 0 and 1.
+        DataError: There are no defects, some cannot be read, or are test images; or the line would not be
+            below the threshold.
+    """
+    check_loaded(inspector)
+    progress = followed(progress)
+    table, digests = _unseen(inspector, validation, labels, anyway, progress)
+    defects = (table["label"] == "defect").to_numpy()
+    verdicts = inspector.inspect(sources_of(table[defects]), progress=progress) if defects.any() else []
+    line = review_by_escapes([verdict.score for verdict in verdicts], inspector.threshold.value, max_escape)
+    rule = f"{line.rule}, on {len(verdicts)} defective validation images"
+    used = [digest for digest, is_defect in zip(digests, defects, strict=True) if is_defect]
+    return _with_review(inspector, dataclasses.replace(line, rule=rule), used)
+
+
+def without_review(inspector: Inspector) -> Inspector:
+    """A copy of the inspector with two answers."""
+    check_loaded(inspector)
+    return inspector.with_manifest(review=None)
+
+
+def _with_review(inspector: Inspector, line: Review, digests: list[str]) -> Inspector:
+    """A copy with a line for review, and the fingerprints of the images that it was set on."""
+    validation = list(dict.fromkeys([*inspector.manifest.validation, *digests]))
+    return inspector.with_manifest(review=line, validation=validation)
+
+
+def _unseen(
+    inspector: Inspector, validation: Samples, labels: Labels | None, anyway: bool, progress: Progress
+) -> tuple[pd.DataFrame, list[str]]:
+    """The validation samples that the inspector did not learn from, and their fingerprints."""
+    table = load_samples(validation, labels=labels)
+    digests = pd.Series(fingerprint(sources_of(table), progress=progress), index=table.index)
+    unseen = ~digests.isin([*inspector.manifest.training, *inspector.manifest.left_out.values()])
+    if not unseen.any():
+        raise DataError(
+            "the inspector learned from all of these images; name others, with good and defective parts"
+        )
+    if not anyway:
+        _check_no_test(table, unseen)
+    return table[unseen].reset_index(drop=True), list(digests[unseen])
 
 
 def _check_no_test(table: pd.DataFrame, unseen: pd.Series[bool]) -> None:

@@ -21,8 +21,6 @@ from knowngood.inspector.regions import HeatScale, Region, above, find_regions
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from knowngood.training.classifier_record import ClassifierRecord
-
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
@@ -33,7 +31,7 @@ class Verdict:
         index: Its position among the images given.
         score: Raw and unbounded; higher is more anomalous.
         p_value: Share of good parts that score at least as high; small means unlike any good part.
-        decision: `accept` or `reject`.
+        decision: `accept`, `reject` or, of an inspector with three answers, `review`.
         size: Height and width of the image.
         patch_map: Anomaly map of the whole image at patch resolution, float32 `(h, w)`; None for image-only
             detectors.
@@ -152,16 +150,3 @@ def probability_column(name: str) -> str:
         ('p_dent', 'p_value_', 'p_value__')
     """
     return f"p_{name}_" if re.fullmatch("value_*", name) else f"p_{name}"
-
-
-def predict(
-    logits: NDArray[np.float32], record: ClassifierRecord, rejected: bool
-) -> tuple[str, dict[str, float]]:
-    """Return the predicted class, a defect type if the image is rejected, and the probability of each.
-
-    The logits are those of the classes of the record, `(C,)`.
-    """
-    scaled = logits / record.temperature
-    likely = np.exp(scaled - scaled.max())
-    number = 1 + int(scaled[1:].argmax()) if rejected else 0
-    return record.names[number], dict(zip(record.names, (likely / likely.sum()).tolist(), strict=True))

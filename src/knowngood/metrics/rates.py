@@ -8,6 +8,7 @@ binomial", Biometrika 1934, doi:10.1093/biomet/26.4.404.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from knowngood.metrics.checks import checked_pairs
+
+PROMISES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+"""The false-reject rates that `promise` names."""
 
 
 @dataclass(frozen=True)
@@ -41,27 +45,52 @@ class Confusion(NamedTuple):
     false_reject: int  # good samples rejected (overkill)
     escape: int  # defects accepted (underkill)
     true_reject: int  # defects rejected
+    good_review: int = 0  # good samples left to a review
+    defect_review: int = 0  # defects left to a review
+
+    @property
+    def good(self) -> int:
+        """The number of good samples."""
+        return self.true_accept + self.false_reject + self.good_review
+
+    @property
+    def defects(self) -> int:
+        """The number of defects."""
+        return self.escape + self.true_reject + self.defect_review
 
     def false_reject_rate(self) -> Rate:
         """Return the share of the good samples that are rejected."""
-        return rate(self.false_reject, self.true_accept + self.false_reject)
+        return rate(self.false_reject, self.good)
 
     def escape_rate(self) -> Rate:
         """Return the share of the defects that are accepted."""
-        return rate(self.escape, self.escape + self.true_reject)
+        return rate(self.escape, self.defects)
+
+    def good_review_rate(self) -> Rate:
+        """Return the share of the good samples that are left to a review."""
+        return rate(self.good_review, self.good)
+
+    def defect_review_rate(self) -> Rate:
+        """Return the share of the defects that are left to a review."""
+        return rate(self.defect_review, self.defects)
 
 
-def confusion(defect: ArrayLike, scores: ArrayLike, threshold: float) -> Confusion:
+def confusion(
+    defect: ArrayLike, scores: ArrayLike, threshold: float, review: float | None = None
+) -> Confusion:
     """Count correct and incorrect decisions; a sample is rejected if its score is above the threshold.
 
+    With a line for review, one whose score is above that line but not the threshold is left to a review.
+
     Example:
-        >>> confusion([False, False, True, True], [1.0, 3.0, 2.0, 4.0], threshold=2.0)
-        Confusion(true_accept=1, false_reject=1, escape=1, true_reject=1)
+        >>> confusion([False, False, True, True], [1.0, 3.0, 2.0, 4.0], threshold=3.0, review=1.5)[2:]
+        (0, 1, 1, 1)
     """
     defect, scores = checked_pairs(defect, scores)
-    rejected = scores > threshold
-    counts = np.bincount(2 * defect + rejected, minlength=4)
-    return Confusion(*counts.tolist())
+    reached = (scores > (threshold if review is None else review)).astype(int) + (scores > threshold)
+    counts = np.bincount(3 * defect + reached, minlength=6).tolist()
+    accepted, reviewed, rejected, escaped, unsure, found = counts
+    return Confusion(accepted, rejected, escaped, found, reviewed, unsure)
 
 
 def rate(k: int, n: int) -> Rate:
@@ -101,6 +130,42 @@ def clopper_pearson_upper(k: int, n: int, confidence: float = 0.95) -> float:
     """
     _check(k, n, confidence)
     return _upper(k, n, confidence)
+
+
+def enough(most: float, confidence: float = 0.95) -> int:
+    """Return how many samples without an error bring the one-sided bound of their rate down to `most`.
+
+    Example:
+        >>> enough(0.1), enough(0.05)
+        (29, 59)
+    """
+    number = max(1, math.ceil(math.log(1 - confidence) / math.log1p(-most)) - 1)
+    while clopper_pearson_upper(0, number, confidence) > most:  # the logarithms may be off by one
+        number += 1
+    return number
+
+
+def promise(held_out: int) -> str:
+    """Say which false-reject rates so many held-out good parts cannot promise, and how many more could.
+
+    The bound is lowest, 1 - 0.05 ** (1 / n), where none of n parts is above the threshold.
+
+    Example:
+        >>> promise(12)
+        '12 held-out good parts promise no false-reject rate below 22 % (95 % confidence); 17 more could promise 10 %.'
+    """  # noqa: E501 - what is printed is one line
+    lowest = 100 * clopper_pearson_upper(0, held_out)
+    unit = 10.0 ** (math.floor(math.log10(lowest)) - 1)
+    parts, promises = ("part", "promises") if held_out == 1 else ("parts", "promise")
+    # Rounded down to two digits: nothing below that is promised either.
+    rate = f"{math.floor(lowest / unit) * unit:.2g} % (95 % confidence)"
+    said = f"{held_out} held-out good {parts} {promises} no false-reject rate below {rate}"
+    goal = next((one for one in PROMISES if 100 * one < lowest), None)
+    return (
+        f"{said}."
+        if goal is None
+        else f"{said}; {enough(goal) - held_out} more could promise {100 * goal:g} %."
+    )
 
 
 def _check(k: int, n: int, confidence: float) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from knowngood.errors import DataError, RecipeError
 from knowngood.metrics.checks import checked_pairs, checked_scores
 from knowngood.metrics.ranking import cut
-from knowngood.metrics.rates import clopper_pearson_upper
+from knowngood.metrics.rates import clopper_pearson_upper, promise
 
 _RIDGE = 1e-4  # keeps the curve of `even_odds` finite where a threshold separates all scores
 _FARTHEST = 10.0  # standard deviations to which `even_odds` clips scores
@@ -109,7 +109,7 @@ def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
         >>> chosen = conformal(np.arange(1.0, 100.0), max_false_reject=0.05)
         >>> chosen.value, chosen.above, round(chosen.upper_bound, 3)
         (95.0, 4, 0.09)
-        >>> conformal(np.arange(60.0), max_false_reject=0.01).note.partition(";")[0]
+        >>> conformal(np.arange(60.0), max_false_reject=0.01).note.partition(". ")[0]
         'Too few good images for 0.01: 60 held out, 99 needed'
     """
     if not (isinstance(max_false_reject, Real) and 0 < max_false_reject < 1):
@@ -124,14 +124,12 @@ def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
     k, rate = conformal_rank(n, max_false_reject), Fraction(str(max_false_reject))
     note = ""
     if k > n:
-        note = (
-            f"Too few good images for {float(rate):g}: {n} held out, {ceil(1 / rate - 1)} needed; "
-            f"with none above the threshold the bound is {100 * clopper_pearson_upper(0, n):.1f} %."
-        )
+        needed = ceil(1 / rate - 1)
+        note = f"Too few good images for {float(rate):g}: {n} held out, {needed} needed. {promise(n)}"
     elif k == n:
         note = (
             f"The threshold is the single highest of {n} held-out scores; "
-            f"fit on more good images ({ceil(5 / rate)} would do), or allow more false rejects."
+            f"fit on more good images ({ceil(5 / rate)} would do), or allow more false rejects. {promise(n)}"
         )
     rule = f"false rejects at most {max_false_reject:g}"
     return _threshold(ordered[min(k, n) - 1], rule, ordered, max_false_reject, note)

@@ -80,7 +80,8 @@ def advice(evaluation: Evaluation) -> Advice:
         return Advice("useless", f"{LEVELS['useless']}: {headline}.", evidence, steps, other_product=True)
     findings = list(_findings(evaluation))
     level = max((level for level, _ in findings), key=list(LEVELS).index)
-    reasons = " and ".join(text for own, text in findings if own == level)
+    *first, last = (text for own, text in findings if own == level)
+    reasons = f"{', '.join(first)} and {last}" if first else last
     details = [f"{text[0].upper()}{text[1:]}." for own, text in findings if own not in (level, "good")]
     return Advice(
         level,
@@ -94,6 +95,10 @@ def _findings(evaluation: Evaluation) -> Iterator[tuple[Level, str]]:
     """What the figures say of good parts, of defects, and of both, each with its level."""
     for error in _ERRORS:
         yield _finding(evaluation, error)
+    reviewed = evaluation.metrics.get("good_review_rate")
+    if reviewed is not None:
+        text = f"{_whole(reviewed)} of the good parts are left to a review"
+        yield ("doubtful" if reviewed >= HALF else "good"), text
     area = evaluation.metrics["image_auroc"]
     if area is not None and area < NO_BETTER_THAN_CHANCE:
         scale = f"image AUROC {area:.2f}; chance is 0.50"
@@ -105,7 +110,8 @@ def _finding(evaluation: Evaluation, error: _Error) -> tuple[Level, str]:
     metrics, bound = evaluation.metrics, evaluation.provenance["threshold"]["upper_bound"]
     number, value = metrics["counts"][error.label], metrics[f"{error.name}_rate"]
     if value is None:
-        rejects_all = error.label == "good" and not metrics["confusion"]["escape"]
+        counts = metrics["confusion"]
+        rejects_all = error.label == "good" and not counts["escape"] + counts.get("defect_review", 0)
         reason = ", and perhaps it rejects every picture" if rejects_all else ""
         return "doubtful", f"no {error.part} was inspected{reason}"
     low, high = metrics[f"{error.name}_rate_low"], metrics[f"{error.name}_rate_high"]

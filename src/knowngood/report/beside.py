@@ -79,7 +79,8 @@ def masks(folder: str | os.PathLike[str], images: Sequence[str]) -> FileForEach:
 def heatmap_png(verdict: Verdict, inspector: Inspector, *, beside: bool = False) -> bytes:
     """The heatmap of a verdict, its image read again; see `knowngood.report.heatmaps.heatmap`."""
     image = read_image(verdict.source, bits=inspector.manifest.bits)
-    return marked_png(heatmap(image, verdict, inspector.threshold.value, beside=beside))
+    lines = inspector.threshold.value, inspector.review.value if inspector.review else None
+    return marked_png(heatmap(image, verdict, *lines, beside=beside))
 
 
 def mask_png(verdict: Verdict) -> bytes:

@@ -26,7 +26,12 @@ SIDE = 720
 """Pixels of the longer side of a picture at most."""
 
 _FIGURES = {"image_auroc": "image AUROC", "pixel_auroc": "pixel AUROC", "pixel_aupro": "AUPRO"}
-_RATES = {"false_reject_rate": "false rejects", "escape_rate": "escapes"}
+_RATES = {
+    "false_reject_rate": "false rejects",
+    "escape_rate": "escapes",
+    "good_review_rate": "good parts reviewed",
+    "defect_review_rate": "defects reviewed",
+}
 
 
 @singledispatch
@@ -55,6 +60,9 @@ def _(subject: Inspector) -> str:
         "threshold": f"{score(subject.threshold.value)}, {subject.threshold.rule}",
         "fitted": manifest.created,
     }
+    if subject.review:
+        line = subject.review
+        facts["review"] = f"above {score(line.value)}, {line.rule}; {line.promise}"
     if subject.threshold.upper_bound is not None:
         facts["rejects"] = f"at most {percent(subject.threshold.upper_bound)} of good parts (95 % confidence)"
     return _titled("Inspector", _table(facts))
@@ -66,7 +74,7 @@ def _(subject: Evaluation) -> str:
     facts = {
         words: f"{percent(metrics[rate])} (95 % interval {interval(metrics, rate)})"
         for rate, words in _RATES.items()
-        if metrics[rate] is not None
+        if metrics.get(rate) is not None
     }
     facts |= {words: decimal(metrics[name]) for name, words in _FIGURES.items() if metrics[name] is not None}
     if "class_accuracy" in (classes := metrics.get("classifier", {})):

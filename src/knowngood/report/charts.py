@@ -6,6 +6,7 @@ The layout of the figure must be `constrained`: it makes room for labels and leg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,6 +71,7 @@ def draw_histograms(
     limits: tuple[float, float],
     *,
     threshold: float | None = None,
+    review: float | None = None,
     bins: int = 36,
 ) -> None:
     """Draw groups by the title of their panel, each as a share of its own size, so that 213 and 4 compare.
@@ -81,7 +83,7 @@ def draw_histograms(
     """
     plots = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, groups) in zip(plots, panels.items(), strict=True):
-        draw_histogram(axes, groups, limits, threshold=threshold, bins=bins)
+        draw_histogram(axes, groups, limits, threshold=threshold, review=review, bins=bins)
         axes.set_title(title)
     everything = [group for groups in panels.values() for group in groups]
     plots[len(plots) // 2].set_xlabel(label + last_bar(everything, limits))
@@ -97,6 +99,7 @@ def draw_histogram(
     limits: tuple[float, float],
     *,
     threshold: float | None = None,
+    review: float | None = None,
     bins: int = 36,
 ) -> None:
     """Draw one of the panels of `draw_histograms`, without its title, its legend and labels of its axes."""
@@ -109,9 +112,9 @@ def draw_histogram(
             shares = 100 * counts / len(group.values)
             name, alpha = f"{short(group.name)} ({len(group.values):,})", 0.72 if group.filled else 1
             axes.stairs(shares, edges, fill=group.filled, color=group.colour, alpha=alpha, label=name)
-    if threshold is not None:
-        text = f"threshold {score(threshold)}"
-        axes.axvline(threshold, color=INK, linewidth=1.2, linestyle="--", label=text)
+    for name, line, dashes in (("review above", review, ":"), ("threshold", threshold, "--")):
+        if line is not None:
+            axes.axvline(line, color=INK, linewidth=1.2, linestyle=dashes, label=f"{name} {score(line)}")
     axes.locator_params(nbins=5)
 
 
@@ -126,12 +129,12 @@ def draw_ranking(
     curves: Mapping[str, Cuts | None],
     *,
     precision_recall: bool = False,
-    point: tuple[float, float] | None = None,
+    points: Mapping[str, tuple[float, float]] = MappingProxyType({}),
 ) -> None:
     """Draw ROC curves with their areas and, if wanted, precision-recall curves beside them.
 
-    A curve that is None has an entry in the legend only. The point is the false positive rate and the
-    recall at the threshold in use, from 0 to 1.
+    A curve that is None has an entry in the legend only. A point is the false positive rate and the recall,
+    from 0 to 1, at a line in use, such as the threshold.
 
     Example:
         >>> from knowngood.metrics.ranking import cut
@@ -147,7 +150,7 @@ def draw_ranking(
         if found is not None and precision_recall:
             # In steps, so that the area under the curve is the average precision.
             plots[1].plot(100 * found.recall, 100 * found.precision, drawstyle="steps-pre", **look)
-    finish_roc(plots[0], point)
+    finish_roc(plots[0], points)
     if precision_recall:
         plots[0].set_title("ROC")
         plots[1].set(title="precision and recall", xlabel="recall, %", ylabel="precision, %")
@@ -168,12 +171,12 @@ def draw_roc(axes: Axes, found: Cuts | None, **look: Any) -> None:
         axes.plot(100 * found.false_reject_rate, 100 * found.recall, **look)
 
 
-def finish_roc(axes: Axes, point: tuple[float, float] | None) -> None:
-    """Draw what all ROC curves of a chart share: the line of chance, the threshold in use, and the axes."""
+def finish_roc(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """Draw what all ROC curves of a chart share: the line of chance, the lines in use, and the axes."""
     axes.plot([0, 100], [0, 100], color=FAINT, linewidth=1, linestyle=":", zorder=1, label="chance")
-    if point is not None:
-        mark: dict[str, Any] = {"marker": "o", "markersize": 6, "clip_on": False, "linestyle": "none"}
-        axes.plot(100 * point[0], 100 * point[1], color=INK, label="threshold in use", **mark)
+    for (name, point), marker in zip(points.items(), "os", strict=False):
+        mark: dict[str, Any] = {"marker": marker, "markersize": 6, "clip_on": False, "linestyle": "none"}
+        axes.plot(100 * point[0], 100 * point[1], color=INK, label=name, **mark)
     axes.set(xlabel="false positive rate, %", ylabel="recall, %", xlim=(0, 100), ylim=(0, 102))
 
 

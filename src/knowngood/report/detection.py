@@ -10,13 +10,15 @@ import numpy as np
 
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.ranking import cut
+from knowngood.metrics.review import ACCEPT, REJECT, REVIEW
 from knowngood.report.charts import Group, draw_histograms, draw_ranking, histogram_range
 from knowngood.report.exhibits import Cell, Chart, Exhibit, Table
 from knowngood.report.gallery import Row
 from knowngood.report.style import DEFECT, FAINT, GOOD
-from knowngood.report.words import MISSING, count, decimal, interval, percent
+from knowngood.report.words import MISSING, count, decided_alone, decimal, interval, percent
 
 _FIGURES = ("false_reject_rate", "escape_rate", "image_auroc", "pixel_auroc", "pixel_aupro")
+_REVIEWED = {"good parts": "good", "defects": "defect"}
 _HALF = 5.2, 3.1  # inches of a chart that shares the width of the page with another
 
 
@@ -55,6 +57,13 @@ def key_figures(metrics: Mapping[str, Any]) -> list[KeyFigure]:
         figure(name, rate, percent(metrics[rate]), "95 % interval", interval(metrics, rate))
         for name, rate in (("False rejects", "false_reject_rate"), ("Escapes", "escape_rate"))
     ]
+    if metrics.get("review") is not None:
+        rates = {noun: percent(metrics[f"{label}_review_rate"]) for noun, label in _REVIEWED.items()}
+        counted = metrics["confusion"]
+        share = (counted["good_review"] + counted["defect_review"]) / max(1, sum(counted.values()))
+        found.append(
+            KeyFigure("Reviewed", percent(share), tuple(f"{noun} {text}" for noun, text in rates.items()))
+        )
     names = ("image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "pixel_aupro")
     area, average, best, pixel_area, pixel_average, overlap = (decimal(metrics[name]) for name in names)
     found.append(figure("Image AUROC", "image_auroc", area, f"AP {average}", f"F1-max {best}"))
@@ -97,28 +106,52 @@ def detection_exhibits(evaluation: Evaluation) -> list[Exhibit]:
     """Show the distribution of the scores and the decisions, in exhibits of half the width of the page."""
     metrics, values = evaluation.metrics, evaluation.scores["score"].to_numpy(np.float64)
     defect = (evaluation.scores["label"] == "defect").to_numpy()
-    line = metrics["threshold"]
+    lines = {"threshold": metrics["threshold"], "review": metrics.get("review")}
     groups = score_groups(evaluation)
-    limits = limits_of(groups, line)
-    draw = partial(draw_histograms, panels={"": groups}, label="image score", limits=limits, threshold=line)
+    limits = limits_of(groups, metrics["threshold"])
+    draw = partial(draw_histograms, panels={"": groups}, label="image score", limits=limits, **lines)
     exhibits: list[Exhibit] = [Chart("Image scores", draw, size=_HALF)]
     if defect.any() and not defect.all():
-        point = metrics["false_reject_rate"], 1 - metrics["escape_rate"]
-        draw = partial(draw_ranking, curves={"this inspector": cut(defect, values)}, point=point)
+        found = {"this inspector": cut(defect, values)}
+        draw = partial(draw_ranking, curves=found, points=lines_in_use(metrics))
         note = "False positive rate: share of good parts rejected. Recall: share of defects rejected."
         exhibits.append(Chart("ROC curve", draw, note, _HALF))
-    return [*exhibits, _decisions(metrics["confusion"]), *_defect_types(metrics)]
+    return [*exhibits, _decisions(metrics), *_defect_types(metrics)]
 
 
-def _decisions(confusion: Mapping[str, int]) -> Table:
-    """Show the confusion matrix of accepted and rejected parts."""
+def lines_in_use(metrics: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Return the false positive rate and the recall at the threshold, and at the line for review, if any.
+
+    Example:
+        >>> metrics = {"false_reject_rate": 0.1, "escape_rate": 0.25, "review": 2.0}
+        >>> lines_in_use(metrics | {"good_review_rate": 0.2, "defect_review_rate": 0.25})
+        {'threshold in use': (0.1, 0.5), 'line for review': (0.30000000000000004, 0.75)}
+    """
+    rejected, found = metrics["false_reject_rate"], 1 - metrics["escape_rate"]
+    if metrics.get("review") is None:
+        return {"threshold in use": (rejected, found)}
+    return {
+        "threshold in use": (rejected, found - metrics["defect_review_rate"]),
+        "line for review": (rejected + metrics["good_review_rate"], found),
+    }
+
+
+def _decisions(metrics: Mapping[str, Any]) -> Table:
+    """Show the confusion matrix of accepted and rejected parts, and of those for review if there are such."""
+    confusion = metrics["confusion"]
     rejects, escapes = confusion["false_reject"], confusion["escape"]
     rows: list[list[str | Cell]] = [
         [Cell("good", "good"), str(confusion["true_accept"]), _marked(str(rejects), rejects)],
         [Cell("defect", "defect"), _marked(str(escapes), escapes), str(confusion["true_reject"])],
     ]
+    columns = ["label", "accepted", "rejected"]
     note = "Rejected good parts are false rejects; accepted defects are escapes."
-    return Table("Decisions", ["label", "accepted", "rejected"], rows, 2, note)
+    if metrics.get("review") is not None:
+        columns.insert(2, "for review")
+        for row, label in zip(rows, ("good", "defect"), strict=True):
+            row.insert(2, str(confusion[f"{label}_review"]))
+        note += f" {decided_alone(metrics)}"
+    return Table("Decisions", columns, rows, len(columns) - 1, note)
 
 
 def _defect_types(metrics: Mapping[str, Any]) -> Iterator[Table]:
@@ -150,9 +183,9 @@ class Samples(NamedTuple):
 
 
 def samples(rows: Sequence[Row], most: int) -> list[Samples]:
-    """Choose at most `most` test images of each error, the worst first, then correct decisions.
+    """Choose at most `most` test images of each error, the worst first, for review, and decided correctly.
 
-    Those are, nearest to the threshold first, a good part and a defect of each type.
+    The last are, nearest to the threshold first, a good part and a defect of each type.
 
     Args:
         rows: All test images, the highest score first.
@@ -162,8 +195,9 @@ def samples(rows: Sequence[Row], most: int) -> list[Samples]:
         return []
     escapes = [row for row in reversed(rows) if row.error == "escape"]
     rejects = [row for row in rows if row.error == "false reject"]
-    passed = next((row for row in rows if row.label == "good" and not row.rejected), None)
-    found = {row.type: row for row in rows if row.label == "defect" and row.rejected}
+    reviewed = [row for row in rows if row.decision == REVIEW]
+    passed = next((row for row in rows if row.label == "good" and row.decision == ACCEPT), None)
+    found = {row.type: row for row in rows if row.label == "defect" and row.decision == REJECT}
     closest = [*([passed] if passed else []), *sorted(found.values(), key=lambda row: row.score)]
     groups = []
     if any(row.label == "defect" for row in rows):
@@ -172,6 +206,9 @@ def samples(rows: Sequence[Row], most: int) -> list[Samples]:
     if any(row.label == "good" for row in rows):
         note = _chosen(len(rejects), most, "false reject", "highest")
         groups.append(Samples("Worst false rejects", note, rejects[:most]))
+    if reviewed:
+        note = f"{_chosen(len(reviewed), most, 'image', 'highest')} Each is above the line for review alone."
+        groups.append(Samples("For review", note, reviewed[:most]))
     if closest:
         note = "Of the good parts and of each type of defect, the one nearest to the threshold."
         groups.append(Samples("Closest correct decisions", note, closest[:most]))

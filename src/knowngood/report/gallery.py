@@ -21,6 +21,7 @@ from knowngood.data.threads import in_threads
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.regions import hottest
+from knowngood.metrics.review import ACCEPT, REJECT, REVIEW
 from knowngood.report.heatmaps import draw_heat
 from knowngood.report.pictures import outline, shrink
 from knowngood.types import Progress, silent
@@ -36,6 +37,8 @@ _CROP = 0.22  # side of the part that is enlarged, as a share of the geometric m
 _LEAST_CROP = 48  # pixels
 _QUALITY, _EFFORT = 70, 2  # of WebP; with the usual effort of 4, files are 5 % smaller in twice the time
 _BITS = 0.8  # of a pixel, as a first guess
+_ERRORS = {("good", REJECT): "false reject", ("defect", ACCEPT): "escape"}
+_DECIDED = {ACCEPT: "accepted", REVIEW: "for review", REJECT: "rejected"}
 _LEAST_SIDE = 32  # pixels below which nothing is seen, however few bytes there are
 
 
@@ -57,7 +60,7 @@ class Row(NamedTuple):
     type: str  # of a defect; its label without one
     score: float
     p_value: float
-    rejected: bool
+    decision: str  # one of `knowngood.metrics.review.DECISIONS`
     predicted: str  # by a classifier
     mask: str
     path: str
@@ -72,12 +75,15 @@ class Row(NamedTuple):
         """The name of the error that was made, if one was.
 
         Example:
-            >>> Row(0, "a.png", "", "good", "good", 9.0, 0.01, True, "", "", "a.png").error
+            >>> Row(0, "a.png", "", "good", "good", 9.0, 0.01, "reject", "", "", "a.png").error
             'false reject'
         """
-        if self.rejected == (self.label == "defect"):
-            return ""
-        return "false reject" if self.rejected else "escape"
+        return _ERRORS.get((self.label, self.decision), "")
+
+    @property
+    def decided(self) -> str:
+        """The decision as a participle."""
+        return _DECIDED[self.decision]
 
 
 def rows_of(evaluation: Evaluation) -> list[Row]:
@@ -95,7 +101,7 @@ def rows_of(evaluation: Evaluation) -> list[Row]:
             type=str(defect or label),
             score=float(score),
             p_value=float(p_value),
-            rejected=decision == "reject",
+            decision=decision,
             predicted=str(said),
             mask=str(mask),
             path=path,

@@ -11,6 +11,7 @@ from knowngood.data.roi import Roi
 from knowngood.errors import escaped
 from knowngood.inspector.regions import HeatScale, above, hottest
 from knowngood.inspector.verdict import Verdict
+from knowngood.metrics.review import ACCEPT, REJECT, REVIEW
 from knowngood.report.pictures import heat, line_weight, outline, overlay
 from knowngood.report.words import score
 
@@ -21,7 +22,7 @@ NARROWEST = 360
 """Pixels that the text below a picture needs; smaller pictures are enlarged, or get a margin."""
 
 _PAPER, _INK, _FAINT = (246, 247, 248), (51, 58, 69), (104, 112, 124)
-_DECISIONS = {"accept": (22, 110, 75), "reject": (190, 18, 50)}
+_DECISIONS = {ACCEPT: (22, 110, 75), REVIEW: (138, 90, 0), REJECT: (190, 18, 50)}
 _BAR_GREY = 150
 _DIMMED = 2
 _BOLD = 700
@@ -58,7 +59,12 @@ def draw_heat(
 
 
 def heatmap(
-    image: NDArray[np.uint8], verdict: Verdict, threshold: float, *, beside: bool = False
+    image: NDArray[np.uint8],
+    verdict: Verdict,
+    threshold: float,
+    review: float | None = None,
+    *,
+    beside: bool = False,
 ) -> NDArray[np.uint8]:
     """Draw the heatmap of an inspected image, with its decision, name, score and scale below it.
 
@@ -66,12 +72,16 @@ def heatmap(
         image: RGB `(H, W, 3)`; a small one is enlarged by a whole factor, to about `NARROWEST`.
         verdict: Its verdict.
         threshold: The threshold of its score.
+        review: The line for review of its score, if there is one.
         beside: Put the heatmap beside the image.
 
     Raises:
         RecipeError: There is no map.
     """
     patch_map, scale = verdict.checked_map()
+    lines = f"threshold {score(threshold)}"
+    if review is not None:
+        lines = f"review above {score(review)}, {lines}"
     image = magnified(image)
     drawn = draw_heat(image, patch_map, scale, verdict.roi)
     height, width = image.shape[:2]
@@ -81,7 +91,7 @@ def heatmap(
     free = max(0, NARROWEST - drawn.shape[1])
     margins = ((0, 0), (free // 2, free - free // 2), (0, 0))
     drawn = np.pad(drawn, margins, constant_values=_PAPER[0])
-    return np.vstack([drawn, _legend(drawn.shape[1], verdict, scale, threshold)])
+    return np.vstack([drawn, _legend(drawn.shape[1], verdict, scale, lines)])
 
 
 def magnified(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -112,8 +122,8 @@ def _draw_line(image: NDArray[np.uint8], begin: tuple[int, int], end: tuple[int,
     cv2.line(image, begin, end, LINE, weight, cv2.LINE_AA)
 
 
-def _legend(width: int, verdict: Verdict, scale: HeatScale, threshold: float) -> NDArray[np.uint8]:
-    """Draw what is below a heatmap: the verdict in words, and the colours with their values."""
+def _legend(width: int, verdict: Verdict, scale: HeatScale, lines: str) -> NDArray[np.uint8]:
+    """Draw what is below a heatmap: the verdict in words with the lines, and the colours' values."""
     text = max(12, round(width / 48))  # pixels of a line of text
     left, right = text, width - text
     paper = np.full((7 * text, width, 3), _PAPER, np.uint8)
@@ -121,7 +131,7 @@ def _legend(width: int, verdict: Verdict, scale: HeatScale, threshold: float) ->
     end = _write(paper, escaped(decision), (left, 1.8 * text), text, _DECISIONS[verdict.decision], _BOLD)
     name = escaped(name_of(verdict.source, verdict.index).replace("\\", "/").rpartition("/")[2])
     _write(paper, _shortened(name, right - end - text, text), (end + text, 1.8 * text), text, _INK)
-    facts = f"score {score(verdict.score)}, threshold {score(threshold)}, p-value {verdict.p_value:.2g}"
+    facts = f"score {score(verdict.score)}, {lines}, p-value {verdict.p_value:.2g}"
     _write(paper, facts, (left, 3.4 * text), text, _INK)
     typical, line = scale
     if line <= typical:

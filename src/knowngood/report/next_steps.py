@@ -11,7 +11,7 @@ from typing import Any
 from knowngood.inspector.about import About
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.manifest import CLASSIFICATION
-from knowngood.metrics.rates import clopper_pearson
+from knowngood.metrics.rates import enough
 from knowngood.metrics.trade_off import ALLOWED, Decided
 from knowngood.report.trade_off import choices
 from knowngood.report.words import argument, count, percent
@@ -22,6 +22,7 @@ FEW_GOOD = 100  # held-out good parts below which the threshold depends on the o
 WORTH = 0.75  # of the escapes, or of the false rejects, that another threshold may leave to be worth it
 SMALLER = 0.8  # of a picture's side; a network's input below that loses detail
 LARGEST_INPUT = 1024  # pixels per side that every detector accepts
+_ONE_SIDED = 0.975  # the confidence of one end of a 95 % interval
 _STEP = 32  # pixels to which a proposed input size is rounded
 _WELL_RANKED = 0.95  # image AUROC from which the threshold is to blame for errors, not the scores
 
@@ -177,20 +178,9 @@ def _more_test_images(metrics: dict[str, Any], unsure: float) -> Iterator[str]:
         if value is None or (high >= unsure and value < unsure / 2):
             held = f"Add {noun}s to the test, which has {number or 'none'}"
             rest = f"would show that fewer than {100 * unsure / 4:g} % are {error}"
-            yield f"{held}: {_enough(unsure / 4)} without an error {rest}."
+            yield f"{held}: {enough(unsure / 4, _ONE_SIDED)} without an error {rest}."
 
 
 def _data(about: About) -> str:
     """Write where the test images are, for a command line."""
     return argument(about.test.path or about.test.name, "FOLDER")
-
-
-def _enough(rate: float) -> int:
-    """Return how many images without an error bring the upper end of the interval below a rate.
-
-    Example:
-        >>> _enough(0.05)
-        72
-    """
-    number = math.ceil(math.log(0.025) / math.log(1 - rate))
-    return number if clopper_pearson(0, number)[1] <= rate else number + 1

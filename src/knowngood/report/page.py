@@ -27,7 +27,9 @@ from knowngood.types import Progress, silent
 
 _ACROSS = 1400  # pixels of all pictures beside each other: somewhat more than the width of the page
 _GALLERY = 1.6e6  # bytes of the pictures that are shown above the table of all images
-_SIGNS = {"good": "M7 12.5l3.5 3.5L17 9", "doubtful": "M12 6.5v7M12 17v.2", "useless": "M8 8l8 8M16 8l-8 8"}
+
+SIGNS = {"good": "M7 12.5l3.5 3.5L17 9", "doubtful": "M12 6.5v7M12 17v.2", "useless": "M8 8l8 8M16 8l-8 8"}
+"""The sign of a level of advice, as the path of an SVG."""
 
 
 def write_report(
@@ -64,6 +66,24 @@ def write_report(
         unfinished.write_bytes(page)
 
 
+def template(name: str) -> jinja2.Template:
+    """Load the template of a page in this room."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("knowngood.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # The template asks `exhibit is table`.
+    environment.tests |= {cls.__name__.lower(): cls.__instancecheck__ for cls in (Text, Table, Chart, Cell)}
+    environment.filters["svg"] = _svg
+    environment.filters["uri"] = _uri
+    environment.filters["score"] = words.score
+    environment.filters["marked"] = _marked
+    return environment.get_template(name)
+
+
 def sections(evaluation: Evaluation) -> list[Section]:
     """Gather all exhibits beside those of detection, by subject; subjects without exhibits are left out."""
     classifier: list[Exhibit] = []
@@ -81,35 +101,25 @@ def sections(evaluation: Evaluation) -> list[Section]:
 def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
     """Fill the template."""
     metrics, provenance = evaluation.metrics, evaluation.provenance
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("knowngood.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    # The template asks `exhibit is table`.
-    environment.tests |= {cls.__name__.lower(): cls.__instancecheck__ for cls in (Text, Table, Chart, Cell)}
-    environment.filters["svg"] = _svg
-    environment.filters["uri"] = _uri
-    environment.filters["score"] = words.score
-    environment.filters["marked"] = _marked
     follows = advice(evaluation)
     shown = detection.without_meaning(metrics) if follows.other_product else metrics
-    return environment.get_template("template.html.jinja").render(
+    line = provenance["review"]
+    basis = [words.basis(metrics, provenance["threshold"]), *([words.review_basis(line)] if line else [])]
+    return template("template.html.jinja").render(
         generator=MARK,
         title=title(evaluation),
         product=product_name(evaluation.about),
         date=evaluation.about.time[:10],
         subject=subject(evaluation),
         advice=follows,
-        sign=_SIGNS[follows.level],
+        sign=SIGNS[follows.level],
         verdict="" if follows.other_product else words.verdict(metrics),
         warnings=metrics["warnings"],
         key_figures=detection.key_figures(shown),
         reasons=list(dict.fromkeys(detection.reasons(shown).values())),
         overview=detection.detection_exhibits(evaluation)[: 1 if follows.other_product else None],
-        basis=words.basis(metrics, provenance["threshold"]),
+        basis=" ".join(basis),
+        three_answers=line is not None,
         trade_off=trade_off_exhibit(evaluation),
         stops=stops(evaluation),
         start=start(evaluation),

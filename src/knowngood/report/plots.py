@@ -21,21 +21,22 @@ from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.ranking import cut
+from knowngood.metrics.review import DECISIONS, LABELS
 from knowngood.report.cards import pictures
 from knowngood.report.charts import SHARE, Group, draw_histogram, draw_roc, finish_roc, last_bar
 from knowngood.report.class_charts import draw_confusion_on
-from knowngood.report.detection import limits_of, score_groups
+from knowngood.report.detection import limits_of, lines_in_use, score_groups
 from knowngood.report.pictures import outline
 from knowngood.report.style import DEFECT, FAINT, style
 from knowngood.report.words import score
 
 _SIZE = 5.2, 3.6  # inches of a chart
-_LABELS, _DECISIONS = ("good", "defect"), ("accept", "reject")
 
 
 def scores(subject: Evaluation, axes: Axes | None) -> Axes:
     """Draw the histogram of the scores, with the threshold."""
-    return _histogram(score_groups(subject), subject.metrics["threshold"], axes)
+    metrics = subject.metrics
+    return _histogram(score_groups(subject), (metrics["threshold"], metrics.get("review")), axes)
 
 
 def roc(subject: Evaluation, axes: Axes | None) -> Axes:
@@ -46,7 +47,7 @@ def roc(subject: Evaluation, axes: Axes | None) -> Axes:
     found = cut(defect, subject.scores["score"].to_numpy(np.float64))
     with _on(axes) as axes:
         draw_roc(axes, found, color=DEFECT, linewidth=2, clip_on=False, label=f"AUROC {found.auroc():.3f}")
-        finish_roc(axes, (metrics["false_reject_rate"], 1 - metrics["escape_rate"]))
+        finish_roc(axes, lines_in_use(metrics))
         axes.legend(loc="lower right")
     return axes
 
@@ -60,10 +61,16 @@ def confusion(subject: Evaluation, axes: Axes | None) -> Axes:
             draw_confusion_on(axes, matrix, found.names)
         else:
             counts = subject.metrics["confusion"]
-            rows = [("true_accept", "false_reject"), ("escape", "true_reject")]
-            draw_confusion_on(axes, np.array([[counts[name] for name in row] for row in rows]), _LABELS)
+            three = subject.metrics.get("review") is not None
+            rows = [
+                ("true_accept", "good_review", "false_reject"),
+                ("escape", "defect_review", "true_reject"),
+            ]
+            shown = [row if three else row[::2] for row in rows]
+            draw_confusion_on(axes, np.array([[counts[name] for name in row] for row in shown]), LABELS)
+            decisions = DECISIONS if three else DECISIONS[::2]
             axes.set(xlabel="decision", ylabel="label")
-            axes.set_xticks([0, 1], _DECISIONS)
+            axes.set_xticks(range(len(decisions)), decisions)
     return axes
 
 
@@ -91,7 +98,8 @@ def verdict(subject: Verdict, axes: Axes | None) -> Axes:
 def held_out(subject: Inspector, axes: Axes | None) -> Axes:
     """Draw the histogram of the held-out scores, with the threshold that was set from them."""
     groups = [Group("held-out good", np.array(subject.manifest.held_out), FAINT)]
-    return _histogram(groups, subject.threshold.value, axes)
+    review = subject.review.value if subject.review else None
+    return _histogram(groups, (subject.threshold.value, review), axes)
 
 
 @singledispatch
@@ -142,11 +150,12 @@ def _on(axes: Axes | None) -> Iterator[Axes]:
         yield pyplot.subplots(figsize=_SIZE, layout="constrained")[1]
 
 
-def _histogram(groups: Sequence[Group], threshold: float, axes: Axes | None) -> Axes:
-    """Draw a histogram of scores with its legend and labels."""
+def _histogram(groups: Sequence[Group], lines: tuple[float, float | None], axes: Axes | None) -> Axes:
+    """Draw a histogram of scores with its legend and labels, the threshold and the line for review."""
+    threshold, review = lines
     limits = limits_of(groups, threshold)
     with _on(axes) as axes:
-        draw_histogram(axes, groups, limits, threshold=threshold)
+        draw_histogram(axes, groups, limits, threshold=threshold, review=review)
         axes.set(xlabel=f"image score{last_bar(groups, limits)}", ylabel=SHARE)
         # Room above the bars: the last one stands for all that are beyond it, and is often a high one.
         axes.set_ylim(top=1.45 * axes.get_ylim()[1])

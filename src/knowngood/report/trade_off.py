@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.rates import Rate
+from knowngood.metrics.review import Review
 from knowngood.metrics.thresholds import Threshold
 from knowngood.metrics.trade_off import ALLOWED, Decided, decided, trade_off
 from knowngood.report.exhibits import Cell, Table
@@ -21,6 +22,13 @@ CAVEAT = (
 )
 
 
+LINE_MOVES = {
+    "good": "moves with the threshold, so that the share of good parts between the two stays",
+    "defect": "stays, where the threshold is above it",
+}
+"""What happens to a line for review, by what it was set on, when the threshold moves."""
+
+
 class Stop(NamedTuple):
     """A place of the slider: its allowed rate and the command, with what it gives in a sentence."""
 
@@ -32,16 +40,32 @@ class Stop(NamedTuple):
 def choices(evaluation: Evaluation, allowed: Iterable[float] = ALLOWED) -> list[Decided]:
     """Count the decisions that the threshold of each allowed false-reject rate gives on the test images."""
     scores = evaluation.scores
-    return trade_off(evaluation.held_out, scores["label"] == "defect", scores["score"], allowed)
+    return trade_off(
+        evaluation.held_out.tolist(),
+        scores["label"] == "defect",
+        scores["score"],
+        allowed,
+        line_of(evaluation),
+    )
+
+
+def line_of(evaluation: Evaluation) -> Review | None:
+    """Return the line for review of the inspector, if it has three answers."""
+    line = evaluation.provenance["review"]
+    return None if line is None else Review(**line)
 
 
 def trade_off_exhibit(evaluation: Evaluation) -> Table:
     """Compare the threshold in use with those for other false-reject rates."""
     scores = evaluation.scores
     threshold = Threshold(**evaluation.provenance["threshold"])
-    now = decided(threshold, scores["label"] == "defect", scores["score"])
-    rows = [["in use", *_cells(now)]]
-    rows += [[f"{100 * (row.threshold.requested or 0):g} %", *_cells(row)] for row in choices(evaluation)]
+    line = line_of(evaluation)
+    now = decided(threshold, scores["label"] == "defect", scores["score"], line)
+    rows = [["in use", *_cells(now, reviewed=line is not None)]]
+    rows += [
+        [f"{100 * (row.threshold.requested or 0):g} %", *_cells(row, reviewed=line is not None)]
+        for row in choices(evaluation)
+    ]
     columns = [
         "false rejects allowed",
         "threshold",
@@ -50,7 +74,10 @@ def trade_off_exhibit(evaluation: Evaluation) -> Table:
         "defects escaped",
     ]
     note = "At most rejected: the 95 % bound on the share of good parts. Rates with their 95 % intervals. "
-    return Table("Other thresholds", columns, rows, 4, note + CAVEAT)
+    if line is not None:
+        columns += ["good parts reviewed", "defects reviewed"]
+        note += f"The line for review {LINE_MOVES[line.label]}. "
+    return Table("Other thresholds", columns, rows, len(columns) - 1, note + CAVEAT)
 
 
 def start(evaluation: Evaluation) -> int:
@@ -74,14 +101,15 @@ def stops(evaluation: Evaluation) -> list[Stop]:
     ]
 
 
-def _cells(row: Decided) -> list[str | Cell]:
-    """Write the threshold, its bound, and its errors."""
-    return [
+def _cells(row: Decided, *, reviewed: bool) -> list[str | Cell]:
+    """Write the threshold, its bound, its errors and, with a line for review, what is left to it."""
+    cells: list[str | Cell] = [
         score(row.threshold.value),
         percent(row.threshold.upper_bound),
         _errors(row.false_reject),
         _errors(row.escape),
     ]
+    return [*cells, _errors(row.good_review), _errors(row.defect_review)] if reviewed else cells
 
 
 def _errors(rate: Rate | None) -> str:
@@ -102,5 +130,9 @@ def _sentence(row: Decided) -> str:
         parts.append(f"rejects {row.false_reject.count} of {good}")
     if row.escape:
         parts.append(f"lets {row.escape.count} of {count(row.escape.total, 'defect')} escape")
+    reviewed = [rate for rate in (row.good_review, row.defect_review) if rate]
+    if reviewed:
+        number, total = sum(rate.count for rate in reviewed), sum(rate.total for rate in reviewed)
+        parts.append(f"leaves {number} of {count(total, 'test part')} to a review")
     *first, last = parts
     return f"{', '.join(first)} and {last}." if first else f"{last}."

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from knowngood.metrics.review import GOOD, Review
 from knowngood.metrics.thresholds import BY_HAND, OWN_ODDS
 
 MISSING = "–"
@@ -98,18 +99,59 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     """
     good, defect, unreadable = (metrics["counts"][label] for label in ("good", "defect", "unreadable"))
     rejected, escaped = (metrics["confusion"][error] for error in ("false_reject", "escape"))
+    reviews = {label: _reviewed(metrics, label) for label in ("good", "defect")}
     sentences = ["There were no good parts to inspect.", "There were no defects to inspect."]
     if good:
         rejects = f"{rejected or 'none'} {_were(rejected)} rejected"
-        sentences[0] = f"Of {count(good, 'good part')} {rejects} {_extent(metrics, 'false_reject_rate')}."
+        extent = _extent(metrics, "false_reject_rate")
+        sentences[0] = f"Of {count(good, 'good part')} {rejects} {extent}{reviews['good']}."
     if defect:
         extent = _extent(metrics, "escape_rate")
-        sentences[1] = f"Of {count(defect, 'defect')} {escaped or 'none'} escaped {extent}."
+        sentences[1] = (
+            f"Of {count(defect, 'defect')} {escaped or 'none'} escaped {extent}{reviews['defect']}."
+        )
     sentences += _correct_types(metrics)
     if unreadable:
         were = _were(unreadable)
         sentences.append(f"{count(unreadable, 'image')} could not be read and {were} not inspected.")
     return " ".join(sentences)
+
+
+def decided_alone(metrics: Mapping[str, Any]) -> str:
+    """Write the errors among the parts that were not left to a review.
+
+    Example:
+        >>> counts = {"true_accept": 9, "false_reject": 1, "escape": 0, "true_reject": 8}
+        >>> decided_alone({"confusion": counts | {"good_review": 2, "defect_review": 1}})
+        'Of the parts that were decided, 1 of 10 good parts (10.0 %) and 0 of 8 defects (0.0 %) got the wrong answer.'
+    """  # noqa: E501 - what is printed is one line
+    found = metrics["confusion"]
+    errors = [
+        f"{wrong} of {count(right + wrong, noun)} ({percent(wrong / (right + wrong))})"
+        for wrong, right, noun in (
+            (found["false_reject"], found["true_accept"], "good part"),
+            (found["escape"], found["true_reject"], "defect"),
+        )
+        if right + wrong
+    ]
+    if not errors:
+        return "No part was decided."
+    return f"Of the parts that were decided, {' and '.join(errors)} got the wrong answer."
+
+
+def review_basis(review: Mapping[str, Any]) -> str:
+    """Describe in a sentence how the line for review was set, and its bound.
+
+    Example:
+        >>> from dataclasses import asdict
+        >>> from knowngood.metrics.review import review_by_rate
+        >>> print(review_basis(asdict(review_by_rate([*range(99)], 94.0, 0.1))))
+        Parts above 84 are reviewed, by the rule “good parts to review at most 0.1”; from 99 held-out good parts, at 95 % confidence at most 16.5 % of good parts are reviewed.
+    """  # noqa: E501 - what is printed is one line
+    line = Review(**review)
+    source = "held-out good part" if line.label == GOOD else "validation defect"
+    rule = f"Parts above {score(line.value)} are reviewed, by the rule “{line.rule}”"
+    return " ".join(filter(None, [f"{rule}; from {count(line.total, source)}, {line.promise}.", line.note]))
 
 
 def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
@@ -159,6 +201,15 @@ def _correct_types(metrics: Mapping[str, Any]) -> list[str]:
     known = " of known types" if metrics["classifier"]["not_learned"] else ""
     assigned = f"{right or 'none'} {_were(right)} assigned the correct type ({percent(right / rejected)})"
     return [f"Of {count(rejected, 'rejected defect')}{known} {assigned}."]
+
+
+def _reviewed(metrics: Mapping[str, Any], label: str) -> str:
+    """Write how many good parts or defects were left to a review, where there is a line for it."""
+    if metrics.get(f"{label}_review_rate") is None:
+        return ""
+    number = metrics["confusion"][f"{label}_review"]
+    extent = _extent(metrics, f"{label}_review_rate")
+    return f", and {number or 'none'} {_were(number or 1)} left to a review {extent}"
 
 
 def _extent(metrics: Mapping[str, Any], rate: str) -> str:

@@ -69,6 +69,13 @@ class ClassifierRecord:
         """The share of held-out images whose most probable class is the true one."""
         return float((self.logits.argmax(axis=1) == self.truth).mean())
 
+    def predict(self, logits: NDArray[np.float32], *, rejected: bool) -> tuple[str, dict[str, float]]:
+        """The class that logits `(C,)` predict, a type of defect if rejected, and all probabilities."""
+        scaled = logits / self.temperature
+        likely = np.exp(scaled - scaled.max())
+        number = 1 + int(scaled[1:].argmax()) if rejected else 0
+        return self.names[number], dict(zip(self.names, (likely / likely.sum()).tolist(), strict=True))
+
     def to_members(self) -> dict[str, bytes]:
         """The record as files by name: `CONTENT`, its pictures, and the files of libraries."""
         content = {name: value for name, value in vars(self).items() if name != "files"}
