@@ -97,6 +97,8 @@ def test_the_page_tells_in_order_what_an_engineer_asks(judged: Any, report: Any)
         "false positive rate, %",
         "Decisions label accepted rejected good 7 1 defect 2 4",
         "Defect types type images escape rate image AUROC scratch 5 40.0 % 0.8875 dent 1 0.0 % 1.0000",
+        "Pixel level figure value pixel AUROC 0.9731 pixel AP 0.6123 pixel F1-max (at 2.75) 0.5871",
+        "AUPRO to 30 % 0.9312 AUPRO to 5 % 0.7421 AUPIMO 0.4312",
         "Other thresholds",
         "The threshold 3.21 was set from 24 held-out good parts",
         "in use 3.21 18.3 % 1 of 8: 12.5 % (0.3–52.7 %) 2 of 6: 33.3 % (4.3–77.7 %)",

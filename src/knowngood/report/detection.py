@@ -14,7 +14,7 @@ from knowngood.report.charts import Group, draw_histograms, draw_ranking, histog
 from knowngood.report.exhibits import Cell, Chart, Exhibit, Table
 from knowngood.report.gallery import Row
 from knowngood.report.style import DEFECT, FAINT, GOOD
-from knowngood.report.words import MISSING, count, decimal, interval, percent
+from knowngood.report.words import MISSING, count, decimal, interval, percent, pixel_figures
 
 _FIGURES = ("false_reject_rate", "escape_rate", "image_auroc", "pixel_auroc", "pixel_aupro")
 _HALF = 5.2, 3.1  # inches of a chart that shares the width of the page with another
@@ -38,6 +38,7 @@ def reasons(metrics: Mapping[str, Any]) -> dict[str, str]:
         if metrics[name] is not None or reason in general
         else f"No pixel figures: {reason}."
         for name, reason in metrics["notes"].items()
+        if name != "pixel_aupimo" or metrics["pixel_auroc"] is None  # else it is below its own table
     }
 
 
@@ -107,7 +108,8 @@ def detection_exhibits(evaluation: Evaluation) -> list[Exhibit]:
         draw = partial(draw_ranking, curves={"this inspector": cut(defect, values)}, point=point)
         note = "False positive rate: share of good parts rejected. Recall: share of defects rejected."
         exhibits.append(Chart("ROC curve", draw, note, _HALF))
-    return [*exhibits, _decisions(metrics["confusion"]), *_defect_types(metrics)]
+    tables = [_decisions(metrics["confusion"]), *_defect_types(metrics), *_pixel_level(metrics)]
+    return [*exhibits, *tables]
 
 
 def _decisions(confusion: Mapping[str, int]) -> Table:
@@ -134,6 +136,23 @@ def _defect_types(metrics: Mapping[str, Any]) -> Iterator[Table]:
         unknown = any(found["image_auroc"] is None for found in types.values())
         note = metrics["notes"].get("image_auroc", "") if unknown else ""
         yield Table("Defect types", ["type", "images", "escape rate", "image AUROC"], rows, 3, note)
+
+
+def _pixel_level(metrics: Mapping[str, Any]) -> Iterator[Table]:
+    """Show how well the maps agree with the masks, where there are both."""
+    found = pixel_figures(metrics)
+    sentences = [
+        "Maps are interpolated to the pixels of their image; masks are not resized.",
+        "AUPRO: mean share of each defect found, over the pixels rejected elsewhere from 0 to a limit.",
+        "AUPIMO: the same for each image, where 0.001 to 0.01 % of the pixels of good images are rejected.",
+        "sPRO: AUPRO where enough of a defect, or of the place of a missing part, counts as all of it.",
+    ]
+    if "pixel_spro_5" not in found:
+        sentences.pop()
+    if (lacking := metrics["notes"].get("pixel_aupimo")) and metrics["pixel_aupimo"] is None:
+        sentences.append(f"No AUPIMO: {lacking}.")
+    if found:
+        yield Table("Pixel level", ["figure", "value"], list(found.values()), 1, " ".join(sentences))
 
 
 def _marked(text: str, errors: float) -> str | Cell:
