@@ -143,6 +143,7 @@ def _pixel_level(metrics: Mapping[str, Any]) -> Iterator[Table]:
     found = pixel_figures(metrics)
     sentences = [
         "Maps are interpolated to the pixels of their image; masks are not resized.",
+        "In brackets: the map value above which the best F1 is reached.",
         "AUPRO: mean share of each defect found, over the pixels rejected elsewhere from 0 to a limit.",
         "AUPIMO: the same for each image, where 0.001 to 0.01 % of the pixels of good images are rejected.",
         "sPRO: AUPRO where enough of a defect, or of the place of a missing part, counts as all of it.",

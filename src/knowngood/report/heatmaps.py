@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import name_of
+from knowngood.data.reading import map_on_image
 from knowngood.errors import escaped
 from knowngood.inspector.regions import HeatScale, above, hottest
 from knowngood.inspector.verdict import Verdict
-from knowngood.report.pictures import heat, line_weight, outline, overlay
+from knowngood.report.pictures import full_heat, heat, line_weight, outline, overlay
 from knowngood.report.words import score
 
 LINE = (255, 255, 255)
@@ -31,6 +32,7 @@ def draw_heat(
     """Draw an anomaly map over its image: a wash, a contour at the line, and four ticks around the maximum.
 
     None of these hides what is there: the wash is faint, and the contour surrounds what is above the line.
+    Within it the wash turns to another colour where the map is higher.
 
     Args:
         image: RGB `(H, W, 3)`, at any size.
@@ -44,7 +46,8 @@ def draw_heat(
     """
     height, width = size = image.shape[0], image.shape[1]
     typical, line = scale
-    drawn = outline(overlay(image, heat(patch_map, typical, line)), above(patch_map, line, size), LINE)
+    washed = overlay(image, heat(map_on_image(patch_map, size), typical, line))
+    drawn = outline(washed, above(patch_map, line, size), LINE)
     _draw_ticks(drawn, hottest(patch_map, size), max(height / patch_map.shape[0], width / patch_map.shape[1]))
     return drawn
 
@@ -127,7 +130,7 @@ def _legend(width: int, verdict: Verdict, scale: HeatScale, threshold: float) ->
     labels = (
         f"{score(typical)} median of good",
         f"contour at {score(line)}",
-        f"{score(2 * line - typical)} or more",
+        f"{score(full_heat(typical, line))} or more",
     )
     for place, label in zip((0.0, 0.5, 1.0), labels, strict=True):
         at = left + place * (right - left), 6.2 * text
