@@ -242,6 +242,22 @@ def test_a_page_without_good_parts(only_defects: Any, report: Any) -> None:
     assert "None" not in text
 
 
+def test_spro_is_shown_where_it_is_another_figure_than_aupro(judged: Any, report: Any) -> None:
+    assert "sPRO" not in report(judged).text
+    several = judged.measuring(pixel_spro_5=0.8312)
+    text = report(several).text
+    assert "AUPRO to 5 % 0.7421 sPRO to 5 % 0.8312 AUPIMO 0.4312" in text
+    assert "sPRO: AUPRO where enough of a defect" in text
+
+
+def test_a_page_without_aupimo_says_why_below_its_own_table(judged: Any, report: Any) -> None:
+    reason = "AUPIMO needs defects, and 100,000 pixels of good images; these are 73,728"
+    text = report(judged.measuring(pixel_aupimo=None, notes={"pixel_aupimo": reason})).text
+    assert "AUPIMO –" in text
+    assert f"No AUPIMO: {reason}." in text
+    assert "No pixel figures" not in text
+
+
 def test_a_page_without_maps(without_maps: Any, report: Any) -> None:
     page = report(without_maps)
     assert "AUPRO" not in page.text
