@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -180,9 +181,12 @@ class TestMasks:
         mask = data / "ground_truth/scratch/003_mask.png"
         mask.write_bytes(mask.read_bytes()[:100])
         out = tmp_path / "report"
-        status, _, err = run("evaluate", inspector, data, "--out", out)
+        status, text, err = run("evaluate", inspector, data, "--out", out)
         assert status == 1
         assert "003_mask.png" in err
+        assert re.search(
+            r"\npixel AP 0\.\d+, pixel F1-max \(at .+\) 0\.\d+, AUPRO to 5 % 0\.\d+, AUPIMO –", text
+        )
         metrics = json.loads((out / "metrics.json").read_text())
         assert metrics["counts"] == {"good": 8, "defect": 6, "unreadable": 0}
         assert metrics["notes"]["pixel_aupro"] == "1 defects have no mask that can be read and are left out"

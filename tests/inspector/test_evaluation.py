@@ -14,7 +14,8 @@ from knowngood.inspector.measures import NO_DEFECT, NO_GOOD
 from knowngood.metrics.rates import clopper_pearson
 
 RANKING = {"image_auroc", "image_ap", "image_f1_max"}
-PIXELS = {"pixel_auroc", "pixel_ap", "pixel_aupro"}
+PIXELS = {"pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_f1_max_threshold"}
+PIXELS |= {"pixel_aupro", "pixel_aupro_5", "pixel_spro_5", "pixel_aupimo"}
 FALSE_REJECTS = {"false_reject_rate", "false_reject_rate_low", "false_reject_rate_high"}
 ESCAPES = {"escape_rate", "escape_rate_low", "escape_rate_high"}
 OTHERS = {
@@ -59,7 +60,8 @@ def test_metrics_are_exactly_those_promised(evaluation):
     assert metrics["counts"] == {"good": 8, "defect": 6, "unreadable": 0}
     assert metrics["images_per_second"] > 0
     assert metrics["warnings"] == []
-    assert nulls(metrics) == set()
+    assert nulls(metrics) == {"pixel_aupimo"}
+    assert metrics["notes"]["pixel_aupimo"].startswith("AUPIMO needs defects, and 100,000 pixels")
 
 
 def test_metrics_survive_json(evaluation):
@@ -145,6 +147,10 @@ def test_pixel_metrics(evaluation, inspector):
     )
     assert metrics["pixel_aupro"] == pytest.approx(aupro(maps, masks), abs=1e-3)
     assert metrics["pixel_auroc"] > 0.9
+    rejected = maps.ravel() > metrics["pixel_f1_max_threshold"]
+    assert metrics["pixel_f1_max"] == pytest.approx(f1_score(masks.ravel(), rejected), abs=1e-3)
+    assert metrics["pixel_aupro_5"] == pytest.approx(aupro(maps, masks, 0.05), abs=2e-3)
+    assert metrics["pixel_spro_5"] == metrics["pixel_aupro_5"]
 
 
 def aupro(maps, masks, max_fpr=0.3):
@@ -181,7 +187,7 @@ def test_no_defect(inspector, table):
 
 def test_no_good_image(inspector, table):
     metrics = evaluate(inspector, table[8:]).metrics
-    assert nulls(metrics) == RANKING | FALSE_REJECTS
+    assert nulls(metrics) == RANKING | FALSE_REJECTS | {"pixel_aupimo"}
     assert set(metrics["notes"].values()) == {NO_GOOD}
     assert metrics["pixel_auroc"] > 0.9  # there are good pixels beside the scratches
     assert metrics["per_defect"]["scratch"]["image_auroc"] is None
@@ -204,9 +210,10 @@ def test_defects_without_a_mask_are_left_out(inspector, table):
     table.loc[8:9, "mask"] = ""
     metrics = evaluate(inspector, table).metrics
     assert {name: metrics["notes"][name] for name in PIXELS} == metrics["notes"]
-    assert set(metrics["notes"].values()) == {"2 defects have no mask and are left out"}
+    figures = PIXELS - {"pixel_aupimo"}
+    assert {metrics["notes"][name] for name in figures} == {"2 defects have no mask and are left out"}
     masked = evaluate(inspector, table.drop(index=[8, 9])).metrics
-    assert [metrics[name] for name in PIXELS] == pytest.approx([masked[name] for name in PIXELS], abs=1e-3)
+    assert [metrics[name] for name in figures] == pytest.approx([masked[name] for name in figures], abs=1e-3)
 
 
 @pytest.mark.parametrize("level", [0, 255])

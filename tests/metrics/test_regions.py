@@ -1,4 +1,4 @@
-"""Pixel metrics against scikit-learn on the raw pixels, and AUPRO against a plain exact version."""
+"""Pixel metrics against scikit-learn on the raw pixels; AUPRO, sPRO and AUPIMO against plain versions."""
 
 import itertools
 
@@ -7,20 +7,32 @@ import pytest
 import scipy.ndimage
 import sklearn.metrics
 
-from knowngood.metrics.regions import PixelHistogram
+from knowngood.metrics.regions import PixelHistogram, Region
 
 
 def exact_aupro(maps, masks, max_fpr):
+    """The saturated overlap of connected regions whose saturation is their area."""
+    regions = []
+    for mask in masks:
+        labels, count = scipy.ndimage.label(mask, structure=np.ones((3, 3)))
+        of_image = [labels == region for region in range(1, count + 1)]
+        regions.append([Region(pixels, pixels.sum()) for pixels in of_image])
+    return exact_spro(maps, masks, regions, max_fpr)
+
+
+def exact_spro(maps, masks, regions, max_fpr):
     """Integrate over every different score, region by region, as the definition reads."""
     scores, defect = np.concatenate([m.ravel() for m in maps]), np.concatenate([m.ravel() for m in masks])
-    regions = []
-    for anomaly_map, mask in zip(maps, masks, strict=True):
-        labels, count = scipy.ndimage.label(mask, structure=np.ones((3, 3)))
-        regions += [anomaly_map[labels == region] for region in range(1, count + 1)]
+    flat = [
+        (anomaly_map[region.pixels], region.saturation)
+        for anomaly_map, of_image in zip(maps, regions, strict=True)
+        for region in of_image
+    ]
     curve = [(0.0, 0.0)]
     for line in np.unique(scores)[::-1]:
         fpr = np.mean(scores[~defect] >= line)
-        curve.append((fpr, np.mean([np.mean(region >= line) for region in regions])))
+        overlaps = [min(1, np.sum(region >= line) / saturation) for region, saturation in flat]
+        curve.append((fpr, np.mean(overlaps)))
     area = 0.0
     for (x0, y0), (x1, y1) in itertools.pairwise(curve):
         if x0 >= max_fpr:
@@ -94,6 +106,124 @@ def test_scores_in_bins_of_their_own_give_the_exact_metrics(tied):
         assert pixels.aupro(max_fpr) == pytest.approx(exact_aupro(maps, masks, max_fpr), abs=1e-12)
 
 
+def test_f1_max_is_that_of_every_threshold(tied):
+    maps, masks = tied
+    precision, recall, lines = sklearn.metrics.precision_recall_curve(masks.ravel(), maps.ravel())
+    f1 = 2 * precision * recall / (precision + recall)
+    best, line = histogram_of(maps, masks, 0, 40, bins=40).f1_max()
+    assert best == pytest.approx(f1.max(), abs=1e-12)
+    assert line == pytest.approx(lines[f1.argmax()] - 0.5)  # the lower edge of its bin
+    assert sklearn.metrics.f1_score(masks.ravel(), maps.ravel() > line) == pytest.approx(best, abs=1e-12)
+
+
+# --- saturated overlap
+
+
+def saturating(masks, rng):
+    """Regions that overlap, of which some are saturated at a pixel, some in part and some never."""
+    regions = []
+    for mask in masks:
+        both = [mask & (rng.random(mask.shape) < share) for share in (0.7, 0.7, 1.0)]
+        saturations = (1, 0.37 * both[1].sum(), both[2].sum())
+        regions.append(
+            [
+                Region(pixels, saturation)
+                for pixels, saturation in zip(both, saturations, strict=True)
+                if pixels.any()
+            ]
+        )
+    return regions
+
+
+@pytest.mark.parametrize("max_fpr", [0.013, 0.05, 0.3])
+def test_spro_is_the_exact_one(tied, max_fpr):
+    maps, masks = tied
+    regions = saturating(masks, np.random.default_rng(3))
+    pixels = PixelHistogram(0, 40, bins=40)
+    for one in zip(maps, masks, regions, strict=True):
+        pixels.update(*one)
+    assert pixels.spro(max_fpr) == pytest.approx(exact_spro(maps, masks, regions, max_fpr), abs=1e-12)
+    assert pixels.aupro(max_fpr) == pytest.approx(exact_aupro(maps, masks, max_fpr), abs=1e-12)
+
+
+def test_spro_without_regions_is_aupro(continuous):
+    pixels = histogram_of(*continuous, -6.0, 6.0)
+    assert pixels.spro(0.05) == pixels.aupro(0.05)
+
+
+def test_more_than_the_saturation_counts_no_more():
+    """Half of a region is found before anything else: enough if half saturates it."""
+    anomaly_map, mask = np.zeros((10, 20)), np.zeros((10, 20), bool)
+    mask[:4, :10] = True
+    anomaly_map[:2, :10] = 1.0
+    for saturation, expected in ((20, 1.0), (10, 1.0), (1e6, 0.5)):
+        pixels = PixelHistogram(0.0, 1.0)
+        pixels.update(anomaly_map, mask, [Region(mask, saturation)])
+        assert pixels.spro(1e-9) == pytest.approx(expected)
+
+
+# --- thresholds that good images hardly exceed
+
+
+def exact_aupimo(maps, masks, low, high, steps=200_001):
+    """Average the recall of each image over rates in log scale, each rate read between its neighbours."""
+    good = [anomaly_map.ravel() for anomaly_map, mask in zip(maps, masks, strict=True) if not mask.any()]
+    bad = [anomaly_map[mask] for anomaly_map, mask in zip(maps, masks, strict=True) if mask.any()]
+    lines = np.unique(np.concatenate([m.ravel() for m in maps]))[::-1]
+    rates = np.array([np.mean([np.mean(one >= line) for one in good]) for line in lines])
+    recalls = np.array([np.mean([np.mean(one >= line) for one in bad]) for line in lines])
+    first = np.searchsorted(rates, 0, side="right")
+    grid = np.linspace(np.log(low), np.log(high), steps)
+    x, y = np.log(rates[first:]), recalls[first:]
+    if x[0] > grid[0]:
+        x, y = np.append(grid[0], x), np.append(recalls[first - 1] if first else 0.0, y)
+    return np.interp(grid, x, y).mean()
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.003, 0.03), (0.0021, 0.5), (0.05, 0.06)])
+def test_aupimo_is_the_exact_one(tied, low, high):
+    """Images of two sizes: each good image has its own rate, and each defect image its own recall."""
+    maps, masks = [*tied[0], np.flip(tied[0][4, :10, :10])], [*tied[1], np.zeros((10, 10), bool)]
+    found = histogram_of(maps, masks, 0, 40, bins=40).aupimo(low, high)
+    assert found == pytest.approx(exact_aupimo(maps, masks, low, high), abs=1e-5)
+
+
+def test_aupimo_needs_no_threshold_above_every_good_pixel():
+    """A defect above all good pixels is found at any rate, one below 99 % of them at none."""
+    maps, mask = np.linspace(0, 1, 40_000).reshape(4, 100, 100), np.zeros((100, 100), bool)
+    mask[:50] = True
+    found, missed = PixelHistogram(0.0, 2.0), PixelHistogram(0.0, 2.0)
+    for pixels, defect in ((found, 2.0), (missed, 0.01)):
+        for one in maps:
+            pixels.update(one, np.zeros((100, 100), bool))
+        pixels.update(np.where(mask, defect, 0.0), mask)
+    assert (found.aupimo(1e-4, 1e-3), missed.aupimo(1e-4, 1e-3)) == (1.0, 0.0)
+
+
+def test_pixels_beside_a_defect_do_not_set_the_thresholds_of_aupimo():
+    rng, mask = np.random.default_rng(5), np.zeros((100, 100), bool)
+    mask[40:60, 40:60] = True
+    plain, haloed = PixelHistogram(-6.0, 9.0), PixelHistogram(-6.0, 9.0)
+    good, bad = rng.normal(size=(2, 100, 100))
+    for pixels, halo in ((plain, 0.0), (haloed, 6.0)):
+        pixels.update(good, np.zeros((100, 100), bool))
+        pixels.update(np.where(mask, bad + 3, bad + halo), mask)
+    assert haloed.auroc() < 0.6 < plain.auroc()
+    assert haloed.aupimo(1e-4, 1e-2) == plain.aupimo(1e-4, 1e-2) > 0.1
+
+
+def test_aupimo_needs_as_many_pixels_as_its_limit_is_small(tied):
+    pixels = histogram_of(*tied, 0, 40, bins=40)
+    with pytest.raises(ValueError, match="needs defects, and 100,000 pixels of good images; these are 480"):
+        pixels.aupimo()
+    for low, high in ((0.0, 0.5), (0.5, 0.1), (0.1, 2.0)):
+        with pytest.raises(ValueError, match="the lower first"):
+            pixels.aupimo(low, high)
+
+
+# --- regions, ranges and input
+
+
 def test_each_region_counts_alike_however_large():
     anomaly_map, mask = np.zeros((10, 20)), np.zeros((10, 20), bool)
     mask[:8, :8] = mask[9, 19] = True
@@ -132,6 +262,8 @@ def test_merged_histograms_equal_one_that_saw_all(continuous):
     assert first.auroc() == whole.auroc()
     assert first.average_precision() == whole.average_precision()
     assert first.aupro() == pytest.approx(whole.aupro(), abs=1e-12)
+    assert first.spro() == pytest.approx(whole.spro(), abs=1e-12)
+    assert first.aupimo(0.01, 0.1) == pytest.approx(whole.aupimo(0.01, 0.1), abs=1e-12)
 
 
 def test_thresholds_are_right_to_one_bin(continuous):

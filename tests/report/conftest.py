@@ -151,7 +151,12 @@ def judged(widget: Path) -> Judged:
         "image_f1_max": 0.8,
         "pixel_auroc": 0.9731,
         "pixel_ap": 0.6123,
+        "pixel_f1_max": 0.5871,
+        "pixel_f1_max_threshold": 2.75,
         "pixel_aupro": 0.9312,
+        "pixel_aupro_5": 0.7421,
+        "pixel_spro_5": 0.7421,
+        "pixel_aupimo": 0.4312,
         "threshold": THRESHOLD,
         "false_reject_rate": 0.125,
         "false_reject_rate_low": 0.0032,
@@ -205,10 +210,14 @@ def judged(widget: Path) -> Judged:
     return Judged(metrics, table, maps, provenance, held_out=np.linspace(0.8, 3.5, 24), about=about)
 
 
+PIXELS = ["pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_f1_max_threshold"]
+PIXELS += ["pixel_aupro", "pixel_aupro_5", "pixel_spro_5", "pixel_aupimo"]
+
+
 @pytest.fixture
 def only_good(judged: Judged) -> Judged:
     """The same evaluation without any defects."""
-    missing = ["image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "pixel_aupro"]
+    missing = ["image_auroc", "image_ap", "image_f1_max", *PIXELS]
     missing += ["escape_rate", "escape_rate_low", "escape_rate_high"]
     return judged.rows(judged.scores["label"] == "good").measuring(
         **dict.fromkeys(missing),
@@ -236,7 +245,7 @@ def only_defects(judged: Judged) -> Judged:
 @pytest.fixture
 def without_maps(judged: Judged) -> Judged:
     """The same evaluation of a detector that makes no anomaly maps."""
-    missing = ["pixel_auroc", "pixel_ap", "pixel_aupro"]
+    missing = PIXELS
     return replace(judged, maps=None).measuring(
         **dict.fromkeys(missing), notes=dict.fromkeys(missing, NO_MAPS)
     )

@@ -97,6 +97,8 @@ def test_the_page_tells_in_order_what_an_engineer_asks(judged: Any, report: Any)
         "false positive rate, %",
         "Decisions label accepted rejected good 7 1 defect 2 4",
         "Defect types type images escape rate image AUROC scratch 5 40.0 % 0.8875 dent 1 0.0 % 1.0000",
+        "Pixel level figure value pixel AUROC 0.9731 pixel AP 0.6123 pixel F1-max (at 2.75) 0.5871",
+        "AUPRO to 30 % 0.9312 AUPRO to 5 % 0.7421 AUPIMO 0.4312",
         "Other thresholds",
         "The threshold 3.21 was set from 24 held-out good parts",
         "in use 3.21 18.3 % 1 of 8: 12.5 % (0.3–52.7 %) 2 of 6: 33.3 % (4.3–77.7 %)",
@@ -238,6 +240,22 @@ def test_a_page_without_good_parts(only_defects: Any, report: Any) -> None:
     assert f"scratch 6 33.3 % – {NO_GOOD}" in text
     assert "Worst false rejects" not in text
     assert "None" not in text
+
+
+def test_spro_is_shown_where_it_is_another_figure_than_aupro(judged: Any, report: Any) -> None:
+    assert "sPRO" not in report(judged).text
+    several = judged.measuring(pixel_spro_5=0.8312)
+    text = report(several).text
+    assert "AUPRO to 5 % 0.7421 sPRO to 5 % 0.8312 AUPIMO 0.4312" in text
+    assert "sPRO: AUPRO where enough of a defect" in text
+
+
+def test_a_page_without_aupimo_says_why_below_its_own_table(judged: Any, report: Any) -> None:
+    reason = "AUPIMO needs defects, and 100,000 pixels of good images; these are 73,728"
+    text = report(judged.measuring(pixel_aupimo=None, notes={"pixel_aupimo": reason})).text
+    assert "AUPIMO –" in text
+    assert f"No AUPIMO: {reason}." in text
+    assert "No pixel figures" not in text
 
 
 def test_a_page_without_maps(without_maps: Any, report: Any) -> None:

@@ -6,7 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
-from knowngood.report.pictures import SIDE, data_uri, heat, outline, overlay, pixels, shrink
+from knowngood.report.pictures import (
+    HEAT,
+    HOTTEST,
+    SIDE,
+    data_uri,
+    full_heat,
+    heat,
+    outline,
+    overlay,
+    pixels,
+    shrink,
+)
 
 
 def decode(uri: str) -> np.ndarray:
@@ -34,12 +45,22 @@ def test_the_hot_spot_lies_where_the_map_has_it(row: int, column: int) -> None:
     assert x / scale == pytest.approx((column + 0.5) * width / columns, abs=20)
 
 
-def test_heat_begins_at_a_typical_good_part_and_is_full_well_above_the_threshold() -> None:
+def test_heat_is_even_up_to_the_line_and_then_grows_by_the_same_for_each_doubling() -> None:
     typical = float(np.median([1.0, 2.0, 9.0]))
-    maps = np.array([[[0.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, -3.0]]], np.float32)
+    maps = np.array([[[0.0, 2.0], [3.0, 4.0]], [[6.0, 10.0], [18.0, 99.0]]], np.float32)
     warm = heat(maps, typical, 4.0)
     assert warm.dtype == np.float32
-    assert warm.tolist() == [[[0, 0], [0.25, 0.5]], [[0.75, 1], [1, 0]]]
+    expected = [[[0, 0], [0.25, 0.5]], [[2 / 3, 5 / 6], [1, 1]]]
+    np.testing.assert_allclose(warm, expected, atol=1e-6)
+    assert full_heat(typical, 4.0) == 18.0
+
+
+def test_the_worst_place_within_a_defect_is_seen() -> None:
+    """At the line, and three and six times as far up, the wash is brighter at each step."""
+    maps = np.array([[1.0, 2.0, 4.0, 7.0]], np.float32)
+    shown = overlay(np.full((1, 4, 3), 120, np.uint8), heat(maps, 1.0, 2.0)).astype(int)[0]
+    green = shown[1:, 1]  # of the colours of the wash, this differs alone
+    assert (np.diff(green) > 30).all()
 
 
 def test_an_image_has_the_same_heat_whatever_others_are_judged() -> None:
@@ -56,9 +77,10 @@ def test_an_overlay_keeps_the_image_without_heat_and_its_structure_with_it() -> 
     image = np.random.default_rng(0).integers(0, 256, size=(20, 30, 3), dtype=np.uint8)
     before = image.copy()
     assert (overlay(image, np.zeros((4, 6), np.float32)) == image).all()
-    washed = overlay(image, np.ones((4, 6), np.float32)).astype(int)
+    for level, colour, opacity in ((0.25, HEAT, 0.15), (0.5, HEAT, 0.3), (1.0, HOTTEST, 0.48)):
+        washed = overlay(image, np.full((4, 6), level, np.float32)).astype(int)
+        assert np.abs(washed - ((1 - opacity) * image + opacity * np.array(colour))).max() <= 1
     assert (image == before).all()
-    assert np.abs(washed - (0.6 * image + 0.4 * np.array([255, 0, 160]))).max() <= 1
 
 
 def test_an_outline_hides_nothing_of_what_it_surrounds() -> None:

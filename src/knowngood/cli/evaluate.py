@@ -28,7 +28,7 @@ def evaluate(
     """
     from knowngood.report.advice import advice
     from knowngood.report.folder import check_results
-    from knowngood.report.words import verdict
+    from knowngood.report.words import pixel_figures, verdict
 
     make_folder(out)
     check_results(out, overwrite=overwrite, inputs=[data, inspector])
@@ -47,10 +47,14 @@ def evaluate(
         typer.echo(detail)
     for step in follows.steps:
         typer.echo(f"next: {step}")
-    for name in ("image_auroc", "pixel_auroc", "pixel_aupro"):
+    headline = ("image_auroc", "pixel_auroc", "pixel_aupro")
+    for name in headline:
         figure = "-" if metrics[name] is None else f"{metrics[name]:.4f}"
         note = f" ({metrics['notes'][name]})" if name in metrics["notes"] else ""
         typer.echo(f"{name:12} {figure}{note}")
+    others = [" ".join(found) for key, found in pixel_figures(metrics).items() if key not in headline]
+    if others:
+        typer.echo(", ".join(others))
     echo_threshold(loaded.threshold, loaded.review)
     for warning in metrics["warnings"]:
         typer.echo(f"warning: {escaped(warning)}", err=True)

@@ -6,7 +6,7 @@ An image that cannot be read raises an UnreadableImage, an array that is no imag
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import Mask, Source, decode, decoded, read_header
+from knowngood.data.mask_values import mask_values
 from knowngood.data.masks import several
 from knowngood.errors import DataError, UnreadableImage
 
@@ -29,10 +30,6 @@ HALVINGS = 5
 
 ROUNDED_UP = 1 / 1024
 """Added before pixels are rounded."""
-LEAST_OF_LOSSY = 16
-"""The least value of a marked pixel of a mask in a format that loses detail, if nothing in it is brighter."""
-
-_FIRST_BYTES = 64  # of a file that tell its format
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 FILES_TO_MEASURE = 32
@@ -219,31 +216,23 @@ def read_mask(mask: Mask | Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
         DataError: A mask has another height and width than its image.
     """
     marked = np.zeros(shape, dtype=np.bool_)
-    for part in [mask] if isinstance(mask, np.ndarray) else several(str(mask)):
-        pixels = part != 0 if isinstance(part, np.ndarray) else marked_pixels(part)
-        if pixels.shape != shape:
-            raise wrong_size("array" if isinstance(part, np.ndarray) else part, pixels.shape, shape)
-        marked |= pixels
+    for values in read_masks(mask, shape):
+        marked |= values != 0
     return marked
+
+
+def read_masks(mask: Mask | Path, shape: tuple[int, int]) -> Iterator[NDArray[Any]]:
+    """Read each mask of an image, its values (H, W), 0 where it marks nothing; see `read_mask`."""
+    for part in [mask] if isinstance(mask, np.ndarray) else several(str(mask)):
+        values = part if isinstance(part, np.ndarray) else mask_values(part)
+        if values.shape != shape:
+            raise wrong_size("array" if isinstance(part, np.ndarray) else part, values.shape, shape)
+        yield values
 
 
 def marked_pixels(file: str | Path) -> NDArray[np.bool_]:
     """Return which pixels one mask file marks, bool (H, W), at its own size; see `read_mask`."""
-    pixels = decode(file)
-    values = pixels if pixels.ndim == 2 else pixels[..., :3].max(axis=-1)
-    least = max(LEAST_OF_LOSSY, int(values.max()) / 2) if loses_detail(file) else 1
-    return np.asarray(values >= least, dtype=np.bool_)
-
-
-def loses_detail(file: str | Path) -> bool:
-    """Whether a file is of a format that does not keep each pixel, by its first bytes."""
-    with Path(file).open("rb") as opened:
-        first = opened.read(_FIRST_BYTES)
-    return (
-        first.startswith((b"\xff\xd8", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "))  # JPEG, JPEG 2000
-        or (first[:4] == b"RIFF" and b"VP8 " in first)  # WebP; VP8L keeps all
-        or first[4:12] == b"ftypavif"
-    )
+    return np.asarray(mask_values(file) != 0)
 
 
 def wrong_size(path: str | Path, size: Sequence[int], of_image: Sequence[int]) -> DataError:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import decode, read_header
-from knowngood.data.images import loses_detail, marked_pixels
+from knowngood.data.images import marked_pixels
+from knowngood.data.mask_values import loses_detail
 from knowngood.data.masks import Look, Looks
 from knowngood.data.threads import in_threads
 from knowngood.errors import UnreadableImage

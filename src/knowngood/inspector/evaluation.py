@@ -15,7 +15,8 @@ from knowngood.data.decoding import Mask, Source
 from knowngood.data.held import HELD, Labels, Masks, masks_of, sources_of
 from knowngood.data.layouts import NOTES
 from knowngood.data.roi import Roi
-from knowngood.data.samples import Samples, fingerprint, load_samples
+from knowngood.data.samples import Samples, data_path, fingerprint, load_samples
+from knowngood.data.saturation import read_saturations
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage, quoted
 from knowngood.inspector.about import About, about, fingerprint_of
@@ -163,6 +164,7 @@ def evaluate(
     test, left_out = _test_images(table, inspector, progress)
     chosen = 0 if table.attrs.get(SPLIT_MADE) else left_out  # of those that the user gave for tests
     check_mask_sizes(test)
+    saturations = read_saturations(data_path(table))
     subject = about(inspector, test, left_out)
     unreadable: list[UnreadableImage] = []
     records, manifest = inspector.records, inspector.manifest
@@ -181,7 +183,7 @@ def evaluate(
         **image_metrics(
             scores, manifest.threshold.value, notes, manifest.review.value if manifest.review else None
         ),
-        **pixel_metrics(scores, verdicts, masks_of(inspected), notes, broken_masks, progress),
+        **pixel_metrics(scores, verdicts, masks_of(inspected), saturations, notes, broken_masks, progress),
         "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
         | {"unreadable": len(unreadable)},
         "images_per_second": len(verdicts) / seconds,

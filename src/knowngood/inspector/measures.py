@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import compress
@@ -15,17 +15,19 @@ from numpy.typing import NDArray
 
 from knowngood.data.decoding import Mask
 from knowngood.data.held import masks_of, sources_of
-from knowngood.data.images import image_size, read_mask, wrong_size
+from knowngood.data.images import image_size, read_masks, wrong_size
 from knowngood.data.masks import several
+from knowngood.data.saturation import CONFIG, Saturation
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.defect_types import by_defect_type
 from knowngood.metrics.ranking import auroc, average_precision, f1_max
 from knowngood.metrics.rates import confusion
-from knowngood.metrics.regions import PixelHistogram
+from knowngood.metrics.regions import PixelHistogram, Region
 from knowngood.types import Progress
 
-MapAndMask = tuple[NDArray[np.float32], NDArray[np.bool_]]
+Compared = tuple[NDArray[np.float32], NDArray[np.bool_], list[Region] | None]
+Saturations = Mapping[int, Saturation]
 
 NO_GOOD = "there is no good test image"
 NO_DEFECT = "there is no defective test image"
@@ -35,10 +37,15 @@ _RANKING: dict[str, Callable[..., float]] = {
     "image_ap": average_precision,
     "image_f1_max": lambda defect, score: f1_max(defect, score)[0],
 }
-_PIXELS = {
+_PIXELS: dict[str, Callable[[PixelHistogram], float]] = {
     "pixel_auroc": PixelHistogram.auroc,
     "pixel_ap": PixelHistogram.average_precision,
+    "pixel_f1_max": lambda pixels: pixels.f1_max()[0],
+    "pixel_f1_max_threshold": lambda pixels: pixels.f1_max()[1],
     "pixel_aupro": PixelHistogram.aupro,
+    "pixel_aupro_5": lambda pixels: pixels.aupro(0.05),
+    "pixel_spro_5": lambda pixels: pixels.spro(0.05),
+    "pixel_aupimo": PixelHistogram.aupimo,
 }
 
 
@@ -97,13 +104,16 @@ def pixel_metrics(
     scores: pd.DataFrame,
     verdicts: list[Verdict],
     masks: Sequence[Mask],
+    saturations: Saturations,
     notes: dict[str, str],
     broken_masks: list[UnreadableImage],
     progress: Progress,
 ) -> dict[str, float | None]:
     """Metrics over the pixels of good images and of defects with a mask; notes say why there are none.
 
-    Masks that cannot be read are added to `broken_masks`, and their images are left out.
+    Maps are interpolated to the size of their image, which a mask has too: no mask is resized. Masks that
+    cannot be read are added to `broken_masks`, and their images are left out. `saturations` are those of the
+    values of masks, see `knowngood.data.saturation`.
     """
     defect = (scores["label"] == "defect").to_numpy()
     known = ~defect | (scores["mask"] != "").to_numpy()
@@ -118,7 +128,7 @@ def pixel_metrics(
     lacking = next((reason for reason, holds in reasons.items() if holds), "")
     if not lacking:
         histogram = PixelHistogram(low, high)
-        pairs = _maps_and_masks(compress(verdicts, known), compress(masks, known))
+        pairs = _maps_and_masks(compress(verdicts, known), compress(masks, known), saturations)
         for done, pair in enumerate(pairs, 1):
             if isinstance(pair, UnreadableImage):
                 broken_masks.append(pair)
@@ -136,7 +146,13 @@ def pixel_metrics(
     if left_out:
         reason = "no mask that can be read" if broken_masks else "no mask"
         notes |= dict.fromkeys(_PIXELS, f"{left_out} defects have {reason} and are left out")
-    return {name: metric(histogram) for name, metric in _PIXELS.items()}
+    metrics: dict[str, float | None] = {}
+    for name, metric in _PIXELS.items():
+        try:
+            metrics[name] = metric(histogram)
+        except ValueError as reason:  # of AUPIMO alone
+            metrics[name], notes[name] = None, NO_GOOD if defect.all() else str(reason)
+    return metrics
 
 
 def outside_region(verdicts: Iterable[Verdict], masks: Iterable[Mask]) -> int:
@@ -175,14 +191,14 @@ def check_mask_sizes(test: pd.DataFrame) -> None:
 
 
 def _maps_and_masks(
-    verdicts: Iterable[Verdict], masks: Iterable[Mask]
-) -> Iterator[MapAndMask | UnreadableImage]:
-    """The map and the mask of each image, in its own pixels, or why the mask cannot be read."""
+    verdicts: Iterable[Verdict], masks: Iterable[Mask], saturations: Saturations
+) -> Iterator[Compared | UnreadableImage]:
+    """What is compared of each image, in its own pixels, or why the mask cannot be read."""
     with ThreadPoolExecutor(1) as reader:
         # One image ahead, so that memory has a bound whatever the number of images.
-        waiting: Future[MapAndMask | UnreadableImage] | None = None
+        waiting: Future[Compared | UnreadableImage] | None = None
         for verdict, mask in zip(verdicts, masks, strict=True):
-            following = reader.submit(_map_and_mask, verdict, mask)
+            following = reader.submit(_map_and_mask, verdict, mask, saturations)
             if waiting is not None:
                 yield waiting.result()
             waiting = following
@@ -190,12 +206,31 @@ def _maps_and_masks(
             yield waiting.result()
 
 
-def _map_and_mask(verdict: Verdict, mask: Mask) -> MapAndMask | UnreadableImage:
-    """The map and the mask of one image, or why the mask cannot be read."""
-    anomaly_map = verdict.map
+def _map_and_mask(verdict: Verdict, mask: Mask, saturations: Saturations) -> Compared | UnreadableImage:
+    """The map, the mask and the regions of one image, or why the mask cannot be read."""
+    anomaly_map, marked = verdict.map, np.zeros(verdict.size, np.bool_)
     assert anomaly_map is not None
+    if not len(mask):
+        return anomaly_map, marked, None
     try:
-        nothing = not len(mask)
-        return anomaly_map, np.zeros(verdict.size, np.bool_) if nothing else read_mask(mask, verdict.size)
+        parts = list(read_masks(mask, verdict.size))
+        for values in parts:
+            marked |= values != 0
+        alone = len(parts) == 1 and not saturations
+        return anomaly_map, marked, None if alone else list(_regions(parts, mask, saturations))
     except UnreadableImage as failure:
         return failure
+
+
+def _regions(parts: list[NDArray[Any]], mask: Mask, saturations: Saturations) -> Iterator[Region]:
+    """What each mask of an image marks, with the saturation of its value or else with its area."""
+    names = several(mask) if isinstance(mask, str) else ["array"]
+    for name, values in zip(names, parts, strict=True):
+        if not saturations:
+            values = (values != 0).astype(np.uint8)
+        for value in np.unique(values[values != 0]).tolist():
+            pixels = values == value
+            area = int(np.count_nonzero(pixels))
+            if saturations and value not in saturations:
+                raise UnreadableImage(name, f"its pixels have the value {value}, which {CONFIG} lacks")
+            yield Region(pixels, saturations[value].of(area) if saturations else area)

@@ -15,7 +15,7 @@ from knowngood.report.charts import Group, draw_histograms, draw_ranking, histog
 from knowngood.report.exhibits import Cell, Chart, Exhibit, Table
 from knowngood.report.gallery import Row
 from knowngood.report.style import DEFECT, FAINT, GOOD
-from knowngood.report.words import MISSING, count, decided_alone, decimal, interval, percent
+from knowngood.report.words import MISSING, count, decided_alone, decimal, interval, percent, pixel_figures
 
 _FIGURES = ("false_reject_rate", "escape_rate", "image_auroc", "pixel_auroc", "pixel_aupro")
 _REVIEWED = {"good parts": "good", "defects": "defect"}
@@ -40,6 +40,7 @@ def reasons(metrics: Mapping[str, Any]) -> dict[str, str]:
         if metrics[name] is not None or reason in general
         else f"No pixel figures: {reason}."
         for name, reason in metrics["notes"].items()
+        if name != "pixel_aupimo" or metrics["pixel_auroc"] is None  # else it is below its own table
     }
 
 
@@ -116,7 +117,7 @@ def detection_exhibits(evaluation: Evaluation) -> list[Exhibit]:
         draw = partial(draw_ranking, curves=found, points=lines_in_use(metrics))
         note = "False positive rate: share of good parts rejected. Recall: share of defects rejected."
         exhibits.append(Chart("ROC curve", draw, note, _HALF))
-    return [*exhibits, _decisions(metrics), *_defect_types(metrics)]
+    return [*exhibits, _decisions(metrics), *_defect_types(metrics), *_pixel_level(metrics)]
 
 
 def lines_in_use(metrics: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
@@ -167,6 +168,24 @@ def _defect_types(metrics: Mapping[str, Any]) -> Iterator[Table]:
         unknown = any(found["image_auroc"] is None for found in types.values())
         note = metrics["notes"].get("image_auroc", "") if unknown else ""
         yield Table("Defect types", ["type", "images", "escape rate", "image AUROC"], rows, 3, note)
+
+
+def _pixel_level(metrics: Mapping[str, Any]) -> Iterator[Table]:
+    """Show how well the maps agree with the masks, where there are both."""
+    found = pixel_figures(metrics)
+    sentences = [
+        "Maps are interpolated to the pixels of their image; masks are not resized.",
+        "In brackets: the map value above which the best F1 is reached.",
+        "AUPRO: mean share of each defect found, over the pixels rejected elsewhere from 0 to a limit.",
+        "AUPIMO: the same for each image, where 0.001 to 0.01 % of the pixels of good images are rejected.",
+        "sPRO: AUPRO where enough of a defect, or of the place of a missing part, counts as all of it.",
+    ]
+    if "pixel_spro_5" not in found:
+        sentences.pop()
+    if (lacking := metrics["notes"].get("pixel_aupimo")) and metrics["pixel_aupimo"] is None:
+        sentences.append(f"No AUPIMO: {lacking}.")
+    if found:
+        yield Table("Pixel level", ["figure", "value"], list(found.values()), 1, " ".join(sentences))
 
 
 def _marked(text: str, errors: float) -> str | Cell:

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import name_of
+from knowngood.data.reading import map_on_image
 from knowngood.data.roi import Roi
 from knowngood.errors import escaped
 from knowngood.inspector.regions import HeatScale, above, hottest
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.review import ACCEPT, REJECT, REVIEW
-from knowngood.report.pictures import heat, line_weight, outline, overlay
+from knowngood.report.pictures import full_heat, heat, line_weight, outline, overlay
 from knowngood.report.words import score
 
 LINE = (255, 255, 255)
@@ -34,7 +35,8 @@ def draw_heat(
     """Draw an anomaly map over its image: a wash, a contour at the line, and four ticks around the maximum.
 
     None of these hides what is there: the wash is faint, and the contour surrounds what is above the line.
-    What is outside the region that was inspected is dimmed.
+    Within it the wash turns to another colour where the map is higher. What is outside the region that was
+    inspected is dimmed.
 
     Args:
         image: RGB `(H, W, 3)`, at any size.
@@ -49,7 +51,7 @@ def draw_heat(
     """
     height, width = size = image.shape[0], image.shape[1]
     typical, line = scale
-    washed = overlay(image, heat(patch_map, typical, line))
+    washed = overlay(image, heat(map_on_image(patch_map, size), typical, line))
     if roi is not None:
         outside = ~roi.inside(size)
         washed[outside] = image[outside] // _DIMMED
@@ -145,7 +147,7 @@ def _legend(width: int, verdict: Verdict, scale: HeatScale, lines: str) -> NDArr
     labels = (
         f"{score(typical)} median of good",
         f"contour at {score(line)}",
-        f"{score(2 * line - typical)} or more",
+        f"{score(full_heat(typical, line))} or more",
     )
     for place, label in zip((0.0, 0.5, 1.0), labels, strict=True):
         at = left + place * (right - left), 6.2 * text

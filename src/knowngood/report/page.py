@@ -17,7 +17,7 @@ from knowngood.report.classification import classification_exhibits
 from knowngood.report.confidence import confidence_exhibits
 from knowngood.report.exhibits import Cell, Chart, Exhibit, Picture, Section, Table, Text
 from knowngood.report.gallery import LARGEST, rows_of, tiles_of
-from knowngood.report.pictures import HEAT, SIDE, data_uri, shrink
+from knowngood.report.pictures import HEAT, HOTTEST, SIDE, data_uri, shrink
 from knowngood.report.reconstruction import reconstruction_exhibits
 from knowngood.report.style import svg
 from knowngood.report.subject import product_name, subject, title
@@ -124,7 +124,7 @@ def _render(evaluation: Evaluation, examples: int, progress: Progress) -> str:
         stops=stops(evaluation),
         start=start(evaluation),
         has_maps=evaluation.maps is not None,
-        heat_colour=f"rgb{HEAT}",
+        heat_colours=f"rgb{HEAT}, rgb{HOTTEST}",
         **_images(evaluation, 0 if follows.other_product else examples, bool(examples), progress),
         unreadable=evaluation.unreadable,
         sections=sections(evaluation),

@@ -15,27 +15,41 @@ from knowngood.output import MARK
 
 SIDE = 320
 SLIDE_WEIGHT = 3  # pixels: of a line on a picture that is small on a slide
-HEAT = (255, 0, 160)  # RGB; a hue that parts rarely have
+HEAT = (255, 0, 160)  # RGB of heat up to the line; a hue that parts rarely have
+HOTTEST = (255, 240, 0)  # RGB of full heat: brighter, so that the worst place within a defect is seen
 OUTLINE = (0, 200, 255)
 
 _AFTER_HEADER = 33  # bytes of a PNG's signature and header, behind which texts may stand
 _JPEG_QUALITY = 85
-_HEAT_OPACITY = 0.4  # where heat is full: what is below stays visible
+_OPACITY, _HOTTEST_OPACITY = 0.3, 0.48  # at the line, and where heat is full: what is below stays visible
+_FULL = 8  # times as far above the typical value as the line is, and heat is full
 _SMALL = 64  # pixels per side up to which JPEG would blur more than it saves
 
 
 def heat(maps: NDArray[np.float32], typical: float, line: float) -> NDArray[np.float32]:
     """Bring anomaly maps of any shape to an inspector's own colour scale, from 0 to 1.
 
-    All heatmaps of an inspector can be compared: heat begins at the typical value, and is full as far above
-    the line as this is below it. See `Manifest.heat_scale`.
+    All heatmaps of an inspector can be compared: heat grows evenly from 0 at the typical value to 0.5 at the
+    line, then with the logarithm of the distance from the typical value, to 1 at `full_heat`. See
+    `Manifest.heat_scale`.
 
     Example:
-        >>> heat(np.array([[1.0, 2.0, 3.0, 9.0]], np.float32), 1.0, 2.0).tolist()
-        [[0.0, 0.5, 1.0, 1.0]]
+        >>> heat(np.array([[1.0, 1.5, 2.0, 9.0, 99.0]], np.float32), 1.0, 2.0).tolist()
+        [[0.0, 0.25, 0.5, 1.0, 1.0]]
     """
-    span = max(2 * (line - typical), 1e-6)
-    return np.asarray(np.clip((maps - typical) / span, 0, 1), dtype=np.float32)
+    distance = np.maximum(maps - typical, 0) / max(line - typical, 1e-6)
+    beyond = 1 + np.log(np.maximum(distance, 1)) / np.log(_FULL)
+    return np.asarray(np.minimum(np.minimum(distance, 1) * beyond / 2, 1), dtype=np.float32)
+
+
+def full_heat(typical: float, line: float) -> float:
+    """The value of an anomaly map from which on heat is full.
+
+    Example:
+        >>> full_heat(1.0, 2.0)
+        9.0
+    """
+    return typical + _FULL * (line - typical)
 
 
 def marked_png(image: NDArray[np.uint8]) -> bytes:
@@ -54,14 +68,19 @@ def marked_png(image: NDArray[np.uint8]) -> bytes:
 def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Lay a wash over an RGB image `(H, W, 3)`, by heat in [0, 1], `(h, w)` at any resolution.
 
+    Up to a heat of 0.5 it has the colour `HEAT` and grows denser; then the colour also turns to `HOTTEST`.
+
     Example:
-        >>> overlay(np.full((4, 4, 3), 100, np.uint8), np.ones((2, 2), np.float32))[0, 0]
-        array([162,  60, 124], dtype=uint8)
+        >>> overlay(np.full((4, 4, 3), 100, np.uint8), np.full((2, 2), 0.5, np.float32))[0, 0]
+        array([146,  70, 118], dtype=uint8)
     """
     height, width = image.shape[:2]
-    opacity = _HEAT_OPACITY * cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
-    colour = np.full_like(image, HEAT)
-    return np.asarray(cv2.blendLinear(image, colour, 1 - opacity, opacity), dtype=np.uint8)
+    level = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
+    turned = np.maximum(2 * level - 1, 0)[..., None]
+    colour = np.asarray(HEAT, np.float32) * (1 - turned) + np.asarray(HOTTEST, np.float32) * turned
+    opacity = _OPACITY * np.minimum(2 * level, 1) + (_HOTTEST_OPACITY - _OPACITY) * turned[..., 0]
+    drawn = cv2.blendLinear(image, colour.astype(np.uint8), 1 - opacity, opacity)
+    return np.asarray(drawn, dtype=np.uint8)
 
 
 def outline(

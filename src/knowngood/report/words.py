@@ -68,6 +68,33 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def pixel_figures(metrics: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Write the name and the value of each figure of the pixels, by its key; empty where there are none.
+
+    sPRO is among them where it differs from AUPRO: where masks are several, or have a saturation.
+
+    Example:
+        >>> known = dict.fromkeys(("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_aupro"), 0.9)
+        >>> known |= {"pixel_aupro_5": 0.5, "pixel_spro_5": 0.5, "pixel_f1_max_threshold": 3.2}
+        >>> list(pixel_figures(known | {"pixel_aupimo": None}).values())[-3:]
+        [('AUPRO to 30 %', '0.9000'), ('AUPRO to 5 %', '0.5000'), ('AUPIMO', '–')]
+    """
+    if metrics["pixel_auroc"] is None:
+        return {}
+    names = {
+        "pixel_auroc": "pixel AUROC",
+        "pixel_ap": "pixel AP",
+        "pixel_f1_max": f"pixel F1-max (at {score(metrics['pixel_f1_max_threshold'])})",
+        "pixel_aupro": "AUPRO to 30 %",
+        "pixel_aupro_5": "AUPRO to 5 %",
+        "pixel_spro_5": "sPRO to 5 %",
+        "pixel_aupimo": "AUPIMO",
+    }
+    if metrics["pixel_spro_5"] == metrics["pixel_aupro_5"]:
+        del names["pixel_spro_5"]
+    return {key: (name, decimal(metrics[key])) for key, name in names.items()}
+
+
 def interval(metrics: Mapping[str, Any], rate: str) -> str:
     """Write the 95 % interval of a rate, ``"false_reject_rate"`` or ``"escape_rate"``, in percent.
 
