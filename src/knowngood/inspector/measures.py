@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.decoding import Mask
 from knowngood.data.held import masks_of, sources_of
-from knowngood.data.images import image_size, read_masks, wrong_size
+from knowngood.data.images import image_size, read_mask, read_masks, wrong_size
 from knowngood.data.masks import several
 from knowngood.data.saturation import CONFIG, Saturation
 from knowngood.errors import DataError, UnreadableImage
