@@ -19,12 +19,18 @@ def evaluate(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    products: options.SeveralProducts = False,
+    product: options.ProductName = None,
     engine: options.EngineName = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Evaluate an inspector on labelled images: metrics, scores and a report.
 
+    With an inspector of several products, each image is recognised, unless --products, a column product or
+    --product says which one it shows.
+
     Example: knowngood evaluate widget.inspector widget/ --out report/
+    Example: knowngood evaluate parts.inspector parts/ --products --out report/
     """
     from knowngood.report.advice import advice
     from knowngood.report.folder import check_results
@@ -33,8 +39,16 @@ def evaluate(
     make_folder(out)
     check_results(out, overwrite=overwrite, inputs=[data, inspector])
     with progress_bars() as progress:
-        loaded = knowngood.Inspector.load(inspector, engine=engine)
-        samples = knowngood.load_samples(data, options.patterns_of(good, defect, mask, ignore))
+        loaded = options.load_inspector(inspector, product, engine)
+        patterns = options.patterns_of(good, defect, mask, ignore)
+        if isinstance(loaded, knowngood.Products):
+            samples_of = (knowngood.load_products if products else knowngood.load_samples)(data, patterns)
+            found = knowngood.evaluate_products(loaded, samples_of, progress=progress)
+            _finish(found, out, overwrite)
+            return
+        if products:
+            raise typer.BadParameter(f"{str(inspector)!r} is of one product; leave out --products")
+        samples = knowngood.load_samples(data, patterns)
         evaluation = knowngood.evaluate(loaded, samples, progress=progress)
         try:
             path = knowngood.write_evaluation(evaluation, out, overwrite=overwrite, progress=progress)
@@ -53,6 +67,33 @@ def evaluate(
         typer.echo(f"{name:12} {figure}{note}")
     echo_threshold(loaded.threshold)
     for warning in metrics["warnings"]:
+        typer.echo(f"warning: {escaped(warning)}", err=True)
+    for failure in evaluation.unreadable:
+        typer.echo(f"unreadable: {failure}", err=True)
+    typer.echo(report)
+    if evaluation.unreadable:
+        raise typer.Exit(1)
+
+
+def _finish(evaluation: "knowngood.ProductEvaluation", out: Path, overwrite: bool) -> None:
+    """Write and print the evaluation of several products."""
+    from knowngood.report.products import recognition_in_words, write_product_evaluation
+    from knowngood.report.words import decimal, percent
+
+    try:
+        report = f"report: {write_product_evaluation(evaluation, out, overwrite=overwrite)}"
+    except MissingExtra as missing:
+        report = f"no report: {missing}"  # the figures are written
+    rows = {name: one.metrics for name, one in evaluation.evaluations.items()}
+    width = max(14, *map(len, rows))
+    typer.echo(f"{'':{width}} image AUROC  pixel AUROC  false rejects   escapes")
+    for name, figures in (rows | {"mean": evaluation.metrics["mean"]}).items():
+        image, pixel = (decimal(figures[one]) for one in ("image_auroc", "pixel_auroc"))
+        rejects, escapes = (percent(figures[one]) for one in ("false_reject_rate", "escape_rate"))
+        typer.echo(f"{name:{width}} {image:>11}  {pixel:>11}  {rejects:>13}  {escapes:>8}")
+    for sentence in recognition_in_words(evaluation.metrics):
+        typer.echo(sentence)
+    for warning in evaluation.metrics["warnings"]:
         typer.echo(f"warning: {escaped(warning)}", err=True)
     for failure in evaluation.unreadable:
         typer.echo(f"unreadable: {failure}", err=True)

@@ -5,7 +5,7 @@ import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_bits, echo_held_out
+from knowngood.cli.info import echo_bits, echo_held_out, echo_products
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
@@ -23,6 +23,7 @@ def fit(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    products: options.SeveralProducts = False,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -40,11 +41,14 @@ def fit(
 
     The threshold is set for 5 % false rejects, on held-out good images; `knowngood threshold` moves it.
 
+    Several products, each in a folder of its own, are fitted into one file that recognises them.
+
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
+    Example: knowngood fit parts/ --products --out parts.inspector
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     training = options.run_of(run, precision, devices, mlflow)
-    samples = options.load(data, good, defect, mask, ignore)
+    samples = options.load_by_product(data, options.patterns_of(good, defect, mask, ignore), folders=products)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         from knowngood.detectors import DETECTORS
@@ -52,8 +56,11 @@ def fit(
 
         # Only now torch is imported, which takes seconds: a mistake must not wait for it.
         chosen = DETECTORS.choose(detector, recipe, setting or [])
-        inspector = knowngood.fit(
-            samples,
+        several = "" not in samples
+        inspector: knowngood.Inspector | knowngood.Products = (
+            knowngood.fit_products if several else knowngood.fit
+        )(
+            samples if several else samples[""],
             chosen,
             seed=seed,
             device=device,
@@ -63,10 +70,14 @@ def fit(
             progress=progress,
         )
     inspector.save(out, overwrite=overwrite)
+    for failure in unreadable:
+        typer.echo(f"left out: {failure}", err=True)
+    if isinstance(inspector, knowngood.Products):
+        echo_products(inspector)
+        typer.echo(f"{'inspector':14} {out}")
+        return
     manifest = inspector.manifest
     held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
     echo_bits(manifest.bits)
     echo_held_out(manifest, options.command_with(context, without_options(manifest)))
-    for failure in unreadable:
-        typer.echo(f"left out: {failure}", err=True)

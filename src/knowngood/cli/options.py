@@ -72,6 +72,15 @@ IgnorePatterns = Annotated[
     list[str] | None,
     typer.Option("--ignore", metavar="PATTERN", help="Images to leave out, such as '*/rejected/*'."),
 ]
+SeveralProducts = Annotated[
+    bool,
+    typer.Option(
+        "--products", help="Each folder in the folder is that of a product; a table has a column product."
+    ),
+]
+ProductName = Annotated[
+    str | None, typer.Option("--product", metavar="NAME", help="Which of the inspector's products it is.")
+]
 InspectorFile = Annotated[Path, typer.Argument(help="An inspector file.")]
 NewInspector = Annotated[Path, typer.Option("--out", help="The inspector file to write.")]
 Table = Annotated[Path | None, typer.Option("--out", help="A .csv, .parquet or .jsonl file to write.")]
@@ -186,6 +195,60 @@ def load(
     for note in table.attrs.get("notes", ()):
         typer.echo(f"note: {note}", err=True)
     return table
+
+
+def load_by_product(
+    data: Path,
+    patterns: knowngood.Patterns,
+    *,
+    folders: bool,
+) -> dict[str, pd.DataFrame]:
+    """Load the samples of each product by its name, or of one product under an empty name.
+
+    They are of several products where the user says so, or where a table names several.
+    """
+    if folders:
+        return knowngood.load_products(data, patterns)
+    from knowngood.data.product_names import PRODUCT
+    from knowngood.data.products import by_product
+
+    table = knowngood.load_samples(data, patterns)
+    for note in table.attrs.get("notes", ()):
+        typer.echo(f"note: {note}", err=True)
+    if PRODUCT not in table or table[PRODUCT].nunique() < 2:
+        return {"": table}
+    return by_product(table)
+
+
+def load_inspector(
+    path: Path, product: str | None, engine: str | None = None
+) -> knowngood.Inspector | knowngood.Products:
+    """Load an inspector file, of several products the inspector of one where it is named.
+
+    Raises:
+        InspectorError: A product is not known, or named though the file is of one product.
+    """
+    from knowngood.inspector.products import load_inspector
+
+    loaded = load_inspector(path, engine=engine)
+    return loaded if product is None else chosen(loaded, product, path)[product]
+
+
+def chosen(
+    loaded: knowngood.Inspector | knowngood.Products, product: str | None, path: Path
+) -> dict[str, knowngood.Inspector]:
+    """The inspector of the product that is named, or of each by its name; of one product without a name.
+
+    Raises:
+        InspectorError: A product is not known, or named though the file is of one product.
+    """
+    if isinstance(loaded, knowngood.Products):
+        return loaded.inspectors if product is None else {product: loaded[product]}
+    if product is not None:
+        from knowngood.errors import InspectorError
+
+        raise InspectorError(f"{str(path)!r} is of one product; leave out --product")
+    return {"": loaded}
 
 
 def run_of(folder: Path | None, precision: str, devices: int, mlflow: str | None) -> knowngood.Run | None:

@@ -275,7 +275,7 @@ def _advice(images: Sequence[PurePosixPath]) -> str:
     """Say what to do about a folder that has no known layout."""
     sets = sorted({image.parts[0] for image in images if len(image.parts) > 3 and place(image, 1).split})
     if len(sets) > 1:
-        return f"it holds several data sets ({', '.join(sets)}); name one of them"
+        return f"it holds several data sets ({', '.join(sets)}); name one of them, or fit all with --products"
     deepest = Counter(str(image.parent) for image in images)
     firsts = {str(image.parent): image for image in reversed(images)}
     some = [firsts[folder] for folder, _ in deepest.most_common(2)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.arguments import Images, each_source
+from knowngood.data.arguments import Images, count_of, each_source
 from knowngood.data.decoding import Source
 from knowngood.data.imageset import read_batches
 from knowngood.engines.engine import Engine
@@ -21,7 +21,7 @@ from knowngood.engines.native import finishing
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.checked_graph import CheckedGraph, in_present_format
 from knowngood.inspector.display import draw, html, show
-from knowngood.inspector.file import read_inspector, write_inspector
+from knowngood.inspector.file import PRODUCTS, Parts, read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.notes import notes
 from knowngood.inspector.verdict import Verdict
@@ -120,11 +120,19 @@ class Inspector:
         The graph is checked first; see `knowngood.engines.vetting.check_graph`.
 
         Raises:
-            InspectorError: The file is not an inspector, was altered or cut off, is of a newer format, or has
-                a graph that no inspector of ours has.
+            InspectorError: The file is not an inspector, was altered or cut off, is of a newer format, has a
+                graph that no inspector of ours has, or holds several products.
         """
-        name = os.fspath(path)
-        content, graph, members = read_inspector(path)
+        inspector = cls.of_parts(read_inspector(path), os.fspath(path), engine=engine)
+        inspector.file = os.fspath(path)
+        return inspector
+
+    @classmethod
+    def of_parts(cls, parts: Parts, name: str, *, engine: str | None = None) -> Inspector:
+        """Make an inspector of what its file holds; see `load`."""
+        content, graph, members = parts
+        if any(member.startswith(PRODUCTS) for member in members):
+            raise InspectorError(f"{name!r} holds several products; load it by knowngood.Products.load(...)")
         manifest = Manifest.from_json(content, name=name)
         if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
             raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
@@ -136,7 +144,6 @@ class Inspector:
         if (records.classifier is not None) != (manifest.task == CLASSIFICATION):
             raise InspectorError(f"{name!r}: its records are not those of its task, {manifest.task}")
         inspector = cls(manifest, graph, records, engine=engine)
-        inspector.file = os.fspath(path)
         try:
             inspector.check()
         except InspectorError as error:
@@ -165,9 +172,13 @@ class Inspector:
         Raises:
             OutputError: The file cannot be written, or is not an inspector.
         """
-        members = self.records.to_members()
-        write_inspector(path, self.manifest.to_json(), self.graph, members, overwrite=overwrite)
+        write_inspector(path, *self.parts, overwrite=overwrite)
         self.file = os.fspath(path)
+
+    @property
+    def parts(self) -> Parts:
+        """What its file holds."""
+        return Parts(self.manifest.to_json(), self.graph, self.records.to_members())
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
         """A copy with another threshold, and the fingerprints of the images that it was set on."""
@@ -192,11 +203,7 @@ class Inspector:
         """
         if isinstance(images, str | os.PathLike):
             images = list(each_source(images))
-        verdicts, total, progress = [], _count(images), followed(progress)
-        for verdict in self.stream(images):
-            verdicts.append(verdict)
-            progress("inspecting images", len(verdicts), total)
-        return verdicts
+        return listed_verdicts(self.stream(images), count_of(images), progress)
 
     def stream(
         self,
@@ -280,11 +287,13 @@ class Inspector:
         return partial(Inspector, engine=self.engine), made_of, {"file": self.file}
 
 
-def _count(images: Images) -> int:
-    """How many images there are; 0 where only going through them would tell."""
-    if isinstance(images, np.ndarray):
-        return len(images) if images.ndim > 3 else 1
-    return len(images) if isinstance(images, list | tuple) else 0
+def listed_verdicts(stream: Iterator[Verdict], total: int, progress: Progress | None) -> list[Verdict]:
+    """List the verdicts of a stream, with progress."""
+    verdicts, progress = [], followed(progress)
+    for verdict in stream:
+        verdicts.append(verdict)
+        progress("inspecting images", len(verdicts), total)
+    return verdicts
 
 
 def _predict(

@@ -39,6 +39,8 @@ class Verdict:
             aspect ratio or size than the training images; see `knowngood.inspector.notes`.
         heat_scale: The unit of the map, and its line; None for image-only detectors.
         extras: What was asked for beyond that, by name, for this image; see `Inspector.stream`.
+        product: Which of several products it shows, `stranger` for none of them; None from an inspector of
+            one product. See `knowngood.inspector.products`.
     """
 
     source: Source
@@ -53,10 +55,11 @@ class Verdict:
     notes: tuple[str, ...] = ()
     heat_scale: HeatScale | None = None
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    product: str | None = None
 
     def __repr__(self) -> str:
         name = spelt(name_of(self.source, self.index))
-        found = " ".join(filter(None, [self.decision, self.predicted_class]))
+        found = " ".join(filter(None, [self.product, self.decision, self.predicted_class]))
         return f"Verdict({name!r}, {found}, score {self.score:.4g}, p-value {self.p_value:.2g})"
 
     def _repr_html_(self) -> str:
@@ -78,10 +81,12 @@ class Verdict:
         r"""The verdict as a row of a table.
 
         An array is named by its position. Bytes of a file name that are no text are spelt out, as `\udcff`. A
-        class has the column `probability_column`.
+        class has the column `probability_column`. One of several products is in the column `product`.
         """
-        path = spelt(name_of(self.source, self.index))
-        row = {"path": path, "score": self.score, "p_value": self.p_value, "decision": self.decision}
+        row: dict[str, Any] = {"path": spelt(name_of(self.source, self.index))}
+        if self.product is not None:
+            row["product"] = self.product
+        row |= {"score": self.score, "p_value": self.p_value, "decision": self.decision}
         if self.probabilities is not None:
             row["predicted_class"] = self.predicted_class
             row |= {probability_column(name): share for name, share in self.probabilities.items()}
