@@ -12,6 +12,7 @@ PUBLIC = {
     "CrossValidation",
     "Evaluation",
     "Inspector",
+    "Pair",
     "Patterns",
     "ProductEvaluation",
     "Products",

@@ -28,6 +28,7 @@ this variable of the environment once, when torch loads it.
 if TYPE_CHECKING:
     from knowngood.classifiers import make_classifier as make_classifier
     from knowngood.data.describe import describe as describe
+    from knowngood.data.pairs import Pair as Pair
     from knowngood.data.patterns import Patterns as Patterns
     from knowngood.data.products import load_products as load_products
     from knowngood.data.samples import load_samples as load_samples
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
+    "data.pairs": ["Pair"],
     "data.patterns": ["Patterns"],
     "data.products": ["load_products"],
     "data.samples": ["load_samples"],

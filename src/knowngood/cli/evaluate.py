@@ -19,6 +19,7 @@ def evaluate(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    reference: options.ReferencePatterns = None,
     products: options.SeveralProducts = False,
     product: options.ProductName = None,
     engine: options.EngineName = None,
@@ -40,7 +41,7 @@ def evaluate(
     check_results(out, overwrite=overwrite, inputs=[data, inspector])
     with progress_bars() as progress:
         loaded = options.load_inspector(inspector, product, engine)
-        patterns = options.patterns_of(good, defect, mask, ignore)
+        patterns = options.patterns_of(good, defect, mask, ignore, reference)
         if isinstance(loaded, knowngood.Products):
             samples_of = (knowngood.load_products if products else knowngood.load_samples)(data, patterns)
             found = knowngood.evaluate_products(loaded, samples_of, progress=progress)

@@ -23,6 +23,7 @@ def fit(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    reference: options.ReferencePatterns = None,
     products: options.SeveralProducts = False,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -48,7 +49,9 @@ def fit(
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     training = options.run_of(run, precision, devices, mlflow)
-    samples = options.load_by_product(data, options.patterns_of(good, defect, mask, ignore), folders=products)
+    samples = options.load_by_product(
+        data, options.patterns_of(good, defect, mask, ignore, reference), folders=products
+    )
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         from knowngood.detectors import DETECTORS

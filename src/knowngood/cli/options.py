@@ -72,6 +72,14 @@ IgnorePatterns = Annotated[
     list[str] | None,
     typer.Option("--ignore", metavar="PATTERN", help="Images to leave out, such as '*/rejected/*'."),
 ]
+ReferencePatterns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference",
+        metavar="PATTERN",
+        help="Flawless pictures of the same objects, such as '*_temp.jpg'; for the detector `reference`.",
+    ),
+]
 SeveralProducts = Annotated[
     bool,
     typer.Option(
@@ -177,10 +185,14 @@ SkipUnreadable = Annotated[
 
 
 def patterns_of(
-    good: list[str] | None, defect: list[str] | None, mask: list[str] | None, ignore: list[str] | None
+    good: list[str] | None,
+    defect: list[str] | None,
+    mask: list[str] | None,
+    ignore: list[str] | None,
+    reference: list[str] | None = None,
 ) -> knowngood.Patterns:
     """Return the patterns that the options give."""
-    return knowngood.Patterns(good or (), defect or (), mask or (), ignore or ())
+    return knowngood.Patterns(good or (), defect or (), mask or (), ignore or (), reference or ())
 
 
 def load(

@@ -39,6 +39,7 @@ def score(
     regions: Annotated[
         Path | None, typer.Option(help="A .csv, .json or .jsonl file for these places as boxes.")
     ] = None,
+    reference: options.ReferencePatterns = None,
     product: options.ProductName = None,
     engine: options.EngineName = None,
     overwrite: options.Overwrite = False,
@@ -65,7 +66,7 @@ def score(
     if regions is not None:
         check_regions(regions, inputs=[inspector, *paths], overwrite=overwrite)
     loaded = options.load_inspector(inspector, None, engine)
-    (images, unread, left_out), names = _listed(paths, product)
+    (images, unread, left_out), names = _listed(paths, product, reference or ())
     failures = [f"not inspected: {one}" for one in unread]
     writers = []
     if heatmaps is not None:
@@ -115,20 +116,26 @@ def _of(product: str) -> str:
     return f"{product}: " if product else ""
 
 
-def _listed(paths: Sequence[Path], product: str | None) -> tuple["ToInspect", "str | list[str] | None"]:
-    """The images to inspect, and the product of all or of each where it is named."""
+def _listed(
+    paths: Sequence[Path], product: str | None, reference: Sequence[str]
+) -> tuple["ToInspect", "str | list[str] | None"]:
+    """The images to inspect with their references, and the product of all or of each where it is named."""
     from knowngood.data.files import ToInspect, find_images
+    from knowngood.data.pairs import paired
     from knowngood.inputs import TABLE_SUFFIXES
 
     if not any(path.suffix.lower() in TABLE_SUFFIXES and path.is_file() for path in paths):
-        return find_images(paths), product
+        found = find_images(paths)
+        return found._replace(images=paired(found.images, reference)), product
     if len(paths) > 1:
         raise typer.BadParameter("a table lists all images to inspect; name it alone")
+    from knowngood.data.held import sources_of
     from knowngood.data.tables import check_listing, read_table
 
     table = read_table(paths[0], check_listing)
     named = table["product"].tolist() if "product" in table else None
-    return ToInspect(table["path"].tolist(), [], []), product or named
+    images = [str(one) if not isinstance(one, str) else one for one in sources_of(table)]
+    return ToInspect(images, [], []), product or named
 
 
 def _stream(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.decoding import Source
 from knowngood.data.images import Picture, read_picture
+from knowngood.data.pairs import read_pair
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Reading:
     Args:
         shape: Height and width that images are resized to, in pixels.
         bits: Bits that 16-bit pixels really use, larger values saturate; None to refuse such images.
+        pairs: Whether each image is read with its reference, which is registered and put below it; the shape
+            is that of both.
 
     Example:
         >>> picture = Reading((8, 8)).read(np.zeros((16, 24), np.uint8))
@@ -28,9 +31,12 @@ class Reading:
 
     shape: tuple[int, int]
     bits: int | None = 16
+    pairs: bool = False
 
     def read(self, source: Source) -> Picture:
         """Read an image at `shape`, see `knowngood.data.images.read_image`."""
+        if self.pairs:
+            return read_pair(source, self.shape, bits=self.bits)
         return read_picture(source, self.shape, bits=self.bits)
 
 

@@ -22,10 +22,13 @@ from knowngood.inputs import LARGEST_TABLE, read_file
 SPLITS = ("train", "test")
 LABELS = ("good", "defect")
 
-COLUMNS = ("path", "split", "label", "defect", "mask", "group", "class", "product")
+COLUMNS = ("path", "split", "label", "defect", "mask", "group", "class", "product", "reference")
 """The columns that have a meaning; others are kept."""
 
-FILES = ("path", "mask")
+LISTED = ("path", "product", "reference")
+"""Those of a table of images to inspect."""
+
+FILES = ("path", "mask", "reference")
 """Those that name a file."""
 
 MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 5_000_000, 20_000, 20_000_000
@@ -47,8 +50,8 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
             missing), ``defect`` (the defect type), ``mask`` (a file, or several with ``|`` between them),
             ``group`` (the same part photographed twice has the same value; blank for a part by itself),
             ``class`` (the class of a good image, for detectors that tell classes apart), ``product`` (which
-            of several products it shows) and others, which are kept. Numbers, dates and categories are read
-            as text, whole numbers without a point.
+            of several products it shows), ``reference`` (a flawless picture of the same object) and others,
+            which are kept. Numbers, dates and categories are read as text, whole numbers without a point.
 
     Returns:
         A copy with ``path``, ``split``, ``label``, ``defect`` and ``mask`` as text; a defect type or mask
@@ -92,7 +95,7 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_listing(table: pd.DataFrame) -> pd.DataFrame:
-    """Check a table of images to inspect, which has the column ``path`` and maybe ``product``.
+    """Check a table of images to inspect, which has the column ``path`` and maybe others of `LISTED`.
 
     Raises:
         DataError: There is no row or path, a column is there twice, or a value is not text.
@@ -102,7 +105,7 @@ def check_listing(table: pd.DataFrame) -> pd.DataFrame:
         [['a.png', '7']]
     """
     table = _with_known_names(table, needed=("path",))
-    table = pd.DataFrame({name: _texts(table[name], name) for name in ("path", "product") if name in table})
+    table = pd.DataFrame({name: _texts(table[name], name) for name in LISTED if name in table})
     if table.empty or (table["path"] == "").any():
         raise DataError("the table of images has a row without a path, or no row")
     return table
@@ -133,6 +136,8 @@ def read_table(path: Path, check: Callable[[pd.DataFrame], pd.DataFrame] = check
     for column in (name for name in FILES if name in table):
         files = [
             joined(file_of(name, folder) for name in (several(cell, folder) if column == "mask" else [cell]))
+            if cell
+            else ""
             for cell in table[column]
         ]
         table[column] = pd.Series(files, dtype=object)

@@ -21,10 +21,11 @@ from knowngood.data.decoding import Source, name_of
 from knowngood.data.image_names import names_of
 from knowngood.data.images import check_contrast, image_size, significant_bits
 from knowngood.data.imageset import ImageSet
+from knowngood.data.pairs import check_references
 from knowngood.data.reading import Reading
 from knowngood.data.samples import fingerprint
 from knowngood.data.selection import Selection
-from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
+from knowngood.detectors.base import Detector, Fit, FittedDetector, FittedOnFeatures
 from knowngood.engines.engine import DEFAULT_ENGINE, compile_graph
 from knowngood.engines.export import blank, chain, to_onnx
 from knowngood.engines.resizing import with_resizing
@@ -38,7 +39,6 @@ from knowngood.training.run import check_device
 
 if TYPE_CHECKING:
     from knowngood.classifiers.base import Classifier
-    from knowngood.detectors.base import Detector
     from knowngood.metrics.thresholds import Threshold
     from knowngood.registry import Registry
     from knowngood.training.run import Run
@@ -83,7 +83,10 @@ def learn(
     sources = selection.sources
     sizes = image_sizes(sources)
     shape = input_shape(sizes, recipe.input_size, recipe.multiple)
-    reading = Reading(shape, bits=significant_bits(sources))
+    pairs = isinstance(recipe, Detector) and recipe.compares
+    if pairs:
+        check_references(sources)
+    reading = Reading((2 * shape[0], shape[1]) if pairs else shape, significant_bits(sources), pairs)
     check_contrast(sources, shape, bits=reading.bits)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
@@ -126,6 +129,7 @@ def learn(
         graph_difference=difference,
         example_scores=scores,
         sizes=np.ravel([sizes.min(axis=0), sizes.max(axis=0)]).tolist() if len(sizes) else [],
+        pairs=pairs,
     )
     inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:

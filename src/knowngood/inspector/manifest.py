@@ -22,7 +22,7 @@ from knowngood.inspector.regions import HeatScale
 from knowngood.metrics.outliers import far_outside
 from knowngood.metrics.thresholds import Threshold, conformal_rank
 
-FORMAT = 7
+FORMAT = 8
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
@@ -34,8 +34,9 @@ RENAMED = {"peaks": "map_maxima"}
 ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_names"), list) | {
     "left_out": dict,
     "data": str,
+    "pairs": bool,
 }
-"""What formats 6 and 7 have added, empty in older ones."""
+"""What formats 6 to 8 have added, empty in older ones."""
 
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """An inspector separates good parts from all others, or also predicts classes of defects."""
@@ -87,6 +88,8 @@ class Manifest:
         example_scores: The graph's scores of the pictures `example1.png` and so on in the file.
         sizes: The least height and width of the training images, and the largest; empty in inspectors of
             older formats.
+        pairs: Whether each image is compared with its reference, which is read below it; the input shape is
+            that of both.
     """
 
     task: str
@@ -112,6 +115,7 @@ class Manifest:
     graph_difference: float
     example_scores: list[float]
     sizes: list[int]
+    pairs: bool
 
     __repr__ = brief
 
@@ -123,7 +127,7 @@ class Manifest:
     @property
     def reading(self) -> Reading:
         """The shape and the depth in which images are read."""
-        return Reading(self.input_shape, self.bits)
+        return Reading(self.input_shape, self.bits, self.pairs)
 
     @property
     def heat_scale(self) -> HeatScale:
