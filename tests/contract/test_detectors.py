@@ -246,7 +246,7 @@ class TestHeldOut:
         assert np.isfinite(fitted.held_out).all()
         assert len(np.unique(fitted.held_out)) == count
 
-    def test_lie_where_fresh_good_images_lie(self, fitted, train, fresh):
+    def test_lie_where_fresh_good_images_lie(self, name, fitted, train, fresh):
         in_sample = judge(fitted.fitted, train)[0]
         if fitted.records.training is not None:  # the images themselves are held out
             of_held_out = in_sample[fitted.records.training.validation]
@@ -254,6 +254,9 @@ class TestHeldOut:
             assert fitted.held_out.mean() > np.delete(in_sample, fitted.records.training.validation).mean()
             return
         of_fresh = judge(fitted.fitted, fresh)[0]
+        if DETECTORS[name].compares:  # what is right is in the reference: it learns little by heart
+            np.testing.assert_allclose(np.median(fitted.held_out), np.median(of_fresh), rtol=0.2)
+            return
         assert fitted.held_out.mean() > in_sample.mean()
         # Nearer to the fresh ones than those are to what the detector has learned by heart.
         apart = np.median(of_fresh) - np.median(in_sample)
@@ -267,16 +270,18 @@ class TestHeldOut:
             np.testing.assert_array_equal(first, second)
             assert 0 < first.sum() < 8
             return
+        if DETECTORS[name].compares:  # one model has scored both photographs
+            np.testing.assert_array_equal(*np.split(fit.held_out[np.argsort(fit.places)], 2))
+            return
         together = fit.held_out
         apart = learn(name, twice).held_out
         assert together.mean() > apart.mean()
         assert together.min() > apart.min()
 
 
-@pytest.mark.parametrize("name", DETECTORS)
 def test_each_held_out_score_is_that_of_its_place(name, train):
     images = train.copy()
-    images[3] = 255 - images[3]
+    images[3, : SHAPE[0]] = 255 - images[3, : SHAPE[0]]
     made = fit(make_detector(name, {"epochs": 1} if DETECTORS[name].trains else {}), images)
     assert made.held_out.shape == made.places.shape
     assert sorted(set(made.places.tolist())) == sorted(made.places.tolist())
