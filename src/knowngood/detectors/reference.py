@@ -35,9 +35,9 @@ class Reference(Detector):
 
     For boards, prints and labels of which a flawless picture of the same object is at hand, in a column
     `reference` of a table; each object may be another. The reference is registered to the picture when both
-    are read (see `knowngood.data.pairs`). Each place of one is compared with the places around it in the
-    other, in both directions, since something may be missing or too much; features that differ between good
-    pairs count less. The design is our own.
+    are read (`knowngood.data.pairs`, after Evangelidis and Psarakis, doi 10.1109/TPAMI.2008.113). Each place
+    of one is compared with the places around it in the other, in both directions, since something may be
+    missing or too much; features that differ between good pairs count less. This comparison is our own.
 
     Example:
         >>> Reference(reach=2).reach

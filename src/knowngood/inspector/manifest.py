@@ -168,7 +168,8 @@ class Manifest:
         _check(values, cls, name)
         _check(values["threshold"], Threshold, name)
         height, width = values["input_shape"]
-        if min(height, width) < 8 or height * width > MOST_PIXELS:
+        halves = not (values["pairs"] and height % 2)
+        if min(height, width) < 8 or height * width > MOST_PIXELS or not halves:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
         if len(values["sizes"]) not in (0, 4) or 0 in values["sizes"]:
             raise InspectorError(f"{name!r}: its manifest has a wrong value for 'sizes'")
