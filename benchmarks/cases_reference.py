@@ -23,6 +23,7 @@ SIDE = 512
 GRID = 32  # pixels between places of pads
 GOOD, TEST_GOOD, EACH = 40, 40, 15
 DEFECTS = ("missing pad", "open", "short", "spur")
+SEEN, LEAST = 30, 80  # a defect changes so many pixels by so many grey levels
 METRICS = ("image_auroc", "false_reject_rate", "escape_rate")
 
 Image = NDArray[np.uint8]
@@ -89,7 +90,9 @@ def draw(folder: Path, seed: int) -> pd.DataFrame:
     rows = []
     for number, (split, defect) in enumerate(wanted):
         image, traces, pads = board(rng)
-        spoiled = spoil(image, traces, pads, defect, rng) if defect else image
+        spoiled = image
+        while defect and np.count_nonzero(cv2.absdiff(spoiled, image) > SEEN) < LEAST:
+            spoiled = spoil(image, traces, pads, defect, rng)  # again where it is hidden by what is there
         names = [str(folder / f"{number:03}_{what}.png") for what in ("test", "temp")]
         for name, one in zip(names, (spoiled, image), strict=True):
             cv2.imwrite(name, photograph(one, rng))

@@ -49,7 +49,7 @@ class Reference(Detector):
     backbone: BackboneName = DEFAULT_BACKBONE
     weights: Weights = None
     input_size: Annotated[InputSize, Field(ge=64, le=2048)] = 512
-    strides: Strides = (4, 8, 16)
+    strides: Strides = (4, 8)
     reach: Annotated[
         int, Field(ge=0, le=4, description="How far from its place a feature may be, in places of its map")
     ] = 1
