@@ -24,10 +24,9 @@ from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.file import PRODUCTS, Parts, read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.notes import notes
-from knowngood.inspector.verdict import Verdict
+from knowngood.inspector.verdict import Verdict, listed_verdicts
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
-from knowngood.notebook import followed
 from knowngood.training.records import Records
 from knowngood.types import Progress
 
@@ -285,15 +284,6 @@ class Inspector:
         """Copies, also in other processes, compile the graph anew."""
         made_of = self.manifest, self.graph, self.records
         return partial(Inspector, engine=self.engine), made_of, {"file": self.file}
-
-
-def listed_verdicts(stream: Iterator[Verdict], total: int, progress: Progress | None) -> list[Verdict]:
-    """List the verdicts of a stream, with progress."""
-    verdicts, progress = [], followed(progress)
-    for verdict in stream:
-        verdicts.append(verdict)
-        progress("inspecting images", len(verdicts), total)
-    return verdicts
 
 
 def _predict(

@@ -18,9 +18,9 @@ from knowngood.data.product_names import STRANGER, check_name
 from knowngood.errors import DataError, InspectorError, UnreadableImage, quoted
 from knowngood.inspector.display import html
 from knowngood.inspector.file import PRODUCTS, Parts, pack, read_inspector, unpack, write_inspector
-from knowngood.inspector.inspector import Inspector, listed_verdicts
+from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import DETECTION
-from knowngood.inspector.verdict import Verdict
+from knowngood.inspector.verdict import Verdict, listed_verdicts
 from knowngood.types import Progress
 
 AT_ONCE = 64

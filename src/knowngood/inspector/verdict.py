@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from knowngood.data.reading import map_on_image
 from knowngood.errors import RecipeError
 from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.regions import HeatScale, Region, above, find_regions
+from knowngood.notebook import followed
+from knowngood.types import Progress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,3 +144,12 @@ def probability_column(name: str) -> str:
         ('p_dent', 'p_value_', 'p_value__')
     """
     return f"p_{name}_" if re.fullmatch("value_*", name) else f"p_{name}"
+
+
+def listed_verdicts(stream: Iterator[Verdict], total: int, progress: Progress | None) -> list[Verdict]:
+    """List the verdicts of a stream, with progress."""
+    verdicts, progress = [], followed(progress)
+    for verdict in stream:
+        verdicts.append(verdict)
+        progress("inspecting images", len(verdicts), total)
+    return verdicts
