@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from knowngood.classifiers import make_classifier as make_classifier
     from knowngood.data.describe import describe as describe
     from knowngood.data.geometry import Geometry as Geometry
+    from knowngood.data.pairs import Pair as Pair
     from knowngood.data.patterns import Patterns as Patterns
+    from knowngood.data.products import load_products as load_products
     from knowngood.data.samples import load_samples as load_samples
     from knowngood.detectors import make_detector as make_detector
     from knowngood.inspector.comparison import compare as compare
@@ -38,7 +40,11 @@ if TYPE_CHECKING:
     from knowngood.inspector.evaluation import Evaluation as Evaluation
     from knowngood.inspector.evaluation import evaluate as evaluate
     from knowngood.inspector.fit import fit as fit
+    from knowngood.inspector.fit_products import fit_products as fit_products
     from knowngood.inspector.inspector import Inspector as Inspector
+    from knowngood.inspector.product_evaluation import ProductEvaluation as ProductEvaluation
+    from knowngood.inspector.product_evaluation import evaluate_products as evaluate_products
+    from knowngood.inspector.products import Products as Products
     from knowngood.inspector.reconstructions import read_reconstructions as read_reconstructions
     from knowngood.inspector.reconstructions import reconstructions as reconstructions
     from knowngood.inspector.reconstructions import write_reconstructions as write_reconstructions
@@ -63,14 +69,19 @@ _MODULES = {
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
     "data.geometry": ["Geometry"],
+    "data.pairs": ["Pair"],
     "data.patterns": ["Patterns"],
+    "data.products": ["load_products"],
     "data.samples": ["load_samples"],
     "detectors": ["make_detector"],
     "inspector.comparison": ["compare"],
     "inspector.cross_validation": ["CrossValidation", "cross_validate"],
     "inspector.evaluation": ["Evaluation", "evaluate"],
     "inspector.fit": ["fit"],
+    "inspector.fit_products": ["fit_products"],
     "inspector.inspector": ["Inspector"],
+    "inspector.product_evaluation": ["ProductEvaluation", "evaluate_products"],
+    "inspector.products": ["Products"],
     "inspector.reconstructions": ["read_reconstructions", "reconstructions", "write_reconstructions"],
     "inspector.speed": ["Speed", "measure_speed"],
     "inspector.suspects": ["suspects"],

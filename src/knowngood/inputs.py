@@ -21,6 +21,9 @@ LARGEST_RECIPE = 1 << 16
 LARGEST_TABLE = 256 << 20
 """Bytes of a table of samples; a million rows take about 100 MB as CSV."""
 
+TABLE_SUFFIXES = (".csv", ".parquet")
+"""How the name of a table ends."""
+
 LARGEST_IMAGE = 2 << 30
 """Bytes of an image; 179 megapixels of 16 bits with alpha take 1.4 GB uncompressed."""
 

@@ -40,6 +40,7 @@ MANIFEST = Manifest(
     region={"size": [380, 630], "box": [10, 20, 2, 3], "fill": [90, 91, 92], "runs": [1, 4, 1]},
     alignment={"size": [20, 30], "side": [12], "reach": [6, 5, 6, 5], "template": [90] * 64**2},
     alignment_note="parts are aligned",
+    pairs=False,
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]

@@ -33,7 +33,11 @@ def bench(
 
         chosen = DETECTORS.choose(detector, None, setting or [])
         try:
-            samples = load_elpv() if data is None else options.load(data, good, defect, mask, ignore)
+            samples = (
+                load_elpv()
+                if data is None
+                else options.load(data, options.patterns_of(good, defect, mask, ignore))
+            )
         except DataError as error:
             raise DataError(f"{error}, or name a folder of your own images") from error
         speed = knowngood.measure_speed(samples, chosen, progress=progress)

@@ -40,7 +40,7 @@ def compare(
     Example: knowngood compare widget/ --grid experiments.yaml --out experiments.csv
     """
     options.check_table(out, data, grid, columns=EXPERIMENTS, overwrite=overwrite)
-    samples = options.load(data, good, defect, mask, ignore)
+    samples = options.load(data, options.patterns_of(good, defect, mask, ignore))
     with progress_bars() as progress:
         table = knowngood.compare(samples, grid, by=by, seed=seed, device=device, progress=progress)
     typer.echo(table.to_string(index=False, float_format="{:.4f}".format))

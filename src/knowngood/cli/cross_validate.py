@@ -41,7 +41,7 @@ def cross_validate(
     if classifier and detector:
         raise RecipeError("--classifier and --detector exclude each other; leave out one of them")
     options.check_table(out, data, overwrite=overwrite)
-    samples = options.load(data, good, defect, mask, ignore)
+    samples = options.load(data, options.patterns_of(good, defect, mask, ignore))
     with progress_bars() as progress:
         from knowngood.classifiers import CLASSIFIERS
         from knowngood.detectors import DETECTORS

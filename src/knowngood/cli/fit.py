@@ -5,7 +5,8 @@ import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_bits, echo_geometry, echo_held_out
+from knowngood.cli.info import echo_bits, echo_geometry, echo_held_out, echo_products
+from knowngood.cli.products import load_by_product
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
@@ -26,6 +27,8 @@ def fit(
     roi: options.RoiFile = None,
     ignore_region: options.IgnoreRegionFile = None,
     align: options.Align = "none",
+    reference: options.ReferencePatterns = None,
+    products: options.SeveralProducts = False,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -50,16 +53,26 @@ def fit(
 
     The threshold is set for 5 % false rejects, on held-out good images; `knowngood threshold` moves it.
 
+    Several products, each in a folder of its own, are fitted into one file that recognises them.
+
     Example: knowngood fit widget/ --out widget.inspector --suspects suspects.html
 
     Example: knowngood fit widget/ --out widget.inspector --roi roi.json --align auto
+
+    Example: knowngood fit parts/ --products --out parts.inspector
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     if suspects is not None:
         check_target(suspects, MARK, overwrite=overwrite, inputs=[data, out])
     training = options.run_of(run, precision, devices, mlflow)
-    samples = options.load(data, good, defect, mask, ignore)
-    geometry = options.geometry_of(samples, roi, ignore_region, align)
+    patterns = options.patterns_of(good, defect, mask, ignore, reference)
+    samples = load_by_product(data, patterns, folders=products)
+    several = "" not in samples
+    if several and suspects is not None:
+        raise typer.BadParameter(
+            "--suspects goes with one product; fit the folder of one by itself to see them"
+        )
+    geometry = options.geometry_of(samples.values(), roi, ignore_region, align)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         from knowngood.detectors import DETECTORS
@@ -67,8 +80,11 @@ def fit(
 
         # Only now torch is imported, which takes seconds: a mistake must not wait for it.
         chosen = DETECTORS.choose(detector, recipe, setting or [])
-        inspector = knowngood.fit(
-            samples,
+        several = "" not in samples
+        inspector: knowngood.Inspector | knowngood.Products = (
+            knowngood.fit_products if several else knowngood.fit
+        )(
+            samples if several else samples[""],
             chosen,
             geometry=geometry,
             seed=seed,
@@ -79,18 +95,28 @@ def fit(
             progress=progress,
         )
     inspector.save(out, overwrite=overwrite)
+    for failure in unreadable:
+        typer.echo(f"left out: {failure}", err=True)
+    if isinstance(inspector, knowngood.Products):
+        echo_products(inspector)
+        typer.echo(f"{'inspector':14} {out}")
+        return
     manifest = inspector.manifest
     held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
     echo_bits(manifest.bits)
     echo_geometry(manifest)
     echo_held_out(manifest, options.command_with(context, without_options(manifest)))
-    for failure in unreadable:
-        typer.echo(f"left out: {failure}", err=True)
     if suspects is not None:
         command = options.command_with(context, [])
         with progress_bars() as progress:
             knowngood.write_suspects(
-                inspector, samples, suspects, command=command, overwrite=overwrite, progress=progress
+                inspector,
+                samples[""],
+                suspects,
+                geometry=geometry,
+                command=command,
+                overwrite=overwrite,
+                progress=progress,
             )
         typer.echo(f"suspects: {suspects}")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import typer
 
 import knowngood
-from knowngood.cli.options import InspectorFile
+from knowngood.cli import options
+from knowngood.cli.products import load_inspector
 
 if TYPE_CHECKING:
     from knowngood.inspector.manifest import Manifest
@@ -17,15 +18,20 @@ _LONGEST = 100
 """Words of the options that are spelt out."""
 
 
-def info(inspector: InspectorFile) -> None:
+def info(inspector: options.InspectorFile, product: options.ProductName = None) -> None:
     """Show where an inspector comes from, and its threshold with its bound.
+
+    Of several products it shows a table; --product shows one of them.
 
     Example: knowngood info widget.inspector
     """
     # The help must not wait for the libraries of images.
     from knowngood.inspector.held_out import without_options
 
-    loaded = knowngood.Inspector.load(inspector)
+    loaded = load_inspector(inspector, product)
+    if isinstance(loaded, knowngood.Products):
+        echo_products(loaded)
+        return
     manifest = loaded.manifest
     height, width = manifest.input_shape
     facts = {
@@ -49,10 +55,9 @@ def info(inspector: InspectorFile) -> None:
         facts |= {f"note {place}": note for place, note in enumerate(record.notes, 1)}
     for name, value in facts.items():
         typer.echo("\n".join(_lines(name, str(value))))
-    options = without_options(manifest, before=True)
-    echo_held_out(
-        manifest, f"fit again with {shlex.join(options) if len(options) < _LONGEST else '--without for each'}"
-    )
+    left_out = without_options(manifest, before=True)
+    words = shlex.join(left_out) if len(left_out) < _LONGEST else "--without for each"
+    echo_held_out(manifest, f"fit again with {words}")
 
 
 def _lines(name: str, value: str) -> list[str]:
@@ -60,6 +65,23 @@ def _lines(name: str, value: str) -> list[str]:
     return textwrap.wrap(
         value, 120, initial_indent=f"{name:14} ", subsequent_indent=f"{'':15}", break_long_words=False
     )
+
+
+def echo_products(products: "knowngood.Products") -> None:
+    """Print how well products are recognised, a table of them, and which held-out images stand out."""
+    from knowngood.inspector.held_out import far_outside_in_words
+    from knowngood.report.products import held_out_in_words, product_rows
+
+    for name, words in held_out_in_words(products).items():
+        typer.echo(f"{name:14} {words}")
+    rows = product_rows(products)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(map(str.ljust, row, widths)).rstrip())
+    for name, inspector in products.inspectors.items():
+        echo_geometry(inspector.manifest, name)
+        for line in far_outside_in_words(inspector.manifest):
+            typer.echo(f"{name}: {line}")
 
 
 def echo_held_out(manifest: "Manifest", remedy: str) -> None:
@@ -83,11 +105,11 @@ def echo_bits(bits: int | None) -> None:
         typer.echo(f"{'16-bit pixels':14} {bits} bits used; brighter values are cut at white")
 
 
-def echo_geometry(manifest: "Manifest") -> None:
+def echo_geometry(manifest: "Manifest", product: str = "") -> None:
     """Print which region is inspected, and whether parts are aligned, where that was asked for."""
     for name, words in (("region", manifest.roi), ("alignment", manifest.alignment_note)):
         if words:
-            typer.echo("\n".join(_lines(name, str(words))))
+            typer.echo("\n".join(_lines(name, f"{product}: {words}" if product else str(words))))
 
 
 def echo_threshold(threshold: "Threshold", review: "Review | None") -> None:

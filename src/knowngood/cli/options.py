@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +71,23 @@ MaskPatterns = Annotated[
 IgnorePatterns = Annotated[
     list[str] | None,
     typer.Option("--ignore", metavar="PATTERN", help="Images to leave out, such as '*/rejected/*'."),
+]
+ReferencePatterns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference",
+        metavar="PATTERN",
+        help="Flawless pictures of the same objects, such as '*_temp.jpg'; for the detector `reference`.",
+    ),
+]
+SeveralProducts = Annotated[
+    bool,
+    typer.Option(
+        "--products", help="Each folder in the folder is that of a product; a table has a column product."
+    ),
+]
+ProductName = Annotated[
+    str | None, typer.Option("--product", metavar="NAME", help="Which of the inspector's products it is.")
 ]
 InspectorFile = Annotated[Path, typer.Argument(help="An inspector file.")]
 NewInspector = Annotated[Path, typer.Option("--out", help="The inspector file to write.")]
@@ -188,30 +205,29 @@ SkipUnreadable = Annotated[
 
 
 def patterns_of(
-    good: list[str] | None, defect: list[str] | None, mask: list[str] | None, ignore: list[str] | None
-) -> knowngood.Patterns:
-    """Return the patterns that the options give."""
-    return knowngood.Patterns(good or (), defect or (), mask or (), ignore or ())
-
-
-def load(
-    data: Path,
     good: list[str] | None,
     defect: list[str] | None,
     mask: list[str] | None,
     ignore: list[str] | None,
-) -> pd.DataFrame:
+    reference: list[str] | None = None,
+) -> knowngood.Patterns:
+    """Return the patterns that the options give."""
+    return knowngood.Patterns(good or (), defect or (), mask or (), ignore or (), reference or ())
+
+
+def load(data: Path, patterns: knowngood.Patterns) -> pd.DataFrame:
     """Load the samples of a folder or table, and say what was left out."""
-    table = knowngood.load_samples(data, patterns_of(good, defect, mask, ignore))
+    table = knowngood.load_samples(data, patterns)
     for note in table.attrs.get("notes", ()):
         typer.echo(f"note: {note}", err=True)
     return table
 
 
 def geometry_of(
-    samples: pd.DataFrame, roi: Path | None, ignore_region: Path | None, align: str
+    samples: Iterable[pd.DataFrame], roi: Path | None, ignore_region: Path | None, align: str
 ) -> knowngood.Geometry:
-    """Return where is looked, once the regions fit the training images: a mistake must not wait for torch.
+    """Return where is looked, once the regions fit the training images, of each product where there are
+    several: a mistake must not wait for torch.
 
     Raises:
         DataError: They do not.
@@ -220,7 +236,8 @@ def geometry_of(
     if roi is not None or ignore_region is not None:
         from knowngood.data.framing import image_sizes
 
-        geometry.region(image_sizes(samples.loc[samples["split"] == "train", "path"].tolist()))
+        paths = [path for table in samples for path in table.loc[table["split"] == "train", "path"]]
+        geometry.region(image_sizes(paths))
     return geometry
 
 

@@ -44,8 +44,8 @@ def train(
     """
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     training = options.run_of(run, precision, devices, mlflow)
-    samples = options.load(data, good, defect, mask, ignore)
-    geometry = options.geometry_of(samples, roi, ignore_region, align)
+    samples = options.load(data, options.patterns_of(good, defect, mask, ignore))
+    geometry = options.geometry_of([samples], roi, ignore_region, align)
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         from knowngood.classifiers import CLASSIFIERS

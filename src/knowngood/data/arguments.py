@@ -81,6 +81,18 @@ def each_source(images: Images) -> Iterator[Source]:
             position += 1
 
 
+def count_of(images: Images) -> int:
+    """How many images there are; 0 where only going over them would tell.
+
+    Example:
+        >>> count_of(["a.png", "b.png"]), count_of(np.zeros((8, 9, 3), np.uint8))
+        (2, 1)
+    """
+    if isinstance(images, np.ndarray):
+        return len(images) if images.ndim > 3 else 1
+    return len(images) if isinstance(images, list | tuple) else 0
+
+
 def _is_one(image: object) -> bool:
     """Whether something that could be iterated over is one image."""
     files = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)

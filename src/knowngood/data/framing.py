@@ -40,13 +40,14 @@ class Framing(NamedTuple):
     note: str
     sizes: NDArray[np.int64]
 
-    def reading(self, shape: tuple[int, int]) -> Reading:
-        """The reading at a height and width.
+    def reading(self, shape: tuple[int, int], *, pairs: bool = False) -> Reading:
+        """The reading at a height and width; with `pairs`, of two such images, one below the other.
 
         Raises:
             DataError: The region is too narrow for it: nothing is left inside.
         """
-        reading = Reading(shape, self.bits, self.roi, self.alignment)
+        whole = (2 * shape[0], shape[1]) if pairs else shape
+        reading = Reading(whole, self.bits, self.roi, self.alignment, pairs)
         if reading.outside.all():
             raise DataError(
                 f"of the region to inspect nothing is left at {shape[0]} x {shape[1]} pixels; draw it wider, "

@@ -48,6 +48,11 @@ class Geometry:
                 value=self.align,
             )
 
+    @property
+    def whole(self) -> bool:
+        """Whether pictures are inspected whole and as they are."""
+        return self.roi is None and self.ignore is None and self.align == "none"
+
     def region(self, sizes: NDArray[np.int64]) -> Roi | None:
         """The region that is inspected in pictures of heights and widths `(n, 2)`; None for all of them.
 

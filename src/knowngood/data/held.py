@@ -16,6 +16,7 @@ import pandas as pd
 from knowngood.data.arguments import CHANNELS, Images, each_source, pixels_of
 from knowngood.data.decoding import Mask, Source, name_of
 from knowngood.data.meanings import BAD_WORDS, GOOD_WORDS
+from knowngood.data.pairs import REFERENCE, Pair
 from knowngood.errors import DataError, quoted
 
 HELD, HELD_MASK = "image in memory", "mask in memory"
@@ -31,13 +32,16 @@ Masks = Iterable[Any]
 
 
 def sources_of(table: pd.DataFrame) -> list[Source]:
-    """The images of a table of samples, from memory or as the paths of their files.
+    """The images of a table of samples, from memory or as the paths of their files, with their references.
 
     Example:
         >>> sources_of(pd.DataFrame({"path": ["a.png"]}))
         ['a.png']
     """
     sources: list[Source] = table[HELD if HELD in table else "path"].tolist()
+    if REFERENCE in table:
+        pairs = zip(sources, table[REFERENCE], strict=True)
+        return [Pair(one, own) if own and isinstance(one, str) else one for one, own in pairs]
     return sources
 
 

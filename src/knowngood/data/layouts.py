@@ -15,6 +15,7 @@ from knowngood.data.images import IMAGE_SUFFIXES
 from knowngood.data.looks import doubts, looks_below
 from knowngood.data.masks import Looks, Paired, joined, pair
 from knowngood.data.meanings import Place, is_for_validation, meaning, place
+from knowngood.data.pairs import REFERENCE, references_of
 from knowngood.data.patterns import Patterns
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError, escaped
@@ -85,6 +86,11 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
         columns=COLUMNS,
         dtype=object,
     ).astype({"split": str, "label": str, "defect": str})
+    if patterns.reference:
+        known = [file for file in files if patterns.of(file) == "reference"]
+        found_for = references_of([row.file for row in rows], known)
+        own = [str(folder / found_for[row.file]) if row.file in found_for else "" for row in rows]
+        table[REFERENCE] = pd.Series(own, dtype=object)
     if not any(row.split for row in rows):
         table = assign_split(table)
     if layout == ONLY_GOOD:
@@ -121,7 +127,7 @@ def arrange(
     """
     patterns = patterns or Patterns()
     said = {file: patterns.of(file) for file in files}
-    kept = [file for file in files if said[file] != "ignore"]
+    kept = [file for file in files if said[file] not in ("ignore", "reference")]
     masks = {file for file in kept if said[file] == "mask"}
     paired = pair(kept, looks, masks, set(filter(patterns.names_images_in_mask_folder, kept)))
     if paired.unclear:
@@ -275,7 +281,7 @@ def _advice(images: Sequence[PurePosixPath]) -> str:
     """Say what to do about a folder that has no known layout."""
     sets = sorted({image.parts[0] for image in images if len(image.parts) > 3 and place(image, 1).split})
     if len(sets) > 1:
-        return f"it holds several data sets ({', '.join(sets)}); name one of them"
+        return f"it holds several data sets ({', '.join(sets)}); name one of them, or fit all with --products"
     deepest = Counter(str(image.parent) for image in images)
     firsts = {str(image.parent): image for image in reversed(images)}
     some = [firsts[folder] for folder, _ in deepest.most_common(2)]

@@ -25,6 +25,8 @@ class Patterns:
         defect: The same for images of defects; the type of a defect is the name of its folder.
         mask: The same for masks.
         ignore: The same for files to leave out.
+        reference: The same for flawless pictures of the objects that images show; see
+            `knowngood.data.pairs.references_of`.
 
     Example:
         >>> patterns = Patterns(good="MT_Free", mask=["*.png"])
@@ -36,6 +38,7 @@ class Patterns:
     defect: Sequence[str] = field(default=())
     mask: Sequence[str] = field(default=())
     ignore: Sequence[str] = field(default=())
+    reference: Sequence[str] = field(default=())
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -44,11 +47,11 @@ class Patterns:
 
     def __bool__(self) -> bool:
         """Whether there is any pattern."""
-        return any((self.good, self.defect, self.mask, self.ignore))
+        return any(getattr(self, one.name) for one in fields(self))
 
     def of(self, file: PurePosixPath) -> str:
-        """Return what the patterns say of a file: `ignore`, `mask`, `good`, `defect`, or nothing."""
-        for name in ("ignore", "mask", "good", "defect"):
+        """Return what the patterns say of a file: the name of a field above, or nothing."""
+        for name in ("ignore", "reference", "mask", "good", "defect"):
             if any(matches(file, pattern) for pattern in getattr(self, name)):
                 return name
         return ""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from knowngood.data.alignment import Alignment, cut_out, to_pixels
 from knowngood.data.decoding import Source
 from knowngood.data.images import Frame, Picture, read_picture, sample
+from knowngood.data.pairs import read_pair
 from knowngood.data.roi import Roi
 from knowngood.errors import DataError, UnreadableImage
 
@@ -29,6 +30,8 @@ class Reading:
         bits: Bits that 16-bit pixels really use, larger values saturate; None to refuse such images.
         roi: The region that images are cut to; None for all of them.
         alignment: How the part is found, cut out and turned; None to leave it where it is.
+        pairs: Whether each image is read with its reference, which is registered and put below it; the shape
+            is that of both, and the images are neither cut nor aligned.
 
     Example:
         >>> picture = Reading((8, 8)).read(np.zeros((16, 24), np.uint8))
@@ -40,9 +43,16 @@ class Reading:
     bits: int | None = 16
     roi: Roi | None = None
     alignment: Alignment | None = None
+    pairs: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pairs and (self.roi is not None or self.alignment is not None):
+            raise ValueError("images that are compared with a reference are neither cut nor aligned")
 
     def read(self, source: Source) -> Picture:
         """Read an image at `shape`, see `knowngood.data.images.read_image`."""
+        if self.pairs:
+            return read_pair(source, self.shape, bits=self.bits)
         if self.alignment is not None:
             return self._aligned(source, self.alignment)
         if self.roi is None:
@@ -71,8 +81,10 @@ class Reading:
 
     @property
     def of_graph(self) -> Reading:
-        """The reading that a shipped graph does by itself: it takes pictures of parts that were aligned."""
-        return self if self.alignment is None else Reading(self.shape, self.bits)
+        """The reading that a shipped graph does by itself: it takes pictures of parts that were aligned, or
+        with their registered references below them.
+        """
+        return Reading(self.shape, self.bits, None if self.alignment else self.roi)
 
     @cached_property
     def outside(self) -> NDArray[np.bool_]:

@@ -19,10 +19,10 @@ from knowngood.data.held import Labels, Masks, held_samples
 from knowngood.data.layouts import NOTES, recognise
 from knowngood.data.looks import doubts, looks_below
 from knowngood.data.patterns import Patterns
-from knowngood.data.tables import TABLE_SUFFIXES, check_samples, read_table
+from knowngood.data.tables import check_samples, read_table
 from knowngood.data.threads import in_threads
 from knowngood.errors import DataError
-from knowngood.inputs import LARGEST_IMAGE, open_file
+from knowngood.inputs import LARGEST_IMAGE, TABLE_SUFFIXES, open_file
 from knowngood.types import Progress, silent
 
 DATA, DATA_PATH = "data", "data path"

@@ -15,6 +15,7 @@ from knowngood.data.arguments import Images
 from knowngood.data.decoding import Mask, Source
 from knowngood.data.held import list_sources, sources_of
 from knowngood.data.image_names import names_of, places
+from knowngood.data.product_names import PRODUCT
 from knowngood.data.samples import data_name, load_samples
 from knowngood.errors import DataError
 
@@ -95,6 +96,11 @@ def good_sources(data: pd.DataFrame | Images, classes: Iterable[Any] | None = No
             raise DataError("classes go with images given alone; a table has them in a column 'class'")
         samples = load_samples(data)
         good = good_train(samples)
+        if PRODUCT in good and good[PRODUCT].nunique() > 1:
+            raise DataError(
+                f"the table names {good[PRODUCT].nunique()} products: `knowngood.fit_products` fits an "
+                "inspector to each; without its column 'product', one is fitted to all of them"
+            )
         of_class, groups = (good[name].tolist() if name in good else None for name in ("class", "group"))
         return Selection(sources_of(good), of_class, groups, data=data_name(samples))
     sources = list_sources(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from knowngood.inputs import LARGEST_TABLE, read_file
 
 SPLITS = ("train", "test")
 LABELS = ("good", "defect")
-TABLE_SUFFIXES = (".csv", ".parquet")
 
-COLUMNS = ("path", "split", "label", "defect", "mask", "group", "class")
+COLUMNS = ("path", "split", "label", "defect", "mask", "group", "class", "product", "reference")
 """The columns that have a meaning; others are kept."""
 
-FILES = ("path", "mask")
+LISTED = ("path", "product", "reference")
+"""Those of a table of images to inspect."""
+
+FILES = ("path", "mask", "reference")
 """Those that name a file."""
 
 MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 5_000_000, 20_000, 20_000_000
@@ -47,8 +49,9 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
             ``split`` (``train`` or ``test``; made by `knowngood.data.splits.assign_split` where the column is
             missing), ``defect`` (the defect type), ``mask`` (a file, or several with ``|`` between them),
             ``group`` (the same part photographed twice has the same value; blank for a part by itself),
-            ``class`` (the class of a good image, for detectors that tell classes apart) and others, which
-            are kept. Numbers, dates and categories are read as text, whole numbers without a point.
+            ``class`` (the class of a good image, for detectors that tell classes apart), ``product`` (which
+            of several products it shows), ``reference`` (a flawless picture of the same object) and others,
+            which are kept. Numbers, dates and categories are read as text, whole numbers without a point.
 
     Returns:
         A copy with ``path``, ``split``, ``label``, ``defect`` and ``mask`` as text; a defect type or mask
@@ -91,8 +94,25 @@ def check_samples(table: pd.DataFrame) -> pd.DataFrame:
     return table[columns + [column for column in table.columns if column not in columns]]
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV or Parquet table for `check_samples`, and let its paths start from its folder.
+def check_listing(table: pd.DataFrame) -> pd.DataFrame:
+    """Check a table of images to inspect, which has the column ``path`` and maybe others of `LISTED`.
+
+    Raises:
+        DataError: There is no row or path, a column is there twice, or a value is not text.
+
+    Example:
+        >>> check_listing(pd.DataFrame({"Path": ["a.png"], "product": [7]})).to_numpy().tolist()
+        [['a.png', '7']]
+    """
+    table = _with_known_names(table, needed=("path",))
+    table = pd.DataFrame({name: _texts(table[name], name) for name in LISTED if name in table})
+    if table.empty or (table["path"] == "").any():
+        raise DataError("the table of images has a row without a path, or no row")
+    return table
+
+
+def read_table(path: Path, check: Callable[[pd.DataFrame], pd.DataFrame] = check_samples) -> pd.DataFrame:
+    """Read a CSV or Parquet table, check it, and let its paths start from its folder.
 
     A CSV table has commas, semicolons or tabulators between its cells, and is UTF-8, or UTF-16 with its mark.
     Backslashes in a path are those of Windows where the file is there that way.
@@ -103,7 +123,7 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         content = read_file(path, LARGEST_TABLE)
         table = _read_csv(content) if path.suffix.lower() == ".csv" else _read_parquet(content)
-        table = check_samples(table)
+        table = check(table)
     except DataError as error:
         raise DataError(f"{str(path)!r}: {error}", path=path) from error
     except KnowngoodError:
@@ -113,9 +133,11 @@ def read_table(path: Path) -> pd.DataFrame:
         reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), repr(error))
         raise DataError(f"table {str(path)!r} cannot be read: {shortened(reason)}", path=path) from error
     folder = "" if path.parent == Path() else str(path.parent)
-    for column in FILES:
+    for column in (name for name in FILES if name in table):
         files = [
             joined(file_of(name, folder) for name in (several(cell, folder) if column == "mask" else [cell]))
+            if cell
+            else ""
             for cell in table[column]
         ]
         table[column] = pd.Series(files, dtype=object)
@@ -169,7 +191,7 @@ def _check_size(rows: int, columns: int) -> None:
             raise DataError(f"it has {number:,} {noun}; at most {most:,} are read")
 
 
-def _with_known_names(table: pd.DataFrame) -> pd.DataFrame:
+def _with_known_names(table: pd.DataFrame, needed: Sequence[str] = ("path", "label")) -> pd.DataFrame:
     """Give the columns that have a meaning their names, whatever their capitals and blanks."""
     tidy = {name: str(name).strip().lower() for name in table.columns}
     table = table.rename(
@@ -178,7 +200,7 @@ def _with_known_names(table: pd.DataFrame) -> pd.DataFrame:
     for name in COLUMNS:
         if int((table.columns == name).sum()) > 1:
             raise DataError(f"the table of samples has several columns {name!r}; keep one")
-    for name in ("path", "label"):
+    for name in needed:
         if name not in table:
             there = quoted(list(table.columns))[1:-1]
             raise DataError(f"the table of samples has no column {name!r}, only {there}; add it")
@@ -189,7 +211,7 @@ def _texts(values: pd.Series[Any], column: str) -> pd.Series[str]:
     """Return the values of a column as text, a missing one as an empty text."""
     values = values.astype(object)
     values = values.where(values.notna(), "")
-    truth = column in ("group", "class")
+    truth = column in ("group", "class", "product")
     texts = values.tolist()
     if pd.api.types.infer_dtype(values) != "string":
         texts = [_text(value, truth=truth) for value in texts]

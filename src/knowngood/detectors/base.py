@@ -69,6 +69,7 @@ class Detector(Recipe, ABC):
 
     multiple: ClassVar[int] = 64  # so that strides up to 32 divide the sides at two scales
     needs_classes: ClassVar[bool] = False  # whether the class of each good image must be known
+    compares: ClassVar[bool] = False  # whether each image is compared with its reference
     trains: ClassVar[bool] = False  # whether a network is trained, so that a run says how and where
 
     input_size: int

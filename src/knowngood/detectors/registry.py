@@ -18,6 +18,7 @@ DETECTORS: Registry[Detector] = Registry(
         "padim": "Padim",
         "gaussian": "Gaussian",
         "knn": "Knn",
+        "reference": "Reference",
         "feature_autoencoder": "FeatureAutoencoder",
         "autoencoder": "Autoencoder",
         "vae": "Vae",

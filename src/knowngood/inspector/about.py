@@ -17,7 +17,7 @@ import pandas as pd
 from knowngood.data.class_names import class_of_each
 from knowngood.data.imageset import GOOD, good_first
 from knowngood.data.samples import data_name, data_path
-from knowngood.data.tables import TABLE_SUFFIXES
+from knowngood.inputs import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
     from knowngood.inspector.inspector import Inspector
@@ -48,6 +48,7 @@ class About:
 
     Args:
         inspector: The inspector's file, as it was given; empty for one that was never saved.
+        one_of: The name of the product where that file is of several; else empty.
         training: The images that it learned from.
         test: The images that were inspected.
         user: Who ran the evaluation, by the name of the account; empty where unknown.
@@ -59,6 +60,7 @@ class About:
     test: Images = Images()
     user: str = ""
     time: str = ""
+    one_of: str = ""
 
     @property
     def product(self) -> str:

@@ -22,17 +22,16 @@ from knowngood.errors import DataError, UnreadableImage, quoted
 from knowngood.inspector.about import About, about, fingerprint_of
 from knowngood.inspector.classification import ANSWERS, Classification, classification
 from knowngood.inspector.display import draw, html, show
+from knowngood.inspector.doubts import doubts
 from knowngood.inspector.file import check_loaded
-from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
+from knowngood.inspector.held_out import held_out_in_words
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.manifest import MAX_FALSE_REJECT, Manifest
+from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, outside_region, pixel_metrics
 from knowngood.inspector.notes import SHAPE, note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
-from knowngood.metrics.rates import promise
-from knowngood.metrics.thresholds import conformal_rank
 from knowngood.notebook import followed
 from knowngood.training.records import Records
 from knowngood.types import Progress
@@ -40,7 +39,6 @@ from knowngood.types import Progress
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_OUTSIDE = "defects are marked wholly outside the region of interest: the inspector does not see them."
 _IN_SHORT = ("image_auroc", "false_reject_rate", "escape_rate", "good_review_rate", "defect_review_rate")
 
 WORST = 10
@@ -191,8 +189,7 @@ def evaluate(
         "outside_region": outside,
         "notes": notes,
         "warnings": [
-            *([f"{outside} {_OUTSIDE}"] if outside else []),
-            *_warnings(list(inspected["digest"]), manifest, len(unreadable), chosen),
+            *doubts(list(inspected["digest"]), manifest, len(unreadable), chosen, outside),
             *table.attrs.get(NOTES, ()),
         ],
     }
@@ -282,22 +279,3 @@ def _provenance(manifest: Manifest) -> dict[str, Any]:
     for name in ("training", "validation"):
         values[name] = {"images": len(values[name]), "fingerprint": fingerprint_of(values[name])}
     return values
-
-
-def _warnings(digests: list[str], manifest: Manifest, unreadable: int, left_out: int) -> list[str]:
-    """Reasons to doubt the figures, as sentences."""
-    learned, validated = (
-        sum(map(set(known).__contains__, digests)) for known in (manifest.training, manifest.validation)
-    )
-    flatter = f"of the {len(digests)} test images were {{}}: the figures flatter the inspector."
-    warnings = {
-        "images of the test split are left out, since the classifier learned from them.": left_out,
-        flatter.format("learned from"): learned,
-        flatter.format("used for the threshold"): validated,
-        "test images could not be read and are not counted.": unreadable,
-    }
-    parts = len(manifest.held_out)
-    few = [promise(parts)] if conformal_rank(parts, MAX_FALSE_REJECT) > parts else []
-    far = far_outside_in_words(manifest)
-    advice = [f"{'; '.join(far)} `knowngood fit --without`."] if far else []
-    return [f"{count} {words}" for words, count in warnings.items() if count] + few + advice

@@ -1,5 +1,6 @@
 """The inspector file: an uncompressed zip of `manifest.json`, `model.onnx`, three pictures and, where a
-network was trained, the record of that; sealed by a checksum.
+network was trained, the record of that; sealed by a checksum. For several products it is that of their
+recogniser, with the inspector file of each product inside.
 
 Any zip tool opens it, and `model.onnx` runs in any ONNX runtime. The zip comment, which ends the file, is the
 SHA-256 of all bytes before it: a file that was cut off or altered is refused before anything in it is used.
@@ -12,7 +13,7 @@ import io
 import os
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from typing import NamedTuple
 
 from knowngood.errors import InspectorError, quoted
 from knowngood.inputs import open_file
@@ -21,14 +22,23 @@ from knowngood.output import replacing
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
 MARK = MANIFEST  # the name of its first member, by which an older inspector is known
-OTHERS = ("training", "example")
+PRODUCTS = "products/"
+"""The names of members that are the inspector files of products begin with it."""
+
+OTHERS = ("training", "example", PRODUCTS)
 """The names of all other members begin with one of these."""
 
 LARGEST = {MANIFEST: 64 << 20, GRAPH: 1100 << 20}
 """Bytes of the manifest and of the graph at most; a thousand images take 70 kB of the manifest."""
 
 LARGEST_RECORDS = 256 << 20
-"""Bytes of all other members at most."""
+"""Bytes of all other members at most, those of products apart."""
+
+LARGEST_PRODUCTS = 1900 << 20
+"""Bytes of the inspector files of all products at most; one has about 7 MB."""
+
+LARGEST_FILE = (2 << 30) - 1
+"""Bytes of a file at most."""
 
 _SEAL = 64
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -57,9 +67,15 @@ def write_inspector(
     """Write an inspector file, with the members that describe its training by name.
 
     Raises:
-        OutputError: The file cannot be written, or is not an inspector and `overwrite` is false; one that was
-            there before is unchanged.
+        OutputError: The file cannot be written, or is not an inspector; one that was there before is
+            unchanged.
     """
+    with replacing(path, MARK, overwrite=overwrite) as unfinished:
+        unfinished.write_bytes(pack(manifest, graph, training))
+
+
+def pack(manifest: bytes, graph: bytes, training: Mapping[str, bytes] | None = None) -> bytes:
+    """The content of an inspector file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         # A fixed time, so that the same content makes the same file.
@@ -67,20 +83,40 @@ def write_inspector(
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
         archive.comment = b"0" * _SEAL
     body = buffer.getvalue()[:-_SEAL]
-    with replacing(path, MARK, overwrite=overwrite) as unfinished:
-        unfinished.write_bytes(body + hashlib.sha256(body).hexdigest().encode())
+    return body + hashlib.sha256(body).hexdigest().encode()
 
 
-def read_inspector(path: str | os.PathLike[str]) -> tuple[bytes, bytes, dict[str, bytes]]:
-    """Read an inspector file, which may come from a stranger: manifest, graph, record of the training.
+class Parts(NamedTuple):
+    """What an inspector file holds: manifest, graph, and all other members by name."""
+
+    manifest: bytes
+    graph: bytes
+    members: dict[str, bytes]
+
+
+def read_inspector(path: str | os.PathLike[str]) -> Parts:
+    """Read an inspector file, which may come from a stranger.
 
     Raises:
         InspectorError: The file cannot be opened, is no inspector, or was cut off or altered.
     """
     name = os.fspath(path)
-    content = _read_file(Path(path), name)
+    try:
+        with open_file(path, LARGEST_FILE) as file:
+            return unpack(file, name)
+    except OSError as error:
+        raise InspectorError(f"{name!r} cannot be opened: {error.strerror}") from error
+
+
+def unpack(file: io.BufferedIOBase, name: str) -> Parts:
+    """Read an inspector from an open file, or from a member of another one; messages have the name.
+
+    Raises:
+        InspectorError: It is no inspector, or was cut off or altered.
+    """
+    content = _content(file, name)
     broken = f"{name!r} was cut off or altered; copy it again from where it was made, or fit it anew"
-    sealed = hashlib.sha256(content[:-_SEAL]).hexdigest().encode() == content[-_SEAL:]
+    sealed = hashlib.sha256(memoryview(content)[:-_SEAL]).hexdigest().encode() == content[-_SEAL:]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             others = _other_members(archive, name)
@@ -91,24 +127,21 @@ def read_inspector(path: str | os.PathLike[str]) -> tuple[bytes, bytes, dict[str
                 for member in archive.infolist()
             ):
                 raise InspectorError(f"{name!r} holds compressed or oversized parts; an inspector never does")
-            training = {other: archive.read(other) for other in others}
-            return archive.read(MANIFEST), archive.read(GRAPH), training
+            return Parts(
+                archive.read(MANIFEST), archive.read(GRAPH), {other: archive.read(other) for other in others}
+            )
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         # zipfile has no common base for what a damaged directory makes it raise.
         raise InspectorError(broken) from error
 
 
-def _read_file(path: Path, name: str) -> bytes:
+def _content(file: io.BufferedIOBase, name: str) -> bytes:
     """The content of a file that may be an inspector's."""
-    try:
-        with open_file(path, sum(LARGEST.values()) + LARGEST_RECORDS) as file:
-            if file.read(4) != b"PK\x03\x04":
-                raise InspectorError(f"{name!r} is not an inspector; `knowngood fit` makes one")
-            _check_sizes(file, name)
-            file.seek(0)
-            return file.read()
-    except OSError as error:
-        raise InspectorError(f"{name!r} cannot be opened: {error.strerror}") from error
+    if file.read(4) != b"PK\x03\x04":
+        raise InspectorError(f"{name!r} is not an inspector; `knowngood fit` makes one")
+    _check_sizes(file, name)
+    file.seek(0)
+    return file.read()
 
 
 def _check_sizes(file: io.BufferedIOBase, name: str) -> None:
@@ -118,12 +151,14 @@ def _check_sizes(file: io.BufferedIOBase, name: str) -> None:
             sizes = {member.filename: member.compress_size for member in archive.infolist()}
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return  # a damaged directory is reported, with what to do, when it is read
-    others = sum(size for member, size in sizes.items() if member not in LARGEST)
-    for member, most in (LARGEST | {"training": LARGEST_RECORDS}).items():
-        held = sizes.get(member, others)
-        if held > most:
+    held = dict.fromkeys((*LARGEST, "training", PRODUCTS), 0)
+    for member, size in sizes.items():
+        part = PRODUCTS if member.startswith(PRODUCTS) else member if member in LARGEST else "training"
+        held[part] += size
+    for member, most in (LARGEST | {"training": LARGEST_RECORDS, PRODUCTS: LARGEST_PRODUCTS}).items():
+        if held[member] > most:
             raise InspectorError(
-                f"{name!r} holds too much: {held >> 20} MiB of {member}, more than {most >> 20}"
+                f"{name!r} holds too much: {held[member] >> 20} MiB of {member}, more than {most >> 20}"
             )
 
 

@@ -78,7 +78,8 @@ def fit(
         DataError: There are too few good images, all are the same, some cannot be read, or what was given
             is no image; or a region does not fit the images.
         RecipeError: The detector, a setting or the device is not known, or a value is out of range; a run is
-            given to a detector that trains nothing; or its folder holds a training with another recipe.
+            given to a detector that trains nothing, or its folder holds a training with another recipe; or a
+            geometry is given to a detector that compares images with references.
         TrainingError: The training went wrong.
         WeightsError: The backbone's weights are not on this machine.
 
@@ -96,7 +97,7 @@ def fit(
         )
     progress = followed(progress)
     recipe = resolve(DETECTORS, detector, settings)
-    device = checked_device(recipe, seed=seed, device=device, run=run)
+    device = checked_device(recipe, seed=seed, device=device, run=run, geometry=geometry)
     return learn(
         Task(DETECTORS, _first_threshold, geometry),
         recipe,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from knowngood.data.arguments import Images, each_source
+from knowngood.data.arguments import Images, count_of, each_source
 from knowngood.data.decoding import Source
 from knowngood.data.imageset import read_batches
 from knowngood.engines.engine import Engine
@@ -20,15 +20,13 @@ from knowngood.engines.native import finishing
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.checked_graph import CheckedGraph, crop_of, in_present_format
 from knowngood.inspector.display import draw, html, show
-from knowngood.inspector.file import read_inspector, write_inspector
+from knowngood.inspector.file import PRODUCTS, Parts, read_inspector, write_inspector
+from knowngood.inspector.judging import judged
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
-from knowngood.inspector.notes import notes
 from knowngood.inspector.placing import Placing
-from knowngood.inspector.verdict import Verdict
-from knowngood.metrics.calibration import p_values
-from knowngood.metrics.review import REJECT, Review, decide
+from knowngood.inspector.verdict import Verdict, listed_verdicts
+from knowngood.metrics.review import Review
 from knowngood.metrics.thresholds import Threshold
-from knowngood.notebook import followed
 from knowngood.training.records import Records
 from knowngood.types import Progress
 
@@ -37,9 +35,6 @@ if TYPE_CHECKING:
 
     from knowngood.training.classifier_record import ClassifierRecord
     from knowngood.training.record import TrainingRecord
-
-PIXELS = "pixels"
-"""The extra that is the image as the network saw it."""
 
 
 class Inspector:
@@ -129,11 +124,19 @@ class Inspector:
         The graph is checked first; see `knowngood.engines.vetting.check_graph`.
 
         Raises:
-            InspectorError: The file is not an inspector, was altered or cut off, is of a newer format, or has
-                a graph that no inspector of ours has.
+            InspectorError: The file is not an inspector, was altered or cut off, is of a newer format, has a
+                graph that no inspector of ours has, or holds several products.
         """
-        name = os.fspath(path)
-        content, graph, members = read_inspector(path)
+        inspector = cls.of_parts(read_inspector(path), os.fspath(path), engine=engine)
+        inspector.file = os.fspath(path)
+        return inspector
+
+    @classmethod
+    def of_parts(cls, parts: Parts, name: str, *, engine: str | None = None) -> Inspector:
+        """Make an inspector of what its file holds; see `load`."""
+        content, graph, members = parts
+        if any(member.startswith(PRODUCTS) for member in members):
+            raise InspectorError(f"{name!r} holds several products; load it by knowngood.Products.load(...)")
         manifest = Manifest.from_json(content, name=name)
         if hashlib.sha256(graph).hexdigest() != manifest.graph_hash:
             raise InspectorError(f"{name!r}: its graph is not the one that its manifest describes")
@@ -145,7 +148,6 @@ class Inspector:
         if (records.classifier is not None) != (manifest.task == CLASSIFICATION):
             raise InspectorError(f"{name!r}: its records are not those of its task, {manifest.task}")
         inspector = cls(manifest, graph, records, engine=engine)
-        inspector.file = os.fspath(path)
         try:
             inspector.check()
         except InspectorError as error:
@@ -174,9 +176,13 @@ class Inspector:
         Raises:
             OutputError: The file cannot be written, or is not an inspector.
         """
-        members = self.records.to_members()
-        write_inspector(path, self.manifest.to_json(), self.graph, members, overwrite=overwrite)
+        write_inspector(path, *self.parts, overwrite=overwrite)
         self.file = os.fspath(path)
+
+    @property
+    def parts(self) -> Parts:
+        """What its file holds."""
+        return Parts(self.manifest.to_json(), self.graph, self.records.to_members())
 
     def with_threshold(self, threshold: Threshold, *, validation: list[str]) -> Inspector:
         """A copy with another threshold, and the fingerprints of the images that it was set on."""
@@ -201,11 +207,7 @@ class Inspector:
         """
         if isinstance(images, str | os.PathLike):
             images = list(each_source(images))
-        verdicts, total, progress = [], _count(images), followed(progress)
-        for verdict in self.stream(images):
-            verdicts.append(verdict)
-            progress("inspecting images", len(verdicts), total)
-        return verdicts
+        return listed_verdicts(self.stream(images), count_of(images), progress)
 
     def stream(
         self,
@@ -238,48 +240,14 @@ class Inspector:
         """Yield verdicts in order."""
         first = list(islice(sources, 2))
         alone = len(first) == 1
-        record, scale, placing = self.records.classifier, self.manifest.heat_scale, self._placing
-        lines = self.threshold.value, self.review.value if self.review else None
-        engine = self._graph.engine(alone=alone)
-        for name in extras:
-            if name not in (*engine.outputs, PIXELS):
-                outputs = ", ".join(sorted((*engine.outputs, PIXELS)))
-                raise InspectorError(f"{self.manifest.method} gives no {name}; it gives {outputs}")
+        known = self._graph.given(alone=alone)
+        if unknown := [name for name in extras if name not in known]:
+            raise InspectorError(f"{self.manifest.method} gives no {unknown[0]}; it gives {', '.join(known)}")
         read = read_batches(chain(first, sources), self.manifest.reading, on_unreadable=on_unreadable)
-        pairs = ((batch, batch.images) for batch in read)
-        results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
-        for batch, arrays in results:
-            given = self._graph.outputs(engine, arrays, len(batch.images)) | {PIXELS: batch.images}
-            scores, maps = given["score"], given.get("map")
-            p_of_batch = p_values(scores, self._held_out)
-            for row, index in enumerate(batch.index):
-                score = float(scores[row])
-                decision = decide(score, *lines)
-                predicted, probabilities = (
-                    record.predict(given["logits"][row, 0], rejected=decision == REJECT)
-                    if record
-                    else (None, None)
-                )
-                size, frame = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1])), batch.frames[row]
-                clipped, lost = bool(batch.clipped[row]), bool(batch.lost[row])
-                patch_map = None if maps is None else maps[row].copy()
-                if patch_map is not None and placing is not None and frame is not None:
-                    patch_map = placing.whole(patch_map, frame, size)
-                yield Verdict(
-                    source=batch.sources[row],
-                    index=int(index),
-                    score=score,
-                    p_value=float(p_of_batch[row]),
-                    decision=decision,
-                    size=size,
-                    patch_map=patch_map,
-                    predicted_class=predicted,
-                    probabilities=probabilities,
-                    notes=notes(self.manifest, size, clipped=clipped, lost=lost),
-                    heat_scale=None if maps is None else scale,
-                    roi=self.manifest.roi,
-                    extras={name: given[name][row].copy() for name in extras},
-                )
+        results = self._graph.results(read, alone=alone)
+        yield from judged(
+            results, self.manifest, self.records.classifier, self._held_out, self._placing, extras
+        )
 
     @property
     def core(self) -> bytes:
@@ -302,10 +270,3 @@ class Inspector:
         """Copies, also in other processes, compile the graph anew."""
         made_of = self.manifest, self.graph, self.records
         return partial(Inspector, engine=self.engine), made_of, {"file": self.file}
-
-
-def _count(images: Images) -> int:
-    """How many images there are; 0 where only going through them would tell."""
-    if isinstance(images, np.ndarray):
-        return len(images) if images.ndim > 3 else 1
-    return len(images) if isinstance(images, list | tuple) else 0

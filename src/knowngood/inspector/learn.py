@@ -21,10 +21,11 @@ from knowngood.data.framing import image_sizes, learn_framing
 from knowngood.data.geometry import Geometry
 from knowngood.data.image_names import names_of
 from knowngood.data.imageset import ImageSet
+from knowngood.data.pairs import check_references
 from knowngood.data.reading import check_contrast
 from knowngood.data.samples import fingerprint
 from knowngood.data.selection import Selection
-from knowngood.detectors.base import Fit, FittedDetector, FittedOnFeatures
+from knowngood.detectors.base import Detector, Fit, FittedDetector, FittedOnFeatures
 from knowngood.engines.engine import DEFAULT_ENGINE, compile_graph
 from knowngood.engines.export import blank, chain, to_onnx
 from knowngood.engines.resizing import with_resizing
@@ -39,7 +40,6 @@ from knowngood.training.run import check_device
 
 if TYPE_CHECKING:
     from knowngood.classifiers.base import Classifier
-    from knowngood.detectors.base import Detector
     from knowngood.metrics.thresholds import Threshold
     from knowngood.registry import Registry
     from knowngood.training.run import Run
@@ -85,8 +85,12 @@ def learn(
     progress("preparing", 1, 2)
     sources = selection.sources
     sizes = image_sizes(sources)
+    pairs = isinstance(recipe, Detector) and recipe.compares
+    if pairs:
+        check_references(sources)
     framing = learn_framing(task.geometry or Geometry(), sources, sizes)
-    reading = framing.reading(input_shape(framing.sizes, recipe.input_size, recipe.multiple))
+    shape = input_shape(framing.sizes, recipe.input_size, recipe.multiple)
+    reading = framing.reading(shape, pairs=pairs)
     check_contrast(sources, reading)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
@@ -134,6 +138,7 @@ def learn(
         region={} if reading.roi is None else reading.roi.to_numbers(),
         alignment={} if reading.alignment is None else reading.alignment.to_numbers(),
         alignment_note=framing.note,
+        pairs=pairs,
     )
     inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:
@@ -143,12 +148,19 @@ def learn(
     return inspector
 
 
-def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run: Run | None) -> str:
+def checked_device(
+    recipe: Detector | Classifier,
+    *,
+    seed: int,
+    device: str,
+    run: Run | None,
+    geometry: Geometry | None = None,
+) -> str:
     """Check all but the images; return the torch device.
 
     Raises:
-        RecipeError: The device is not known, no library takes the seed, or a run is given though the recipe
-            trains no network.
+        RecipeError: The device is not known, no library takes the seed, a run is given though the recipe
+            trains no network, or a geometry though it compares images with references.
     """
     if not 0 <= seed < 2**63:
         raise RecipeError(
@@ -156,6 +168,11 @@ def checked_device(recipe: Detector | Classifier, *, seed: int, device: str, run
         )
     if run is not None and not recipe.trains:
         raise RecipeError(f"{type(recipe).__name__} trains no network; leave out the run")
+    if geometry is not None and not geometry.whole and isinstance(recipe, Detector) and recipe.compares:
+        raise RecipeError(
+            f"{type(recipe).__name__} compares whole images with their references, which have no region and "
+            "no alignment; leave out --roi, --ignore-region and --align, or take another detector"
+        )
     check_device(device)
     return resolve_device(device)
 

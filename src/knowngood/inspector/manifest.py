@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import types
-import typing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +19,7 @@ from knowngood.engines.engine import DEFAULT_ENGINE
 from knowngood.engines.vetting.check import MOST_PIXELS
 from knowngood.errors import InspectorError, quoted
 from knowngood.inputs import is_plain
+from knowngood.inspector.json_values import check_values, fits
 from knowngood.inspector.regions import HeatScale
 from knowngood.metrics.outliers import far_outside
 from knowngood.metrics.review import DEFECT, LABELS, Review, with_new_threshold
@@ -42,6 +41,7 @@ ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_nam
     "alignment": dict,
     "alignment_note": str,
     "review": types.NoneType,
+    "pairs": bool,
 }
 """What formats 6 to 8 have added, empty in older ones."""
 
@@ -101,6 +101,8 @@ class Manifest:
         alignment: How parts are found and turned, see `knowngood.data.alignment.Alignment.to_numbers`; empty
             where they are not.
         alignment_note: Why parts are aligned or not, in a sentence; empty where that was not asked for.
+        pairs: Whether each image is compared with its reference, which is read below it; the input shape is
+            that of both.
     """
 
     task: str
@@ -130,6 +132,7 @@ class Manifest:
     region: dict[str, list[int]]
     alignment: dict[str, list[int]]
     alignment_note: str
+    pairs: bool
 
     __repr__ = brief
 
@@ -141,7 +144,7 @@ class Manifest:
     @cached_property
     def reading(self) -> Reading:
         """How images are read."""
-        return Reading(self.input_shape, self.bits, self.roi, self._alignment)
+        return Reading(self.input_shape, self.bits, self.roi, self._alignment, self.pairs)
 
     @cached_property
     def _alignment(self) -> Alignment | None:
@@ -204,17 +207,18 @@ class Manifest:
             InspectorError: Its format is too new or too old, or a key is missing, unknown or of a wrong type.
         """
         values = _read(content, name)
-        _check(values, cls, name)
-        _check(values["threshold"], Threshold, name)
+        check_values(values, cls, _ALLOWED, name)
+        check_values(values["threshold"], Threshold, _ALLOWED, name)
         if values["review"] is not None:
-            _check(values["review"], Review, name)
+            check_values(values["review"], Review, _ALLOWED, name)
             if values["review"]["value"] >= values["threshold"]["value"]:
                 raise InspectorError(
                     f"{name!r}: its manifest has a line for review that is not below the threshold"
                 )
             values["review"] = Review(**values["review"])
         height, width = values["input_shape"]
-        if min(height, width) < 8 or height * width > MOST_PIXELS:
+        halves = not (values["pairs"] and height % 2)
+        if min(height, width) < 8 or height * width > MOST_PIXELS or not halves:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
         if len(values["sizes"]) not in (0, 4) or 0 in values["sizes"]:
             raise InspectorError(f"{name!r}: its manifest has a wrong value for 'sizes'")
@@ -241,7 +245,7 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
         values = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InspectorError(f"{name!r}: its manifest is not JSON") from error
-    if not isinstance(values, dict) or not _fits(values.get("format"), int):
+    if not isinstance(values, dict) or not fits(values.get("format"), int):
         raise InspectorError(f"{name!r}: its manifest names no format")
     made = values.pop("format")
     if made > FORMAT:
@@ -263,37 +267,3 @@ _ALLOWED: dict[str, tuple[Any, ...]] = {
     "bits": (None, *range(1, 17)),
     "label": LABELS,
 }
-
-
-def _check(values: dict[str, Any], cls: type, name: str) -> None:
-    """Check that the values have exactly the fields of a class, each with a value of its type."""
-    types = typing.get_type_hints(cls)
-    for key in values.keys() - types.keys():
-        raise InspectorError(f"{name!r}: its manifest has an unknown key {quoted(key)}")
-    for key, of_key in types.items():
-        if key not in values:
-            raise InspectorError(f"{name!r}: its manifest lacks {key!r}")
-        allowed = _ALLOWED.get(key)
-        if not _fits(values[key], of_key) or (allowed and values[key] not in allowed):
-            raise InspectorError(f"{name!r}: its manifest has a wrong value for {key!r}")
-
-
-def _fits(value: Any, type_: Any) -> bool:
-    """Check that a value from JSON fits the type of a field, where whole numbers are counts."""
-    origin, arguments = typing.get_origin(type_) or type_, typing.get_args(type_)
-    if origin is types.UnionType:
-        return any(_fits(value, one) for one in arguments)
-    if origin is list:
-        return isinstance(value, list) and all(_fits(item, arguments[0]) for item in value)
-    if origin is tuple:
-        return isinstance(value, list) and len(value) == len(arguments) and all(map(_fits, value, arguments))
-    if origin is dict:
-        return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
-    if isinstance(value, bool):
-        return origin is bool
-    if origin is int:
-        return isinstance(value, int) and value >= 0
-    if origin is float:
-        # The bound also excludes infinity and NaN, and whole numbers that no float can hold.
-        return isinstance(value, int | float) and abs(value) <= sys.float_info.max
-    return isinstance(value, dict if dataclasses.is_dataclass(origin) else origin)

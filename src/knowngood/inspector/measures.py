@@ -22,7 +22,7 @@ from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.defect_types import by_defect_type
 from knowngood.metrics.ranking import auroc, average_precision, f1_max
-from knowngood.metrics.rates import confusion
+from knowngood.metrics.rates import Confusion, confusion
 from knowngood.metrics.regions import PixelHistogram, Region
 from knowngood.types import Progress
 
@@ -58,37 +58,16 @@ def image_metrics(
     """
     defect = (scores["label"] == "defect").to_numpy()
     score = scores["score"].to_numpy()
-    no_defect, no_good = "" if defect.any() else NO_DEFECT, NO_GOOD if defect.all() else ""
-    lacking = no_defect or no_good
+    lacking = NO_GOOD if defect.all() else "" if defect.any() else NO_DEFECT
     metrics: dict[str, Any] = {
         name: None if lacking else float(metric(defect, score)) for name, metric in _RANKING.items()
     }
     notes |= dict.fromkeys(metrics, lacking) if lacking else {}
     metrics["threshold"] = threshold
     counted = confusion(defect, score, threshold, review)
-    rates = [
-        ("false_reject_rate", no_good, counted.false_reject_rate),
-        ("escape_rate", no_defect, counted.escape_rate),
-    ]
     if review is not None:
         metrics["review"] = review
-        rates += [
-            ("good_review_rate", no_good, counted.good_review_rate),
-            ("defect_review_rate", no_defect, counted.defect_review_rate),
-        ]
-    for name, lacking, measure in rates:
-        keys = (name, f"{name}_low", f"{name}_high")
-        if lacking:
-            metrics |= dict.fromkeys(keys)
-            notes |= dict.fromkeys(keys, lacking)
-        else:
-            rate = measure()
-            metrics |= zip(keys, (rate.value, rate.low, rate.high), strict=True)
-    metrics["confusion"] = {
-        name: int(number)
-        for name, number in counted._asdict().items()
-        if review is not None or not name.endswith("_review")
-    }
+    metrics |= decision_metrics(counted, notes, reviews=review is not None)
     metrics["per_defect"] = {
         name: {
             "count": int(defect[chosen].sum()),
@@ -96,6 +75,35 @@ def image_metrics(
             "escape_rate": confusion(defect[chosen], score[chosen], threshold, review).escape_rate().value,
         }
         for name, chosen in by_defect_type(defect, scores["defect"].to_numpy(dtype=object)).items()
+    }
+    return metrics
+
+
+def decision_metrics(counted: Confusion, notes: dict[str, str], *, reviews: bool) -> dict[str, Any]:
+    """Error rates with their 95 % intervals, and the counts of decisions; see `image_metrics`."""
+    of_good, of_defects = ((NO_GOOD, counted.good), (NO_DEFECT, counted.defects))
+    rates = [
+        ("false_reject_rate", of_good, counted.false_reject_rate),
+        ("escape_rate", of_defects, counted.escape_rate),
+    ]
+    if reviews:
+        rates += [
+            ("good_review_rate", of_good, counted.good_review_rate),
+            ("defect_review_rate", of_defects, counted.defect_review_rate),
+        ]
+    metrics: dict[str, Any] = {}
+    for name, (lacking, number), measure in rates:
+        keys = (name, f"{name}_low", f"{name}_high")
+        if number:
+            rate = measure()
+            metrics |= zip(keys, (rate.value, rate.low, rate.high), strict=True)
+        else:
+            metrics |= dict.fromkeys(keys)
+            notes |= dict.fromkeys(keys, lacking)
+    metrics["confusion"] = {
+        name: int(number)
+        for name, number in counted._asdict().items()
+        if reviews or not name.endswith("_review")
     }
     return metrics
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from knowngood.data.roi import Roi
 from knowngood.errors import RecipeError
 from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.regions import HeatScale, Region, above, find_regions
+from knowngood.notebook import followed
+from knowngood.types import Progress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +45,8 @@ class Verdict:
         heat_scale: The unit of the map, and its line; None for image-only detectors.
         extras: What was asked for beyond that, by name, for this image; see `Inspector.stream`.
         roi: The region that was inspected; None for all of the image.
+        product: Which of several products it shows, `stranger` for none of them; None from an inspector of
+            one product. See `knowngood.inspector.products`.
     """
 
     source: Source
@@ -58,10 +62,11 @@ class Verdict:
     heat_scale: HeatScale | None = None
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     roi: Roi | None = None
+    product: str | None = None
 
     def __repr__(self) -> str:
         name = spelt(name_of(self.source, self.index))
-        found = " ".join(filter(None, [self.decision, self.predicted_class]))
+        found = " ".join(filter(None, [self.product, self.decision, self.predicted_class]))
         return f"Verdict({name!r}, {found}, score {self.score:.4g}, p-value {self.p_value:.2g})"
 
     def _repr_html_(self) -> str:
@@ -83,10 +88,12 @@ class Verdict:
         r"""The verdict as a row of a table.
 
         An array is named by its position. Bytes of a file name that are no text are spelt out, as `\udcff`. A
-        class has the column `probability_column`.
+        class has the column `probability_column`. One of several products is in the column `product`.
         """
-        path = spelt(name_of(self.source, self.index))
-        row = {"path": path, "score": self.score, "p_value": self.p_value, "decision": self.decision}
+        row: dict[str, Any] = {"path": spelt(name_of(self.source, self.index))}
+        if self.product is not None:
+            row["product"] = self.product
+        row |= {"score": self.score, "p_value": self.p_value, "decision": self.decision}
         if self.probabilities is not None:
             row["predicted_class"] = self.predicted_class
             row |= {probability_column(name): share for name, share in self.probabilities.items()}
@@ -150,3 +157,12 @@ def probability_column(name: str) -> str:
         ('p_dent', 'p_value_', 'p_value__')
     """
     return f"p_{name}_" if re.fullmatch("value_*", name) else f"p_{name}"
+
+
+def listed_verdicts(stream: Iterator[Verdict], total: int, progress: Progress | None) -> list[Verdict]:
+    """List the verdicts of a stream, with progress."""
+    verdicts, progress = [], followed(progress)
+    for verdict in stream:
+        verdicts.append(verdict)
+        progress("inspecting images", len(verdicts), total)
+    return verdicts

@@ -14,6 +14,7 @@ from PIL import Image
 from knowngood.data.files import common_folder
 from knowngood.data.images import read_image
 from knowngood.inspector.inspector import Inspector
+from knowngood.inspector.products import Products
 from knowngood.inspector.verdict import Verdict
 from knowngood.output import MARK, make_folder, replacing
 from knowngood.report.heatmaps import heatmap
@@ -62,7 +63,10 @@ class FileForEach:
 
 
 def heatmaps(
-    folder: str | os.PathLike[str], images: Sequence[str], inspector: Inspector, style: str = "overlay"
+    folder: str | os.PathLike[str],
+    images: Sequence[str],
+    inspector: Inspector | Products,
+    style: str = "overlay",
 ) -> FileForEach:
     """Write heatmaps: `overlay` or `side-by-side` as `.heatmap.png`, `raw` maps as `.map.tiff`."""
     if style == "raw":
@@ -76,10 +80,11 @@ def masks(folder: str | os.PathLike[str], images: Sequence[str]) -> FileForEach:
     return FileForEach(folder, images, ".mask.png", mask_png)
 
 
-def heatmap_png(verdict: Verdict, inspector: Inspector, *, beside: bool = False) -> bytes:
+def heatmap_png(verdict: Verdict, inspector: Inspector | Products, *, beside: bool = False) -> bytes:
     """The heatmap of a verdict, its image read again; see `knowngood.report.heatmaps.heatmap`."""
-    image = read_image(verdict.source, bits=inspector.manifest.bits)
-    lines = inspector.threshold.value, inspector.review.value if inspector.review else None
+    own = inspector if isinstance(inspector, Inspector) else inspector[str(verdict.product)]
+    image = read_image(verdict.source, bits=own.manifest.bits)
+    lines = own.threshold.value, own.review.value if own.review else None
     return marked_png(heatmap(image, verdict, *lines, beside=beside))
 
 

@@ -16,10 +16,13 @@ from knowngood.data.roi import Roi
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.inspector import Inspector
+from knowngood.inspector.product_evaluation import ProductEvaluation
+from knowngood.inspector.products import Products
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
 from knowngood.report.heatmaps import draw_heat, magnified
 from knowngood.report.pictures import data_uri, shrink
+from knowngood.report.products import held_out_in_words, product_rows, recognition_in_words
 from knowngood.report.words import MISSING, decimal, interval, percent, score, verdict
 
 SIDE = 720
@@ -85,8 +88,32 @@ def _(subject: Evaluation) -> str:
 
 
 @card.register
+def _(subject: Products) -> str:
+    head, *rows = product_rows(subject)
+    facts = held_out_in_words(subject) | {row[0]: _named(head[1:], row[1:]) for row in rows}
+    return _titled("Inspectors of several products", _table(facts))
+
+
+@card.register
+def _(subject: ProductEvaluation) -> str:
+    mean = subject.metrics["mean"]
+    rows = {name: one.metrics for name, one in subject.evaluations.items()} | {"mean": mean}
+    rates = [rate for rate in _RATES if any(rate in one.metrics for one in subject.evaluations.values())]
+    names = [*_FIGURES.values(), *(_RATES[rate] for rate in rates)]
+    facts = {
+        name: _named(
+            names, [*(decimal(one[key]) for key in _FIGURES), *(percent(one.get(key)) for key in rates)]
+        )
+        for name, one in rows.items()
+    }
+    words = " ".join(recognition_in_words(subject.metrics))
+    return _titled("Evaluation", f"<p>{escape(words)}</p>{_table(facts)}")
+
+
+@card.register
 def _(subject: Verdict) -> str:
     facts = {
+        "product": subject.product or "",
         "decision": subject.decision,
         "class": subject.predicted_class or "",
         "score": score(subject.score),
@@ -122,6 +149,11 @@ def pictures(
     if patch_map is not None and scale is not None:
         shown["heatmap"] = draw_heat(image, patch_map, scale, roi)
     return shown
+
+
+def _named(names: Sequence[str], values: Sequence[str]) -> str:
+    """Write values behind their names."""
+    return ", ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
 
 
 def _titled(title: str, content: str) -> str:

@@ -13,6 +13,7 @@ from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.manifest import CLASSIFICATION
 from knowngood.metrics.rates import enough
 from knowngood.metrics.trade_off import ALLOWED, Decided
+from knowngood.report.subject import inspector_argument
 from knowngood.report.trade_off import choices
 from knowngood.report.words import argument, count, percent
 
@@ -154,7 +155,7 @@ def _higher_threshold(evaluation: Evaluation) -> Iterator[str]:
 
 def _moved(row: Decided, evaluation: Evaluation) -> str:
     """The command that moves the threshold."""
-    file, rate = argument(evaluation.about.inspector, "FILE"), row.threshold.requested
+    file, rate = inspector_argument(evaluation.about), row.threshold.requested
     return f"Move the threshold (`knowngood threshold {file} --max-false-reject {rate:g}`)"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from pathlib import Path
 
 from knowngood.inspector.about import About, Images
 from knowngood.inspector.evaluation import Evaluation
-from knowngood.report.words import count
+from knowngood.report.words import argument, count
 
 _LONGEST = 60  # letters of a product in the name of a file
 
@@ -57,6 +58,17 @@ def product_name(about: About) -> str:
     """
     tested = dataclasses.replace(about, training=about.test).product
     return " on ".join(dict.fromkeys(filter(None, [about.product, tested])))
+
+
+def inspector_argument(about: About) -> str:
+    """Write the inspector's file for a command line, with its product where it is of several.
+
+    Example:
+        >>> inspector_argument(About(inspector="parts.inspector", one_of="nut M4"))
+        "parts.inspector --product 'nut M4'"
+    """
+    file = argument(about.inspector, "FILE")
+    return f"{file} --product {shlex.quote(about.one_of)}" if about.one_of else file
 
 
 def _images(images: Images) -> str:

@@ -11,7 +11,8 @@ from knowngood.metrics.review import Review
 from knowngood.metrics.thresholds import Threshold
 from knowngood.metrics.trade_off import ALLOWED, Decided, decided, trade_off
 from knowngood.report.exhibits import Cell, Table
-from knowngood.report.words import MISSING, argument, count, percent, range_of, score
+from knowngood.report.subject import inspector_argument
+from knowngood.report.words import MISSING, count, percent, range_of, score
 
 SLIDER = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.10, 0.12, 0.15, 0.20)
 """The allowed false-reject rates among which the page's slider chooses."""
@@ -90,7 +91,7 @@ def start(evaluation: Evaluation) -> int:
 
 def stops(evaluation: Evaluation) -> list[Stop]:
     """Describe each place of the slider."""
-    file = argument(evaluation.about.inspector, "FILE")
+    file = inspector_argument(evaluation.about)
     return [
         Stop(
             f"{100 * (row.threshold.requested or 0):g} %",
