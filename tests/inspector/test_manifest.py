@@ -34,6 +34,8 @@ MANIFEST = Manifest(
     graph_difference=1e-6,
     example_scores=[0.5, 1.25, 3.0],
     sizes=[380, 630, 400, 640],
+    tiles=[256, 32],
+    detail="detail normal",
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]

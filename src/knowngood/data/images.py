@@ -44,7 +44,7 @@ STRIP = 1_000_000  # pixels that are laid over black at one time
 class Picture(NamedTuple):
     """An image as it was read."""
 
-    pixels: NDArray[np.uint8]  # RGB (height, width, 3)
+    pixels: NDArray[np.uint8]  # RGB (height, width, 3); grey (height, width) if it was not resized
     size: tuple[int, int]  # height and width of the image itself
     clipped: bool  # whether more than a few of its values were above the white of its bits
 
@@ -78,7 +78,7 @@ def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
         >>> read_image(np.full((8, 9), 4095, np.uint16), bits=12)[0, 0].tolist()
         [255, 255, 255]
     """
-    return _three_channels(_eight_bits(decode(source), source, bits))
+    return three_channels(_eight_bits(decode(source), source, bits))
 
 
 def read_resized(
@@ -100,8 +100,10 @@ def read_resized(
     return read_picture(source, shape, bits=bits)[:2]
 
 
-def read_picture(source: Source, shape: tuple[int, int], *, bits: int | None = 16) -> Picture:
+def read_picture(source: Source, shape: tuple[int, int] | None, *, bits: int | None = 16) -> Picture:
     """Read and resize one image like `read_resized`, and say whether values were cut at white.
+
+    Without a shape it keeps its size, and grey stays `(height, width)`.
 
     Example:
         >>> read_picture(np.full((8, 9), 5000, np.uint16), (8, 9), bits=12).clipped
@@ -109,9 +111,11 @@ def read_picture(source: Source, shape: tuple[int, int], *, bits: int | None = 1
     """
     with decoded(source, shape) as (pixels, size):
         clipped = bits is not None and pixels.dtype == np.uint16 and _clips(pixels, bits)
-        # Grey is resized before it becomes three channels: the same result for a third of the work.
-        image = _three_channels(resize(_eight_bits(pixels, source, bits), shape))
-        return Picture(image.copy() if image is pixels else image, size, clipped)
+        image = _eight_bits(pixels, source, bits)
+        if shape is not None:
+            # Grey is resized before it becomes three channels: the same result for a third of the work.
+            image = three_channels(resize(image, shape))
+        return Picture(image.copy() if image is pixels and shape else image, size, clipped)
 
 
 def significant_bits(sources: Sequence[Source]) -> int | None:
@@ -291,6 +295,6 @@ def _over_black(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return laid
 
 
-def _three_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def three_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Bring uint8 (H, W) or (H, W, 3) to (H, W, 3)."""
     return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import Source
-from knowngood.data.images import Picture, read_picture
+from knowngood.data.images import Picture, read_picture, resize, three_channels
+from knowngood.data.tiling import Tile, Tiling
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Reading:
     Args:
         shape: Height and width that images are resized to, in pixels.
         bits: Bits that 16-bit pixels really use, larger values saturate; None to refuse such images.
+        tiling: How pictures are cut into tiles, which then are the images; None to read whole pictures.
 
     Example:
         >>> picture = Reading((8, 8)).read(np.zeros((16, 24), np.uint8))
@@ -28,10 +30,16 @@ class Reading:
 
     shape: tuple[int, int]
     bits: int | None = 16
+    tiling: Tiling | None = None
 
     def read(self, source: Source) -> Picture:
-        """Read an image at `shape`, see `knowngood.data.images.read_image`."""
-        return read_picture(source, self.shape, bits=self.bits)
+        """Read an image at `shape`, see `knowngood.data.images.read_image`; of tiles, at its own size."""
+        return read_picture(source, None if self.tiling else self.shape, bits=self.bits)
+
+    def tile(self, picture: Picture, tile: Tile) -> NDArray[np.uint8]:
+        """Cut a tile out of a picture that was read, uint8 `(*shape, 3)`."""
+        assert self.tiling is not None
+        return three_channels(resize(self.tiling.cut(picture.pixels, tile), self.shape))
 
 
 def map_on_image(map_: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

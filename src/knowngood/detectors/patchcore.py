@@ -26,6 +26,7 @@ from knowngood.features.extract import extract, few
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.nearest import MemoryBank
 from knowngood.features.patches import PatchFeatures, align, smooth
+from knowngood.features.shelf import Shelf
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.parallel import in_parallel
 from knowngood.recipe import OneOf
@@ -86,10 +87,10 @@ class PatchCore(Detector):
         features, rounds = self._features(good, seed, device)
         fold_of = folds(len(good), self.folds, seed, good.groups)
         fold_sizes = np.bincount(fold_of)
-        to_score = draw_held_out(len(good), self.held_out, seed)
+        to_score = draw_held_out(good, self.held_out, seed)
 
         coresets = [[self._coreset(seed) for _ in fold_sizes] for _ in range(self.scales)]
-        kept: dict[int, list[Tensor]] = {}
+        kept = Shelf()
         for index, maps in extract(features, good, device=device, progress=progress):
             fold = fold_of[index]
             take = max(LEAST_PER_IMAGE, math.ceil(CANDIDATES * self.coreset / fold_sizes[fold]))
@@ -111,7 +112,7 @@ class PatchCore(Detector):
             make_bank = partial(self._bank, seed=seed, eight_bit=rounds)
             everything, *others = in_parallel(make_bank, [parts, *without])
             bank_of = dict(zip(present, others, strict=True))
-            held_out = [(bank_of[fold_of[index]], kept[index][scale]) for index in sorted(kept)]
+            held_out = [(bank_of[fold_of[index]], kept, index, scale) for index in sorted(kept)]
             measured = []
             for done, of_image in enumerate(in_parallel(_distances, held_out), scale * len(kept) + 1):
                 measured.append(of_image)
@@ -156,10 +157,10 @@ class PatchCore(Detector):
         return MemoryBank(points[chosen], eight_bit=eight_bit)
 
 
-def _distances(bank_and_patches: tuple[MemoryBank, Tensor]) -> Tensor:
-    """Distances `(h, w)` of one image's patches `(D, h, w)` to a bank."""
-    bank, patches = bank_and_patches
-    distances: Tensor = bank(patches[None].to(bank.points.device).float())
+def _distances(bank_and_place: tuple[MemoryBank, Shelf, int, int]) -> Tensor:
+    """Distances `(h, w)` of one image's patches `(D, h, w)` at a scale to a bank."""
+    bank, kept, index, scale = bank_and_place
+    distances: Tensor = bank(kept[index][scale][None].to(bank.points.device).float())
     return distances[0]
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.arguments import Images, each_source
 from knowngood.data.decoding import Source
-from knowngood.data.imageset import read_batches
+from knowngood.data.imageset import Batch, read_batches
 from knowngood.engines.engine import Engine
 from knowngood.engines.native import finishing
 from knowngood.errors import InspectorError, UnreadableImage
@@ -24,6 +24,7 @@ from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.notes import notes
+from knowngood.inspector.pictures import Given, joined
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
@@ -228,18 +229,19 @@ class Inspector:
     ) -> Iterator[Verdict]:
         """Yield verdicts in order."""
         first = list(islice(sources, 2))
-        alone = len(first) == 1
+        reading = self.manifest.reading
+        alone = len(first) == 1 and reading.tiling is None
         record, scale = self.records.classifier, self.manifest.heat_scale
         engine = self._graph.engine(alone=alone)
         for name in extras:
             if name not in (*engine.outputs, PIXELS):
                 outputs = ", ".join(sorted((*engine.outputs, PIXELS)))
                 raise InspectorError(f"{self.manifest.method} gives no {name}; it gives {outputs}")
-        read = read_batches(chain(first, sources), self.manifest.reading, on_unreadable=on_unreadable)
-        pairs = ((batch, batch.images) for batch in read)
-        results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
-        for batch, arrays in results:
-            given = self._graph.outputs(engine, arrays, len(batch.images)) | {PIXELS: batch.images}
+        read = read_batches(chain(first, sources), reading, on_unreadable=on_unreadable)
+        results = self._outputs(read, alone=alone)
+        if reading.tiling:
+            results = joined(results, reading.tiling)
+        for batch, given in results:
             scores, maps = given["score"], given.get("map")
             p_of_batch = p_values(scores, self._held_out)
             for row, index in enumerate(batch.index):
@@ -263,6 +265,15 @@ class Inspector:
                     heat_scale=None if maps is None else scale,
                     extras={name: given[name][row].copy() for name in extras},
                 )
+
+    def _outputs(self, read: Iterator[Batch], *, alone: bool) -> Iterator[tuple[Batch, Given]]:
+        """What the graph gives for each batch, by name, with the pixels; the next may overwrite it."""
+        engine = self._graph.engine(alone=alone)
+        pairs = ((batch, batch.images) for batch in read)
+        results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
+        for batch, arrays in results:
+            given = self._graph.outputs(engine, arrays, len(batch.images))
+            yield batch, {**given, PIXELS: batch.images}
 
     @property
     def core(self) -> bytes:

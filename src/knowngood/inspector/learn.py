@@ -30,10 +30,12 @@ from knowngood.engines.export import blank, chain, to_onnx
 from knowngood.engines.resizing import with_resizing
 from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
 from knowngood.features.extract import resolve_device
+from knowngood.inspector.detail import Looking, choose
 from knowngood.inspector.examples import EXAMPLES, make_examples
 from knowngood.inspector.held_out import by_part, fit_by_parts
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import CLASSIFICATION, DETECTION, RESIZE, Manifest
+from knowngood.registry import resolve
 from knowngood.training.run import check_device
 
 if TYPE_CHECKING:
@@ -76,14 +78,19 @@ def learn(
     run: Run | None,
     on_unreadable: Callable[[UnreadableImage], None] | None,
     progress: Progress,
+    looking: Looking,
 ) -> Inspector:
     """Learn from the selected images, export the graph, verify it, and record its origin; see `fit`."""
     unreadable: list[UnreadableImage] = []
     progress("preparing", 1, 2)
     sources = selection.sources
     sizes = image_sizes(sources)
-    shape = input_shape(sizes, recipe.input_size, recipe.multiple)
-    reading = Reading(shape, bits=significant_bits(sources))
+    input_size, tiling = choose(looking, recipe, sizes, sources)
+    if input_size != recipe.input_size:
+        recipe = resolve(task.registry, recipe, {"input_size": input_size})
+    of_network = sizes if tiling is None else np.full((1, 2), tiling.side)
+    shape = input_shape(of_network, recipe.input_size, recipe.multiple)
+    reading = Reading(shape, significant_bits(sources), tiling)
     check_contrast(sources, shape, bits=reading.bits)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
@@ -99,7 +106,8 @@ def learn(
         raise DataError(
             f"all {len(images)} good images are copies of one image; take photographs of several parts"
         )
-    examples = make_examples(next(images.subset(range(min(EXAMPLES, len(images)))).batches(EXAMPLES)).images)
+    few = images.subset(range(min(EXAMPLES, len(images)))).tiled()
+    examples = make_examples(next(few.batches(EXAMPLES)).images)
     core, difference, scores = _verified_graph(fit, examples.resized)
     graph = with_resizing(core, images.shape)
     manifest = Manifest(
@@ -126,6 +134,8 @@ def learn(
         graph_difference=difference,
         example_scores=scores,
         sizes=np.ravel([sizes.min(axis=0), sizes.max(axis=0)]).tolist() if len(sizes) else [],
+        tiles=[tiling.side, tiling.overlap] if tiling else [],
+        detail=str(looking),
     )
     inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:

@@ -14,6 +14,7 @@ import numpy as np
 
 from knowngood.brief import brief
 from knowngood.data.reading import Reading
+from knowngood.data.tiling import LEAST_SIDE, Tiling
 from knowngood.engines.engine import DEFAULT_ENGINE
 from knowngood.engines.vetting.check import MOST_PIXELS
 from knowngood.errors import InspectorError, quoted
@@ -22,7 +23,7 @@ from knowngood.inspector.regions import HeatScale
 from knowngood.metrics.outliers import far_outside
 from knowngood.metrics.thresholds import Threshold, conformal_rank
 
-FORMAT = 7
+FORMAT = 8
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
@@ -31,11 +32,12 @@ OLDEST = 4
 RENAMED = {"peaks": "map_maxima"}
 """Keys of format 4 that have another name since."""
 
-ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_names"), list) | {
+ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_names", "tiles"), list) | {
     "left_out": dict,
     "data": str,
+    "detail": str,
 }
-"""What formats 6 and 7 have added, empty in older ones."""
+"""What formats 6 to 8 have added, empty in older ones."""
 
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """An inspector separates good parts from all others, or also predicts classes of defects."""
@@ -87,6 +89,9 @@ class Manifest:
         example_scores: The graph's scores of the pictures `example1.png` and so on in the file.
         sizes: The least height and width of the training images, and the largest; empty in inspectors of
             older formats.
+        tiles: The side of the tiles that images are cut into, and their least overlap, in pixels; empty where
+            whole images are resized to the input shape.
+        detail: How fine to look, as it was asked for, in words; empty in inspectors of older formats.
     """
 
     task: str
@@ -112,6 +117,8 @@ class Manifest:
     graph_difference: float
     example_scores: list[float]
     sizes: list[int]
+    tiles: list[int]
+    detail: str
 
     __repr__ = brief
 
@@ -122,8 +129,8 @@ class Manifest:
 
     @property
     def reading(self) -> Reading:
-        """The shape and the depth in which images are read."""
-        return Reading(self.input_shape, self.bits)
+        """The shape and the depth in which images are read, and their tiles."""
+        return Reading(self.input_shape, self.bits, Tiling(*self.tiles) if self.tiles else None)
 
     @property
     def heat_scale(self) -> HeatScale:
@@ -168,6 +175,9 @@ class Manifest:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
         if len(values["sizes"]) not in (0, 4) or 0 in values["sizes"]:
             raise InspectorError(f"{name!r}: its manifest has a wrong value for 'sizes'")
+        tiles = values["tiles"]
+        if tiles and (len(tiles) != 2 or tiles[0] < LEAST_SIDE or 2 * tiles[1] > tiles[0]):
+            raise InspectorError(f"{name!r}: its manifest has a wrong value for 'tiles'")
         if not values["held_out"]:
             raise InspectorError(f"{name!r}: its manifest has no held-out scores")
         if values["held_out"] != sorted(values["held_out"]) or (

@@ -22,7 +22,8 @@ LARGEST_SCALE = 2.0
 
 def notes(manifest: Manifest, size: tuple[int, int], *, clipped: bool) -> tuple[str, ...]:
     """Return the notes on an image of a height and width."""
-    found = {CLIPPED: clipped, SHAPE: bool(manifest.sizes) and _is_other(size, manifest.sizes)}
+    stretched = bool(manifest.sizes) and not manifest.tiles  # tiles are cut from images of any size alike
+    found = {CLIPPED: clipped, SHAPE: stretched and _is_other(size, manifest.sizes)}
     return tuple(note for note, applies in found.items() if applies)
 
 

@@ -15,6 +15,7 @@ from knowngood.data.samples import Samples, load_samples
 from knowngood.data.selection import Selection
 from knowngood.detectors.base import Fit
 from knowngood.errors import UnreadableImage
+from knowngood.inspector.detail import Looking
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.learn import CHOSE_THE_EPOCH, Task, checked_device, learn
 from knowngood.metrics.ranking import auroc
@@ -86,6 +87,7 @@ def train(
         run=run,
         on_unreadable=on_unreadable,
         progress=progress,
+        looking=Looking(),
     )
     return inspector if inspector.manifest.map_maxima else _with_map_maxima(inspector, selection)
 
