@@ -5,7 +5,7 @@ import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_bits, echo_held_out
+from knowngood.cli.info import echo_bits, echo_detail, echo_held_out
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
@@ -23,6 +23,9 @@ def fit(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    tiles: options.Tiles = None,
+    detail: options.Detail = "normal",
+    smallest_defect: options.SmallestDefect = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -41,7 +44,14 @@ def fit(
     The threshold is set for 5 % false rejects, on held-out good images; `knowngood threshold` moves it.
 
     Example: knowngood fit widget/ --out widget.inspector --set coreset=4000
+
+    Example: knowngood fit boards/ --out boards.inspector --tiles auto
+
+    Example: knowngood fit boards/ --out boards.inspector --smallest-defect 12px
     """
+    from knowngood.inspector.detail import Looking
+
+    Looking(tiles, detail, smallest_defect)  # a mistake must not wait for the images
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     training = options.run_of(run, precision, devices, mlflow)
     samples = options.load(data, good, defect, mask, ignore)
@@ -59,13 +69,17 @@ def fit(
             device=device,
             run=training,
             without=without or [],
+            tiles=tiles,
+            detail=detail,
+            smallest_defect=smallest_defect,
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,
         )
     inspector.save(out, overwrite=overwrite)
     manifest = inspector.manifest
-    held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
+    held_out = f", {sum(map(len, manifest.held_out_names))} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
+    echo_detail(manifest, inspector)
     echo_bits(manifest.bits)
     echo_held_out(manifest, options.command_with(context, without_options(manifest)))
     for failure in unreadable:

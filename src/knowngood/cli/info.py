@@ -22,6 +22,7 @@ def info(inspector: InspectorFile) -> None:
     Example: knowngood info widget.inspector
     """
     # The help must not wait for the libraries of images.
+    from knowngood.inspector.detail import detail_in_words
     from knowngood.inspector.held_out import without_options
 
     loaded = knowngood.Inspector.load(inspector)
@@ -32,6 +33,7 @@ def info(inspector: InspectorFile) -> None:
         "recipe": ", ".join(f"{name}={value}" for name, value in manifest.recipe.items()),
         "backbone": ", ".join(manifest.backbone.values()) or "none",
         "input": f"{height} x {width} (height x width), {manifest.resize}",
+        "detail": detail_in_words(manifest),
         "16-bit pixels": f"{manifest.bits} bits used" if manifest.bits else "none seen, none accepted",
         "learned from": f"{len(manifest.training)} {loaded.learned_from}",
         "seed": manifest.seed,
@@ -72,6 +74,14 @@ def echo_held_out(manifest: "Manifest", remedy: str) -> None:
     lines = far_outside_in_words(manifest)
     for title, line in zip(("far outside", "", ""), [*lines, remedy] if lines else [], strict=False):
         typer.echo(f"{title:14} {line}")
+
+
+def echo_detail(manifest: "Manifest", inspector: "knowngood.Inspector") -> None:
+    """Print how fine the inspector looks, and what that costs on this machine."""
+    from knowngood.inspector.detail import detail_in_words, milliseconds
+
+    cost = f"{milliseconds(inspector):.0f} ms an image on this machine, beside reading it"
+    typer.echo("\n".join(_lines("detail", f"{detail_in_words(manifest)}; {cost}")))
 
 
 def echo_bits(bits: int | None) -> None:

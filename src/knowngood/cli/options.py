@@ -162,6 +162,29 @@ Devices = Annotated[
 Mlflow = Annotated[
     str | None, typer.Option(help="Address of an MLflow server that records the losses of a network.")
 ]
+Tiles = Annotated[
+    str | None,
+    typer.Option(
+        autocompletion=lambda: ["auto", "none", "512"],
+        help="Cut large images into overlapping tiles of so many pixels a side; auto chooses it, none "
+        "resizes whole images.",
+        show_default="none, unless the detail needs tiles",
+    ),
+]
+Detail = Annotated[
+    str,
+    typer.Option(
+        autocompletion=lambda: ["fast", "normal", "fine"],
+        help="How fine to look: fast takes at most half of the time of normal, fine uses all pixels.",
+    ),
+]
+SmallestDefect = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="What must be found, such as 12px, or 3% of the image's side, instead of a detail.",
+    ),
+]
 SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
 ]

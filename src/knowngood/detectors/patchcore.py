@@ -97,6 +97,8 @@ class PatchCore(Detector):
             for of_scale, patches in zip(coresets, maps, strict=True):
                 flat = patches.flatten(1)  # (D, h * w)
                 drawn = torch.randperm(flat.shape[1], generator=generator)[:take]
+                if good.tiles is not None:
+                    drawn = torch.cat([_rarest(flat, take // 2), drawn[: -(-take // 2)]])
                 of_scale[fold].add(flat.index_select(1, drawn).half().T.to(device))
             if index in to_score:
                 kept[index] = [patches.half() for patches in maps]
@@ -113,11 +115,13 @@ class PatchCore(Detector):
             everything, *others = in_parallel(make_bank, [parts, *without])
             bank_of = dict(zip(present, others, strict=True))
             held_out = [(bank_of[fold_of[index]], kept, index, scale) for index in sorted(kept)]
-            measured = []
-            for done, of_image in enumerate(in_parallel(_distances, held_out), scale * len(kept) + 1):
-                measured.append(of_image)
+            # One tensor: small ones that stay among large ones that go would leave the memory in pieces.
+            measured = torch.empty(len(kept), *features.shapes[scale][1:], device=device)
+            for row, of_image in enumerate(in_parallel(_distances, held_out)):
+                measured[row] = of_image
+                done = scale * len(kept) + row + 1
                 progress("scoring good images out of fold", done, self.scales * len(kept))
-            distances.append(torch.stack(measured))
+            distances.append(measured)
             banks.append(everything)
 
         standards = [(float(of_scale.mean()), float(of_scale.std())) for of_scale in distances]
@@ -155,6 +159,15 @@ class PatchCore(Detector):
         points = torch.cat(parts).float()
         chosen = k_center(points, self.coreset, generator=torch.Generator().manual_seed(seed))
         return MemoryBank(points[chosen], eight_bit=eight_bit)
+
+
+def _rarest(patches: Tensor, count: int) -> Tensor:
+    """The indices of the patches `(D, n)` of a tile that are farthest from their mean, at most `count`.
+
+    Most tiles of a large picture may show its background alone, and chance would draw little else.
+    """
+    distances = (patches - patches.mean(dim=1, keepdim=True)).square().sum(dim=0)
+    return distances.topk(min(count, len(distances))).indices
 
 
 def _distances(bank_and_place: tuple[MemoryBank, Shelf, int, int]) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from knowngood.errors import OutputError
 
-IN_MEMORY = 256_000_000
+IN_MEMORY = 128_000_000
 """Bytes from which on all are in the file: the features of some hundred images."""
 
 

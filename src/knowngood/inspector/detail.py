@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
+from timeit import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,10 +17,12 @@ from knowngood.data.part_size import part_side
 from knowngood.data.tiling import LEAST_SIDE, Tiling
 from knowngood.errors import RecipeError, quoted
 from knowngood.recipe import settings_of
+from knowngood.types import silent
 
 if TYPE_CHECKING:
     from knowngood.classifiers.base import Classifier
     from knowngood.detectors.base import Detector
+    from knowngood.inspector.inspector import Inspector
     from knowngood.inspector.manifest import Manifest
 
 DETAILS = ("fast", "normal", "fine")
@@ -41,6 +45,8 @@ OVERLAP = 8
 
 FAR_LARGER = 1.5
 """Tiles are of use if a picture has a side that many times as long as theirs."""
+
+_CALLS = 5
 
 
 @dataclass(frozen=True)
@@ -196,8 +202,19 @@ def _side(usual: int, defect: float, sources: Sequence[Source]) -> int:
     return max(LEAST_SIDE, round(min(max(wanted, usual / ENLARGED), usual)))
 
 
+def milliseconds(inspector: Inspector) -> float:
+    """The time of the largest of the images that were learned from, once decoded, one after another."""
+    manifest = inspector.manifest
+    tiles = 1
+    if manifest.tiles and manifest.sizes:
+        tiles = len(Tiling(*manifest.tiles).tiles((manifest.sizes[2], manifest.sizes[3])))
+    single, blank = inspector.with_manifest(tiles=[]), np.zeros((*manifest.input_shape, 3), np.uint8)
+    seconds = repeat(lambda: single.inspect(blank, progress=silent), number=1, repeat=1 + _CALLS)
+    return 1e3 * tiles * median(seconds[1:])  # the first one compiles
+
+
 def detail_in_words(manifest: Manifest) -> str:
-    """Say how an inspector looks at its pictures, and the size of the defects that it finds."""
+    """Say how an inspector looks at its pictures, and the size of the defects that span enough pixels."""
     height, width = manifest.input_shape
     asked = f" ({manifest.detail})" if manifest.detail else ""
     if not manifest.sizes:
@@ -213,4 +230,4 @@ def detail_in_words(manifest: Manifest) -> str:
         seen = [np.array([side, side])]
     defects = [SPAN * math.sqrt(math.prod(map(int, size)) / (height * width)) for size in seen]
     pixels = " to ".join(dict.fromkeys(f"{defect:.0f}" for defect in defects))
-    return f"{words}: finds defects from about {pixels} pixels on"
+    return f"{words}, for defects of about {pixels} pixels or more"

@@ -29,7 +29,7 @@ from knowngood.engines.engine import DEFAULT_ENGINE, compile_graph
 from knowngood.engines.export import blank, chain, to_onnx
 from knowngood.engines.resizing import with_resizing
 from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
-from knowngood.features.extract import resolve_device
+from knowngood.features.extract import few, resolve_device
 from knowngood.inspector.detail import Looking, choose
 from knowngood.inspector.examples import EXAMPLES, make_examples
 from knowngood.inspector.held_out import by_part, fit_by_parts
@@ -106,8 +106,8 @@ def learn(
         raise DataError(
             f"all {len(images)} good images are copies of one image; take photographs of several parts"
         )
-    few = images.subset(range(min(EXAMPLES, len(images)))).tiled()
-    examples = make_examples(next(few.batches(EXAMPLES)).images)
+    first = images.subset(range(min(EXAMPLES, len(images)))).tiled()
+    examples = make_examples(few(first, EXAMPLES, seed))
     core, difference, scores = _verified_graph(fit, examples.resized)
     graph = with_resizing(core, images.shape)
     manifest = Manifest(
