@@ -12,6 +12,9 @@ from knowngood.data.decoding import Source
 from knowngood.data.images import Picture, read_picture, resize, three_channels
 from knowngood.data.tiling import Tile, Tiling
 
+STRIP = 1 << 24
+"""Pixels of an image that are computed with at one time."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -40,6 +43,39 @@ class Reading:
         """Cut a tile out of a picture that was read, uint8 `(*shape, 3)`."""
         assert self.tiling is not None
         return three_channels(resize(self.tiling.cut(picture.pixels, tile), self.shape))
+
+
+def strips(size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Divide an image by its rows into strips, each from a row to before another; a usual image is one strip.
+
+    Whoever computes with floating-point numbers for each pixel, strip by strip, needs little memory for an
+    image of 100 megapixels.
+
+    Example:
+        >>> strips((480, 640)), strips((5000, 8192))
+        ([(0, 480)], [(0, 2048), (2048, 4096), (4096, 5000)])
+    """
+    height, width = size
+    step = max(1, STRIP // width)
+    return [(begin, min(begin + step, height)) for begin in range(0, height, step)]
+
+
+def map_rows(map_: NDArray[np.float32], size: tuple[int, int], begin: int, end: int) -> NDArray[np.float32]:
+    """Some rows of `map_on_image`, float32 `(end - begin, W)`.
+
+    Example:
+        >>> ramp = np.arange(6, dtype=np.float32).reshape(3, 2)
+        >>> bool(np.allclose(map_rows(ramp, (8, 9), 2, 5), map_on_image(ramp, (8, 9))[2:5]))
+        True
+    """
+    if end - begin == size[0]:
+        return map_on_image(map_, size)
+    last = len(map_) - 1
+    places = np.clip((np.arange(begin, end) + 0.5) * len(map_) / size[0] - 0.5, 0, last)
+    above = places.astype(np.int64)
+    share = (places - above).astype(np.float32)[:, None]
+    rows = (1 - share) * map_[above] + share * map_[np.minimum(above + 1, last)]
+    return map_on_image(rows, (end - begin, size[1]))
 
 
 def map_on_image(map_: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

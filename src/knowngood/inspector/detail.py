@@ -60,7 +60,7 @@ class Looking:
             leave it to the detail.
 
     Raises:
-        RecipeError: A value is none of these, or both a detail and a smallest defect are asked for.
+        RecipeError: A value is another one, or both a detail and a smallest defect are asked for.
 
     Example:
         >>> Looking(smallest_defect="3%").pixels(400.0)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.reading import map_on_image
+from knowngood.data.reading import map_rows, strips
 
 
 class HeatScale(NamedTuple):
@@ -70,7 +70,7 @@ def above(patch_map: NDArray[np.float32], line: float, size: tuple[int, int]) ->
     """
     # Interpolated like this, rounding changes no sign; and a line in float32 would not be the threshold.
     excess = (patch_map - np.float64(line)).astype(np.float32)
-    marked = map_on_image(excess, size) > 0
+    marked = np.concatenate([map_rows(excess, size, *rows) > 0 for rows in strips(size)])
     rows, columns = _centres(patch_map.shape, size)
     hot_rows, hot_columns = np.nonzero(excess > 0)
     marked[rows[hot_rows], columns[hot_columns]] = True

@@ -71,8 +71,9 @@ def heatmap(
         gap = np.full((height, max(4, width // 100), 3), _PAPER, np.uint8)
         drawn = np.hstack([image, gap, drawn])
     free = max(0, NARROWEST - drawn.shape[1])
-    margins = ((0, 0), (free // 2, free - free // 2), (0, 0))
-    drawn = np.pad(drawn, margins, constant_values=_PAPER[0])
+    if free:
+        margins = ((0, 0), (free // 2, free - free // 2), (0, 0))
+        drawn = np.pad(drawn, margins, constant_values=_PAPER[0])
     return np.vstack([drawn, _legend(drawn.shape[1], verdict, scale, threshold)])
 
 
@@ -84,7 +85,7 @@ def magnified(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         (364, 182, 3)
     """
     factor = max(1, round(NARROWEST / max(image.shape[:2])))
-    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+    return image if factor == 1 else image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _draw_ticks(image: NDArray[np.uint8], place: tuple[int, int], patch: float) -> None:

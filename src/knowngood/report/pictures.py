@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.images import resize
+from knowngood.data.reading import map_rows, strips
 from knowngood.output import MARK
 
 SIDE = 320
@@ -58,10 +59,13 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
         >>> overlay(np.full((4, 4, 3), 100, np.uint8), np.ones((2, 2), np.float32))[0, 0]
         array([162,  60, 124], dtype=uint8)
     """
-    height, width = image.shape[:2]
-    opacity = _HEAT_OPACITY * cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
-    colour = np.full_like(image, HEAT)
-    return np.asarray(cv2.blendLinear(image, colour, 1 - opacity, opacity), dtype=np.uint8)
+    size = image.shape[0], image.shape[1]
+    drawn = np.empty_like(image)
+    for begin, end in strips(size):
+        opacity = _HEAT_OPACITY * map_rows(heat, size, begin, end)
+        strip = np.ascontiguousarray(image[begin:end])
+        drawn[begin:end] = cv2.blendLinear(strip, np.full_like(strip, HEAT), 1 - opacity, opacity)
+    return drawn
 
 
 def outline(
@@ -80,14 +84,19 @@ def outline(
         True
     """
     height, width = image.shape[:2]
-    # by area, so that a hair-thin defect survives the shrinking
-    covered = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0
-    distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    covered = mask
+    if mask.shape != (height, width):  # by area, so that a hair-thin defect survives the shrinking
+        covered = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0
     weight = weight or line_weight(image)
     drawn = image.copy()
     rim = max(1, weight // 3)  # black, so that the line is seen on bright parts too
-    drawn[(distance > 0) & (distance <= weight + 2 * rim)] = 0
-    drawn[(distance > rim) & (distance <= weight + rim)] = colour
+    reach = weight + 2 * rim
+    for begin, end in strips((height, width)):
+        first = max(0, begin - reach - 1)
+        near = (~covered[first : end + reach + 1]).astype(np.uint8)
+        distance = cv2.distanceTransform(near, cv2.DIST_L2, cv2.DIST_MASK_5)[begin - first :][: end - begin]
+        drawn[begin:end][(distance > 0) & (distance <= reach)] = 0
+        drawn[begin:end][(distance > rim) & (distance <= weight + rim)] = colour
     return drawn
 
 
