@@ -6,9 +6,10 @@ from PIL import Image
 
 from knowngood.detectors import DETECTORS
 from knowngood.errors import DataError, InspectorError, RecipeError
+from knowngood.inspector.checked_graph import PIXELS
 from knowngood.inspector.evaluation import evaluate
 from knowngood.inspector.fit import fit
-from knowngood.inspector.inspector import PIXELS, Inspector
+from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.train import train
 
 from ..support.parts import SIDE, part

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from knowngood.data.imageset import Batch
 from knowngood.engines.engine import Engine, Outputs, compile_graph
 from knowngood.engines.native import check_process
 from knowngood.engines.resizing import with_resizing, without_resizing
 from knowngood.engines.vetting import check_graph, check_outputs
 from knowngood.errors import InspectorError, shortened
 from knowngood.inspector.manifest import Manifest
+from knowngood.inspector.pictures import Given
+
+PIXELS = "pixels"
+"""The extra that is the image as the network saw it."""
 
 
 class CheckedGraph:
@@ -90,6 +96,14 @@ class CheckedGraph:
         except ValueError as error:
             raise InspectorError(f"the inspector does not work here: {error}") from error
         return given
+
+    def results(self, batches: Iterator[Batch], *, alone: bool) -> Iterator[tuple[Batch, Given]]:
+        """What the graph gives for each batch, with its pixels; the next may overwrite it."""
+        engine = self.engine(alone=alone)
+        pairs = ((batch, batch.images) for batch in batches)
+        results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
+        for batch, arrays in results:
+            yield batch, {**self.outputs(engine, arrays, len(batch.images)), PIXELS: batch.images}
 
     @cached_property
     def _compiled(self) -> Engine:

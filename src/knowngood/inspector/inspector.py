@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from knowngood.data.arguments import Images, each_source
 from knowngood.data.decoding import Source
-from knowngood.data.imageset import Batch, read_batches
+from knowngood.data.imageset import read_batches
 from knowngood.engines.engine import Engine
 from knowngood.engines.native import finishing
 from knowngood.errors import InspectorError, UnreadableImage
-from knowngood.inspector.checked_graph import CheckedGraph, in_present_format
+from knowngood.inspector.checked_graph import PIXELS, CheckedGraph, in_present_format
 from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.file import read_inspector, write_inspector
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.notes import notes
-from knowngood.inspector.pictures import Given, joined
+from knowngood.inspector.pictures import joined
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.thresholds import Threshold
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
     from knowngood.training.classifier_record import ClassifierRecord
     from knowngood.training.record import TrainingRecord
-
-PIXELS = "pixels"
-"""The extra that is the image as the network saw it."""
 
 
 class Inspector:
@@ -238,7 +235,7 @@ class Inspector:
                 outputs = ", ".join(sorted((*engine.outputs, PIXELS)))
                 raise InspectorError(f"{self.manifest.method} gives no {name}; it gives {outputs}")
         read = read_batches(chain(first, sources), reading, on_unreadable=on_unreadable)
-        results = self._outputs(read, alone=alone)
+        results = self._graph.results(read, alone=alone)
         if reading.tiling:
             results = joined(results, reading.tiling)
         for batch, given in results:
@@ -265,15 +262,6 @@ class Inspector:
                     heat_scale=None if maps is None else scale,
                     extras={name: given[name][row].copy() for name in extras},
                 )
-
-    def _outputs(self, read: Iterator[Batch], *, alone: bool) -> Iterator[tuple[Batch, Given]]:
-        """What the graph gives for each batch, by name, with the pixels; the next may overwrite it."""
-        engine = self._graph.engine(alone=alone)
-        pairs = ((batch, batch.images) for batch in read)
-        results = ((batch, engine(pixels)) for batch, pixels in pairs) if alone else engine.stream(pairs)
-        for batch, arrays in results:
-            given = self._graph.outputs(engine, arrays, len(batch.images))
-            yield batch, {**given, PIXELS: batch.images}
 
     @property
     def core(self) -> bytes:

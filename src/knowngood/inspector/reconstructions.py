@@ -18,7 +18,8 @@ from knowngood.data.tables import check_samples
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.extras import needs_extra
 from knowngood.inputs import LARGEST_CHECKPOINT, open_file
-from knowngood.inspector.inspector import PIXELS, Inspector
+from knowngood.inspector.checked_graph import PIXELS
+from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.similarity import ssim
 from knowngood.notebook import followed

@@ -18,9 +18,10 @@ from knowngood.data.samples import Samples, fingerprint, load_samples
 from knowngood.data.seen import Seen
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, RecipeError, quoted
+from knowngood.inspector.checked_graph import PIXELS
 from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import rows_by_part
-from knowngood.inspector.inspector import PIXELS, Inspector
+from knowngood.inspector.inspector import Inspector
 from knowngood.metrics import thresholds
 from knowngood.notebook import followed
 from knowngood.types import Progress
