@@ -55,6 +55,12 @@ def test_a_wrong_command_line_has_status_two(run, inspector):
     ("arguments", "words"),
     [
         (("--set", "corset=5"), ("'corset'", "did you mean coreset?")),
+        (("--tiles", "lots"), ("tiles='lots'", "auto, none, or a side of at least 64 pixels")),
+        (("--tiles", "32"), ("tiles='32'", "at least 64 pixels")),
+        (("--tiles", "512"), ("tiles of 512 pixels", "larger than the largest image, 96 pixels")),
+        (("--detail", "best"), ("detail='best'", "one of fast, normal, fine")),
+        (("--smallest-defect", "small"), ("smallest_defect='small'", "such as 12px", "such as 3%")),
+        (("--smallest-defect", "3%", "--set", "input_size=128"), ("smallest defect 3%", "input_size=128")),
         (("--set", "coreset=many"), ("coreset='many'", "int")),
         (("--set", "coreset=0"), ("coreset=0", "between 1 and")),
         (("--set", "coreset"), ("NAME=VALUE",)),

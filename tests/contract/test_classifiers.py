@@ -21,8 +21,9 @@ from knowngood.engines.engine import ENGINES, compile_graph
 from knowngood.errors import DataError
 from knowngood.features.backbones import load_backbone
 from knowngood.inspector.classification import ANSWERS
+from knowngood.inspector.exporting import LARGEST_DIFFERENCE, export
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import LARGEST_DIFFERENCE, export, image_sizes, input_shape
+from knowngood.inspector.learn import image_sizes, input_shape
 from knowngood.inspector.train import train
 from knowngood.metrics.ranking import auroc
 from knowngood.metrics.thresholds import OWN_ODDS

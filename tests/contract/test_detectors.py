@@ -11,7 +11,7 @@ from knowngood.data.reading import Reading
 from knowngood.detectors import DETECTORS, make_detector
 from knowngood.engines.engine import ENGINES, compile_graph
 from knowngood.errors import DataError
-from knowngood.inspector.learn import export
+from knowngood.inspector.exporting import export
 
 SHAPE = (96, 96)
 DEFECT = (slice(28, 44), slice(52, 68))

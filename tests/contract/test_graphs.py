@@ -15,7 +15,7 @@ from knowngood.detectors import DETECTORS, make_detector
 from knowngood.engines.vetting import check, check_graph
 from knowngood.engines.vetting.onnx_file import MOST_NODES, read_graph
 from knowngood.engines.vetting.operators import OPERATORS
-from knowngood.inspector.learn import export
+from knowngood.inspector.exporting import export
 
 from ..support.parts import photograph
 

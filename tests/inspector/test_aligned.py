@@ -6,6 +6,7 @@ import pytest
 from knowngood.data.geometry import Geometry
 from knowngood.data.reading import Reading
 from knowngood.engines.native import import_onnxruntime
+from knowngood.errors import RecipeError
 from knowngood.inspector.evaluation import evaluate
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
@@ -89,3 +90,12 @@ def test_refused_alignment_leaves_images_as_they_are():
     assert inspector.manifest.alignment == {}
     assert inspector.manifest.alignment_note.startswith("alignment was refused: ")
     assert inspector.manifest.reading == Reading(inspector.manifest.input_shape, None)
+
+
+def test_parts_that_are_cut_out_are_not_cut_into_tiles():
+    pictures, _ = photographs(24, seed=0)
+    geometry = Geometry(align="auto")
+    with pytest.raises(
+        RecipeError, match=r"tiles of 64 pixels and an alignment \(--align\) do not go together"
+    ):
+        fit(pictures, "padim", input_size=96, tiles=64, geometry=geometry)

@@ -15,9 +15,10 @@ from knowngood.detectors.base import Detector
 from knowngood.errors import DataError, InspectorError, RecipeError
 from knowngood.inspector import learn as learning
 from knowngood.inspector.evaluation import evaluate
+from knowngood.inspector.exporting import LARGEST_DIFFERENCE
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.learn import LARGEST_DIFFERENCE, image_sizes, input_shape
+from knowngood.inspector.learn import image_sizes, input_shape
 from knowngood.inspector.manifest import RESIZE
 from knowngood.metrics.rates import promise
 from knowngood.metrics.thresholds import conformal

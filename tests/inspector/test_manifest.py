@@ -41,6 +41,8 @@ MANIFEST = Manifest(
     alignment={"size": [20, 30], "side": [12], "reach": [6, 5, 6, 5], "template": [90] * 64**2},
     alignment_note="parts are aligned",
     pairs=False,
+    tiles=[],
+    detail="detail normal",
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]

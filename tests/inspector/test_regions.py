@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from knowngood.data import reading
 from knowngood.data.reading import map_on_image
 from knowngood.errors import RecipeError
 from knowngood.inspector.regions import Region, above, find_regions, hottest
@@ -112,3 +113,11 @@ def test_a_detector_without_maps(inspector, test_images):
     for what in (verdict.regions, lambda: verdict.mask):
         with pytest.raises(RecipeError, match="gives no maps"):
             what()
+
+
+def test_a_large_image_is_marked_strip_by_strip_as_in_one_piece(monkeypatch):
+    patch_map = np.random.default_rng(0).random((7, 9), np.float32)
+    whole = above(patch_map, 0.6, (101, 140))
+    monkeypatch.setattr(reading, "STRIP", 20 * 140)
+    assert len(reading.strips((101, 140))) == 6
+    np.testing.assert_array_equal(above(patch_map, 0.6, (101, 140)), whole)

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from knowngood.data import reading
 from knowngood.errors import RecipeError
 from knowngood.inspector.regions import HeatScale, above
 from knowngood.inspector.verdict import Verdict
@@ -116,3 +117,12 @@ def test_without_a_map_there_is_no_heatmap(image):
     verdict = dataclasses.replace(verdict_of(image, spot(9.0)), patch_map=None, heat_scale=None)
     with pytest.raises(RecipeError, match="gives no maps"):
         heatmap(image, verdict, SCALE.line)
+
+
+def test_a_large_image_is_drawn_strip_by_strip_as_in_one_piece(image, monkeypatch):
+    patch_map = np.random.default_rng(0).random((9, 12), np.float32) * 5
+    whole = draw_heat(image, patch_map, SCALE)
+    monkeypatch.setattr(reading, "STRIP", 31 * 360)
+    strips = draw_heat(image, patch_map, SCALE)
+    assert np.abs(strips.astype(int) - whole).max() <= 1  # rows are interpolated in another order
+    assert (strips != whole).mean() < 0.01

@@ -6,6 +6,7 @@ import typer
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
+from knowngood.cli.tables import check_table, write_table
 from knowngood.output import EXPERIMENTS
 
 CHOOSE = "Choose by the validation columns: a test set that was chosen by is no longer one."
@@ -39,10 +40,10 @@ def compare(
 
     Example: knowngood compare widget/ --grid experiments.yaml --out experiments.csv
     """
-    options.check_table(out, data, grid, columns=EXPERIMENTS, overwrite=overwrite)
+    check_table(out, data, grid, columns=EXPERIMENTS, overwrite=overwrite)
     samples = options.load(data, options.patterns_of(good, defect, mask, ignore))
     with progress_bars() as progress:
         table = knowngood.compare(samples, grid, by=by, seed=seed, device=device, progress=progress)
     typer.echo(table.to_string(index=False, float_format="{:.4f}".format))
     typer.echo(CHOOSE if "validation_loss" in table else CHOOSE_DETECTOR)
-    options.write_table(table, out, columns=EXPERIMENTS, overwrite=overwrite)
+    write_table(table, out, columns=EXPERIMENTS, overwrite=overwrite)

@@ -5,6 +5,7 @@ import typer
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
+from knowngood.cli.tables import check_table, write_table
 from knowngood.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def cross_validate(
     """
     if classifier and detector:
         raise RecipeError("--classifier and --detector exclude each other; leave out one of them")
-    options.check_table(out, data, overwrite=overwrite)
+    check_table(out, data, overwrite=overwrite)
     samples = options.load(data, options.patterns_of(good, defect, mask, ignore))
     with progress_bars() as progress:
         from knowngood.classifiers import CLASSIFIERS
@@ -54,4 +55,4 @@ def cross_validate(
     typer.echo(result.folds.to_string(index=False, float_format="{:.4f}".format))
     for row in result.figures.itertuples():
         typer.echo(f"{row.figure:18} {row.mean:.4f} ± {row.sd:.4f}")
-    options.write_table(result.scores, out, overwrite=overwrite)
+    write_table(result.scores, out, overwrite=overwrite)

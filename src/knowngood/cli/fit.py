@@ -5,7 +5,7 @@ import typer
 
 import knowngood
 from knowngood.cli import options
-from knowngood.cli.info import echo_bits, echo_geometry, echo_held_out, echo_products
+from knowngood.cli.info import echo_bits, echo_detail, echo_geometry, echo_held_out, echo_products
 from knowngood.cli.products import load_by_product
 from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
@@ -29,6 +29,9 @@ def fit(
     align: options.Align = "none",
     reference: options.ReferencePatterns = None,
     products: options.SeveralProducts = False,
+    tiles: options.Tiles = None,
+    detail: options.Detail = "normal",
+    smallest_defect: options.SmallestDefect = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     run: options.RunFolder = None,
@@ -59,8 +62,13 @@ def fit(
 
     Example: knowngood fit widget/ --out widget.inspector --roi roi.json --align auto
 
+    Example: knowngood fit boards/ --out boards.inspector --smallest-defect 12px --tiles auto
+
     Example: knowngood fit parts/ --products --out parts.inspector
     """
+    from knowngood.inspector.detail import Looking
+
+    Looking(tiles, detail, smallest_defect)  # a mistake must not wait for the images
     check_target(out, INSPECTOR, overwrite=overwrite, inputs=[data])
     if suspects is not None:
         check_target(suspects, MARK, overwrite=overwrite, inputs=[data, out])
@@ -91,6 +99,9 @@ def fit(
             device=device,
             run=training,
             without=without or [],
+            tiles=tiles,
+            detail=detail,
+            smallest_defect=smallest_defect,
             on_unreadable=unreadable.append if skip_unreadable else None,
             progress=progress,
         )
@@ -102,8 +113,9 @@ def fit(
         typer.echo(f"{'inspector':14} {out}")
         return
     manifest = inspector.manifest
-    held_out = f", {len(inspector.training.validation)} of them held out" if inspector.training else ""
+    held_out = f", {sum(map(len, manifest.held_out_names))} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
+    echo_detail(manifest, inspector)
     echo_bits(manifest.bits)
     echo_geometry(manifest)
     echo_held_out(manifest, options.command_with(context, without_options(manifest)))

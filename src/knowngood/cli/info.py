@@ -26,6 +26,7 @@ def info(inspector: options.InspectorFile, product: options.ProductName = None) 
     Example: knowngood info widget.inspector
     """
     # The help must not wait for the libraries of images.
+    from knowngood.inspector.detail import detail_in_words
     from knowngood.inspector.held_out import without_options
 
     loaded = load_inspector(inspector, product)
@@ -41,6 +42,7 @@ def info(inspector: options.InspectorFile, product: options.ProductName = None) 
         "input": f"{height} x {width} (height x width), {manifest.resize}",
         "region": manifest.roi or "all of each image",
         **({"alignment": manifest.alignment_note} if manifest.alignment_note else {}),
+        "detail": detail_in_words(manifest),
         "16-bit pixels": f"{manifest.bits} bits used" if manifest.bits else "none seen, none accepted",
         "learned from": f"{len(manifest.training)} {loaded.learned_from}",
         "seed": manifest.seed,
@@ -97,6 +99,14 @@ def echo_held_out(manifest: "Manifest", remedy: str) -> None:
     lines = far_outside_in_words(manifest)
     for title, line in zip(("far outside", "", ""), [*lines, remedy] if lines else [], strict=False):
         typer.echo(f"{title:14} {line}")
+
+
+def echo_detail(manifest: "Manifest", inspector: "knowngood.Inspector") -> None:
+    """Print how fine the inspector looks, and what that costs on this machine."""
+    from knowngood.inspector.detail import detail_in_words, milliseconds
+
+    cost = f"{milliseconds(inspector):.0f} ms an image on this machine, beside reading it"
+    typer.echo("\n".join(_lines("detail", f"{detail_in_words(manifest)}; {cost}")))
 
 
 def echo_bits(bits: int | None) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import knowngood
-from knowngood.output import SCORES, check_target, table_mark
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,6 +198,29 @@ Devices = Annotated[
 Mlflow = Annotated[
     str | None, typer.Option(help="Address of an MLflow server that records the losses of a network.")
 ]
+Tiles = Annotated[
+    str | None,
+    typer.Option(
+        autocompletion=lambda: ["auto", "none", "512"],
+        help="Cut large images into overlapping tiles of so many pixels a side; auto chooses it, none "
+        "resizes whole images.",
+        show_default="none, unless the detail needs tiles",
+    ),
+]
+Detail = Annotated[
+    str,
+    typer.Option(
+        autocompletion=lambda: ["fast", "normal", "fine"],
+        help="How fine to look: fast takes at most half of the time of normal, fine uses all pixels.",
+    ),
+]
+SmallestDefect = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="What must be found, such as 12px, or 3% of the image's side, instead of a detail.",
+    ),
+]
 SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
 ]
@@ -259,30 +281,3 @@ def command_with(context: typer.Context, words: Sequence[str]) -> str:
         for one in value if isinstance(value, list | tuple) else [value]:
             typed += option if isinstance(one, bool) else [*option, str(one)]
     return shlex.join([*typed, *words])
-
-
-def check_table(
-    out: Path | None, *inputs: Path, columns: tuple[str, str] = SCORES, overwrite: bool = False
-) -> None:
-    """Check before a long work that its table can be written, if there is to be one.
-
-    Raises:
-        OutputError: It cannot.
-    """
-    if out is not None:
-        from knowngood.report.verdicts import check_suffix
-
-        check_suffix(out)
-        check_target(out, table_mark(out, columns), overwrite=overwrite, inputs=inputs)
-
-
-def write_table(
-    table: pd.DataFrame, out: Path | None, *, columns: tuple[str, str] = SCORES, overwrite: bool = False
-) -> None:
-    """Write a table as `knowngood score` writes its own, if there is to be one; a missing value is empty."""
-    if out is not None:
-        from knowngood.report.verdicts import write_verdicts
-
-        values = table.astype(object).where(table.notna(), None)  # JSON has no NaN
-        rows = [dict(zip(table.columns, row, strict=True)) for row in values.to_numpy().tolist()]
-        write_verdicts(rows, out, columns=columns, overwrite=overwrite)

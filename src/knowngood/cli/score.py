@@ -10,6 +10,7 @@ import knowngood
 from knowngood.cli import options
 from knowngood.cli.products import chosen, load_inspector
 from knowngood.cli.progress import progress_bars
+from knowngood.cli.tables import check_table
 from knowngood.errors import OutputError, UnreadableImage, escaped
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def score(
         raise typer.BadParameter("--heatmaps-style goes with --heatmaps FOLDER")
     if regions is not None and regions == out:
         raise typer.BadParameter("--out and --regions need different files")
-    options.check_table(out, inspector, *paths, overwrite=overwrite)
+    check_table(out, inspector, *paths, overwrite=overwrite)
     if regions is not None:
         check_regions(regions, inputs=[inspector, *paths], overwrite=overwrite)
     loaded = load_inspector(inspector, None, engine)

@@ -48,7 +48,7 @@ Frame = NDArray[np.float64]
 class Picture(NamedTuple):
     """An image as it was read."""
 
-    pixels: NDArray[np.uint8]  # RGB (height, width, 3)
+    pixels: NDArray[np.uint8]  # RGB (height, width, 3); grey (height, width) if it was not resized
     size: tuple[int, int]  # height and width of the image itself
     clipped: bool  # whether more than a few of its values were above the white of its bits
     frame: Frame | None = None  # where `pixels` are in the image; None if they are all of it
@@ -84,7 +84,7 @@ def read_image(source: Source, *, bits: int | None = 16) -> NDArray[np.uint8]:
         >>> read_image(np.full((8, 9), 4095, np.uint16), bits=12)[0, 0].tolist()
         [255, 255, 255]
     """
-    return _three_channels(_eight_bits(decode(source), source, bits))
+    return three_channels(_eight_bits(decode(source), source, bits))
 
 
 def read_resized(
@@ -112,7 +112,8 @@ def read_picture(
     """Read and resize one image like `read_resized`, and say whether values were cut at white.
 
     Given `cut`, only that part of the image is resized, and no JPEG is decoded at a fraction of its size.
-    Without a shape, nothing is resized.
+    Without a shape nothing is resized, grey stays `(height, width)`, and an array that is not cut is not
+    copied.
 
     Example:
         >>> read_picture(np.full((8, 9), 5000, np.uint16), (8, 9), bits=12).clipped
@@ -123,10 +124,12 @@ def read_picture(
             top, left, bottom, right = cut(size)
             pixels = pixels[top:bottom, left:right]
         clipped = bits is not None and pixels.dtype == np.uint16 and _clips(pixels, bits)
-        # Grey is resized before it becomes three channels: the same result for a third of the work.
-        pixels_8 = _eight_bits(pixels, source, bits)
-        image = _three_channels(pixels_8 if shape is None else resize(pixels_8, shape))
-        return Picture(image.copy() if np.may_share_memory(image, pixels) else image, size, clipped)
+        image = _eight_bits(pixels, source, bits)
+        if shape is not None:
+            # Grey is resized before it becomes three channels: the same result for a third of the work.
+            image = three_channels(resize(image, shape))
+        kept = shape is not None or cut is not None
+        return Picture(image.copy() if kept and np.may_share_memory(image, pixels) else image, size, clipped)
 
 
 def significant_bits(sources: Sequence[Source]) -> int | None:
@@ -279,6 +282,6 @@ def _over_black(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return laid
 
 
-def _three_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def three_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Bring uint8 (H, W) or (H, W, 3) to (H, W, 3)."""
     return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)

@@ -8,16 +8,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, islice
-from typing import TypeVar
+from itertools import chain, groupby, islice
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import Mask, Source, listed, name_of
-from knowngood.data.images import Frame, Picture
+from knowngood.data.images import Frame, Picture, image_size
 from knowngood.data.reading import Reading
 from knowngood.data.threads import THREADS
+from knowngood.data.tiling import Tile
 from knowngood.errors import DataError, UnreadableImage
 
 __all__ = ["Batch", "ImageSet", "Reading", "Source"]
@@ -28,8 +29,17 @@ GOOD = "good"
 """The class of good parts, for a classifier of defects."""
 
 AHEAD = 2 * THREADS  # images that are decoded, or being decoded, beyond the batch at hand
+AHEAD_BYTES = 64_000_000  # of whole pictures, kept for their tiles; one is ahead in any case
 
 _Outcome = Picture | UnreadableImage
+
+
+class _Job(NamedTuple):
+    """An image to read: its place among all images, and of tiles those that are wanted, with their places."""
+
+    source: Source
+    place: int
+    tiles: list[tuple[int, Tile]] | None = None
 
 
 def good_first(names: Iterable[str]) -> list[str]:
@@ -53,6 +63,7 @@ class Batch:
     frames: list[Frame | None]  # where the images are in those that were read, see `knowngood.data.images`
     lost: NDArray[np.bool_]  # whether a part was searched in an image, and none was found
     sources: list[Source]
+    tiles: list[Tile | None]  # of what is a tile of an image, which one
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +79,7 @@ class ImageSet:
         masks: The mask of each image, empty for one without; None where there are no masks.
         on_unreadable: Called with each image that cannot be read, whenever it is read.
         on_read: Called with the position of each image and its pixels (H, W, 3), whenever it is read.
+        tiles: Which tile of its source each image is, see `tiled`; None where they are whole.
 
     Example:
         >>> photos = [np.full((16, 16), grey, np.uint8) for grey in (0, 50, 100)]
@@ -85,6 +97,7 @@ class ImageSet:
     masks: Sequence[Mask] | None = None
     on_unreadable: Callable[[UnreadableImage], None] | None = None
     on_read: Callable[[int, NDArray[np.uint8]], None] | None = None
+    tiles: Sequence[Tile] | None = None
 
     def __len__(self) -> int:
         """Count the images, unreadable ones included."""
@@ -129,12 +142,36 @@ class ImageSet:
             classes=of(self.classes),
             groups=of(self.groups),
             masks=of(self.masks),
+            tiles=of(self.tiles),
             on_read=notify and (lambda row, image: notify(kept[row], image)),
         )
 
+    @property
+    def pictures(self) -> NDArray[np.int64]:
+        """The number of the picture of which each image is a tile; their own places where they are none."""
+        return np.array([tile.picture for tile in self.tiles]) if self.tiles else np.arange(len(self))
+
+    def tiled(self) -> ImageSet:
+        """All tiles as images, if they are read so: those of a picture are a group, or are in its group.
+
+        Headers of the pictures are read; of one that cannot be read there is a single tile.
+        """
+        if self.reading.tiling is None:
+            return self
+        tiles: list[Tile] = []
+        for place, source in enumerate(self.sources):
+            try:
+                tiles += self.reading.tiles(image_size(source), place)
+            except UnreadableImage:
+                tiles.append(Tile(place, 0, 0))
+        grouped = self if self.groups is not None else replace(self, groups=range(len(self)))
+        return replace(grouped.subset(tile.picture for tile in tiles), tiles=tiles)
+
     def batches(self, size: int = 1) -> Iterator[Batch]:
         """Read the images in order, some per batch; see `read_batches`."""
-        for batch in read_batches(self.sources, self.reading, size, on_unreadable=self.on_unreadable):
+        reading = self.reading if self.tiles else replace(self.reading, tiling=None)
+        notify = self.on_unreadable
+        for batch in read_batches(self.sources, reading, size, tiles=self.tiles, on_unreadable=notify):
             if self.on_read:
                 for row, image in zip(batch.index.tolist(), batch.images, strict=True):
                     self.on_read(row, image)
@@ -146,42 +183,59 @@ def read_batches(
     reading: Reading,
     size: int = 1,
     *,
+    tiles: Sequence[Tile] | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
 ) -> Iterator[Batch]:
     """Read images in order, some per batch; the last batch may be smaller, none is empty.
 
-    Of a generator, no more images are asked for than are decoded ahead.
+    Of a generator, no more images are asked for than are decoded ahead. If `reading` cuts tiles, each batch
+    has tiles, and `index` names their picture; but given `tiles`, one for each source, only these are read,
+    and `index` names their place. Of neighbours in one picture, it is decoded once.
 
     Raises:
         DataError: At the end, where images cannot be read; it names all of them, and from the first on
             nothing more is yielded. With ``on_unreadable``, only where none can be read.
     """
     failures: list[UnreadableImage] = []
-    rows: list[tuple[int, Picture, Source]] = []
-    position = -1
-    with closing(_read(sources, reading)) as outcomes:
-        for position, (source, outcome) in enumerate(outcomes):
+    rows: list[_Row] = []
+    count = 0
+    with closing(_read(_jobs(sources, tiles), reading)) as outcomes:
+        for job, outcome in outcomes:
+            count += 1
             if isinstance(outcome, UnreadableImage):
-                failure = UnreadableImage(name_of(source, position), outcome.reason)
+                failure = UnreadableImage(name_of(job.source, job.place), outcome.reason)
                 failures.append(failure)
                 if on_unreadable:
                     on_unreadable(failure)
                 continue
             if failures and not on_unreadable:
                 continue
-            if len(rows) == size:
-                yield _batch(rows)
-                rows = []
-            rows.append((position, outcome, source))
+            for row in _rows(job, outcome, reading):
+                if len(rows) == size:
+                    yield _batch(rows)
+                    rows = []
+                rows.append(row)
     if failures and not (on_unreadable and rows):
-        raise DataError(_complaint(failures, position + 1, replace_them=on_unreadable is not None))
+        raise DataError(_complaint(failures, count, replace_them=on_unreadable is not None))
     if rows:
         yield _batch(rows)
 
 
-def _batch(rows: Sequence[tuple[int, Picture, Source]]) -> Batch:
+_Row = tuple[int, Picture, Source, Tile | None]
+
+
+def _rows(job: _Job, picture: Picture, reading: Reading) -> Iterator[_Row]:
+    """The place, the picture and the source of an image, or of the tiles of it that are wanted."""
+    if reading.tiling is None:
+        yield job.place, picture, job.source, None
+        return
+    for place, tile in job.tiles or [(job.place, tile) for tile in reading.tiles(picture.size)]:
+        yield place, picture._replace(pixels=reading.tile(picture, tile)), job.source, tile
+
+
+def _batch(rows: Sequence[_Row]) -> Batch:
     """Join the images of a batch."""
-    index, pictures, sources = zip(*rows, strict=True)
+    index, pictures, sources, tiles = zip(*rows, strict=True)
     images, sizes, clipped, frames, lost = zip(*pictures, strict=True)
     return Batch(
         index=np.array(index),
@@ -191,31 +245,48 @@ def _batch(rows: Sequence[tuple[int, Picture, Source]]) -> Batch:
         frames=list(frames),
         lost=np.array(lost),
         sources=list(sources),
+        tiles=list(tiles),
     )
 
 
-def _read(sources: Iterable[Source], reading: Reading) -> Generator[tuple[Source, _Outcome]]:
-    """Read and resize each source in order, a few ahead of the one handed out."""
+def _jobs(sources: Iterable[Source], tiles: Sequence[Tile] | None) -> Iterator[_Job]:
+    """What is to be read, one after another; a picture once for neighbouring tiles."""
+    if tiles is None:
+        yield from (_Job(source, place) for place, source in enumerate(sources))
+        return
+    places = enumerate(zip(sources, tiles, strict=True))
+    for picture, wanted in groupby(places, lambda of_place: of_place[1][1].picture):
+        found = list(wanted)
+        yield _Job(found[0][1][0], picture, [(place, tile) for place, (_, tile) in found])
 
-    def read(source: Source) -> tuple[Source, _Outcome]:
-        """Read one source; an unreadable one is handed back, not raised."""
+
+def _read(jobs: Iterable[_Job], reading: Reading) -> Generator[tuple[_Job, _Outcome]]:
+    """Read and resize each image in order, a few ahead of the one handed out: fewer if they are large."""
+
+    def read(job: _Job) -> tuple[_Job, _Outcome]:
+        """Read one image; an unreadable one is handed back, not raised."""
         try:
-            return source, reading.read(source)
+            return job, reading.read(job.source)
         except UnreadableImage as failure:
-            return source, failure
+            return job, failure
 
-    waiting = iter(sources)
+    waiting = iter(jobs)
     first = list(islice(waiting, 2))
     if len(first) == 1:
         yield read(first[0])  # a thread would cost more than it saves
         return
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="knowngood-read")
+    ahead = 0 if reading.tiling else AHEAD - 1  # until the first is read, nobody knows how large they are
     try:
-        pending: deque[Future[tuple[Source, _Outcome]]] = deque()
-        pending.extend(pool.submit(read, source) for source in chain(first, islice(waiting, AHEAD - 2)))
+        pending: deque[Future[tuple[_Job, _Outcome]]] = deque()
+        waiting = chain(first, waiting)
+        pending.extend(pool.submit(read, job) for job in islice(waiting, ahead + 1))
         while pending:
-            yield pending.popleft().result()
-            pending.extend(pool.submit(read, source) for source in islice(waiting, 1))
+            job, outcome = pending.popleft().result()
+            if reading.tiling and isinstance(outcome, Picture):
+                ahead = max(1, min(AHEAD - 1, AHEAD_BYTES // outcome.pixels.nbytes))
+            pending.extend(pool.submit(read, job) for job in islice(waiting, max(0, ahead - len(pending))))
+            yield job, outcome
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 
 from knowngood.data.alignment import Alignment, cut_out, to_pixels
 from knowngood.data.decoding import Source
-from knowngood.data.images import Frame, Picture, read_picture, sample
+from knowngood.data.images import Frame, Picture, read_picture, resize, sample, three_channels
 from knowngood.data.pairs import read_pair
 from knowngood.data.roi import Roi
+from knowngood.data.tiling import Tile, Tiling
 from knowngood.errors import DataError, UnreadableImage
 
 LEAST_CONTRAST = 0.5
 """Grey levels, the standard deviation within an image."""
+
+STRIP = 1 << 24
+"""Pixels of an image that are computed with at one time."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Reading:
         alignment: How the part is found, cut out and turned; None to leave it where it is.
         pairs: Whether each image is read with its reference, which is registered and put below it; the shape
             is that of both, and the images are neither cut nor aligned.
+        tiling: How pictures, or their regions, are cut into tiles, which then are the images; None to read
+            whole ones. They are not aligned and have no reference.
 
     Example:
         >>> picture = Reading((8, 8)).read(np.zeros((16, 24), np.uint8))
@@ -44,13 +50,18 @@ class Reading:
     roi: Roi | None = None
     alignment: Alignment | None = None
     pairs: bool = False
+    tiling: Tiling | None = None
 
     def __post_init__(self) -> None:
         if self.pairs and (self.roi is not None or self.alignment is not None):
             raise ValueError("images that are compared with a reference are neither cut nor aligned")
+        if self.tiling is not None and (self.pairs or self.alignment is not None):
+            raise ValueError("images of which tiles are cut have no alignment and no reference")
 
     def read(self, source: Source) -> Picture:
-        """Read an image at `shape`, see `knowngood.data.images.read_image`."""
+        """Read an image at `shape`, see `knowngood.data.images.read_image`; of tiles, at its own size."""
+        if self.tiling is not None:
+            return self._of_tiles(source)
         if self.pairs:
             return read_pair(source, self.shape, bits=self.bits)
         if self.alignment is not None:
@@ -60,6 +71,23 @@ class Reading:
         picture = read_picture(source, self.shape, bits=self.bits, cut=self.roi.cut)
         picture.pixels[self.outside] = self.roi.fill
         return picture._replace(frame=frame_of(self.roi.cut(picture.size)))
+
+    def tile(self, picture: Picture, tile: Tile) -> NDArray[np.uint8]:
+        """Cut a tile out of a picture that was read, uint8 `(*shape, 3)`."""
+        assert self.tiling is not None
+        return three_channels(resize(self.tiling.cut(picture.pixels, tile), self.shape))
+
+    def tiles(self, size: tuple[int, int], picture: int = 0) -> list[Tile]:
+        """The tiles of a picture by its height and width, with their places in what is cut into them."""
+        assert self.tiling is not None
+        return self.tiling.tiles(self.extent(size), picture)
+
+    def extent(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the region of a picture of some height and width; of all without a region."""
+        if self.roi is None:
+            return size
+        top, left, bottom, right = self.roi.cut(size)
+        return bottom - top, right - left
 
     def marked(self, source: Source, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The mask `(H, W)` of an image as it is of the image that was read, bool of `shape`."""
@@ -81,10 +109,10 @@ class Reading:
 
     @property
     def of_graph(self) -> Reading:
-        """The reading that a shipped graph does by itself: it takes pictures of parts that were aligned, or
-        with their registered references below them.
+        """The reading that a shipped graph does by itself: it takes pictures of parts that were aligned,
+        tiles, or pictures with their registered references below them.
         """
-        return Reading(self.shape, self.bits, None if self.alignment else self.roi)
+        return Reading(self.shape, self.bits, None if self.alignment or self.tiling else self.roi)
 
     @cached_property
     def outside(self) -> NDArray[np.bool_]:
@@ -92,6 +120,13 @@ class Reading:
         if self.roi is None or self.alignment is not None:
             return np.zeros(self.shape, np.bool_)
         return ~self.roi.kept(self.shape)
+
+    def _of_tiles(self, source: Source) -> Picture:
+        """Read an image, cut to its region, at its own size."""
+        if self.roi is None:
+            return read_picture(source, None, bits=self.bits)
+        picture = read_whole(source, self.bits, self.roi)
+        return picture._replace(frame=frame_of(self.roi.cut(picture.size)))
 
     def _aligned(self, source: Source, alignment: Alignment) -> Picture:
         """Read an image and cut out its part; without one, what is in the middle."""
@@ -113,12 +148,12 @@ def read_whole(source: Source, bits: int | None, roi: Roi | None) -> Picture:
         >>> read_whole(np.zeros((16, 24), np.uint8), None, None).pixels.shape
         (16, 24, 3)
     """
-    if roi is None:
-        return read_picture(source, None, bits=bits)
-    picture = read_picture(source, None, bits=bits, cut=roi.cut)
-    top, left, bottom, right = roi.cut(picture.size)
-    picture.pixels[~roi.inside(picture.size)[top:bottom, left:right]] = roi.fill
-    return picture
+    picture = read_picture(source, None, bits=bits, cut=roi.cut if roi else None)
+    pixels = three_channels(picture.pixels)
+    if roi is not None:
+        top, left, bottom, right = roi.cut(picture.size)
+        pixels[~roi.inside(picture.size)[top:bottom, left:right]] = roi.fill
+    return picture._replace(pixels=pixels)
 
 
 def check_contrast(sources: Sequence[Source], reading: Reading) -> None:
@@ -154,6 +189,39 @@ def frame_of(cut: tuple[int, int, int, int]) -> Frame:
     """
     top, left, bottom, right = cut
     return np.array([[right - left, 0, left], [0, bottom - top, top]], np.float64)
+
+
+def strips(size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Divide an image by its rows into strips, each from a row to before another; a usual image is one strip.
+
+    Whoever computes with floating-point numbers for each pixel, strip by strip, needs little memory for an
+    image of 100 megapixels.
+
+    Example:
+        >>> strips((480, 640)), strips((5000, 8192))
+        ([(0, 480)], [(0, 2048), (2048, 4096), (4096, 5000)])
+    """
+    height, width = size
+    step = max(1, STRIP // width)
+    return [(begin, min(begin + step, height)) for begin in range(0, height, step)]
+
+
+def map_rows(map_: NDArray[np.float32], size: tuple[int, int], begin: int, end: int) -> NDArray[np.float32]:
+    """Some rows of `map_on_image`, float32 `(end - begin, W)`.
+
+    Example:
+        >>> ramp = np.arange(6, dtype=np.float32).reshape(3, 2)
+        >>> bool(np.allclose(map_rows(ramp, (8, 9), 2, 5), map_on_image(ramp, (8, 9))[2:5]))
+        True
+    """
+    if end - begin == size[0]:
+        return map_on_image(map_, size)
+    last = len(map_) - 1
+    places = np.clip((np.arange(begin, end) + 0.5) * len(map_) / size[0] - 0.5, 0, last)
+    above = places.astype(np.int64)
+    share = (places - above).astype(np.float32)[:, None]
+    rows = (1 - share) * map_[above] + share * map_[np.minimum(above + 1, last)]
+    return map_on_image(rows, (end - begin, size[1]))
 
 
 def map_on_image(map_: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

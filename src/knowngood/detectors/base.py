@@ -94,9 +94,11 @@ class Detector(Recipe, ABC):
         """
 
 
-def draw_held_out(count: int, most: int, seed: int) -> set[int]:
-    """Draw the images that are scored out of fold: all of `count`, or as many as `most`."""
-    return set(np.random.default_rng(seed).permutation(count)[:most].tolist())
+def draw_held_out(good: ImageSet, most: int, seed: int) -> set[int]:
+    """Draw the images that are scored out of fold: all, or as many as `most`; of a picture, all tiles."""
+    pictures, of_picture = np.unique(good.pictures, return_inverse=True)
+    drawn = np.random.default_rng(seed).permutation(len(pictures))[:most]
+    return set(np.flatnonzero(np.isin(of_picture, drawn)).tolist())
 
 
 def check_folds(readable: int, scored: int) -> None:

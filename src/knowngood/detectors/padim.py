@@ -20,6 +20,7 @@ from knowngood.features.covariance import whitening
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
+from knowngood.features.shelf import Shelf
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.settings import BackboneName, Folds, HeldOut, InputSize, Smoothing, Strides, Weights
 from knowngood.training.run import Run
@@ -67,15 +68,15 @@ class Padim(Detector):
         shuffled = torch.randperm(available, generator=torch.Generator().manual_seed(seed))
         drawn = shuffled[: self.dimensions].sort().values
         fold_of = folds(len(good), self.folds, seed, good.groups)
-        to_score = draw_held_out(len(good), self.held_out, seed)
+        to_score = draw_held_out(good, self.held_out, seed)
 
         moments: dict[int, _Moments] = {}
-        kept: dict[int, Tensor] = {}
+        kept = Shelf()
         for index, (maps,) in extract(features, good, device=device, progress=progress):
             points = maps[drawn].flatten(1).T.contiguous()  # (P, D): a row per position
             moments.setdefault(int(fold_of[index]), _Moments(points)).add(points)
             if index in to_score:
-                kept[index] = points
+                kept[index] = [points]
         check_folds(len(moments), len(kept))
 
         scores: list[Tensor] = []
@@ -84,7 +85,7 @@ class Padim(Detector):
             others = [moments[other] for other in sorted(moments) if other != fold]
             fitted = FittedPadim(features, drawn, _gaussians(others), shape, self.smoothing)
             inside = [index for index in sorted(kept) if fold_of[index] == fold]
-            scores += [fitted.score_points(kept[index][None]).image for index in inside]
+            scores += [fitted.score_points(kept[index][0][None]).image for index in inside]
             order += inside
             progress("scoring good images out of fold", step, len(moments))
         everything = [moments[fold] for fold in sorted(moments)]

@@ -29,6 +29,7 @@ from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.nearest import BLOCK, MemoryBank
 from knowngood.features.patches import PatchFeatures, align, smooth
 from knowngood.features.refined import SHARE, RefinedBank, ratio_of
+from knowngood.features.shelf import Shelf
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.parallel import in_parallel
 from knowngood.recipe import OneOf
@@ -46,6 +47,9 @@ SAMPLE = 16  # good images that set the ranges of the 8-bit numbers
 LEAST_PER_IMAGE = 32  # patches drawn from each image at each scale, however many images there are
 
 Bank = MemoryBank | RefinedBank
+
+_HeldOut = tuple[Bank, Shelf, list[int], int]
+"""A bank, the features that are kept, some of the images that they are of, and the scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,19 +100,21 @@ class PatchCore(Detector):
         features, rounds = self._features(good, seed, device)
         fold_of = folds(len(good), self.folds, seed, good.groups)
         fold_sizes = np.bincount(fold_of)
-        to_score = draw_held_out(len(good), self.held_out, seed)
+        to_score = draw_held_out(good, self.held_out, seed)
 
         of_folds = [[self._patches(len(fold_sizes), seed) for _ in fold_sizes] for _ in range(self.scales)]
-        kept: dict[int, list[Tensor]] = {}
+        kept = Shelf()
         for index, maps in extract(features, good, device=device, progress=progress):
             fold = fold_of[index]
             take = max(LEAST_PER_IMAGE, math.ceil(CANDIDATES * self.coreset / fold_sizes[fold]))
             for of_scale, patches in zip(of_folds, maps, strict=True):
                 flat = patches.flatten(1)  # (D, h * w)
                 drawn = torch.randperm(flat.shape[1], generator=generator)[:take]
+                if good.tiles is not None:
+                    drawn = torch.cat([_rarest(flat, take // 2), drawn[: -(-take // 2)]])
                 points = flat.index_select(1, drawn).half().T.to(device)
                 of_scale[fold].coreset.add(points)
-                of_scale[fold].sample.append(points[: math.ceil(2 * SMALL / len(good))].clone())
+                of_scale[fold].sample.append(points[-math.ceil(2 * SMALL / len(good)) :].clone())
             if index in to_score:
                 kept[index] = [patches.half() for patches in maps]
 
@@ -127,14 +133,17 @@ class PatchCore(Detector):
             make_bank = partial(self._bank, seed=seed, eight_bit=rounds)
             everything, *others = in_parallel(make_bank, [parts, *without])
             bank_of = dict(zip(present, others, strict=True))
-            held_out = [(bank_of[fold], [kept[index][scale] for index in some]) for fold, some in batches]
+            held_out = [(bank_of[fold], kept, some, scale) for fold, some in batches]
             _set_ratio([everything, *others], held_out)
-            measured = []
+            # One tensor: small ones that stay among large ones that go would leave the memory in pieces.
+            measured = torch.empty(len(kept), *features.shapes[scale][1:], device=device)
+            done = 0
             for of_images in in_parallel(_distances, held_out):
-                measured += list(of_images)
-                done = scale * len(kept) + len(measured)
+                measured[done : done + len(of_images)] = of_images
+                done += len(of_images)
+                progress("scoring good images out of fold", scale * len(kept) + done, self.scales * len(kept))
                 progress("scoring good images out of fold", done, self.scales * len(kept))
-            distances.append(torch.stack(measured))
+            distances.append(measured)
             banks.append(everything)
 
         standards = [(float(of_scale.mean()), float(of_scale.std())) for of_scale in distances]
@@ -201,22 +210,32 @@ def _some_of_a_fold(
             yield int(fold), some
 
 
-def _set_ratio(banks: Sequence[Bank], held_out: Sequence[tuple[Bank, list[Tensor]]]) -> None:
+def _rarest(patches: Tensor, count: int) -> Tensor:
+    """The indices of the patches `(D, n)` of a tile that are farthest from their mean, at most `count`.
+
+    Most tiles of a large picture may show its background alone, and chance would draw little else.
+    """
+    distances = (patches - patches.mean(dim=1, keepdim=True)).square().sum(dim=0)
+    return distances.topk(min(count, len(distances))).indices
+
+
+def _set_ratio(banks: Sequence[Bank], held_out: Sequence[_HeldOut]) -> None:
     """Let a held-out image of each fold say how far patches are from a large bank, by the small one."""
     ratios = []
-    for fold_bank, patches in {id(one[0]): one for one in held_out}.values():
+    for fold_bank, kept, (index, *_), scale in {id(one[0]): one for one in held_out}.values():
         if isinstance(fold_bank, RefinedBank):
-            maps = patches[0][None].to(fold_bank.large.points.device).float()
-            ratios.append(ratio_of(fold_bank.small, fold_bank.large, maps))
+            patches = kept[index][scale][None].to(fold_bank.large.points.device).float()
+            ratios.append(ratio_of(fold_bank.small, fold_bank.large, patches))
     for bank in banks:
         if isinstance(bank, RefinedBank):
             bank.ratio = float(np.mean(ratios))
 
 
-def _distances(bank_and_patches: tuple[Bank, list[Tensor]]) -> Tensor:
+def _distances(held_out: _HeldOut) -> Tensor:
     """Distances `(N, h, w)` of the patches of N images, `(D, h, w)` each, to a bank."""
-    bank, patches = bank_and_patches
-    distances: Tensor = bank(torch.stack(patches).to(next(bank.buffers()).device).float())
+    bank, kept, some, scale = held_out
+    patches = torch.stack([kept[index][scale] for index in some])
+    distances: Tensor = bank(patches.to(next(bank.buffers()).device).float())
     return distances
 
 

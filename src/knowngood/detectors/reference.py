@@ -76,8 +76,8 @@ class Reference(Detector):
 
         others = {fold: fitted(set(squares) - {fold}) for fold in squares if len(squares) > 1}
         scores: dict[int, float] = {}
-        scored = good.subset(sorted(draw_held_out(len(good), self.held_out, seed)))
-        places = sorted(draw_held_out(len(good), self.held_out, seed))
+        scored = good.subset(sorted(draw_held_out(good, self.held_out, seed)))
+        places = sorted(draw_held_out(good, self.held_out, seed))
         for index, levels in extract(features, scored, device=device):
             place = places[index]
             model = others.get(int(fold_of[place]))

@@ -70,11 +70,23 @@ def _extract_in_torch(
 
 
 def few(images: ImageSet, count: int, seed: int) -> NDArray[np.uint8]:
-    """Draw some of the images, uint8 `(n, H, W, 3)`; those that cannot be read are left out."""
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
-    some = replace(images.subset(drawn), on_unreadable=lambda _: None)
+    """Draw some of the images, uint8 `(n, H, W, 3)`; those that cannot be read are left out.
+
+    Of tiles, some pictures are drawn, and of each the tile with the most contrast: it shows the part.
+    """
+    pictures, of_picture = np.unique(images.pictures, return_inverse=True)
+    drawn = np.random.default_rng(seed).permutation(len(pictures))[:count]
+    rows = np.flatnonzero(np.isin(of_picture, drawn))
+    some = replace(images.subset(rows), on_unreadable=lambda _: None)
     try:
-        return next(some.batches(count)).images
+        if images.tiles is None:
+            return next(some.batches(count)).images
+        best: dict[int, tuple[float, NDArray[np.uint8]]] = {}
+        for batch in some.batches():
+            picture, contrast = int(some.pictures[batch.index[0]]), float(batch.images.std())
+            if picture not in best or contrast > best[picture][0]:
+                best[picture] = contrast, batch.images[0]
+        return np.stack([image for _, image in best.values()])
     except DataError:  # whoever reads all images names those that cannot be read
         return np.empty((0, *images.shape, 3), np.uint8)
 

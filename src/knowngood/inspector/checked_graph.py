@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +19,10 @@ from knowngood.engines.resizing import Crop, with_resizing, without_resizing
 from knowngood.engines.vetting import check_graph, check_outputs
 from knowngood.errors import InspectorError, shortened
 from knowngood.inspector.manifest import Manifest
+from knowngood.inspector.pictures import Given
 
 PIXELS = "pixels"
 """The extra that is the image as the network saw it."""
-
-Given = dict[str, NDArray[Any]]
-"""What a graph gave for some images, by name."""
 
 
 class CheckedGraph:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,8 @@ class Evaluation:
             under `notes`.
         scores: One row per verdict: path, label, defect, mask, score, p_value, decision; from a classifier
             also `predicted_class` and the probability of each class, `p_<class>`.
-        maps: Anomaly maps at patch resolution, float32 `(N, h, w)`, rows as in `scores`; None for image-only
+        maps: Anomaly maps at patch resolution, float32 `(N, h, w)`, rows as in `scores`; an array `(N,)` of
+            maps where tiles of images of several sizes make larger and smaller ones; None for image-only
             detectors.
         provenance: The inspector's manifest as plain values; long lists are counted.
         held_out: Scores of good images from which the threshold was set.
@@ -73,7 +75,7 @@ class Evaluation:
 
     metrics: dict[str, Any]
     scores: pd.DataFrame
-    maps: NDArray[np.float32] | None
+    maps: NDArray[Any] | None
     provenance: dict[str, Any]
     held_out: NDArray[np.float64]
     heat_scale: HeatScale
@@ -202,7 +204,7 @@ def evaluate(
     return Evaluation(
         metrics=metrics,
         scores=scores,
-        maps=np.stack(maps) if maps else None,
+        maps=_together(maps) if maps else None,
         provenance=_provenance(manifest),
         held_out=np.array(manifest.held_out),
         heat_scale=manifest.heat_scale,
@@ -263,6 +265,15 @@ def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) 
             " put images into test/good and test/<defect type>, or name a folder of others"
         )
     return test.reset_index(drop=True), int(learned.sum()) if may_have_learned else 0
+
+
+def _together(maps: Sequence[NDArray[np.float32]]) -> NDArray[Any]:
+    """Maps as one array, `(N, h, w)`, or `(N,)` of maps where they differ in size."""
+    if len({map_.shape for map_ in maps}) == 1:
+        return np.stack(maps)
+    together = np.empty(len(maps), object)
+    together[:] = maps
+    return together
 
 
 def _from_memory(samples: pd.DataFrame) -> list[tuple[Source, Mask]] | None:

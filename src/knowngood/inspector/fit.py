@@ -11,6 +11,7 @@ import numpy as np
 from knowngood.data.selection import good_sources
 from knowngood.detectors.registry import DETECTORS
 from knowngood.errors import DataError
+from knowngood.inspector.detail import Looking
 from knowngood.inspector.learn import CHOSE_THE_EPOCH, Task, checked_device, learn
 from knowngood.inspector.manifest import MAX_FALSE_REJECT
 from knowngood.metrics.thresholds import Threshold, conformal
@@ -43,6 +44,9 @@ def fit(
     run: Run | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
     progress: Progress | None = None,
+    tiles: str | int | None = None,
+    detail: str = "normal",
+    smallest_defect: str | float | None = None,
     **settings: Any,
 ) -> Inspector:
     """Learn an inspector from the good training images of a folder or table, or from good images alone.
@@ -67,6 +71,11 @@ def fit(
         on_unreadable: Called with each image that cannot be read, which is then left out; without it such
             images are an error.
         progress: Called during long work; without it, a notebook shows a bar.
+        tiles: The side in pixels of overlapping tiles that each image is cut into at its own scale; `auto`
+            chooses it from the images, `none` resizes whole images, and so does None unless the detail needs
+            tiles. An image has the score of its most anomalous tile.
+        detail: `fast`, `normal` or `fine`: the size of the network's input, see `knowngood.inspector.detail`.
+        smallest_defect: Its side, as `12px` or as a share of the image's side, `3%`, in place of a detail.
         settings: Settings of the detector that differ from its defaults, or from the recipe.
 
     Returns:
@@ -77,9 +86,10 @@ def fit(
     Raises:
         DataError: There are too few good images, all are the same, some cannot be read, or what was given
             is no image; or a region does not fit the images.
-        RecipeError: The detector, a setting or the device is not known, or a value is out of range; a run is
-            given to a detector that trains nothing, or its folder holds a training with another recipe; or a
-            geometry is given to a detector that compares images with references.
+        RecipeError: The detector, a setting or the device is not known, or a value is out of range; tiles are
+            larger than every image; a run is given to a detector that trains nothing, or its folder holds a
+            training with another recipe; a geometry is given to a detector that compares images with
+            references; or images that would be cut into tiles are aligned or have references.
         TrainingError: The training went wrong.
         WeightsError: The backbone's weights are not on this machine.
 
@@ -97,9 +107,10 @@ def fit(
         )
     progress = followed(progress)
     recipe = resolve(DETECTORS, detector, settings)
+    looking = Looking(tiles, detail, smallest_defect)
     device = checked_device(recipe, seed=seed, device=device, run=run, geometry=geometry)
     return learn(
-        Task(DETECTORS, _first_threshold, geometry),
+        Task(DETECTORS, _first_threshold, geometry, looking),
         recipe,
         good_sources(data, classes).without(without),
         seed=seed,

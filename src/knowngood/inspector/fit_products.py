@@ -21,6 +21,7 @@ from knowngood.detectors.recogniser import Recogniser
 from knowngood.detectors.registry import DETECTORS
 from knowngood.errors import DataError
 from knowngood.inspector.cross_validation import with_title
+from knowngood.inspector.detail import Looking
 from knowngood.inspector.fit import fit
 from knowngood.inspector.learn import Task, checked_device, learn
 from knowngood.inspector.products import Products
@@ -52,6 +53,9 @@ def fit_products(
     run: Run | None = None,
     on_unreadable: Callable[[UnreadableImage], None] | None = None,
     progress: Progress | None = None,
+    tiles: str | int | None = None,
+    detail: str = "normal",
+    smallest_defect: str | float | None = None,
     **settings: Any,
 ) -> Products:
     """Learn an inspector for each of several products, and to recognise which product an image shows.
@@ -67,6 +71,10 @@ def fit_products(
         run: As in `knowngood.fit`; each product has a folder of its own in that of the run.
         on_unreadable: As in `knowngood.fit`.
         progress: Called during long work; without it, a notebook shows a bar.
+        tiles: As in `knowngood.fit`, and so are `detail` and `smallest_defect`; the images of each product
+            say what follows.
+        detail: See `tiles`.
+        smallest_defect: See `tiles`.
         settings: Settings of the detector that differ from its defaults.
 
     Returns:
@@ -87,6 +95,7 @@ def fit_products(
     """
     progress = followed(progress)
     recipe = resolve(DETECTORS, detector, settings)
+    Looking(tiles, detail, smallest_defect)
     checked_device(recipe, seed=seed, device=device, run=run, geometry=geometry)
     tables = load_products(data)
     if len(tables) < 2:
@@ -112,6 +121,9 @@ def fit_products(
                 seed=seed,
                 without=kept[name],
                 geometry=geometry,
+                tiles=tiles,
+                detail=detail,
+                smallest_defect=smallest_defect,
                 device=device,
                 run=own_run,
                 on_unreadable=on_unreadable,

@@ -13,6 +13,7 @@ from knowngood.data.decoding import LISTED
 from knowngood.data.imageset import GOOD, ImageSet
 from knowngood.data.seen import Seen
 from knowngood.inspector.manifest import DETECTION, Manifest
+from knowngood.inspector.pictures import of_pictures
 from knowngood.metrics.thresholds import conformal
 
 if TYPE_CHECKING:
@@ -28,23 +29,29 @@ def fit_by_parts(
 
     Copies are found in what the fit reads, since reading all images twice would take a tenth of its time. If
     there are some, the images are fitted again, each part held out as a whole. A training, which takes longer
-    than reading and can be resumed, begins with the groups.
+    than reading and can be resumed, begins with the groups, and so does a fit to tiles.
 
     Returns:
-        The fit, and the images with their groups.
+        The fit, with scores of whole images, and the images with their groups.
     """
+
+    def fit_tiles() -> Fit:
+        tiles = images.tiled()
+        return of_pictures(recipe.fit(tiles, progress=progress, **options), tiles)
+
     if images.groups is not None:
-        return recipe.fit(images, progress=progress, **options), images
+        return fit_tiles(), images
     seen = Seen(len(images))
     watched = replace(images, on_read=seen)
-    if recipe.trains:
+    first = recipe.trains or images.reading.tiling is not None
+    if first:
         for done, _ in enumerate(watched.batches(), 1):
             progress("looking for copies", done, len(images))
     else:
         fit = recipe.fit(watched, progress=progress, **options)
     images = _with_parts(images, seen, progress)
-    if recipe.trains or images.groups is not None:
-        fit = recipe.fit(images, progress=progress, **options)
+    if first or images.groups is not None:
+        fit = fit_tiles()
     return fit, images
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.file import PRODUCTS, Parts, read_inspector, write_inspector
 from knowngood.inspector.judging import judged
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
+from knowngood.inspector.pictures import joined
 from knowngood.inspector.placing import Placing
 from knowngood.inspector.verdict import Verdict, listed_verdicts
 from knowngood.metrics.review import Review
@@ -239,12 +240,15 @@ class Inspector:
     ) -> Iterator[Verdict]:
         """Yield verdicts in order."""
         first = list(islice(sources, 2))
-        alone = len(first) == 1
+        reading = self.manifest.reading
+        alone = len(first) == 1 and reading.tiling is None
         known = self._graph.given(alone=alone)
         if unknown := [name for name in extras if name not in known]:
             raise InspectorError(f"{self.manifest.method} gives no {unknown[0]}; it gives {', '.join(known)}")
-        read = read_batches(chain(first, sources), self.manifest.reading, on_unreadable=on_unreadable)
+        read = read_batches(chain(first, sources), reading, on_unreadable=on_unreadable)
         results = self._graph.results(read, alone=alone)
+        if reading.tiling:
+            results = joined(results, reading)
         yield from judged(
             results, self.manifest, self.records.classifier, self._held_out, self._placing, extras
         )
@@ -260,11 +264,10 @@ class Inspector:
         return self._graph.engine(alone=False)
 
     @cached_property
-    def _placing(self) -> Placing | None:
-        """What puts the maps of a part of each image where they belong; None where maps cover all of it."""
-        shape = self._graph.shapes.get("map")
-        reading, scale = self.manifest.reading, self.manifest.heat_scale
-        return None if shape is None else Placing.of(reading, (shape[1], shape[2]), scale)
+    def _placing(self) -> Callable[[tuple[int, int]], Placing | None]:
+        """What puts maps of a shape where they belong in images; see `Placing.of`."""
+        of = partial(Placing.of, self.manifest.reading, scale=self.manifest.heat_scale)
+        return lru_cache(maxsize=8)(of)  # of tiles, images of several sizes have maps of several shapes
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, also in other processes, compile the graph anew."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.imageset import Batch
-from knowngood.inspector.checked_graph import Given
 from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.notes import notes
+from knowngood.inspector.pictures import Given
 from knowngood.inspector.placing import Placing
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.calibration import p_values
@@ -26,7 +26,7 @@ def judged(
     manifest: Manifest,
     record: ClassifierRecord | None,
     held_out: NDArray[np.float64],
-    placing: Placing | None,
+    placing: Callable[[tuple[int, int]], Placing | None],
     extras: Sequence[str],
 ) -> Iterator[Verdict]:
     """Judge images by the lines of a manifest, in order.
@@ -36,7 +36,7 @@ def judged(
         manifest: That of the inspector.
         record: Of a classifier, which predicts the class; None for a detector.
         held_out: Scores of good parts `(n,)`, for p-values.
-        placing: What puts the map of a part of an image where it belongs; None where maps cover all of it.
+        placing: What puts maps of a shape where they belong in images; None where they cover all of it.
         extras: What else verdicts hold, by name.
     """
     lines = manifest.threshold.value, manifest.review.value if manifest.review else None
@@ -55,8 +55,8 @@ def judged(
             size, frame = (int(batch.sizes[row, 0]), int(batch.sizes[row, 1])), batch.frames[row]
             clipped, lost = bool(batch.clipped[row]), bool(batch.lost[row])
             patch_map = None if maps is None else maps[row].copy()
-            if patch_map is not None and placing is not None and frame is not None:
-                patch_map = placing.whole(patch_map, frame, size)
+            if patch_map is not None and frame is not None and (place := placing(patch_map.shape)):
+                patch_map = place.whole(patch_map, frame, size)
             yield Verdict(
                 source=batch.sources[row],
                 index=int(index),

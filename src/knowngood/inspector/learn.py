@@ -11,13 +11,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic_core import to_jsonable_python
-from torch import Tensor, nn
 
 from knowngood.data.decoding import name_of
-from knowngood.data.framing import image_sizes, learn_framing
+from knowngood.data.framing import Framing, image_sizes, learn_framing
 from knowngood.data.geometry import Geometry
 from knowngood.data.image_names import names_of
 from knowngood.data.imageset import ImageSet
@@ -25,17 +23,19 @@ from knowngood.data.pairs import check_references
 from knowngood.data.reading import check_contrast
 from knowngood.data.samples import fingerprint
 from knowngood.data.selection import Selection
-from knowngood.detectors.base import Detector, Fit, FittedDetector, FittedOnFeatures
-from knowngood.engines.engine import DEFAULT_ENGINE, compile_graph
-from knowngood.engines.export import blank, chain, to_onnx
+from knowngood.data.tiling import Tiling
+from knowngood.detectors.base import Detector, Fit, FittedOnFeatures
 from knowngood.engines.resizing import with_resizing
 from knowngood.errors import DataError, InspectorError, RecipeError, UnreadableImage
-from knowngood.features.extract import resolve_device
+from knowngood.features.extract import few, resolve_device
 from knowngood.inspector.checked_graph import crop_of
+from knowngood.inspector.detail import Looking, choose
 from knowngood.inspector.examples import EXAMPLES, make_examples
+from knowngood.inspector.exporting import verified_graph
 from knowngood.inspector.held_out import by_part, fit_by_parts
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import CLASSIFICATION, DETECTION, RESIZE, Manifest
+from knowngood.registry import resolve
 from knowngood.training.run import check_device
 
 if TYPE_CHECKING:
@@ -48,25 +48,19 @@ if TYPE_CHECKING:
 CHOSE_THE_EPOCH = "These images also chose the epoch whose weights were kept, so the bound leans low."
 """A note on a threshold."""
 
-LARGEST_DIFFERENCE = 1e-4
-"""The largest relative difference allowed between a graph's scores and torch's."""
-
-LARGEST_ROUNDED = 5e-3
-"""The same for a graph in 8 bits, where a value between two levels may be rounded either way."""
-
 _LONGEST = 4.0
-_IN_SCORES = ("image", "map")
 _LIBRARIES = ("knowngood", "torch", "lightning", "timm", "onnx", "openvino")
 
 
 class Task(NamedTuple):
     """The methods of one of the tasks of inspectors, the function that chooses the first threshold, and where
-    in images is looked.
+    in images is looked, and how fine.
     """
 
     registry: Registry[Any]
     threshold: Callable[[Fit], Threshold]
     geometry: Geometry | None = None
+    looking: Looking = Looking()
 
 
 def learn(
@@ -89,9 +83,14 @@ def learn(
     if pairs:
         check_references(sources)
     framing = learn_framing(task.geometry or Geometry(), sources, sizes)
-    shape = input_shape(framing.sizes, recipe.input_size, recipe.multiple)
-    reading = framing.reading(shape, pairs=pairs)
-    check_contrast(sources, reading)
+    input_size, tiling = choose(task.looking, recipe, framing.sizes, sources, framing.roi)
+    if input_size != recipe.input_size:
+        recipe = resolve(task.registry, recipe, {"input_size": input_size})
+    of_network = framing.sizes if tiling is None else np.full((1, 2), tiling.side)
+    whole = framing.reading(input_shape(of_network, recipe.input_size, recipe.multiple), pairs=pairs)
+    check_contrast(sources, whole)
+    _check_tiles(tiling, framing, pairs)
+    reading = dataclasses.replace(whole, tiling=tiling)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
     progress("preparing", 2, 2)
@@ -106,9 +105,9 @@ def learn(
         raise DataError(
             f"all {len(images)} good images are copies of one image; take photographs of several parts"
         )
-    some = next(images.subset(range(min(EXAMPLES, len(images)))).batches(EXAMPLES)).images
+    some = few(images.subset(range(min(EXAMPLES, len(images)))).tiled(), EXAMPLES, seed)
     examples = make_examples(some, reading.of_graph)
-    core, difference, scores = _verified_graph(fit, examples.resized)
+    core, difference, scores = verified_graph(fit, examples.resized)
     graph = with_resizing(core, images.shape, crop_of(reading.of_graph))
     manifest = Manifest(
         task=DETECTION if fit.records.classifier is None else CLASSIFICATION,
@@ -139,6 +138,8 @@ def learn(
         alignment={} if reading.alignment is None else reading.alignment.to_numbers(),
         alignment_note=framing.note,
         pairs=pairs,
+        tiles=[tiling.side, tiling.overlap] if tiling else [],
+        detail=str(task.looking),
     )
     inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:
@@ -175,6 +176,26 @@ def checked_device(
         )
     check_device(device)
     return resolve_device(device)
+
+
+def _check_tiles(tiling: Tiling | None, framing: Framing, pairs: bool) -> None:
+    """Refuse to cut tiles out of parts that are turned, and out of images with references.
+
+    Raises:
+        RecipeError: Tiles, which were asked for or which the detail needs, meet an alignment or references.
+    """
+    met = {
+        "an alignment (--align)": framing.alignment is not None,
+        "references": pairs,
+    }
+    for what, given in met.items():
+        if tiling is not None and given:
+            raise RecipeError(
+                f"tiles of {tiling.side} pixels and {what} do not go together; take tiles=none or leave out "
+                f"{what}",
+                setting="tiles",
+                value=tiling.side,
+            )
 
 
 def input_shape(sizes: NDArray[np.int64], size: int, multiple: int) -> tuple[int, int]:
@@ -214,66 +235,3 @@ def _readable(
     return images.subset(
         place for place, source in enumerate(images.sources) if name_of(source, place) not in left_out
     )
-
-
-def _verified_graph(fit: Fit, images: NDArray[np.uint8]) -> tuple[bytes, float, list[float]]:
-    """The exported graph, how far its outputs are from torch's, and its scores of the images; an error if
-    that is too far.
-    """
-    typical = float(np.median(np.abs(fit.held_out)))
-    graph, difference, scores = export(fit.fitted, images, typical=typical)
-    if not difference <= (LARGEST_ROUNDED if b"QuantizeLinear" in graph else LARGEST_DIFFERENCE):
-        raise InspectorError(
-            f"what the exported graph gives differs from torch's by {difference:.1e}, relative; "
-            "this is a defect of the exporter or the engine: try other versions of torch and openvino"
-        )
-    return graph, difference, scores
-
-
-def export(
-    fitted: FittedDetector, images: NDArray[np.uint8], *, typical: float
-) -> tuple[bytes, float, list[float]]:
-    """Export a fitted method to a graph, and measure how far its outputs are from torch's.
-
-    Frozen features come from the engine on both sides: `freeze` has compared them with torch's.
-
-    Args:
-        fitted: It is moved to the CPU.
-        images: `(N, H, W, 3)`, at the input shape of the graph.
-        typical: A usual score, which the differences of smaller ones are relative to.
-
-    Returns:
-        The ONNX graph, with those parts of `Scores` that there are; and the largest relative difference: of
-        each score to itself, of other outputs to their largest value. And the scores.
-    """
-    fitted = fitted.eval().cpu()
-    with torch.inference_mode():
-        in_torch = fitted(torch.from_numpy(images)).given
-    outputs = ["score" if name == "image" else name for name in in_torch]
-    if isinstance(fitted, FittedOnFeatures):
-        graph = chain(fitted.features.graph, _Tensors(fitted), outputs, rows=fitted.features.views)
-    else:
-        graph = to_onnx(_Tensors(fitted), {"images": blank(images.shape[1:3])}, outputs)
-    engine = fitted.features.engine_name if isinstance(fitted, FittedOnFeatures) else DEFAULT_ENGINE
-    in_graph = compile_graph(graph, engine, keep=True)(images)  # the inspector will soon run it
-    differences = []
-    for (name, expected), given in zip(in_torch.items(), in_graph, strict=True):
-        known = expected.numpy()
-        size = np.abs(known) if name == "image" else np.abs(known).max()
-        scale = np.maximum(size, max(typical, 1e-12) if name in _IN_SCORES else 1e-6)
-        differences.append(float(np.max(np.abs(known - given) / scale)))
-    return graph, max(differences), in_graph[outputs.index("score")].tolist()
-
-
-class _Tensors(nn.Module):
-    """A fitted method with plain tensors as outputs, as an exporter wants them."""
-
-    def __init__(self, fitted: FittedDetector) -> None:
-        super().__init__()
-        self.fitted = fitted
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Score images, or features where the method is fitted on them."""
-        fitted = self.fitted
-        scores = fitted.score_features(inputs) if isinstance(fitted, FittedOnFeatures) else fitted(*inputs)
-        return tuple(scores.given.values())

@@ -15,6 +15,7 @@ from knowngood.brief import brief
 from knowngood.data.alignment import Alignment
 from knowngood.data.reading import Reading
 from knowngood.data.roi import Roi
+from knowngood.data.tiling import LEAST_SIDE, Tiling
 from knowngood.engines.engine import DEFAULT_ENGINE
 from knowngood.engines.vetting.check import MOST_PIXELS
 from knowngood.errors import InspectorError, quoted
@@ -34,7 +35,7 @@ OLDEST = 4
 RENAMED = {"peaks": "map_maxima"}
 """Keys of format 4 that have another name since."""
 
-ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_names"), list) | {
+ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_names", "tiles"), list) | {
     "left_out": dict,
     "data": str,
     "region": dict,
@@ -42,6 +43,7 @@ ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_nam
     "alignment_note": str,
     "review": types.NoneType,
     "pairs": bool,
+    "detail": str,
 }
 """What formats 6 to 8 have added, empty in older ones."""
 
@@ -103,6 +105,9 @@ class Manifest:
         alignment_note: Why parts are aligned or not, in a sentence; empty where that was not asked for.
         pairs: Whether each image is compared with its reference, which is read below it; the input shape is
             that of both.
+        tiles: The side of the tiles that images, or their regions, are cut into, and their least overlap, in
+            pixels; empty where whole ones are resized to the input shape.
+        detail: How fine to look, as it was asked for, in words; empty in inspectors of older formats.
     """
 
     task: str
@@ -133,6 +138,8 @@ class Manifest:
     alignment: dict[str, list[int]]
     alignment_note: str
     pairs: bool
+    tiles: list[int]
+    detail: str
 
     __repr__ = brief
 
@@ -144,7 +151,8 @@ class Manifest:
     @cached_property
     def reading(self) -> Reading:
         """How images are read."""
-        return Reading(self.input_shape, self.bits, self.roi, self._alignment, self.pairs)
+        tiling = Tiling(*self.tiles) if self.tiles else None
+        return Reading(self.input_shape, self.bits, self.roi, self._alignment, self.pairs, tiling)
 
     @cached_property
     def _alignment(self) -> Alignment | None:
@@ -222,6 +230,9 @@ class Manifest:
             raise InspectorError(f"{name!r}: its manifest has an impossible input shape, {height} x {width}")
         if len(values["sizes"]) not in (0, 4) or 0 in values["sizes"]:
             raise InspectorError(f"{name!r}: its manifest has a wrong value for 'sizes'")
+        tiles = values["tiles"]
+        if tiles and (len(tiles) != 2 or tiles[0] < LEAST_SIDE or 2 * tiles[1] > tiles[0]):
+            raise InspectorError(f"{name!r}: its manifest has a wrong value for 'tiles'")
         if not values["held_out"]:
             raise InspectorError(f"{name!r}: its manifest has no held-out scores")
         if values["held_out"] != sorted(values["held_out"]) or (

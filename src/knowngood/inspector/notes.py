@@ -25,8 +25,9 @@ LARGEST_SCALE = 2.0
 
 def notes(manifest: Manifest, size: tuple[int, int], *, clipped: bool, lost: bool = False) -> tuple[str, ...]:
     """Return the notes on an image of a height and width."""
-    other = bool(manifest.sizes) and _is_other(size, manifest.sizes)
-    found = {CLIPPED: clipped, SHAPE: other, LOST: lost}
+    # Tiles are cut from images of any size alike, unless a region is drawn on images of one aspect ratio.
+    stretched = bool(manifest.sizes) and (not manifest.tiles or bool(manifest.region))
+    found = {CLIPPED: clipped, SHAPE: stretched and _is_other(size, manifest.sizes), LOST: lost}
     return tuple(note for note, applies in found.items() if applies)
 
 

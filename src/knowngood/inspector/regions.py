@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from knowngood.data.reading import map_on_image
+from knowngood.data.reading import map_rows, strips
 from knowngood.data.roi import Roi
 
 
@@ -74,7 +74,7 @@ def above(
     """
     # Interpolated like this, rounding changes no sign; and a line in float32 would not be the threshold.
     excess = (patch_map - np.float64(line)).astype(np.float32)
-    marked = map_on_image(excess, size) > 0
+    marked = np.concatenate([map_rows(excess, size, *rows) > 0 for rows in strips(size)])
     if roi is not None:
         marked &= roi.inside(size)
     rows, columns = _centres(patch_map.shape, size)

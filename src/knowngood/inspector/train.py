@@ -15,7 +15,7 @@ from knowngood.data.labelled import DEFECT_SHARE, labelled, with_defects_to_lear
 from knowngood.data.samples import Samples, load_samples
 from knowngood.data.selection import Selection
 from knowngood.detectors.base import Fit
-from knowngood.errors import UnreadableImage
+from knowngood.errors import RecipeError, UnreadableImage
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.learn import CHOSE_THE_EPOCH, Task, checked_device, learn
 from knowngood.metrics.ranking import auroc
@@ -72,6 +72,11 @@ def train(
         inspector = train(photographs, labels=["good", "good", "dent", ...], input_size=128)
         print(inspector.inspect("new.png")[0].predicted_class)
     """
+    if "tiles" in settings:
+        raise RecipeError(
+            "train takes no tiles: most tiles of a defective part show nothing of its defect, and would be "
+            "learned under a wrong class; train on images cut around the parts, or fit a detector with tiles"
+        )
     progress = followed(progress)
     recipe = resolve(CLASSIFIERS, classifier, settings)
     device = checked_device(recipe, seed=seed, device=device, run=run)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import name_of
-from knowngood.data.reading import map_on_image
+from knowngood.data.reading import map_rows, strips
 from knowngood.data.roi import Roi
 from knowngood.errors import escaped
 from knowngood.inspector.regions import HeatScale, above, hottest
@@ -51,7 +51,10 @@ def draw_heat(
     """
     height, width = size = image.shape[0], image.shape[1]
     typical, line = scale
-    washed = overlay(image, heat(map_on_image(patch_map, size), typical, line))
+    washed = np.empty_like(image)
+    for begin, end in strips(size):
+        level = heat(map_rows(patch_map, size, begin, end), typical, line)
+        washed[begin:end] = overlay(image[begin:end], level)
     if roi is not None:
         outside = ~roi.inside(size)
         washed[outside] = image[outside] // _DIMMED
@@ -91,8 +94,9 @@ def heatmap(
         gap = np.full((height, max(4, width // 100), 3), _PAPER, np.uint8)
         drawn = np.hstack([image, gap, drawn])
     free = max(0, NARROWEST - drawn.shape[1])
-    margins = ((0, 0), (free // 2, free - free // 2), (0, 0))
-    drawn = np.pad(drawn, margins, constant_values=_PAPER[0])
+    if free:
+        margins = ((0, 0), (free // 2, free - free // 2), (0, 0))
+        drawn = np.pad(drawn, margins, constant_values=_PAPER[0])
     return np.vstack([drawn, _legend(drawn.shape[1], verdict, scale, lines)])
 
 
@@ -104,7 +108,7 @@ def magnified(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         (364, 182, 3)
     """
     factor = max(1, round(NARROWEST / max(image.shape[:2])))
-    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+    return image if factor == 1 else image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _draw_ticks(image: NDArray[np.uint8], place: tuple[int, int], patch: float) -> None:

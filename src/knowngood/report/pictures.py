@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowngood.data.images import resize
+from knowngood.data.reading import strips
 from knowngood.output import MARK
 
 SIDE = 320
@@ -79,7 +80,7 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
     turned = np.maximum(2 * level - 1, 0)[..., None]
     colour = np.asarray(HEAT, np.float32) * (1 - turned) + np.asarray(HOTTEST, np.float32) * turned
     opacity = _OPACITY * np.minimum(2 * level, 1) + (_HOTTEST_OPACITY - _OPACITY) * turned[..., 0]
-    drawn = cv2.blendLinear(image, colour.astype(np.uint8), 1 - opacity, opacity)
+    drawn = cv2.blendLinear(np.ascontiguousarray(image), colour.astype(np.uint8), 1 - opacity, opacity)
     return np.asarray(drawn, dtype=np.uint8)
 
 
@@ -99,14 +100,19 @@ def outline(
         True
     """
     height, width = image.shape[:2]
-    # by area, so that a hair-thin defect survives the shrinking
-    covered = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0
-    distance = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    covered = mask
+    if mask.shape != (height, width):  # by area, so that a hair-thin defect survives the shrinking
+        covered = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0
     weight = weight or line_weight(image)
     drawn = image.copy()
     rim = max(1, weight // 3)  # black, so that the line is seen on bright parts too
-    drawn[(distance > 0) & (distance <= weight + 2 * rim)] = 0
-    drawn[(distance > rim) & (distance <= weight + rim)] = colour
+    reach = weight + 2 * rim
+    for begin, end in strips((height, width)):
+        first = max(0, begin - reach - 1)
+        near = (~covered[first : end + reach + 1]).astype(np.uint8)
+        distance = cv2.distanceTransform(near, cv2.DIST_L2, cv2.DIST_MASK_5)[begin - first :][: end - begin]
+        drawn[begin:end][(distance > 0) & (distance <= reach)] = 0
+        drawn[begin:end][(distance > rim) & (distance <= weight + rim)] = colour
     return drawn
 
 

@@ -186,6 +186,7 @@ def _without(
         device=manifest.device,
         without=left_out,
         geometry=geometry,
+        tiles=manifest.tiles[0] if manifest.tiles else "none",
         on_unreadable=unreadable.append,
         progress=progress,
     )
