@@ -19,9 +19,9 @@ from knowngood.engines.engine import Engine
 from knowngood.engines.native import finishing
 from knowngood.errors import InspectorError, UnreadableImage
 from knowngood.inspector.checked_graph import CheckedGraph, crop_of, in_present_format
+from knowngood.inspector.deciding import verdicts_on
 from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.file import PRODUCTS, Parts, read_inspector, write_inspector
-from knowngood.inspector.judging import judged
 from knowngood.inspector.manifest import CLASSIFICATION, Manifest
 from knowngood.inspector.pictures import joined
 from knowngood.inspector.placing import Placing
@@ -249,7 +249,7 @@ class Inspector:
         results = self._graph.results(read, alone=alone)
         if reading.tiling:
             results = joined(results, reading)
-        yield from judged(
+        yield from verdicts_on(
             results, self.manifest, self.records.classifier, self._held_out, self._placing, extras
         )
 

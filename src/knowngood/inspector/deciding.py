@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from knowngood.training.classifier_record import ClassifierRecord
 
 
-def judged(
+def verdicts_on(
     results: Iterator[tuple[Batch, Given]],
     manifest: Manifest,
     record: ClassifierRecord | None,
@@ -29,7 +29,7 @@ def judged(
     placing: Callable[[tuple[int, int]], Placing | None],
     extras: Sequence[str],
 ) -> Iterator[Verdict]:
-    """Judge images by the lines of a manifest, in order.
+    """Decide on images by the lines of a manifest, in order.
 
     Args:
         results: Images with what the graph gave for them; see `knowngood.inspector.checked_graph`.
