@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from knowngood.report.words import MISSING
+
 from ..support.parts import SIDE, write_parts
 
 FAST = ["--detector", "gaussian", "--set", "input_size=64"]
@@ -197,7 +199,7 @@ def test_three_answers_of_each_product(run, several, parts):
     assert few.status == 1
     assert "product 'disc': 8 held-out good parts are too few" in few.err
     assert run("threshold", several, "--product", "ring", "--no-review").status == 0
-    assert run("info", several).out.splitlines()[4].endswith(" -")
+    assert run("info", several).out.splitlines()[4].endswith(f" {MISSING}")
 
 
 def test_the_evaluation_of_three_answers(run, several, parts, tmp_path):
