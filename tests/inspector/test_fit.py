@@ -13,7 +13,7 @@ from knowngood.data.samples import fingerprint, load_samples
 from knowngood.detectors import make_detector
 from knowngood.detectors.base import Detector
 from knowngood.errors import DataError, InspectorError, RecipeError
-from knowngood.inspector import learn as learning
+from knowngood.inspector import exporting
 from knowngood.inspector.evaluation import evaluate
 from knowngood.inspector.exporting import LARGEST_DIFFERENCE
 from knowngood.inspector.fit import fit
@@ -306,7 +306,7 @@ def test_a_detector_of_ones_own(image_only, widget, tmp_path):
 
 @pytest.mark.parametrize("difference", [2e-4, float("nan")])
 def test_a_graph_that_differs_from_torch_is_not_shipped(widget, monkeypatch, difference):
-    monkeypatch.setattr(learning, "export", lambda *_, **__: (b"graph", difference, [1.0]))
+    monkeypatch.setattr(exporting, "export", lambda *_, **__: (b"graph", difference, [1.0]))
     with pytest.raises(InspectorError, match="what the exported graph gives differs from torch's"):
         fit(widget, TINY)
 

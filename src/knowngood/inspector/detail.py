@@ -166,9 +166,9 @@ def choose(
     Raises:
         RecipeError: An input size is given beside a detail, or tiles are larger than every picture.
     """
-    declared = settings_of(type(recipe))["input_size"]
+    declared = settings_of(type(recipe)).get("input_size")  # a detector of one's own may fix it
     rule = looking.detail != "normal" or looking.smallest_defect is not None
-    if rule and recipe.input_size != declared.default:
+    if rule and (declared is None or recipe.input_size != declared.default):
         raise RecipeError(
             f"{looking} and input_size={recipe.input_size} contradict each other; give one of them"
         )
@@ -195,7 +195,7 @@ def choose(
         side = 0
         found = view(native, usual, looking.detail, defect)
     size = MOST * usual if found.side and not side else found.input_size
-    low, high = declared.low or size, declared.high or size
+    low, high = (declared.low or size, declared.high or size) if declared else (size, size)
     return round(min(max(size, low), high)), Tiling(side, side // OVERLAP) if side else None
 
 
