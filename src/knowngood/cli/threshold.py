@@ -114,7 +114,7 @@ def threshold(
 
 
 def _validation(
-    data: Path, patterns: knowngood.Patterns, names: list[str], *, folders: bool
+    data: Path, patterns: "knowngood.Patterns", names: list[str], *, folders: bool
 ) -> "dict[str, pd.DataFrame]":
     """The labelled images of each product, or those of one product without a name.
 
@@ -134,7 +134,7 @@ def _validation(
     return samples
 
 
-def _echo_change(product: str, before: knowngood.Inspector, after: knowngood.Inspector) -> None:
+def _echo_change(product: str, before: "knowngood.Inspector", after: "knowngood.Inspector") -> None:
     """Print the lines of an inspector before and after a change, of one of several with its product."""
     if product:
         typer.echo(f"{'product':14} {product}")
