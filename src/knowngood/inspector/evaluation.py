@@ -25,14 +25,12 @@ from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import far_outside_in_words, held_out_in_words
 from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.manifest import MAX_FALSE_REJECT, Manifest
+from knowngood.inspector.manifest import Manifest
 from knowngood.inspector.measures import check_mask_sizes, image_metrics, outside_region, pixel_metrics
 from knowngood.inspector.notes import SHAPE, note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
-from knowngood.metrics.rates import promise
-from knowngood.metrics.thresholds import conformal_rank
 from knowngood.notebook import followed
 from knowngood.training.records import Records
 from knowngood.types import Progress
@@ -296,8 +294,6 @@ def _warnings(digests: list[str], manifest: Manifest, unreadable: int, left_out:
         flatter.format("used for the threshold"): validated,
         "test images could not be read and are not counted.": unreadable,
     }
-    parts = len(manifest.held_out)
-    few = [promise(parts)] if conformal_rank(parts, MAX_FALSE_REJECT) > parts else []
     far = far_outside_in_words(manifest)
     advice = [f"{'; '.join(far)} `knowngood fit --without`."] if far else []
-    return [f"{count} {words}" for words, count in warnings.items() if count] + few + advice
+    return [f"{count} {words}" for words, count in warnings.items() if count] + advice
