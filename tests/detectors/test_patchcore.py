@@ -4,10 +4,12 @@ import torch
 
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
+from knowngood.detectors import patchcore
 from knowngood.detectors.patchcore import COARSER, PatchCore
 from knowngood.errors import RecipeError
 from knowngood.features.backbones import load_backbone
 from knowngood.features.patches import PatchFeatures
+from knowngood.features.refined import RefinedBank
 
 SHAPE = (64, 64)
 
@@ -60,6 +62,20 @@ def test_held_out_scores_are_distances_to_the_other_folds(images, patches):
     assert spread == pytest.approx(distances.std(), rel=5e-3)
     expected = (distances.max(axis=(1, 2)) - mean) / spread
     np.testing.assert_allclose(np.sort(learned.held_out), np.sort(expected), rtol=1e-2)
+
+
+@pytest.mark.parametrize(("small", "refined"), [(40, False), (20, True)])
+def test_the_bank_is_refined_where_those_of_the_folds_are(images, monkeypatch, small, refined):
+    # Of 6 images of 16 patches, 64 or 80 are in the bank of all folds but one, and 96 in that of all.
+    monkeypatch.setattr(patchcore, "SMALL", small)
+    learned = fit(images[:6])
+    bank = learned.fitted.banks[0]
+    assert isinstance(bank, RefinedBank) == refined
+    assert np.isfinite(learned.held_out).all()
+    if refined:
+        assert len(bank.small.points) == 20
+        assert len(bank.large.points) == 96
+        assert 0 < bank.ratio < 1
 
 
 def test_a_patch_is_as_anomalous_as_its_most_anomalous_scale(images):

@@ -130,7 +130,9 @@ class PatchCore(Detector):
             progress("choosing patches", scale + 1, self.scales)
             parts = list(in_parallel(_thinned, [of_scale[fold] for fold in present]))
             without = [[*parts[:left_out], *parts[left_out + 1 :]] for left_out in range(len(parts))]
-            make_bank = partial(self._bank, seed=seed, eight_bit=rounds)
+            sizes = [len(points) for points, _ in parts]
+            refined = min(self.coreset, sum(sizes) - max(sizes)) > 2 * SMALL
+            make_bank = partial(self._bank, seed=seed, eight_bit=rounds, refined=refined)
             everything, *others = in_parallel(make_bank, [parts, *without])
             bank_of = dict(zip(present, others, strict=True))
             held_out = [(bank_of[fold], kept, some, scale) for fold, some in batches]
@@ -178,11 +180,11 @@ class PatchCore(Detector):
         buffer = math.ceil(1.25 * CANDIDATES * self.coreset)
         return _Patches(StreamingCoreset(size, buffer=buffer, generator=generator), [])
 
-    def _bank(self, parts: list[tuple[Tensor, Tensor]], *, seed: int, eight_bit: bool) -> Bank:
+    def _bank(self, parts: list[tuple[Tensor, Tensor]], *, seed: int, eight_bit: bool, refined: bool) -> Bank:
         """Make a memory bank of the patches and the samples of some folds."""
         points, sample = (torch.cat(of_folds).float() for of_folds in zip(*parts, strict=True))
         chosen = k_center(principal(points), self.coreset, generator=torch.Generator().manual_seed(seed))
-        if len(chosen) <= 2 * SMALL:
+        if not refined:
             return MemoryBank(points[chosen], eight_bit=eight_bit)
         large = MemoryBank(points[chosen], eight_bit=eight_bit, block=SHARE * BLOCK)
         drawn = torch.randperm(len(sample), generator=torch.Generator().manual_seed(seed))[:SMALL]

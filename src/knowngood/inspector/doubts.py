@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from knowngood.inspector.held_out import far_outside_in_words
-from knowngood.inspector.manifest import MAX_FALSE_REJECT, Manifest
-from knowngood.metrics.rates import promise
-from knowngood.metrics.thresholds import conformal_rank
+from knowngood.inspector.manifest import Manifest
 
 
 def doubts(
@@ -33,8 +31,6 @@ def doubts(
         flatter.format("used for the threshold"): validated,
         "test images could not be read and are not counted.": unreadable,
     }
-    parts = len(manifest.held_out)
-    few = [promise(parts)] if conformal_rank(parts, MAX_FALSE_REJECT) > parts else []
     far = far_outside_in_words(manifest)
     advice = [f"{'; '.join(far)} `knowngood fit --without`."] if far else []
-    return [f"{count} {words}" for words, count in warnings.items() if count] + few + advice
+    return [f"{count} {words}" for words, count in warnings.items() if count] + advice
