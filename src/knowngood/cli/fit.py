@@ -91,6 +91,12 @@ def fit(
         command = options.command_with(context, [])
         with progress_bars() as progress:
             knowngood.write_suspects(
-                inspector, samples, suspects, command=command, overwrite=overwrite, progress=progress
+                inspector,
+                samples,
+                suspects,
+                geometry=geometry,
+                command=command,
+                overwrite=overwrite,
+                progress=progress,
             )
         typer.echo(f"suspects: {suspects}")

@@ -13,6 +13,7 @@ import pandas as pd
 
 from knowngood.data.arguments import Images
 from knowngood.data.decoding import Source
+from knowngood.data.geometry import Geometry
 from knowngood.data.image_names import names_of
 from knowngood.data.images import read_image
 from knowngood.data.selection import good_sources
@@ -69,6 +70,7 @@ def write_suspects(
     data: pd.DataFrame | Images,
     path: str | os.PathLike[str],
     *,
+    geometry: Geometry | None = None,
     command: str = "knowngood fit FOLDER --out FILE",
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -82,6 +84,7 @@ def write_suspects(
         inspector: A detector that was fitted to the data.
         data: What it was fitted to, as `fit` takes it.
         path: The HTML file to write; an older report is replaced.
+        geometry: That of the fit.
         command: The command that fits again, to which `--without` and names are added.
         overwrite: Replace any other file too.
         progress: Called during long work; without it, a notebook shows a bar.
@@ -103,7 +106,7 @@ def write_suspects(
         raise DataError("these are not the good images that the inspector was fitted to: some are not there")
     shown = min(MOST, max(FEWEST, round(SHARE * len(table))), len(table))
     first = [name for names in table["names"][:shown] for name in names]
-    unlearned = _without(inspector, data, first, len(sources), progress)
+    unlearned = _without(inspector, data, geometry, first, len(sources), progress)
     pictures = [sources[name] for name in table["name"][:shown]]
     tiles = _tiles(
         pictures, manifest.bits, unlearned.inspect(pictures, progress=progress) if unlearned else []
@@ -154,7 +157,12 @@ def _details(inspector: Inspector, shown: int) -> Iterator[str]:
 
 
 def _without(
-    inspector: Inspector, data: pd.DataFrame | Images, first: Sequence[str], images: int, progress: Progress
+    inspector: Inspector,
+    data: pd.DataFrame | Images,
+    geometry: Geometry | None,
+    first: Sequence[str],
+    images: int,
+    progress: Progress,
 ) -> Inspector | None:
     """An inspector that has not learned from the first images: another fit or, where the held-out images did
     not take part in a training, the same; None where there are no heatmaps.
@@ -177,6 +185,7 @@ def _without(
         seed=manifest.seed,
         device=manifest.device,
         without=left_out,
+        geometry=geometry,
         on_unreadable=unreadable.append,
         progress=progress,
     )
@@ -193,6 +202,7 @@ def _tiles(sources: Sequence[Source], bits: int | None, verdicts: Sequence[Verdi
         image = shrink(read_image(source, bits=bits), SIDE)
         pictures = {"image": image}
         if verdict is not None:
-            pictures["heatmap"] = draw_heat(image, *verdict.checked_map())
+            patch_map, scale = verdict.checked_map()
+            pictures["heatmap"] = draw_heat(image, patch_map, scale, verdict.roi)
         made.append([Tile(webp(one, LARGEST), name, name) for name, one in pictures.items()])
     return made
