@@ -1,7 +1,9 @@
+import importlib
 import re
 
 import pytest
 
+from knowngood.data.geometry import Geometry
 from knowngood.errors import DataError, OutputError
 from knowngood.inspector.fit import fit
 from knowngood.report.suspects import write_suspects
@@ -55,6 +57,17 @@ def test_the_command_is_ready_without_a_script(page):
     assert re.fullmatch(
         r"knowngood fit nuts/ --out x\.inspector( --without 'it'\"'\"'s [01]\.png'){2}", command
     )
+
+
+def test_the_second_fit_looks_where_the_first_one_did(dirty, tmp_path, monkeypatch):
+    fitting = importlib.import_module("knowngood.inspector.fit")
+    geometry = Geometry(roi={"shapes": [{"rectangle": [8, 8, 40, 40]}]})
+    inspector = fit(dirty, "patchcore", input_size=96, coreset=100, geometry=geometry)
+    made = []
+    monkeypatch.setattr(fitting, "fit", lambda *given, **named: made.append(fit(*given, **named)) or made[0])
+    write_suspects(inspector, dirty, tmp_path / "suspects.html", geometry=geometry)
+    assert len(made) == 1
+    assert made[0].manifest.region == inspector.manifest.region != {}
 
 
 def test_a_detector_without_maps(dirty, tmp_path):

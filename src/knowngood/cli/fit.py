@@ -88,7 +88,6 @@ def fit(
 
         # Only now torch is imported, which takes seconds: a mistake must not wait for it.
         chosen = DETECTORS.choose(detector, recipe, setting or [])
-        several = "" not in samples
         inspector: knowngood.Inspector | knowngood.Products = (
             knowngood.fit_products if several else knowngood.fit
         )(

@@ -22,7 +22,7 @@ from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, draw_held_out
 from knowngood.engines.engine import DEFAULT_ENGINE, ENGINES
-from knowngood.features.coreset import StreamingCoreset, k_center, principal
+from knowngood.features.coreset import StreamingCoreset, cover
 from knowngood.features.eight_bit import eight_bit
 from knowngood.features.extract import extract, few
 from knowngood.features.frozen import FrozenFeatures, freeze
@@ -118,7 +118,7 @@ class PatchCore(Detector):
             if index in to_score:
                 kept[index] = [patches.half() for patches in maps]
 
-        present = [fold for fold in range(len(fold_sizes)) if of_folds[0][fold].sample]
+        present = [fold for fold in range(len(fold_sizes)) if not of_folds[0][fold].coreset.empty]
         check_folds(len(present), len(kept))
         banks: list[Bank] = []
         distances: list[Tensor] = []  # of held-out images, (M, h, w) at each scale
@@ -183,10 +183,10 @@ class PatchCore(Detector):
     def _bank(self, parts: list[tuple[Tensor, Tensor]], *, seed: int, eight_bit: bool, refined: bool) -> Bank:
         """Make a memory bank of the patches and the samples of some folds."""
         points, sample = (torch.cat(of_folds).float() for of_folds in zip(*parts, strict=True))
-        chosen = k_center(principal(points), self.coreset, generator=torch.Generator().manual_seed(seed))
+        points = cover(points, self.coreset, generator=torch.Generator().manual_seed(seed))
         if not refined:
-            return MemoryBank(points[chosen], eight_bit=eight_bit)
-        large = MemoryBank(points[chosen], eight_bit=eight_bit, block=SHARE * BLOCK)
+            return MemoryBank(points, eight_bit=eight_bit)
+        large = MemoryBank(points, eight_bit=eight_bit, block=SHARE * BLOCK)
         drawn = torch.randperm(len(sample), generator=torch.Generator().manual_seed(seed))[:SMALL]
         return RefinedBank(MemoryBank(sample[drawn], eight_bit=eight_bit), large, ratio=1.0)
 

@@ -52,10 +52,21 @@ def k_center(points: Tensor, size: int, *, generator: torch.Generator, batch: in
     return torch.cat(chosen)
 
 
+def cover(points: Tensor, size: int, *, generator: torch.Generator) -> Tensor:
+    """Keep at most `size` of points `(N, C)`, so that each is near a kept one; see `k_center`.
+
+    They are compared in their first principal components, in which a coreset covers as well, in half of the
+    time.
+
+    Example:
+        >>> cover(torch.eye(4), 2, generator=torch.Generator().manual_seed(0)).shape
+        torch.Size([2, 4])
+    """
+    return points[k_center(principal(points.float()), size, generator=generator)]
+
+
 def principal(points: Tensor, most: int = COMPONENTS) -> Tensor:
     """The first principal components `(N, most)` of points `(N, C)`; as they are, if they have no more.
-
-    A coreset that is chosen in them covers as well, in half of the time.
 
     Example:
         >>> principal(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), 1).diff(dim=0).abs()
@@ -131,5 +142,4 @@ class StreamingCoreset:
 
     def points(self) -> Tensor:
         """The coreset of all points so far, at most `size` of them."""
-        points = torch.cat(self._pieces)
-        return points[k_center(principal(points.float()), self.size, generator=self.generator)]
+        return cover(torch.cat(self._pieces), self.size, generator=self.generator)

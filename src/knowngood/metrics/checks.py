@@ -1,9 +1,14 @@
-"""The checks of labels and scores that all metrics share."""
+"""The checks of labels, scores and rates that all metrics share."""
 
 from __future__ import annotations
 
+from fractions import Fraction
+from numbers import Real
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from knowngood.errors import RecipeError
 
 
 def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
@@ -19,6 +24,18 @@ def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
     if bad := np.count_nonzero(~(checked > -np.inf)):
         raise ValueError(f"scores must not be NaN or -inf; {bad} of {checked.size} are")
     return checked
+
+
+def checked_rate(name: str, rate: float, such_as: str) -> Fraction:
+    """Return a rate as the decimal number that was asked for; a RecipeError if it is not between 0 and 1.
+
+    Example:
+        >>> checked_rate("max_review", 0.1, "0.1 for one good part in ten")
+        Fraction(1, 10)
+    """
+    if not (isinstance(rate, Real) and 0 < rate < 1):
+        raise RecipeError(f"{name} must be between 0 and 1, such as {such_as}; got {rate!r}")
+    return Fraction(str(rate))
 
 
 def checked_pairs(defect: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

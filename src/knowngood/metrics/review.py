@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from knowngood.errors import DataError, RecipeError
-from knowngood.metrics.checks import checked_scores
+from knowngood.errors import DataError
+from knowngood.metrics.checks import checked_rate, checked_scores
 from knowngood.metrics.rates import clopper_pearson_upper
 
 ACCEPT, REVIEW, REJECT = DECISIONS = ("accept", "review", "reject")
@@ -95,7 +94,7 @@ def review_by_rate(held_out: ArrayLike, threshold: float, max_review: float) -> 
         >>> line.value, line.count, line.total
         (85.0, 10, 99)
     """
-    rate = _checked("max_review", max_review, "0.1 for one good part in ten")
+    rate = checked_rate("max_review", max_review, "0.1 for one good part in ten")
     ordered = np.sort(checked_scores(held_out))
     n, below = ordered.size, int(np.count_nonzero(np.asarray(held_out) <= threshold))
     less = int(below == 0 or ordered[below - 1] != threshold)
@@ -135,7 +134,7 @@ def review_by_escapes(defects: ArrayLike, threshold: float, max_escape: float) -
         >>> round(line.value, 6), line.count, line.total, round(line.upper_bound, 3)
         (5.0, 4, 49, 0.177)
     """
-    rate = _checked("max_escape", max_escape, "0.02 for one defect in fifty")
+    rate = checked_rate("max_escape", max_escape, "0.02 for one defect in fifty")
     ordered = np.sort(checked_scores(defects))
     n = ordered.size
     if not n:
@@ -171,13 +170,6 @@ def with_new_threshold(review: Review | None, held_out: Sequence[float], thresho
         return review_by_rate(held_out, threshold, review.requested)
     except DataError:
         return None
-
-
-def _checked(name: str, rate: float, such_as: str) -> Fraction:
-    """Return a rate as the decimal number that was asked for; see `thresholds.conformal_rank`."""
-    if not (isinstance(rate, Real) and 0 < rate < 1):
-        raise RecipeError(f"{name} must be between 0 and 1, such as {such_as}; got {rate!r}")
-    return Fraction(str(rate))
 
 
 def _percent(rate: Fraction) -> str:

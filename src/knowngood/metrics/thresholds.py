@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from knowngood.errors import DataError, RecipeError
-from knowngood.metrics.checks import checked_pairs, checked_scores
+from knowngood.metrics.checks import checked_pairs, checked_rate, checked_scores
 from knowngood.metrics.ranking import cut
 from knowngood.metrics.rates import clopper_pearson_upper, promise
 
@@ -112,16 +112,12 @@ def conformal(held_out: ArrayLike, max_false_reject: float) -> Threshold:
         >>> conformal(np.arange(60.0), max_false_reject=0.01).note.partition(". ")[0]
         'Too few good images for 0.01: 60 held out, 99 needed'
     """
-    if not (isinstance(max_false_reject, Real) and 0 < max_false_reject < 1):
-        raise RecipeError(
-            "max_false_reject must be between 0 and 1, such as 0.01 for one good part in a hundred; "
-            f"got {max_false_reject!r}"
-        )
+    rate = checked_rate("max_false_reject", max_false_reject, "0.01 for one good part in a hundred")
     ordered = np.sort(checked_scores(held_out))
     n = ordered.size
     if n == 0:
         raise DataError("a threshold needs scores of held-out good images; got none")
-    k, rate = conformal_rank(n, max_false_reject), Fraction(str(max_false_reject))
+    k = conformal_rank(n, max_false_reject)
     note = ""
     if k > n:
         needed = ceil(1 / rate - 1)

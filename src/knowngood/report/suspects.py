@@ -203,6 +203,7 @@ def _tiles(sources: Sequence[Source], bits: int | None, verdicts: Sequence[Verdi
         image = shrink(read_image(source, bits=bits), SIDE)
         pictures = {"image": image}
         if verdict is not None:
-            pictures["heatmap"] = draw_heat(image, *verdict.checked_map())
+            patch_map, scale = verdict.checked_map()
+            pictures["heatmap"] = draw_heat(image, patch_map, scale, verdict.roi)
         made.append([Tile(webp(one, LARGEST), name, name) for name, one in pictures.items()])
     return made
