@@ -13,12 +13,14 @@ import onnx
 import onnxruntime
 import pandas as pd
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from knowngood.data.images import read_image, resize
 from knowngood.engines.resizing import with_resizing
 from knowngood.errors import DataError, InspectorError, RecipeError
+from knowngood.features.patches import smooth
 from knowngood.inspector.file import write_inspector
 from knowngood.inspector.inspector import Inspector
 from knowngood.metrics.calibration import p_values
@@ -423,9 +425,10 @@ def test_the_map_of_a_turned_photograph_is_upright(inspector, good_images, tmp_p
     assert_equal(upright, from_array)
 
 
-def test_the_highest_patch_is_the_score(inspector, test_images):
+def test_the_score_is_the_maximum_of_the_smoothed_map(inspector, test_images):
     for verdict in inspector.inspect(test_images):
-        assert verdict.score == verdict.patch_map.max()
+        smoothed = smooth(torch.from_numpy(verdict.patch_map)[None], inspector.manifest.recipe["smoothing"])
+        assert verdict.score == pytest.approx(float(smoothed.max()), rel=1e-4)
 
 
 def test_an_image_only_detector_gives_no_map(image_only, test_images, tmp_path):

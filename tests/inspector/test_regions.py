@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from knowngood.data import reading
 from knowngood.data.reading import map_on_image
 from knowngood.errors import RecipeError
-from knowngood.inspector.regions import Region, above, find_regions, hottest
+from knowngood.inspector.regions import HeatScale, Region, above, find_regions, hottest
 
 LINE = 5.0
 
@@ -84,6 +84,14 @@ def test_pixels_are_marked_exactly_if_the_maximum_is_above_the_line(patch_map, s
             assert edge.any()
 
 
+@given(patch_map=MAPS, size=SIZES, typical=st.floats(0, 6), rejected=st.booleans())
+def test_exactly_rejected_images_are_above_their_own_line(patch_map, size, typical, rejected):
+    scale = HeatScale(typical, LINE)
+    own = scale.of_image(patch_map, rejected=rejected)
+    assert above(patch_map, own.line, size).any() == rejected
+    assert own == scale or (patch_map.max() > LINE) != rejected
+
+
 def test_large_images_agree_with_the_map_on_the_image():
     patch_map = np.random.default_rng(0).uniform(0, 10, (12, 16)).astype(np.float32)
     differ = above(patch_map, 6.0, (1200, 1600)) != (map_on_image(patch_map, (1200, 1600)) > 6.0)
@@ -104,7 +112,7 @@ def test_verdicts_agree_with_their_decisions(inspector, test_images):
         assert verdict.mask.shape == verdict.size
         assert verdict.mask.sum() == sum(region.area for region in regions)
         if regions:
-            assert regions[0].max_score == verdict.score
+            assert regions[0].max_score == verdict.patch_map.max()
 
 
 def test_a_detector_without_maps(inspector, test_images):

@@ -58,7 +58,7 @@ def test_defects_are_found_where_they_are(inspector, good, defects, masks):
     outside = ~inspector.manifest.roi.inside(SIZE)
     for verdict, mask in zip(verdicts[6:], masks, strict=True):
         assert verdict.decision == "reject"
-        assert verdict.patch_map.max() == np.float32(verdict.score)
+        assert verdict.patch_map.max() > verdict.score
         region = verdict.regions()[0]
         rows, columns = np.nonzero(mask)
         assert rows.min() - 12 <= region.max_y <= rows.max() + 12

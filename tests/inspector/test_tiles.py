@@ -70,7 +70,7 @@ def test_defects_are_found_where_they_are_in_the_pixels_of_the_picture(tiled, pi
     for verdict, (picture, (top, left)) in zip(verdicts[6:], defects, strict=True):
         assert (verdict.decision, verdict.size, verdict.notes) == ("reject", picture.shape[:2], ())
         assert verdict.map.shape == verdict.mask.shape == picture.shape[:2]
-        assert verdict.patch_map.max() == np.float32(verdict.score)
+        assert verdict.patch_map.max() > verdict.score
         region = verdict.regions()[0]
         assert abs(region.max_y - (top + 47)) <= 24
         assert abs(region.max_x - (left + 46)) <= 32
@@ -188,7 +188,7 @@ def test_a_region_is_cut_into_tiles_and_its_maps_go_back_to_the_image():
         "regions of 250 x 330 in 9 tiles of 128 x 128, each as 128 x 128"
     )
     one, other = inspector.inspect([framed(inside), framed(inside)])
-    assert one.score == other.score == np.float32(one.patch_map.max())
+    assert other.score == one.score < one.patch_map.max()
     assert (one.decision, one.size, one.map.shape) == ("reject", (300, 440), (300, 440))
     region = one.regions()[0]
     assert abs(region.max_y - (40 + top + 47)) <= 24

@@ -60,7 +60,8 @@ class PatchCore(Detector):
     the grid of the coarsest map, and the banks are thinned fold by fold in bounded memory. A large bank is
     asked about the quarter of the patches that is farthest from a small one, see
     `knowngood.features.refined`. Each scale's distances are standardised by those of held-out good images;
-    a coarser scale, whose patches blur what is small, weighs less; the most anomalous scale decides.
+    a coarser scale, whose patches blur what is small, weighs less; the most anomalous scale decides. The
+    score is the maximum of the smoothed map.
 
     Example:
         >>> PatchCore(coreset=1000).coreset
@@ -151,8 +152,10 @@ class PatchCore(Detector):
         standards = [(float(of_scale.mean()), float(of_scale.std())) for of_scale in distances]
         fitted = FittedPatchCore(features, banks, standards, self.smoothing)
         with torch.inference_mode():
-            scores = fitted.combine(distances).image
-        return Fit(fitted, scores.double().cpu().numpy(), places)
+            scores = fitted.combine(distances)
+        assert scores.map is not None
+        maxima = scores.map.amax(dim=(1, 2))
+        return Fit(fitted, scores.image.double().cpu().numpy(), places, maxima.double().cpu().numpy())
 
     def _features(self, good: ImageSet, seed: int, device: str) -> tuple[FrozenFeatures, bool]:
         """Make patch features; they are in 8 bits, and True is returned, if a trial allows it."""
@@ -268,5 +271,6 @@ class FittedPatchCore(FittedOnFeatures):
             for scale, (of_scale, (mean, spread)) in enumerate(zip(distances, self.standards, strict=True))
         ]
         combined = torch.cat(align(standardised), dim=1).amax(dim=1)
-        smoothed = smooth(combined, self.smoothing)
-        return Scores(smoothed.amax(dim=(1, 2)), smoothed)
+        # The map is not smoothed: a patch that stands out by chance shall reject no part, but a small defect
+        # shall be drawn no larger than it is.
+        return Scores(smooth(combined, self.smoothing).amax(dim=(1, 2)), combined)

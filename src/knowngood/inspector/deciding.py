@@ -68,7 +68,9 @@ def verdicts_on(
                 predicted_class=predicted,
                 probabilities=probabilities,
                 notes=notes(manifest, size, clipped=clipped, lost=lost),
-                heat_scale=None if maps is None else scale,
+                heat_scale=None
+                if patch_map is None
+                else scale.of_image(patch_map, rejected=decision == REJECT),
                 roi=manifest.roi,
                 extras={name: given[name][row].copy() for name in extras},
             )

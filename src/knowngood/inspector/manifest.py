@@ -24,7 +24,7 @@ from knowngood.inspector.json_values import check_values, fits
 from knowngood.inspector.regions import HeatScale
 from knowngood.metrics.outliers import far_outside
 from knowngood.metrics.review import DEFECT, LABELS, Review, with_new_threshold
-from knowngood.metrics.thresholds import Threshold, conformal_rank
+from knowngood.metrics.thresholds import Threshold
 
 FORMAT = 8
 """Counts up when an older knowngood could no longer read a new inspector."""
@@ -168,14 +168,13 @@ class Manifest:
         """The scale of heatmaps.
 
         Where the score is the maximum of the map, the line is the threshold. Where it is another quantity,
-        the line is set on the maps in the same way, for the false-reject rate that the threshold was set for
-        or, where it was set by another rule, for that of the first threshold.
+        the line has the place among the maxima of good maps that the threshold has among held-out scores.
         """
         if not self.map_maxima:
             return HeatScale(float(np.median(self.held_out)), self.threshold.value)
-        count, rate = len(self.map_maxima), self.threshold.requested or MAX_FALSE_REJECT
-        line = self.map_maxima[min(conformal_rank(count, rate), count) - 1]
-        return HeatScale(float(np.median(self.map_maxima)), line)
+        up_to = float(np.mean(np.array(self.held_out) <= self.threshold.value))
+        rank = round(up_to * len(self.map_maxima))
+        return HeatScale(float(np.median(self.map_maxima)), self.map_maxima[max(rank, 1) - 1])
 
     @property
     def far_outside(self) -> list[tuple[list[str], float]]:

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from knowngood.data.reading import map_rows, strips
 from knowngood.data.roi import Roi
 
+NEAR = 0.5
+"""How far below the maximum of its map the line of a rejected image is, where the map shows too little: a share
+of the distance between this maximum and that of a typical good part."""
+
 
 class HeatScale(NamedTuple):
     """What the values of an anomaly map mean, in their own unit.
@@ -22,6 +26,23 @@ class HeatScale(NamedTuple):
 
     typical: float
     line: float
+
+    def of_image(self, patch_map: NDArray[np.float32], *, rejected: bool) -> HeatScale:
+        """The scale for one image, of whose map something is above the line exactly if it is rejected.
+
+        The map and the score are not always one quantity, and near the threshold they may disagree. Then the
+        line of an accepted image is the maximum of its map, and that of a rejected one is midway between it
+        and that of a typical good part.
+
+        Example:
+            >>> HeatScale(2.0, 5.0).of_image(np.array([[4.0]], np.float32), rejected=True)
+            HeatScale(typical=2.0, line=3.0)
+        """
+        highest = float(patch_map.max())
+        if rejected == (highest > self.line):
+            return self
+        below = max(NEAR * abs(highest - self.typical), float(np.spacing(abs(patch_map.max()))))
+        return self._replace(line=highest - below if rejected else highest)
 
 
 class Region(NamedTuple):

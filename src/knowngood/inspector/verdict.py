@@ -116,7 +116,7 @@ class Verdict:
     def mask(self) -> NDArray[np.bool_]:
         """The pixels of the image at which its map is above the line, bool `(H, W)`.
 
-        Where the score is the maximum of the map, exactly the rejected images have such pixels.
+        Exactly the rejected images have such pixels, see `knowngood.inspector.regions.HeatScale.of_image`.
 
         Raises:
             RecipeError: The detector gives no maps.

@@ -216,7 +216,8 @@ def _tiles(work: tuple[Evaluation, Row, float]) -> list[Tile]:
     if evaluation.maps is not None:
         patch_map = evaluation.maps[row.position]
         place, named = hottest(patch_map, (image.shape[0], image.shape[1])), "hottest place"
-        drawn = draw_heat(small, patch_map, evaluation.heat_scale, evaluation.roi)
+        scale = evaluation.heat_scale.of_image(patch_map, rejected=row.decision == REJECT)
+        drawn = draw_heat(small, patch_map, scale, evaluation.roi)
         pictures += [(drawn, "heatmap", f"heatmap over {row.name}")]
     if row.mask:
         try:
