@@ -45,3 +45,8 @@ Progress = Callable[[str, int, int], None]
 
 def silent(stage: str, done: int, total: int) -> None:
     """Ignore the progress."""
+
+
+def with_title(progress: Progress, title: str) -> Progress:
+    """Put a title before each stage that is reported."""
+    return lambda stage, done, total: progress(f"{title}: {stage}", done, total)

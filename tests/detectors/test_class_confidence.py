@@ -17,7 +17,7 @@ from knowngood.metrics.reliability import msp, reliability
 
 SIDE = 28
 FAST = {"network": "small", "input_size": SIDE, "epochs": 2}
-FITTING = importlib.import_module("knowngood.inspector.learn")
+FITTING = importlib.import_module("knowngood.inspector.exporting")
 
 
 def striped(rng, kind):

@@ -63,5 +63,4 @@ def part_extent(image: NDArray[np.uint8]) -> float | None:
         return None
     joined = cv2.dilate(marked, np.ones((5, 5), np.uint8))
     _, _, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    longest: float = scale * boxes[1:, 2:4].max()
-    return longest
+    return float(scale * boxes[1:, 2:4].max())

@@ -17,7 +17,6 @@ from knowngood.data.labelled import with_defects_to_learn
 from knowngood.data.samples import Samples, load_samples
 from knowngood.detectors import DETECTORS
 from knowngood.errors import RecipeError, quoted
-from knowngood.inspector.cross_validation import with_title
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.methods import Method, check_suits, learn_from, main_figures
@@ -25,7 +24,7 @@ from knowngood.metrics.classification import losses
 from knowngood.notebook import followed
 from knowngood.recipe import read_settings
 from knowngood.registry import Registry
-from knowngood.types import Progress
+from knowngood.types import Progress, with_title
 
 ORIGINAL = "original"
 _KEYS = ("classifier", "detector", "settings", "experiments")

@@ -19,7 +19,7 @@ from knowngood.errors import DataError, RecipeError
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.methods import Method, check_suits, choose, learn_from, main_figures
 from knowngood.notebook import followed
-from knowngood.types import Progress
+from knowngood.types import Progress, with_title
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,6 @@ def cross_validate(
         scores.append(evaluation.scores.assign(fold=fold))
         rows.append({"fold": fold, "images": len(evaluation.scores)} | main_figures(evaluation))
     return CrossValidation(pd.concat(scores, ignore_index=True), pd.DataFrame(rows), evaluations)
-
-
-def with_title(progress: Progress, title: str) -> Progress:
-    """Put a title before each stage that is reported."""
-    return lambda stage, done, total: progress(f"{title}: {stage}", done, total)
 
 
 def _check_classes(classes: NDArray[np.str_], parts: Sequence[Any], count: int, *, by_type: bool) -> None:

@@ -20,7 +20,6 @@ from knowngood.data.selection import Selection, good_sources
 from knowngood.detectors.recogniser import Recogniser
 from knowngood.detectors.registry import DETECTORS
 from knowngood.errors import DataError
-from knowngood.inspector.cross_validation import with_title
 from knowngood.inspector.detail import Looking
 from knowngood.inspector.fit import fit
 from knowngood.inspector.learn import Task, checked_device, learn
@@ -28,7 +27,7 @@ from knowngood.inspector.products import Products
 from knowngood.metrics.thresholds import Threshold, conformal, given
 from knowngood.notebook import followed
 from knowngood.registry import resolve
-from knowngood.types import Progress
+from knowngood.types import Progress, with_title
 
 if TYPE_CHECKING:
     from knowngood.data.geometry import Geometry

@@ -17,7 +17,6 @@ from knowngood.data.samples import Samples, data_name, load_samples
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.data.tables import LABELS
 from knowngood.errors import DataError, UnreadableImage, quoted
-from knowngood.inspector.cross_validation import with_title
 from knowngood.inspector.display import html
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.measures import decision_metrics
@@ -25,7 +24,7 @@ from knowngood.inspector.products import Products
 from knowngood.metrics.rates import confusion
 from knowngood.metrics.review import REJECT, REVIEW
 from knowngood.notebook import followed
-from knowngood.types import Progress
+from knowngood.types import Progress, with_title
 
 MEANS = (
     *("image_auroc", "image_ap", "image_f1_max", "false_reject_rate", "escape_rate"),

@@ -12,8 +12,8 @@ from knowngood.data.reading import map_rows, strips
 from knowngood.data.roi import Roi
 
 NEAR = 0.5
-"""How far below the maximum of its map the line of a rejected image is, where the map shows too little: a share
-of the distance between this maximum and that of a typical good part."""
+"""How far below the maximum of its map the line of a rejected image is, where the map shows too little: a
+share of the distance between this maximum and that of a typical good part."""
 
 
 class HeatScale(NamedTuple):
