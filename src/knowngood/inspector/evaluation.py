@@ -28,8 +28,8 @@ from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import held_out_in_words
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
-from knowngood.inspector.measures import check_mask_sizes, image_metrics, outside_region, pixel_metrics
-from knowngood.inspector.notes import SHAPE, note_sentences
+from knowngood.inspector.measures import check_mask_sizes, figures
+from knowngood.inspector.notes import note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
@@ -176,26 +176,16 @@ def evaluate(
     inspected = test.iloc[[verdict.index for verdict in verdicts]].reset_index(drop=True)
     rows = pd.DataFrame([verdict.row() for verdict in verdicts]).drop(columns="path")
     scores = pd.concat([inspected[["path", "label", "defect", "mask"]], rows], axis=1)
-    outside = outside_region(verdicts, masks_of(inspected))
-    notes: dict[str, str] = {}
     broken_masks: list[UnreadableImage] = []
-    metrics = {
-        **image_metrics(
-            scores, manifest.threshold.value, notes, manifest.review.value if manifest.review else None
-        ),
-        **pixel_metrics(scores, verdicts, masks_of(inspected), saturations, notes, broken_masks, progress),
-        "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
-        | {"unreadable": len(unreadable)},
-        "images_per_second": len(verdicts) / seconds,
-        "other_shape": sum(SHAPE in verdict.notes for verdict in verdicts),
-        "outside_region": outside,
-        "notes": notes,
-        "warnings": [
-            *doubts(list(inspected["digest"]), manifest, len(unreadable), chosen, outside),
-            *table.attrs.get(NOTES, ()),
-        ],
-    }
-    metrics["warnings"] += note_sentences(manifest, [verdict.notes for verdict in verdicts])
+    metrics = figures(manifest, scores, verdicts, masks_of(inspected), saturations, broken_masks, progress)
+    metrics["counts"]["unreadable"] = len(unreadable)
+    metrics["images_per_second"] = len(verdicts) / seconds
+    outside = metrics["outside_region"]
+    metrics["warnings"] = [
+        *doubts(list(inspected["digest"]), manifest, len(unreadable), chosen, outside),
+        *table.attrs.get(NOTES, ()),
+        *note_sentences(manifest, [verdict.notes for verdict in verdicts]),
+    ]
     found = classification(records, verdicts, inspected) if classifies else None
     if found:
         metrics["classifier"] = found.metrics()
