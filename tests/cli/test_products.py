@@ -61,7 +61,8 @@ def test_a_table_with_products_is_fitted_to_one_file(run, table, tmp_path):
     lines = fit.out.splitlines()
     assert lines[0] == "recognised     15 of 15 held-out good images"
     assert lines[1].startswith("stranger       beyond a distance of ")
-    assert [line.split()[:3] for line in lines[3:5]] == [["disc", "gaussian", "8"], ["ring", "gaussian", "7"]]
+    table = [line.split()[:3] for line in lines if " gaussian " in line]
+    assert table == [["disc", "gaussian", "8"], ["ring", "gaussian", "7"]]
     info = run("info", tmp_path / "a.inspector")
     words, informed = (" ".join(text.split()) for text in (fit.out, info.out))
     untimed, times = re.subn(r"; \d+ ms an image on this machine, beside reading it", "", words)
@@ -146,7 +147,7 @@ def test_thresholds_of_all_products_or_of_one_are_moved(run, several, parts):
     assert moved.out.count("false rejects at most 0.2") == 2
     one = run("threshold", several, "--product", "ring", "--value", "7")
     assert one.out.startswith("product        ring\n")
-    table = run("info", several).out.splitlines()[-2:]
+    table = [line for line in run("info", several).out.splitlines() if " gaussian " in line]
     assert table[0].split()[-3] != "7"
     assert table[1].split()[-3] == "7"
     assert run("threshold", several, "--value", "7").status == 2

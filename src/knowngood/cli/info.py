@@ -79,7 +79,7 @@ def echo_products(products: "knowngood.Products", *, timed: bool = False) -> Non
     from knowngood.report.products import held_out_in_words, product_rows
 
     for name, words in held_out_in_words(products).items():
-        typer.echo(f"{name:14} {words}")
+        _echo(name, words)
     rows = product_rows(products)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -137,7 +137,6 @@ class PatchCore(Detector):
                 measured[done : done + len(of_images)] = of_images
                 done += len(of_images)
                 progress("scoring good images out of fold", scale * len(kept) + done, self.scales * len(kept))
-                progress("scoring good images out of fold", done, self.scales * len(kept))
             distances.append(measured)
             banks.append(everything)
 
