@@ -102,6 +102,15 @@ def test_settings_are_parameters(detector):
     assert "InspectorDetector" in copy._repr_html_()
 
 
+def test_what_fit_takes_is_a_parameter_too(detector, good):
+    where = knowngood.Geometry(roi={"shapes": [{"rectangle": [8, 16, 64, 48]}]})
+    copy = clone(detector).set_params(geometry=where, detail="fine")
+    assert copy.get_params()["geometry"] is where
+    manifest = clone(copy).fit(good).inspector_.manifest
+    assert manifest.roi.box == (16, 8, 48, 64)
+    assert manifest.detail == "detail fine"
+
+
 def test_a_wrong_setting_is_named_when_it_is_fitted(good):
     with pytest.raises(RecipeError, match=r"Brightness has no setting 'place'; did you mean places\?"):
         InspectorDetector("brightness", place=3).fit(good)

@@ -39,7 +39,8 @@ class InspectorDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             `knowngood.threshold_at`.
         random_state: A seed, or a state of numpy's or None to draw one from.
         device: `auto`, `cpu` or `cuda`.
-        settings: Settings of the detector, which are parameters of this estimator too: a grid may have them.
+        settings: Settings of the detector, and `geometry`, `tiles`, `detail` and `smallest_defect` of
+            `knowngood.fit`, which are parameters of this estimator too: a grid may have them.
 
     Attributes:
         inspector_: The inspector, which can be saved as any other.

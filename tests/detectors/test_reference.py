@@ -7,6 +7,7 @@ import pytest
 
 import knowngood
 from knowngood.errors import DataError, RecipeError
+from knowngood.report.gallery import rows_of, tiles_of
 
 SIDE = 128
 
@@ -51,6 +52,14 @@ def table(tmp_path_factory):
 @pytest.fixture(scope="module")
 def inspector(table):
     return knowngood.fit(table, "reference", input_size=128)
+
+
+def test_a_report_shows_the_place_in_the_reference(inspector, table):
+    [row, *_] = rows_of(evaluation := knowngood.evaluate(inspector, table))
+    [tiles] = tiles_of(evaluation, [row])
+    assert [tile.caption for tile in tiles[2:]] == ["hottest place, enlarged", "the reference there"]
+    assert all(tile.uri for tile in tiles)
+    assert evaluation.image(row.position)[0].reference == row.path.replace("_test", "_temp")
 
 
 def test_defects_are_found_on_boards_of_which_each_is_another(inspector, table):

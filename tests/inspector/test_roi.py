@@ -5,8 +5,12 @@ import pytest
 from PIL import Image
 
 from knowngood.data.geometry import Geometry
+from knowngood.data.samples import load_samples
 from knowngood.engines.native import import_onnxruntime
-from knowngood.errors import DataError
+from knowngood.errors import DataError, RecipeError
+from knowngood.inspector import comparison
+from knowngood.inspector.comparison import compare
+from knowngood.inspector.cross_validation import cross_validate
 from knowngood.inspector.evaluation import evaluate
 from knowngood.inspector.fit import fit
 from knowngood.inspector.inspector import Inspector
@@ -133,6 +137,42 @@ def test_a_classifier_with_a_region(good, defects):
     changed = defects[0].copy()
     changed[:, :120] = 7
     assert inspector.inspect(changed)[0].score == verdicts[1].score > verdicts[0].score
+
+
+@pytest.fixture(scope="module")
+def labelled(good, defects):
+    """All images, and their labels."""
+    return [*good, *defects], ["good"] * len(good) + ["scratch"] * len(defects)
+
+
+@pytest.mark.parametrize("method", ["gaussian", "linear_probe"])
+def test_folds_look_at_the_region(labelled, method):
+    images, labels = labelled
+    where = Geometry(roi=ROI, ignore=IGNORED)
+    found = cross_validate(images, method, labels=labels, count=2, input_size=64, geometry=where)
+    regions = {str(evaluation.roi) for evaluation in found.evaluations}
+    assert len(regions) == 1
+    assert "within 96 x 96 pixels from row 50 and column 120" in regions.pop()
+    assert found.folds["image_auroc"].min() == 1
+
+
+def test_experiments_look_at_the_region(labelled):
+    images, labels = labelled
+    table = load_samples(images, labels=labels)
+    grid = {"detector": "gaussian", "settings": {"input_size": 64}}
+    where = Geometry(roi=ROI, ignore=IGNORED)
+    [row] = compare(table, grid, geometry=where).to_dict("records")
+    own = evaluate(fit(table, "gaussian", input_size=64, geometry=where), table).metrics
+    assert row["test_image_auroc"] == own["image_auroc"] == 1
+    assert row["test_false_reject_rate"] == own["false_reject_rate"]
+
+
+def test_no_experiment_runs_where_one_takes_no_region(labelled, monkeypatch):
+    monkeypatch.setattr(comparison, "learn_from", lambda *_, **__: pytest.fail("it was learned from"))
+    images, labels = labelled
+    grid = {"detector": "gaussian", "experiments": [{"detector": "reference"}]}
+    with pytest.raises(RecipeError, match="Reference compares whole images with their references"):
+        compare(images, grid, labels=labels, geometry=Geometry(roi=ROI))
 
 
 def test_a_region_of_other_pictures(good, tmp_path):

@@ -169,8 +169,35 @@ class TestSteps:
         steps = advice(evaluation).steps
         assert steps[0] == (
             "Give it more detail: pictures of 384 x 400 pixels are reduced to 96 x 96, in which small "
-            "defects vanish. Fit with `--set input_size=192`."
+            "defects vanish. Fit with `--detail fine` or `--set input_size=192`."
         )
+
+    @pytest.mark.parametrize(
+        ("own", "words"),
+        [
+            (
+                {"detail": "detail fast"},
+                "pictures of 384 x 400 pixels are reduced to 96 x 96, in which small "
+                "defects vanish. Fit with `--detail normal`.",
+            ),
+            ({"detail": "smallest defect 9%"}, "Fit with a smaller `--smallest-defect`."),
+            ({"tiles": [192, 24]}, "tiles of 192 x 192 pixels are reduced to 96 x 96"),
+            (
+                {"pairs": True, "input_shape": [192, 96]},
+                "pictures of 384 x 400 pixels are reduced to 96 x 96",
+            ),
+            ({"task": "classification"}, "Fit with `--set input_size=192`."),
+        ],
+    )
+    def test_more_detail_as_it_was_looked(self, scored: Any, own: dict[str, Any], words: str) -> None:
+        evaluation = scored(good=GOOD, dent=MISSED, sizes=(384, 384, 384, 400))
+        evaluation.provenance.update({"recipe": {"input_size": 96}, **own})
+        assert words in " ".join(advice(evaluation).steps)
+
+    def test_no_other_detector_compares_with_references(self, scored: Any) -> None:
+        evaluation = scored(good=GOOD, dent=MISSED)
+        evaluation.provenance.update({"method": "reference", "pairs": True})
+        assert not any("another detector" in step for step in advice(evaluation).steps)
 
     def test_no_more_detail_than_pictures_have(self, scored: Any) -> None:
         evaluation = scored(good=GOOD, dent=MISSED)

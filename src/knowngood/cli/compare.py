@@ -24,6 +24,9 @@ def compare(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    roi: options.RoiFile = None,
+    ignore_region: options.IgnoreRegionFile = None,
+    align: options.Align = "none",
     seed: options.Seed = 0,
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -42,8 +45,11 @@ def compare(
     """
     check_table(out, data, grid, columns=EXPERIMENTS, overwrite=overwrite)
     samples = options.load(data, options.patterns_of(good, defect, mask, ignore))
+    geometry = options.geometry_of([samples], roi, ignore_region, align)
     with progress_bars() as progress:
-        table = knowngood.compare(samples, grid, by=by, seed=seed, device=device, progress=progress)
+        table = knowngood.compare(
+            samples, grid, by=by, geometry=geometry, seed=seed, device=device, progress=progress
+        )
     typer.echo(table.to_string(index=False, float_format="{:.4f}".format))
     typer.echo(CHOOSE if "validation_loss" in table else CHOOSE_DETECTOR)
     write_table(table, out, columns=EXPERIMENTS, overwrite=overwrite)

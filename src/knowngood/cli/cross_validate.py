@@ -26,6 +26,9 @@ def cross_validate(
     defect: options.DefectPatterns = None,
     mask: options.MaskPatterns = None,
     ignore: options.IgnorePatterns = None,
+    roi: options.RoiFile = None,
+    ignore_region: options.IgnoreRegionFile = None,
+    align: options.Align = "none",
     seed: options.Seed = 0,
     device: options.Device = "auto",
     out: options.Table = None,
@@ -43,6 +46,8 @@ def cross_validate(
         raise RecipeError("--classifier and --detector exclude each other; leave out one of them")
     check_table(out, data, overwrite=overwrite)
     samples = options.load(data, options.patterns_of(good, defect, mask, ignore))
+    in_turn = samples.assign(split="train")  # each image is learned from in most folds
+    geometry = options.geometry_of([in_turn], roi, ignore_region, align)
     with progress_bars() as progress:
         from knowngood.classifiers import CLASSIFIERS
         from knowngood.detectors import DETECTORS
@@ -50,7 +55,14 @@ def cross_validate(
         methods: Registry[Detector | Classifier] = DETECTORS if detector else CLASSIFIERS
         chosen = methods.choose(detector or classifier, recipe, setting or [])
         result = knowngood.cross_validate(
-            samples, chosen, count=folds, by=by, seed=seed, device=device, progress=progress
+            samples,
+            chosen,
+            count=folds,
+            by=by,
+            geometry=geometry,
+            seed=seed,
+            device=device,
+            progress=progress,
         )
     typer.echo(result.folds.to_string(index=False, float_format="{:.4f}".format))
     for row in result.figures.itertuples():

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from knowngood.cli.progress import progress_bars
 from knowngood.errors import UnreadableImage
 from knowngood.inspector.file import MARK as INSPECTOR
 from knowngood.output import MARK, check_target
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def fit(
@@ -84,7 +87,6 @@ def fit(
     unreadable: list[UnreadableImage] = []
     with progress_bars() as progress:
         from knowngood.detectors import DETECTORS
-        from knowngood.inspector.held_out import without_options
 
         # Only now torch is imported, which takes seconds: a mistake must not wait for it.
         chosen = DETECTORS.choose(detector, recipe, setting or [])
@@ -108,26 +110,46 @@ def fit(
     for failure in unreadable:
         typer.echo(f"left out: {failure}", err=True)
     if isinstance(inspector, knowngood.Products):
-        echo_products(inspector)
+        echo_products(inspector, timed=True)
         typer.echo(f"{'inspector':14} {out}")
         return
+    _echo_one(inspector, out, context)
+    if suspects is not None:
+        _show_suspects(inspector, samples[""], suspects, geometry, context, overwrite=overwrite)
+
+
+def _show_suspects(
+    inspector: knowngood.Inspector,
+    samples: "pd.DataFrame",
+    page: Path,
+    geometry: knowngood.Geometry,
+    context: typer.Context,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the page of the good images that look least like the others, and say where it is."""
+    command = options.command_with(context, [])
+    with progress_bars() as progress:
+        knowngood.write_suspects(
+            inspector,
+            samples,
+            page,
+            geometry=geometry,
+            command=command,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    typer.echo(f"suspects: {page}")
+
+
+def _echo_one(inspector: knowngood.Inspector, out: Path, context: typer.Context) -> None:
+    """Print what was learned, where and how fine the inspector looks, and its threshold."""
+    from knowngood.inspector.held_out import without_options
+
     manifest = inspector.manifest
     held_out = f", {sum(map(len, manifest.held_out_names))} of them held out" if inspector.training else ""
     typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
-    echo_detail(manifest, inspector)
+    echo_detail(inspector, timed=True)
     echo_bits(manifest.bits)
     echo_geometry(manifest)
     echo_held_out(manifest, options.command_with(context, without_options(manifest)))
-    if suspects is not None:
-        command = options.command_with(context, [])
-        with progress_bars() as progress:
-            knowngood.write_suspects(
-                inspector,
-                samples[""],
-                suspects,
-                geometry=geometry,
-                command=command,
-                overwrite=overwrite,
-                progress=progress,
-            )
-        typer.echo(f"suspects: {suspects}")

@@ -56,31 +56,37 @@ def info(inspector: options.InspectorFile, product: options.ProductName = None) 
         facts["classes"] = ", ".join(f"{name} ({count})" for name, count in classes)
         facts |= {f"note {place}": note for place, note in enumerate(record.notes, 1)}
     for name, value in facts.items():
-        typer.echo("\n".join(_lines(name, str(value))))
+        _echo(name, str(value))
     left_out = without_options(manifest, before=True)
     words = shlex.join(left_out) if len(left_out) < _LONGEST else "--without for each"
     echo_held_out(manifest, f"fit again with {words}")
 
 
-def _lines(name: str, value: str) -> list[str]:
-    """Write a fact in lines of at most 120 letters, unless a word is longer."""
-    return textwrap.wrap(
-        value, 120, initial_indent=f"{name:14} ", subsequent_indent=f"{'':15}", break_long_words=False
+def _echo(name: str, value: str, product: str = "") -> None:
+    """Print a fact, of one of several products, in lines of at most 120 letters unless a word is longer."""
+    words = f"{product}: {value}" if product else value
+    lines = textwrap.wrap(
+        words, 120, initial_indent=f"{name:14} ", subsequent_indent=f"{'':15}", break_long_words=False
     )
+    typer.echo("\n".join(lines))
 
 
-def echo_products(products: "knowngood.Products") -> None:
-    """Print how well products are recognised, a table of them, and which held-out images stand out."""
+def echo_products(products: "knowngood.Products", *, timed: bool = False) -> None:
+    """Print how well products are recognised, a table of them, where and how fine is looked, and which
+    held-out images stand out.
+    """
     from knowngood.inspector.held_out import far_outside_in_words
     from knowngood.report.products import held_out_in_words, product_rows
 
     for name, words in held_out_in_words(products).items():
-        typer.echo(f"{name:14} {words}")
+        _echo(name, words)
     rows = product_rows(products)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         typer.echo("  ".join(map(str.ljust, row, widths)).rstrip())
     for name, inspector in products.inspectors.items():
+        echo_detail(inspector, name, timed=timed)
+        echo_bits(inspector.manifest.bits, name)
         echo_geometry(inspector.manifest, name)
         for line in far_outside_in_words(inspector.manifest):
             typer.echo(f"{name}: {line}")
@@ -101,25 +107,27 @@ def echo_held_out(manifest: "Manifest", remedy: str) -> None:
         typer.echo(f"{title:14} {line}")
 
 
-def echo_detail(manifest: "Manifest", inspector: "knowngood.Inspector") -> None:
-    """Print how fine the inspector looks, and what that costs on this machine."""
+def echo_detail(inspector: "knowngood.Inspector", product: str = "", *, timed: bool) -> None:
+    """Print how fine the inspector looks, and, if it shall be timed, what that costs on this machine."""
     from knowngood.inspector.detail import detail_in_words, milliseconds
 
-    cost = f"{milliseconds(inspector):.0f} ms an image on this machine, beside reading it"
-    typer.echo("\n".join(_lines("detail", f"{detail_in_words(manifest)}; {cost}")))
+    words = detail_in_words(inspector.manifest)
+    if timed:
+        words += f"; {milliseconds(inspector):.0f} ms an image on this machine, beside reading it"
+    _echo("detail", words, product)
 
 
-def echo_bits(bits: int | None) -> None:
+def echo_bits(bits: int | None, product: str = "") -> None:
     """Print how many bits 16-bit images use, if any image has 16."""
     if bits:
-        typer.echo(f"{'16-bit pixels':14} {bits} bits used; brighter values are cut at white")
+        _echo("16-bit pixels", f"{bits} bits used; brighter values are cut at white", product)
 
 
 def echo_geometry(manifest: "Manifest", product: str = "") -> None:
     """Print which region is inspected, and whether parts are aligned, where that was asked for."""
     for name, words in (("region", manifest.roi), ("alignment", manifest.alignment_note)):
         if words:
-            typer.echo("\n".join(_lines(name, f"{product}: {words}" if product else str(words))))
+            _echo(name, str(words), product)
 
 
 def echo_threshold(threshold: "Threshold", review: "Review | None") -> None:

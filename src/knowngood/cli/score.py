@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,7 +58,6 @@ def score(
     Example: knowngood score widget.inspector new/ --out scores.csv --heatmaps heatmaps/
     """
     from knowngood.data.product_names import STRANGER
-    from knowngood.inspector.notes import note_sentences
     from knowngood.report import beside
     from knowngood.report.verdicts import check_regions, region_row, write_regions, write_verdicts
 
@@ -79,10 +78,7 @@ def score(
         writers.append(beside.masks(masks, images))
     stream = _stream(loaded, images, names, lambda one: failures.append(f"unreadable: {one}"))
     inspectors = chosen(loaded, product, inspector)
-    for name, one in inspectors.items():
-        typer.echo(f"{_of(name)}threshold {one.threshold.value:.4f}, {one.threshold.rule}", err=True)
-        if one.review:
-            typer.echo(f"{_of(name)}review above {one.review.value:.4f}, {one.review.rule}", err=True)
+    _echo_lines(inspectors)
     for note in left_out:
         typer.echo(f"note: {note}", err=True)
     rows, region_rows = [], []
@@ -104,22 +100,46 @@ def score(
         write_verdicts(rows, out, overwrite=overwrite)
     if regions is not None:
         write_regions(region_rows, regions, overwrite=overwrite)
-    counts = Counter(row["decision"] for row in rows)
-    reviewed = any(one.review for one in inspectors.values())
-    review = f", for review {counts['review']}" if reviewed else ""
-    typer.echo(
-        f"Inspected {len(rows)} images, rejected {counts['reject']}{review}" + (f": {out}" if out else ""),
-        err=True,
-    )
-    if strangers := len(doubts.pop(STRANGER)):
-        typer.echo(f"{strangers} of these images are strangers: like no product, and without a map", err=True)
-    for name, given in doubts.items():
-        for sentence in note_sentences(inspectors[name].manifest, given):
-            typer.echo(f"warning: {_of(name)}{sentence}", err=True)
+    _echo_counts(Counter(row["decision"] for row in rows), inspectors, out)
+    _echo_doubts(inspectors, doubts)
     for failure in failures:
         typer.echo(failure, err=True)
     if failures:
         raise typer.Exit(1)
+
+
+def _echo_lines(inspectors: Mapping[str, knowngood.Inspector]) -> None:
+    """Print the threshold of each product, and its line for review."""
+    for name, one in inspectors.items():
+        typer.echo(f"{_of(name)}threshold {one.threshold.value:.4f}, {one.threshold.rule}", err=True)
+        if one.review:
+            typer.echo(f"{_of(name)}review above {one.review.value:.4f}, {one.review.rule}", err=True)
+
+
+def _echo_counts(
+    decisions: Counter[str], inspectors: Mapping[str, knowngood.Inspector], out: Path | None
+) -> None:
+    """Print how many images were inspected, and how many of them were rejected or are to be reviewed."""
+    reviewed = any(one.review for one in inspectors.values())
+    review = f", for review {decisions['review']}" if reviewed else ""
+    where = f": {out}" if out else ""
+    typer.echo(
+        f"Inspected {decisions.total()} images, rejected {decisions['reject']}{review}{where}", err=True
+    )
+
+
+def _echo_doubts(
+    inspectors: Mapping[str, knowngood.Inspector], notes: Mapping[str, list[tuple[str, ...]]]
+) -> None:
+    """Print how many images are strangers, and what the notes on the images of each product say."""
+    from knowngood.data.product_names import STRANGER
+    from knowngood.inspector.notes import note_sentences
+
+    if strangers := len(notes[STRANGER]):
+        typer.echo(f"{strangers} of these images are strangers: like no product, and without a map", err=True)
+    for name, inspector in inspectors.items():
+        for sentence in note_sentences(inspector.manifest, notes[name]):
+            typer.echo(f"warning: {_of(name)}{sentence}", err=True)
 
 
 def _of(product: str) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.foreground import Part, find_part, shrunk
 from knowngood.data.images import Frame
+from knowngood.data.roi import check_fields
 
 TEMPLATE = 64
 """Pixels of a side of the mean part, by which the turn of others is found."""
@@ -148,10 +149,7 @@ class Alignment:
         Raises:
             ValueError: The numbers are those of no alignment.
         """
-        if numbers.keys() != _FIELDS.keys() or any(
-            len(numbers[name]) != count for name, count in _FIELDS.items()
-        ):
-            raise ValueError("an alignment has size, side, reach and template")
+        check_fields(numbers, _FIELDS, "an alignment")
         (height, width), [side] = numbers["size"], numbers["side"]
         left, up, right, down = numbers["reach"]
         longest = 4 * max(height, width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,21 @@ GREY = (128, 128, 128)
 MOST_PIXELS = 179_000_000
 """Pixels of the largest picture that is read at all."""
 
-_FIELDS = {"size": 2, "box": 4, "fill": 3}
-"""The numbers of a region in a manifest, and how many they are; beside them are `runs`."""
+_FIELDS = {"size": 2, "box": 4, "fill": 3, "runs": None}
+"""The numbers of a region in a manifest, and how many they are."""
+
+
+def check_fields(numbers: Mapping[str, Sequence[int]], fields: Mapping[str, int | None], what: str) -> None:
+    """Refuse numbers of other names than `fields`, or not so many of each as it says; None for any.
+
+    Raises:
+        ValueError: They are not those of `what`.
+    """
+    if numbers.keys() != fields.keys() or any(
+        count not in (None, len(numbers[name])) for name, count in fields.items()
+    ):
+        *names, last = fields
+        raise ValueError(f"{what} has {', '.join(names)} and {last}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +154,7 @@ class Roi:
             >>> Roi.of_numbers(Roi.of(np.eye(3, dtype=np.bool_)).to_numbers()).drawn.sum()
             np.int64(3)
         """
-        if numbers.keys() != _FIELDS.keys() | {"runs"} or any(
-            len(numbers[name]) != count for name, count in _FIELDS.items()
-        ):
-            raise ValueError("a region has size, box, fill and runs")
+        check_fields(numbers, _FIELDS, "a region")
         (rows, columns), (top, left, height, width) = numbers["size"], numbers["box"]
         runs = numbers["runs"]
         fits = 0 < height <= rows - top and 0 < width <= columns - left and rows * columns <= MOST_PIXELS

@@ -110,9 +110,7 @@ class PatchCore(Detector):
             take = max(LEAST_PER_IMAGE, math.ceil(CANDIDATES * self.coreset / fold_sizes[fold]))
             for of_scale, patches in zip(of_folds, maps, strict=True):
                 flat = patches.flatten(1)  # (D, h * w)
-                drawn = torch.randperm(flat.shape[1], generator=generator)[:take]
-                if good.tiles is not None:
-                    drawn = torch.cat([_rarest(flat, take // 2), drawn[: -(-take // 2)]])
+                drawn = _drawn(flat, take, generator, of_tile=good.tiles is not None)
                 points = flat.index_select(1, drawn).half().T.to(device)
                 of_scale[fold].coreset.add(points)
                 of_scale[fold].sample.append(points[-math.ceil(2 * SMALL / len(good)) :].clone())
@@ -129,12 +127,7 @@ class PatchCore(Detector):
         places = np.array([index for _, some in batches for index in some])
         for scale, of_scale in enumerate(of_folds):
             progress("choosing patches", scale + 1, self.scales)
-            parts = list(in_parallel(_thinned, [of_scale[fold] for fold in present]))
-            without = [[*parts[:left_out], *parts[left_out + 1 :]] for left_out in range(len(parts))]
-            sizes = [len(points) for points, _ in parts]
-            refined = min(self.coreset, sum(sizes) - max(sizes)) > 2 * SMALL
-            make_bank = partial(self._bank, seed=seed, eight_bit=rounds, refined=refined)
-            everything, *others = in_parallel(make_bank, [parts, *without])
+            everything, *others = self._banks([of_scale[fold] for fold in present], seed, eight_bit=rounds)
             bank_of = dict(zip(present, others, strict=True))
             held_out = [(bank_of[fold], kept, some, scale) for fold, some in batches]
             _set_ratio([everything, *others], held_out)
@@ -182,6 +175,15 @@ class PatchCore(Detector):
         buffer = math.ceil(1.25 * CANDIDATES * self.coreset)
         return _Patches(StreamingCoreset(size, buffer=buffer, generator=generator), [])
 
+    def _banks(self, of_folds: list[_Patches], seed: int, *, eight_bit: bool) -> list[Bank]:
+        """Make the memory bank of the patches of all folds, and then the bank without each of the folds."""
+        parts = list(in_parallel(_thinned, of_folds))
+        without = [[*parts[:left_out], *parts[left_out + 1 :]] for left_out in range(len(parts))]
+        sizes = [len(points) for points, _ in parts]
+        refined = min(self.coreset, sum(sizes) - max(sizes)) > 2 * SMALL
+        make_bank = partial(self._bank, seed=seed, eight_bit=eight_bit, refined=refined)
+        return list(in_parallel(make_bank, [parts, *without]))
+
     def _bank(self, parts: list[tuple[Tensor, Tensor]], *, seed: int, eight_bit: bool, refined: bool) -> Bank:
         """Make a memory bank of the patches and the samples of some folds."""
         points, sample = (torch.cat(of_folds).float() for of_folds in zip(*parts, strict=True))
@@ -214,13 +216,17 @@ def _some_of_a_fold(
             yield int(fold), some
 
 
-def _rarest(patches: Tensor, count: int) -> Tensor:
-    """The indices of the patches `(D, n)` of a tile that are farthest from their mean, at most `count`.
+def _drawn(patches: Tensor, count: int, generator: torch.Generator, *, of_tile: bool) -> Tensor:
+    """Draw about `count` of the patches `(D, n)` of an image, and return their indices.
 
-    Most tiles of a large picture may show its background alone, and chance would draw little else.
+    Most tiles of a large picture may show its background alone, and chance would draw little else: half of
+    the patches of a tile are those that are farthest from their mean.
     """
+    drawn = torch.randperm(patches.shape[1], generator=generator)[:count]
+    if not of_tile:
+        return drawn
     distances = (patches - patches.mean(dim=1, keepdim=True)).square().sum(dim=0)
-    return distances.topk(min(count, len(distances))).indices
+    return torch.cat([distances.topk(min(count // 2, len(distances))).indices, drawn[: -(-count // 2)]])
 
 
 def _set_ratio(banks: Sequence[Bank], held_out: Sequence[_HeldOut]) -> None:

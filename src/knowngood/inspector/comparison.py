@@ -12,6 +12,7 @@ import pandas as pd
 
 from knowngood.classifiers import CLASSIFIERS
 from knowngood.classifiers.base import Classifier
+from knowngood.data.geometry import Geometry
 from knowngood.data.held import Labels, Masks
 from knowngood.data.labelled import with_defects_to_learn
 from knowngood.data.samples import Samples, load_samples
@@ -19,6 +20,7 @@ from knowngood.detectors import DETECTORS
 from knowngood.errors import RecipeError, quoted
 from knowngood.inspector.evaluation import Evaluation, evaluate
 from knowngood.inspector.inspector import Inspector
+from knowngood.inspector.learn import checked_device
 from knowngood.inspector.methods import Method, check_suits, learn_from, main_figures
 from knowngood.metrics.classification import losses
 from knowngood.notebook import followed
@@ -107,6 +109,7 @@ def compare(
     labels: Labels | None = None,
     masks: Masks | None = None,
     by: str = "auto",
+    geometry: Geometry | None = None,
     seed: int = 0,
     device: str = "auto",
     progress: Progress | None = None,
@@ -130,6 +133,8 @@ def compare(
     progress = followed(progress)
     experiments = read_grid(grid)
     check_suits(experiments[0].recipe, by)
+    for experiment in experiments:  # before the first takes its time
+        checked_device(experiment.recipe, seed=seed, device=device, run=None, geometry=geometry)
     table = load_samples(data, labels=labels, masks=masks)
     if isinstance(experiments[0].recipe, Classifier):
         table = with_defects_to_learn(table)
@@ -138,7 +143,9 @@ def compare(
         title = f"experiment {experiment.name}" if experiment.change else ORIGINAL
         titled = with_title(progress, title)
         start = time.perf_counter()
-        inspector = learn_from(table, experiment.recipe, by=by, seed=seed, device=device, progress=titled)
+        inspector = learn_from(
+            table, experiment.recipe, by=by, geometry=geometry, seed=seed, device=device, progress=titled
+        )
         seconds = time.perf_counter() - start
         figures = experiment_figures(inspector, evaluate(inspector, table, progress=titled))
         rows.append(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.geometry import Geometry
 from knowngood.data.held import Labels, Masks
 from knowngood.data.labelled import classes_by
 from knowngood.data.samples import Samples, load_samples
@@ -59,6 +60,7 @@ def cross_validate(
     masks: Masks | None = None,
     count: int = 5,
     by: str = "auto",
+    geometry: Geometry | None = None,
     seed: int = 0,
     device: str = "auto",
     progress: Progress | None = None,
@@ -109,7 +111,9 @@ def cross_validate(
         samples = pd.concat([table[always], divided.assign(split=split)], ignore_index=True)
         samples.attrs.clear()  # this split is given
         titled = with_title(progress, f"fold {fold + 1} of {count}")
-        inspector = learn_from(samples, recipe, by=by, seed=seed + fold, device=device, progress=titled)
+        inspector = learn_from(
+            samples, recipe, by=by, geometry=geometry, seed=seed + fold, device=device, progress=titled
+        )
         evaluation = evaluate(inspector, samples, progress=titled)
         evaluations.append(evaluation)
         scores.append(evaluation.scores.assign(fold=fold))

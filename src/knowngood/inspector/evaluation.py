@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from knowngood.data.decoding import Mask, Source
 from knowngood.data.held import HELD, Labels, Masks, masks_of, sources_of
 from knowngood.data.layouts import NOTES
+from knowngood.data.pairs import REFERENCE
 from knowngood.data.roi import Roi
 from knowngood.data.samples import Samples, data_path, fingerprint, load_samples
 from knowngood.data.saturation import read_saturations
@@ -22,14 +23,15 @@ from knowngood.data.splits import SPLIT_MADE
 from knowngood.errors import DataError, UnreadableImage, quoted
 from knowngood.inspector.about import About, about, fingerprint_of
 from knowngood.inspector.classification import ANSWERS, Classification, classification
+from knowngood.inspector.detail import detail_in_words
 from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.doubts import doubts
 from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import held_out_in_words
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
-from knowngood.inspector.measures import check_mask_sizes, image_metrics, outside_region, pixel_metrics
-from knowngood.inspector.notes import SHAPE, note_sentences
+from knowngood.inspector.measures import check_mask_sizes, figures
+from knowngood.inspector.notes import note_sentences
 from knowngood.inspector.reconstructions import REBUILT, Reconstructions
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
@@ -67,8 +69,8 @@ class Evaluation:
             where the detector reconstructs none.
         classification: The logits of a classifier, whether of defects or inside a detector, rows as in
             `scores`; None without one.
-        images: Test images that came from memory, rows as in `scores`, with their masks; None where `scores`
-            names their files.
+        images: Test images that came from memory or have references, rows as in `scores`, with their masks;
+            None where `scores` names all that there is of them.
         about: Product, inspector, images, user and time.
         roi: The region that was inspected; None for all of each image.
     """
@@ -176,26 +178,16 @@ def evaluate(
     inspected = test.iloc[[verdict.index for verdict in verdicts]].reset_index(drop=True)
     rows = pd.DataFrame([verdict.row() for verdict in verdicts]).drop(columns="path")
     scores = pd.concat([inspected[["path", "label", "defect", "mask"]], rows], axis=1)
-    outside = outside_region(verdicts, masks_of(inspected))
-    notes: dict[str, str] = {}
     broken_masks: list[UnreadableImage] = []
-    metrics = {
-        **image_metrics(
-            scores, manifest.threshold.value, notes, manifest.review.value if manifest.review else None
-        ),
-        **pixel_metrics(scores, verdicts, masks_of(inspected), saturations, notes, broken_masks, progress),
-        "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")}
-        | {"unreadable": len(unreadable)},
-        "images_per_second": len(verdicts) / seconds,
-        "other_shape": sum(SHAPE in verdict.notes for verdict in verdicts),
-        "outside_region": outside,
-        "notes": notes,
-        "warnings": [
-            *doubts(list(inspected["digest"]), manifest, len(unreadable), chosen, outside),
-            *table.attrs.get(NOTES, ()),
-        ],
-    }
-    metrics["warnings"] += note_sentences(manifest, [verdict.notes for verdict in verdicts])
+    metrics = figures(manifest, scores, verdicts, masks_of(inspected), saturations, broken_masks, progress)
+    metrics["counts"]["unreadable"] = len(unreadable)
+    metrics["images_per_second"] = len(verdicts) / seconds
+    outside = metrics["outside_region"]
+    metrics["warnings"] = [
+        *doubts(list(inspected["digest"]), manifest, len(unreadable), chosen, outside),
+        *table.attrs.get(NOTES, ()),
+        *note_sentences(manifest, [verdict.notes for verdict in verdicts]),
+    ]
     found = classification(records, verdicts, inspected) if classifies else None
     if found:
         metrics["classifier"] = found.metrics()
@@ -212,7 +204,7 @@ def evaluate(
         records=records,
         reconstructions=rebuilt.table() if rebuilt else None,
         classification=found,
-        images=_from_memory(inspected),
+        images=_unnamed(inspected),
         about=subject,
         roi=manifest.roi,
     )
@@ -276,9 +268,11 @@ def _together(maps: Sequence[NDArray[np.float32]]) -> NDArray[Any]:
     return together
 
 
-def _from_memory(samples: pd.DataFrame) -> list[tuple[Source, Mask]] | None:
-    """The images and masks of samples that came from memory."""
-    return list(zip(sources_of(samples), masks_of(samples), strict=True)) if HELD in samples else None
+def _unnamed(samples: pd.DataFrame) -> list[tuple[Source, Mask]] | None:
+    """The images and masks of samples whose paths do not name all: those from memory or with references."""
+    if HELD not in samples and REFERENCE not in samples:
+        return None
+    return list(zip(sources_of(samples), masks_of(samples), strict=True))
 
 
 def _provenance(manifest: Manifest) -> dict[str, Any]:
@@ -287,6 +281,7 @@ def _provenance(manifest: Manifest) -> dict[str, Any]:
     del values["held_out_names"], values["map_maxima"], values["region"], values["alignment"]
     values["held_out"] = held_out_in_words(manifest)
     values["cut_size"] = manifest.reading.cut_size
+    values["detail_in_words"] = detail_in_words(manifest)
     for name in ("training", "validation"):
         values[name] = {"images": len(values[name]), "fingerprint": fingerprint_of(values[name])}
     return values

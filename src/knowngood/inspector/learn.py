@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_jsonable_python
 
-from knowngood.data.decoding import name_of
+from knowngood.data.decoding import Source, name_of
 from knowngood.data.framing import Framing, image_sizes, learn_framing
 from knowngood.data.geometry import Geometry
 from knowngood.data.image_names import names_of
 from knowngood.data.imageset import ImageSet
 from knowngood.data.pairs import check_references
-from knowngood.data.reading import check_contrast
+from knowngood.data.reading import Reading, check_contrast
 from knowngood.data.samples import fingerprint
 from knowngood.data.selection import Selection
 from knowngood.data.tiling import Tiling
@@ -78,33 +78,16 @@ def learn(
     unreadable: list[UnreadableImage] = []
     progress("preparing", 1, 2)
     sources = selection.sources
-    sizes = image_sizes(sources)
-    pairs = isinstance(recipe, Detector) and recipe.compares
-    if pairs:
-        check_references(sources)
-    framing = learn_framing(task.geometry or Geometry(), sources, sizes)
-    input_size, tiling = choose(task.looking, recipe, framing.sizes, sources, framing.roi)
-    if input_size != recipe.input_size:
-        recipe = resolve(task.registry, recipe, {"input_size": input_size})
-    of_network = framing.sizes if tiling is None else np.full((1, 2), tiling.side)
-    whole = framing.reading(input_shape(of_network, recipe.input_size, recipe.multiple), pairs=pairs)
-    check_contrast(sources, whole)
-    _check_tiles(tiling, framing, pairs)
-    reading = dataclasses.replace(whole, tiling=tiling)
+    recipe, reading, sizes, alignment_note = _look(task, recipe, sources)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
     progress("preparing", 2, 2)
     fit, images = fit_by_parts(recipe, images, seed=seed, device=device, progress=progress, run=run)
-    if not np.isfinite(fit.held_out).all():
-        remedy = "take a smaller learning_rate" if recipe.trains else "are all images constant?"
-        raise DataError(f"scores of held-out good images are not finite numbers; {remedy}")
+    _check_scores(fit, recipe)
     fit, held_out_names = _by_part(fit, images, selection.names or names_of(sources))
     images = _readable(images, unreadable, on_unreadable)
     training = fingerprint(images.sources, progress=progress)
-    if len(set(training)) == 1:
-        raise DataError(
-            f"all {len(images)} good images are copies of one image; take photographs of several parts"
-        )
+    _check_copies(training)
     some = few(images.subset(range(min(EXAMPLES, len(images)))).tiled(), EXAMPLES, seed)
     examples = make_examples(some, reading.of_graph)
     core, difference, scores = verified_graph(fit, examples.resized)
@@ -136,17 +119,12 @@ def learn(
         sizes=np.ravel([sizes.min(axis=0), sizes.max(axis=0)]).tolist() if len(sizes) else [],
         region={} if reading.roi is None else reading.roi.to_numbers(),
         alignment={} if reading.alignment is None else reading.alignment.to_numbers(),
-        alignment_note=framing.note,
-        pairs=pairs,
-        tiles=[tiling.side, tiling.overlap] if tiling else [],
+        alignment_note=alignment_note,
+        pairs=reading.pairs,
+        tiles=[reading.tiling.side, reading.tiling.overlap] if reading.tiling else [],
         detail=str(task.looking),
     )
-    inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
-    try:
-        inspector.check()  # nothing is made that could not be loaded
-    except InspectorError as error:
-        raise InspectorError(f"{error}; take a smaller input_size, or other settings") from error
-    return inspector
+    return _checked(Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files)))
 
 
 def checked_device(
@@ -178,6 +156,39 @@ def checked_device(
     return resolve_device(device)
 
 
+def _look(
+    task: Task, recipe: Detector | Classifier, sources: Sequence[Source]
+) -> tuple[Detector | Classifier, Reading, NDArray[np.int64], str]:
+    """Decide by the images where and how fine to look.
+
+    Returns:
+        The recipe at the input size that was chosen, how images are read, heights and widths of some
+        `(n, 2)`, and why parts are aligned or not.
+    """
+    sizes = image_sizes(sources)
+    pairs = isinstance(recipe, Detector) and recipe.compares
+    if pairs:
+        check_references(sources)
+    framing = learn_framing(task.geometry or Geometry(), sources, sizes)
+    input_size, tiling = choose(task.looking, recipe, framing.sizes, sources, framing.roi)
+    if input_size != recipe.input_size:
+        recipe = resolve(task.registry, recipe, {"input_size": input_size})
+    of_network = framing.sizes if tiling is None else np.full((1, 2), tiling.side)
+    whole = framing.reading(input_shape(of_network, recipe.input_size, recipe.multiple), pairs=pairs)
+    check_contrast(sources, whole)
+    _check_tiles(tiling, framing, pairs)
+    return recipe, dataclasses.replace(whole, tiling=tiling), sizes, framing.note
+
+
+def _checked(inspector: Inspector) -> Inspector:
+    """The inspector, if it could be loaded again: nothing else is made."""
+    try:
+        inspector.check()
+    except InspectorError as error:
+        raise InspectorError(f"{error}; take a smaller input_size, or other settings") from error
+    return inspector
+
+
 def _check_tiles(tiling: Tiling | None, framing: Framing, pairs: bool) -> None:
     """Refuse to cut tiles out of parts that are turned, and out of images with references.
 
@@ -196,6 +207,29 @@ def _check_tiles(tiling: Tiling | None, framing: Framing, pairs: bool) -> None:
                 setting="tiles",
                 value=tiling.side,
             )
+
+
+def _check_scores(fit: Fit, recipe: Detector | Classifier) -> None:
+    """Refuse scores of held-out images that no threshold can be set on.
+
+    Raises:
+        DataError: They are not finite numbers.
+    """
+    if not np.isfinite(fit.held_out).all():
+        remedy = "take a smaller learning_rate" if recipe.trains else "are all images constant?"
+        raise DataError(f"scores of held-out good images are not finite numbers; {remedy}")
+
+
+def _check_copies(training: Sequence[str]) -> None:
+    """Refuse images with these fingerprints if they are one image.
+
+    Raises:
+        DataError: They are.
+    """
+    if len(set(training)) == 1:
+        raise DataError(
+            f"all {len(training)} good images are copies of one image; take photographs of several parts"
+        )
 
 
 def input_shape(sizes: NDArray[np.int64], size: int, multiple: int) -> tuple[int, int]:

@@ -19,6 +19,8 @@ from knowngood.data.images import image_size, read_mask, read_masks, wrong_size
 from knowngood.data.masks import several
 from knowngood.data.saturation import CONFIG, Saturation
 from knowngood.errors import DataError, UnreadableImage
+from knowngood.inspector.manifest import Manifest
+from knowngood.inspector.notes import SHAPE
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.defect_types import by_defect_type
 from knowngood.metrics.ranking import auroc, average_precision, f1_max
@@ -47,6 +49,31 @@ _PIXELS: dict[str, Callable[[PixelHistogram], float]] = {
     "pixel_spro_5": lambda pixels: pixels.spro(0.05),
     "pixel_aupimo": PixelHistogram.aupimo,
 }
+
+
+def figures(
+    manifest: Manifest,
+    scores: pd.DataFrame,
+    verdicts: list[Verdict],
+    masks: Sequence[Mask],
+    saturations: Saturations,
+    broken_masks: list[UnreadableImage],
+    progress: Progress,
+) -> dict[str, Any]:
+    """All that is measured of verdicts, whose rows are those of `scores`; see `Evaluation.metrics`.
+
+    The reasons for missing figures are under `notes`. Masks that cannot be read are added to `broken_masks`.
+    """
+    notes: dict[str, str] = {}
+    review = manifest.review.value if manifest.review else None
+    return {
+        **image_metrics(scores, manifest.threshold.value, notes, review),
+        **pixel_metrics(scores, verdicts, masks, saturations, notes, broken_masks, progress),
+        "counts": {label: int((scores["label"] == label).sum()) for label in ("good", "defect")},
+        "other_shape": sum(SHAPE in verdict.notes for verdict in verdicts),
+        "outside_region": outside_region(verdicts, masks),
+        "notes": notes,
+    }
 
 
 def image_metrics(

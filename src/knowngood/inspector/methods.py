@@ -10,6 +10,7 @@ import pandas as pd
 
 from knowngood.classifiers import CLASSIFIERS
 from knowngood.classifiers.base import Classifier
+from knowngood.data.geometry import Geometry
 from knowngood.detectors import DETECTORS
 from knowngood.detectors.base import Detector
 from knowngood.errors import RecipeError, quoted
@@ -66,12 +67,19 @@ def check_suits(method: Method, by: str) -> None:
 
 
 def learn_from(
-    samples: pd.DataFrame, method: Method, *, by: str, seed: int, device: str, progress: Progress
+    samples: pd.DataFrame,
+    method: Method,
+    *,
+    by: str,
+    geometry: Geometry | None,
+    seed: int,
+    device: str,
+    progress: Progress,
 ) -> Inspector:
     """Fit a detector to the good images of the train split, or train a classifier on all of them."""
     if isinstance(method, Detector):
-        return fit(samples, method, seed=seed, device=device, progress=progress)
-    return train(samples, method, by=by, seed=seed, device=device, progress=progress)
+        return fit(samples, method, geometry=geometry, seed=seed, device=device, progress=progress)
+    return train(samples, method, by=by, geometry=geometry, seed=seed, device=device, progress=progress)
 
 
 def main_figures(evaluation: Evaluation) -> dict[str, float]:

@@ -17,6 +17,7 @@ from PIL import Image
 from knowngood.cells import spelt
 from knowngood.data.files import common_folder
 from knowngood.data.images import read_image, read_mask
+from knowngood.data.pairs import Pair
 from knowngood.data.threads import in_threads
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.evaluation import Evaluation
@@ -134,7 +135,8 @@ def tiles_of(
 ) -> list[list[Tile]]:
     """Make the pictures of some rows: image, heatmap, true defect, and one place enlarged.
 
-    This is the hottest one; of a defect that escaped it is the defect, which is elsewhere perhaps.
+    This is the hottest one; of a defect that escaped it is the defect, which is elsewhere perhaps. Where the
+    image was compared with a reference, that place of the reference is beside it.
 
     Args:
         evaluation: Of the rows.
@@ -207,7 +209,9 @@ def _tiles(work: tuple[Evaluation, Row, float]) -> list[Tile]:
     except UnreadableImage as error:
         return [Tile("", "image", f"The image could not be read: {error.reason}")]
     has_map, missed = evaluation.maps is not None, bool(row.mask) and row.error == "escape"
-    most = min(LARGEST, budget / (1 + has_map + bool(row.mask) + (has_map or missed)))
+    reference = source.reference if isinstance(source, Pair) and evaluation.provenance["pairs"] else ""
+    places = (has_map or missed) * (1 + bool(reference))
+    most = min(LARGEST, budget / (1 + has_map + bool(row.mask) + places))
     # Lines are drawn at the size at which they will be seen.
     side = max(_LEAST_SIDE, min(SIDE, int((8 * most / _BITS) ** 0.5)))
     small = shrink(image, side)
@@ -232,4 +236,10 @@ def _tiles(work: tuple[Evaluation, Row, float]) -> list[Tile]:
     if place is not None:
         crop = shrink(enlarged(image, place), side)
         pictures.append((crop, f"{named}, enlarged", f"the {named} in {row.name}, enlarged"))
+    if place is not None and reference:
+        try:
+            crop = shrink(enlarged(read_image(reference, bits=evaluation.provenance["bits"]), place), side)
+            pictures.append((crop, "the reference there", f"that place of the reference of {row.name}"))
+        except UnreadableImage as error:
+            missing.append(Tile("", "the reference there", f"It could not be read: {error.reason}"))
     return [Tile(webp(picture, most), caption, text) for picture, caption, text in pictures] + missing

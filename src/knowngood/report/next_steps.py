@@ -82,26 +82,37 @@ def for_errors(evaluation: Evaluation, many: float, unsure: float) -> list[str]:
 
 
 def _more_detail(evaluation: Evaluation) -> Iterator[str]:
-    """Propose a larger input where pictures are reduced."""
+    """Propose a finer look, or a larger input, where pictures or their tiles are reduced."""
     provenance = evaluation.provenance
     sizes, (height, width) = provenance["sizes"], provenance["input_shape"]
-    size = provenance["recipe"].get("input_size")
-    rows, columns = provenance.get("cut_size") or sizes[2:] or (0, 0)
+    height //= 1 + provenance["pairs"]  # which are read one below the other
+    size, tiles = provenance["recipe"].get("input_size"), provenance["tiles"]
+    rows, columns = tiles[:1] * 2 or provenance["cut_size"] or sizes[2:] or (0, 0)
     if size and math.sqrt(height * width) < SMALLER * math.sqrt(rows * columns):
         wanted = min(2 * size, math.sqrt(rows * columns), LARGEST_INPUT)
         wanted = max(_STEP, round(wanted / _STEP) * _STEP)
         if wanted > size:
+            what, option = "tiles" if tiles else "pictures", f"`--set input_size={wanted}`"
+            if provenance["task"] != CLASSIFICATION:
+                option = _finer(provenance["detail"], option)
             yield (
-                f"Give it more detail: pictures of {rows} x {columns} pixels are reduced to {height} x "
-                f"{width}, in which small defects vanish. Fit with `--set input_size={wanted}`."
+                f"Give it more detail: {what} of {rows} x {columns} pixels are reduced to {height} x "
+                f"{width}, in which small defects vanish. Fit with {option}."
             )
+
+
+def _finer(asked: str, option: str) -> str:
+    """The option for more detail than was asked for, in the words of a manifest, or else a larger input."""
+    if asked.startswith("smallest defect"):
+        return "a smaller `--smallest-defect`"
+    return "`--detail normal`" if asked == "detail fast" else f"`--detail fine` or {option}"
 
 
 def _other_method(evaluation: Evaluation) -> Iterator[str]:
     """Propose another detector: the best, or one for aligned parts, which have pictures of one size."""
     provenance = evaluation.provenance
     sizes = provenance["sizes"]
-    if provenance["task"] == CLASSIFICATION:
+    if provenance["task"] == CLASSIFICATION or provenance["pairs"]:  # references are the best there is
         return
     if provenance["method"] != BEST:
         yield f"Try another detector: `{BEST}` instead of `{provenance['method']}` (`--detector {BEST}`)."

@@ -84,7 +84,7 @@ def held_out_in_words(products: Products) -> dict[str, str]:
     line = products.recogniser.threshold
     bound = ""
     if line.upper_bound is not None:
-        bound = f"; at 95 % confidence at most {percent(line.upper_bound)} of good parts are"
+        bound = f"; at 95 % confidence at most {percent(line.upper_bound)} of good parts are strangers"
     known = set(products.recogniser.classifier.truth.tolist())
     alone = [name for number, name in enumerate(products.names) if number not in known]
     missing = f"; none of {', '.join(alone)}, of which one part was photographed" if alone else ""

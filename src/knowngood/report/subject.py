@@ -42,6 +42,7 @@ def subject(evaluation: Evaluation) -> list[tuple[str, str]]:
         "Inspector": ", ".join(filter(None, inspector)),
         "Region": str(evaluation.roi or ""),
         "Alignment": provenance.get("alignment_note", ""),
+        "Detail": provenance.get("detail_in_words", ""),
         "Learned from": _images(about.training),
         "Tested on": _images(about.test),
         "Evaluated": " ".join(filter(None, evaluated)),
