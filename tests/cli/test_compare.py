@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -120,3 +121,16 @@ def test_detectors(run, folder, grid, tmp_path):
     assert (table["test_image_auroc"] > 0.8).all()
     *_, last = said.splitlines()
     assert last.startswith("Detectors have test columns alone: after choosing by them, test the chosen one")
+
+
+def test_references_are_not_images_of_parts(run, folder, grid, tmp_path):
+    grid.write_text("detector: gaussian\nsettings: {input_size: 64}\n")
+    shutil.copytree(folder, tmp_path / "paired")
+    for image in list((tmp_path / "paired").rglob("*.png")):
+        shutil.copy(image, image.with_name(f"{image.stem}_temp.png"))
+    tables = []
+    for data, options in ((folder, []), (tmp_path / "paired", ["--reference", "*_temp.png"])):
+        status, _, err = run("compare", data, "--grid", grid, *options, "--out", tmp_path / "t.csv")
+        assert (status, err) == (0, "")
+        tables.append(read_table(tmp_path / "t.csv").drop(columns="seconds"))
+    assert tables[0].equals(tables[1])

@@ -88,7 +88,7 @@ def test_refused_alignment_leaves_images_as_they_are():
     still = [scattered(bracket(rng), (130.0, 100.0, 0.4), rng) for _ in range(8)]
     inspector = fit(still, "gaussian", input_size=64, geometry=Geometry(align="auto"))
     assert inspector.manifest.alignment == {}
-    assert inspector.manifest.alignment_note.startswith("alignment was refused: ")
+    assert inspector.manifest.alignment_note.startswith("refused: ")
     assert inspector.manifest.reading == Reading(inspector.manifest.input_shape, None)
 
 

@@ -27,6 +27,7 @@ def compare(
     roi: options.RoiFile = None,
     ignore_region: options.IgnoreRegionFile = None,
     align: options.Align = "none",
+    reference: options.ReferencePatterns = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -44,7 +45,7 @@ def compare(
     Example: knowngood compare widget/ --grid experiments.yaml --out experiments.csv
     """
     check_table(out, data, grid, columns=EXPERIMENTS, overwrite=overwrite)
-    samples = options.load(data, options.patterns_of(good, defect, mask, ignore))
+    samples = options.load(data, options.patterns_of(good, defect, mask, ignore, reference))
     geometry = options.geometry_of([samples], roi, ignore_region, align)
     with progress_bars() as progress:
         table = knowngood.compare(

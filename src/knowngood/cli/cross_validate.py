@@ -29,6 +29,7 @@ def cross_validate(
     roi: options.RoiFile = None,
     ignore_region: options.IgnoreRegionFile = None,
     align: options.Align = "none",
+    reference: options.ReferencePatterns = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     out: options.Table = None,
@@ -45,7 +46,7 @@ def cross_validate(
     if classifier and detector:
         raise RecipeError("--classifier and --detector exclude each other; leave out one of them")
     check_table(out, data, overwrite=overwrite)
-    samples = options.load(data, options.patterns_of(good, defect, mask, ignore))
+    samples = options.load(data, options.patterns_of(good, defect, mask, ignore, reference))
     in_turn = samples.assign(split="train")  # each image is learned from in most folds
     geometry = options.geometry_of([in_turn], roi, ignore_region, align)
     with progress_bars() as progress:

@@ -72,7 +72,7 @@ def learn_alignment(pictures: Sequence[NDArray[np.float32]], size: tuple[int, in
 
 
 def _refused(reason: str) -> Learned:
-    return Learned(None, f"alignment was refused: {reason}")
+    return Learned(None, f"refused: {reason}")
 
 
 def _first(

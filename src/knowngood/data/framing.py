@@ -30,7 +30,7 @@ class Framing(NamedTuple):
         bits: See `Reading`.
         roi: See `Reading`.
         alignment: See `Reading`.
-        note: Why parts are aligned or not, in a sentence; empty where that was not asked for.
+        note: Why parts are aligned or not, in words; empty where that was not asked for.
         sizes: Heights and widths of what is read `(n, 2)`.
     """
 

@@ -102,7 +102,7 @@ class Manifest:
             of them.
         alignment: How parts are found and turned, see `knowngood.data.alignment.Alignment.to_numbers`; empty
             where they are not.
-        alignment_note: Why parts are aligned or not, in a sentence; empty where that was not asked for.
+        alignment_note: Why parts are aligned or not, in words; empty where that was not asked for.
         pairs: Whether each image is compared with its reference, which is read below it; the input shape is
             that of both.
         tiles: The side of the tiles that images, or their regions, are cut into, and their least overlap, in

@@ -103,7 +103,7 @@ def product_rows(products: Products) -> list[list[str]]:
         manifest, threshold = inspector.manifest, inspector.threshold
         height, width = manifest.input_shape
         learned, bound = str(len(manifest.training)), percent(threshold.upper_bound)
-        shape = f"{height} x {width}"
+        shape = f"{height // (1 + manifest.pairs)} x {width}"  # the reference is read below the image
         row = [name, manifest.method, learned, shape, score(threshold.value), bound]
         line = score(inspector.review.value) if inspector.review else MISSING
         rows.append([*row, line] if reviews else row)
@@ -114,11 +114,12 @@ def recognition_in_words(metrics: Mapping[str, Any]) -> list[str]:
     """Say in sentences how the images of a test came to their products."""
     strangers, found = metrics["strangers"], metrics["recognition"]
     if found is None:
-        called = f"{count(strangers['good'], 'good part')} and {count(strangers['defect'], 'defect')}"
+        good, defects = count(strangers["good"], "good part"), count(strangers["defect"], "defect")
+        called = f"{good} and {defects} were called strangers: like no product, and therefore rejected."
         return [
             "Each image was inspected as the product that was recognised. The test names no products, so "
             "whether an image shows that product is not known.",
-            f"{called} were called strangers: like no product, and therefore rejected.",
+            called if any(strangers.values()) else "No image was called a stranger.",
         ]
     sentences = ["Each image was inspected as the product that the test names."]
     for label, noun in (("good", "good part"), ("defect", "defect")):
