@@ -32,6 +32,7 @@ from knowngood.inspector.checked_graph import crop_of
 from knowngood.inspector.detail import Looking, choose
 from knowngood.inspector.examples import EXAMPLES, make_examples
 from knowngood.inspector.exporting import verified_graph
+from knowngood.inspector.few import check_enough
 from knowngood.inspector.held_out import by_part, fit_by_parts
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import CLASSIFICATION, DETECTION, RESIZE, Manifest
@@ -93,6 +94,7 @@ def learn(
     reading = dataclasses.replace(whole, tiling=tiling)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
+    check_enough(recipe, images)
     progress("preparing", 2, 2)
     fit, images = fit_by_parts(recipe, images, seed=seed, device=device, progress=progress, run=run)
     if not np.isfinite(fit.held_out).all():
@@ -101,7 +103,7 @@ def learn(
     fit, held_out_names = _by_part(fit, images, selection.names or names_of(sources))
     images = _readable(images, unreadable, on_unreadable)
     training = fingerprint(images.sources, progress=progress)
-    if len(set(training)) == 1:
+    if len(set(training)) == 1 < len(training):
         raise DataError(
             f"all {len(images)} good images are copies of one image; take photographs of several parts"
         )
@@ -140,6 +142,7 @@ def learn(
         pairs=pairs,
         tiles=[tiling.side, tiling.overlap] if tiling else [],
         detail=str(task.looking),
+        augmented=fit.augmented,
     )
     inspector = Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files))
     try:

@@ -42,7 +42,9 @@ def subject(evaluation: Evaluation) -> list[tuple[str, str]]:
         "Inspector": ", ".join(filter(None, inspector)),
         "Region": str(evaluation.roi or ""),
         "Alignment": provenance.get("alignment_note", ""),
-        "Learned from": _images(about.training),
+        "Learned from": " and ".join(
+            filter(None, [_images(about.training), provenance.get("augmented", "")])
+        ),
         "Tested on": _images(about.test),
         "Evaluated": " ".join(filter(None, evaluated)),
     }
