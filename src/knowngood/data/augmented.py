@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import cv2
@@ -17,9 +17,10 @@ PICTURES = 100
 """Images and copies together, at most."""
 
 TILT, SHIFT, BRIGHTER = 3.0, 0.02, 0.07  # at most: degrees, share of the side, share of the brightness
-ALIKE = 0.85  # share of the difference that is left at the best turn, below which parts are held to turn
+ALIKE = 0.85  # of the difference at the best shift, below which that at the best turn shows that parts turn
 _TURNS = 24
-_SIDE = 48
+_SHIFTS = range(-2, 3)  # pixels
+_SIDE, _BLUR = 48, 1.5  # pixels
 
 
 def copies_of_each(count: int) -> int:
@@ -33,7 +34,8 @@ def copies_of_each(count: int) -> int:
 
 
 def parts_turn(images: NDArray[np.uint8]) -> bool:
-    """Whether parts lie at any angle: whether images `(N, H, W, 3)` differ less once one of two is turned.
+    """Whether parts lie at any angle: whether images `(N, H, W, 3)` differ far less once one of two is turned
+    than once it is shifted a little.
 
     Example:
         >>> upright = np.zeros((64, 64, 3), np.uint8)
@@ -41,18 +43,31 @@ def parts_turn(images: NDArray[np.uint8]) -> bool:
         >>> parts_turn(np.stack([upright, upright.transpose(1, 0, 2)])), parts_turn(np.stack([upright] * 2))
         (True, False)
     """
+    grey = [image.mean(axis=2, dtype=np.float32) for image in images]
+    # Blurred, since turned images are, which makes noise differ less.
     small = [
-        cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).mean(axis=2).astype(np.float32)
-        for image in images
+        cv2.GaussianBlur(cv2.resize(one, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), (0, 0), _BLUR)
+        for one in grey
     ]
     place = np.arange(_SIDE) - (_SIDE - 1) / 2
     circle = np.hypot(*np.meshgrid(place, place)) < _SIDE / 2
-    turned = [[_moved(image, 360 * turn / _TURNS)[circle] for turn in range(_TURNS)] for image in small]
+    turned = [_in(circle, [_moved(image, 360 * turn / _TURNS) for turn in range(_TURNS)]) for image in small]
+    shifted = [
+        _in(circle, [_moved(image, 0, shift) for shift in product(_SHIFTS, repeat=2)]) for image in small
+    ]
     left = []
     for one, other in permutations(range(len(small)), 2):
-        differences = [float(np.abs(turned[one][0] - copy).mean()) for copy in turned[other]]
-        left.append(min(differences) / differences[0] if differences[0] > 0 else 1.0)
+        by_turn, by_shift = (
+            float(np.abs(turned[one][0] - copies).mean(axis=1).min())
+            for copies in (turned[other], shifted[other])
+        )
+        left.append(by_turn / by_shift if by_shift > 0 else 1.0)
     return len(left) > 0 and bool(np.median(left) < ALIKE)
+
+
+def _in(place: NDArray[np.bool_], images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+    """The pixels of images that are in some place, a row for each image."""
+    return np.stack([image[place] for image in images])
 
 
 def augmented(

@@ -21,7 +21,7 @@ from knowngood.types import Progress
 
 ONE_IMAGE = (
     "The only good image was scored by a model of its copies, and other good parts score higher: expect that "
-    "many are rejected, until you fit to more images."
+    "most are rejected. Fit to more images, or set the threshold on labelled ones."
 )
 """A note on a threshold."""
 
