@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -65,7 +65,7 @@ def measure(samples: pd.DataFrame, count: int, seed: int, setting: str) -> dict[
     good = samples[(samples["split"] == "train") & (samples["label"] == "good")]
     drawn = np.random.default_rng(seed).choice(len(good), count, replace=False)
     start = time.perf_counter()
-    with no_copies() if setting == "no copies" else nothing():
+    with no_copies() if setting == "no copies" else nullcontext():
         inspector = knowngood.fit(good.iloc[drawn], seed=seed)
     seconds = time.perf_counter() - start
     metrics = knowngood.evaluate(inspector, samples[samples["split"] == "test"]).metrics
@@ -75,12 +75,6 @@ def measure(samples: pd.DataFrame, count: int, seed: int, setting: str) -> dict[
 def no_copies() -> Any:
     """Fit as if the images were many."""
     return patch("knowngood.data.augmented.FEW", 0)
-
-
-@contextmanager
-def nothing() -> Iterator[None]:
-    """Change nothing."""
-    yield
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ def copies_of_each(count: int) -> int:
 
 
 def parts_turn(images: NDArray[np.uint8]) -> bool:
-    """Whether parts lie at any angle: whether images `(N, H, W, 3)` differ far less once one of two is turned
-    than once it is shifted a little.
+    """Whether parts have any orientation: whether images `(N, H, W, 3)` differ far less once one of two is
+    turned than once it is shifted a little.
 
     Example:
         >>> upright = np.zeros((64, 64, 3), np.uint8)
