@@ -43,6 +43,7 @@ MANIFEST = Manifest(
     pairs=False,
     tiles=[],
     detail="detail normal",
+    augmented="96 augmented copies of them",
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]
@@ -267,10 +268,10 @@ def test_good_images_far_outside_the_others_are_named():
 
 
 def test_format_7_has_no_region(values):
-    for key in ("region", "alignment", "alignment_note"):
+    for key in ("region", "alignment", "alignment_note", "augmented"):
         del values[key]
     read = parsed(values | {"format": 7})
-    assert read == dataclasses.replace(MANIFEST, region={}, alignment={}, alignment_note="")
+    assert read == dataclasses.replace(MANIFEST, region={}, alignment={}, alignment_note="", augmented="")
     assert read.reading == Reading((384, 640), 12)
     assert MANIFEST.reading.roi.drawn.astype(int).tolist() == [[0, 1, 1], [1, 1, 0]]
 

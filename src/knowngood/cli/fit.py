@@ -148,7 +148,7 @@ def _echo_one(inspector: knowngood.Inspector, out: Path, context: typer.Context)
 
     manifest = inspector.manifest
     held_out = f", {sum(map(len, manifest.held_out_names))} of them held out" if inspector.training else ""
-    typer.echo(f"Learned {manifest.method} from {len(manifest.training)} good images{held_out}: {out}")
+    typer.echo(f"Learned {manifest.method} from {inspector.learned_from}{held_out}: {out}")
     echo_detail(inspector, timed=True)
     echo_bits(manifest.bits)
     echo_geometry(manifest)

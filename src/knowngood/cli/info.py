@@ -44,7 +44,7 @@ def info(inspector: options.InspectorFile, product: options.ProductName = None) 
         **({"alignment": manifest.alignment_note} if manifest.alignment_note else {}),
         "detail": detail_in_words(manifest),
         "16-bit pixels": f"{manifest.bits} bits used" if manifest.bits else "none seen, none accepted",
-        "learned from": f"{len(manifest.training)} {loaded.learned_from}",
+        "learned from": loaded.learned_from,
         "seed": manifest.seed,
         "fitted": f"{manifest.created} on {manifest.device}",
         "versions": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),

@@ -80,6 +80,7 @@ class ImageSet:
         on_unreadable: Called with each image that cannot be read, whenever it is read.
         on_read: Called with the position of each image and its pixels (H, W, 3), whenever it is read.
         tiles: Which tile of its source each image is, see `tiled`; None where they are whole.
+        augmented: Whether each image is an augmented copy, which is never held out; None where none is.
 
     Example:
         >>> photos = [np.full((16, 16), grey, np.uint8) for grey in (0, 50, 100)]
@@ -98,6 +99,7 @@ class ImageSet:
     on_unreadable: Callable[[UnreadableImage], None] | None = None
     on_read: Callable[[int, NDArray[np.uint8]], None] | None = None
     tiles: Sequence[Tile] | None = None
+    augmented: Sequence[bool] | None = None
 
     def __len__(self) -> int:
         """Count the images, unreadable ones included."""
@@ -143,6 +145,7 @@ class ImageSet:
             groups=of(self.groups),
             masks=of(self.masks),
             tiles=of(self.tiles),
+            augmented=of(self.augmented),
             on_read=notify and (lambda row, image: notify(kept[row], image)),
         )
 

@@ -39,12 +39,12 @@ class Selection(NamedTuple):
         """All images but some, with all that is known of them, and those that are left out by name.
 
         Raises:
-            DataError: A name is that of no image, or of several; or fewer than two images are left.
+            DataError: A name is that of no image, or of several; or no image is left.
         """
         names = names_of(self.sources)
         rows = places([wanted] if isinstance(wanted, str | Path) else wanted, self.sources, names)
         kept = [row for row in range(len(names)) if row not in rows]
-        _check_enough(len(kept))
+        _check_any(len(kept))
 
         def of(column: list[T] | None) -> list[T] | None:
             return None if column is None else [column[row] for row in kept]
@@ -61,7 +61,7 @@ class Selection(NamedTuple):
 
 
 def good_train(table: pd.DataFrame) -> pd.DataFrame:
-    """Select the good images of the train split; a DataError if there are fewer than two.
+    """Select the good images of the train split; a DataError if there are none.
 
     Example:
         >>> table = pd.DataFrame({"path": list("abc"), "label": "good", "split": ["train", "test", "train"]})
@@ -69,7 +69,7 @@ def good_train(table: pd.DataFrame) -> pd.DataFrame:
         ['a', 'c']
     """
     good = table[(table["split"] == "train") & (table["label"] == "good")]
-    _check_enough(len(good))
+    _check_any(len(good))
     return good
 
 
@@ -110,7 +110,7 @@ def good_sources(data: pd.DataFrame | Images, classes: Iterable[Any] | None = No
         raise DataError(
             f"{len(twice)} good image(s) are named more than once, such as {twice[0]!r}; name each once"
         )
-    _check_enough(len(sources))
+    _check_any(len(sources))
     if classes is None:
         return Selection(sources)
     named = pd.Series(list(classes), dtype=object).fillna("").astype(str).tolist()
@@ -119,9 +119,7 @@ def good_sources(data: pd.DataFrame | Images, classes: Iterable[Any] | None = No
     return Selection(sources, named)
 
 
-def _check_enough(number: int) -> None:
-    """Refuse too few good images: one to fit on and one to hold out are needed."""
+def _check_any(number: int) -> None:
+    """Refuse a fit without a good image."""
     if number == 0:
         raise DataError("there are no good images to train on; an inspector is fitted on good parts alone")
-    if number == 1:
-        raise DataError("one good image is too few to train on; at least 2 are needed, better some dozens")

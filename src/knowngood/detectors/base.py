@@ -51,7 +51,8 @@ class Fit(NamedTuple):
     The threshold is set from `held_out`, the scores `(M,)` of good images in no particular order, each by a
     model that was not fitted to that image, nor to another one of its group; `places` has the position of
     each among the images, int64 `(M,)`. If the score has another unit than the anomaly map, `map_maxima` has
-    the largest value of each of their maps, `(M,)`.
+    the largest value of each of their maps, `(M,)`. `augmented` says in words which copies of
+    the images were learned from too, if any.
     """
 
     fitted: FittedDetector
@@ -59,6 +60,7 @@ class Fit(NamedTuple):
     places: NDArray[np.int64]
     map_maxima: NDArray[np.float64] | None = None
     records: Records = Records()
+    augmented: str = ""
 
 
 class Detector(Recipe, ABC):
@@ -70,6 +72,7 @@ class Detector(Recipe, ABC):
     multiple: ClassVar[int] = 64  # so that strides up to 32 divide the sides at two scales
     needs_classes: ClassVar[bool] = False  # whether the class of each good image must be known
     compares: ClassVar[bool] = False  # whether each image is compared with its reference
+    augments: ClassVar[bool] = False  # whether it learns from augmented copies of few images too
     trains: ClassVar[bool] = False  # whether a network is trained, so that a run says how and where
 
     input_size: int
@@ -95,10 +98,13 @@ class Detector(Recipe, ABC):
 
 
 def draw_held_out(good: ImageSet, most: int, seed: int) -> set[int]:
-    """Draw the images that are scored out of fold: all, or as many as `most`; of a picture, all tiles."""
-    pictures, of_picture = np.unique(good.pictures, return_inverse=True)
+    """Draw the images that are scored out of fold: all, or as many as `most`; of a picture, all tiles; and
+    no augmented copy.
+    """
+    own = np.arange(len(good)) if good.augmented is None else np.flatnonzero(~np.array(good.augmented))
+    pictures, of_picture = np.unique(good.pictures[own], return_inverse=True)
     drawn = np.random.default_rng(seed).permutation(len(pictures))[:most]
-    return set(np.flatnonzero(np.isin(of_picture, drawn)).tolist())
+    return set(own[np.isin(of_picture, drawn)].tolist())
 
 
 def check_folds(readable: int, scored: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -67,6 +67,8 @@ class PatchCore(Detector):
         >>> PatchCore(coreset=1000).coreset
         1000
     """
+
+    augments: ClassVar[bool] = True
 
     backbone: BackboneName = DEFAULT_BACKBONE
     weights: Weights = None

@@ -19,6 +19,12 @@ from knowngood.notebook import followed
 from knowngood.registry import resolve
 from knowngood.types import Progress
 
+ONE_IMAGE = (
+    "The only good image was scored by a model of its copies, and other good parts score higher: expect that "
+    "most are rejected. Fit to more images, or set the threshold on labelled ones."
+)
+"""A note on a threshold."""
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -125,6 +131,8 @@ def _first_threshold(fit: Fit) -> Threshold:
     """The first threshold; where the same images chose an epoch, its bound is no longer exact."""
     threshold = conformal(fit.held_out, MAX_FALSE_REJECT)
     notes = [threshold.note]
+    if len(fit.held_out) == 1:
+        notes.append(ONE_IMAGE)
     if fit.records.training is not None:
         notes.append(CHOSE_THE_EPOCH)
     if len(fit.held_out) > 1 and np.ptp(fit.held_out) == 0:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from knowngood.data.decoding import LISTED
 from knowngood.data.imageset import GOOD, ImageSet
 from knowngood.data.seen import Seen
+from knowngood.inspector.few import fit_few, learns_from_copies
 from knowngood.inspector.manifest import DETECTION, Manifest
 from knowngood.inspector.pictures import of_pictures
 from knowngood.metrics.thresholds import conformal
@@ -29,21 +30,24 @@ def fit_by_parts(
 
     Copies are found in what the fit reads, since reading all images twice would take a tenth of its time. If
     there are some, the images are fitted again, each part held out as a whole. A training, which takes longer
-    than reading and can be resumed, begins with the groups, and so does a fit to tiles.
+    than reading and can be resumed, begins with the groups, and so does a fit to tiles or to few images.
 
     Returns:
         The fit, with scores of whole images, and the images with their groups.
     """
 
-    def fit_tiles() -> Fit:
+    def fit_with_parts() -> Fit:
+        if few:
+            return fit_few(recipe, images, progress=progress, **options)
         tiles = images.tiled()
         return of_pictures(recipe.fit(tiles, progress=progress, **options), tiles)
 
+    few = learns_from_copies(recipe, images)
     if images.groups is not None:
-        return fit_tiles(), images
+        return fit_with_parts(), images
     seen = Seen(len(images))
     watched = replace(images, on_read=seen)
-    first = recipe.trains or images.reading.tiling is not None
+    first = recipe.trains or few or images.reading.tiling is not None
     if first:
         for done, _ in enumerate(watched.batches(), 1):
             progress("looking for copies", done, len(images))
@@ -51,7 +55,7 @@ def fit_by_parts(
         fit = recipe.fit(watched, progress=progress, **options)
     images = _with_parts(images, seen, progress)
     if first or images.groups is not None:
-        fit = fit_tiles()
+        fit = fit_with_parts()
     return fit, images
 
 
@@ -99,6 +103,8 @@ def held_out_in_words(manifest: Manifest) -> str:
     A part that is photographed several times counts once.
     """
     parts, images = len(manifest.held_out), sum(map(len, manifest.held_out_names))
+    if len(manifest.training) == 1:
+        return "none: the only good image was scored by a model of its copies"
     if images <= parts:
         return f"{parts} good images"
     return f"{images} good images of {parts} parts; a part counts once, by its highest score"

@@ -65,7 +65,7 @@ class Inspector:
         self._held_out = np.array(manifest.held_out, dtype=np.float64)
 
     def __repr__(self) -> str:
-        roi, learned = self.manifest.roi, f"learned from {len(self.manifest.training)} {self.learned_from}"
+        roi, learned = self.manifest.roi, f"learned from {self.learned_from}"
         region = f", region {roi.share:.1%} of the image" if roi else ""
         review = f", review above {self.review.value:.4g}" if self.review else ""
         lines = f"threshold {self.threshold.value:.4g}"
@@ -84,8 +84,11 @@ class Inspector:
 
     @property
     def learned_from(self) -> str:
-        """The images that it learned from, in words."""
-        return "images of good parts and defects" if self.classifies else "good images"
+        """The images that it learned from, and how many, in words."""
+        number = len(self.manifest.training)
+        images = "good image" if number == 1 else "good images"
+        copies = f" and {self.manifest.augmented}" if self.manifest.augmented else ""
+        return f"{number:,} {'images of good parts and defects' if self.classifies else images}{copies}"
 
     @property
     def classifies(self) -> bool:

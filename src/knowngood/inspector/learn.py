@@ -32,6 +32,7 @@ from knowngood.inspector.checked_graph import crop_of
 from knowngood.inspector.detail import Looking, choose
 from knowngood.inspector.examples import EXAMPLES, make_examples
 from knowngood.inspector.exporting import verified_graph
+from knowngood.inspector.few import check_enough
 from knowngood.inspector.held_out import by_part, fit_by_parts
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import CLASSIFICATION, DETECTION, RESIZE, Manifest
@@ -81,6 +82,7 @@ def learn(
     recipe, reading, sizes, alignment_note = _look(task, recipe, sources)
     report = unreadable.append if on_unreadable else None
     images = ImageSet(sources, reading, selection.classes, selection.groups, selection.masks, report)
+    check_enough(recipe, images)
     progress("preparing", 2, 2)
     fit, images = fit_by_parts(recipe, images, seed=seed, device=device, progress=progress, run=run)
     _check_scores(fit, recipe)
@@ -123,6 +125,7 @@ def learn(
         pairs=reading.pairs,
         tiles=[reading.tiling.side, reading.tiling.overlap] if reading.tiling else [],
         detail=str(task.looking),
+        augmented=fit.augmented,
     )
     return _checked(Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files)))
 
@@ -226,7 +229,7 @@ def _check_copies(training: Sequence[str]) -> None:
     Raises:
         DataError: They are.
     """
-    if len(set(training)) == 1:
+    if len(set(training)) == 1 < len(training):
         raise DataError(
             f"all {len(training)} good images are copies of one image; take photographs of several parts"
         )

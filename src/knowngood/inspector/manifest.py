@@ -44,6 +44,7 @@ ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_nam
     "review": types.NoneType,
     "pairs": bool,
     "detail": str,
+    "augmented": str,
 }
 """What formats 6 to 8 have added, empty in older ones."""
 
@@ -108,6 +109,8 @@ class Manifest:
         tiles: The side of the tiles that images, or their regions, are cut into, and their least overlap, in
             pixels; empty where whole ones are resized to the input shape.
         detail: How fine to look, as it was asked for, in words; empty in inspectors of older formats.
+        augmented: How many copies of the training images were learned from too, and which, in words; empty
+            where none were.
     """
 
     task: str
@@ -140,6 +143,7 @@ class Manifest:
     pairs: bool
     tiles: list[int]
     detail: str
+    augmented: str
 
     __repr__ = brief
 

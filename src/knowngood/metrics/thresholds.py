@@ -44,8 +44,9 @@ class Threshold:
         held_out: Number of good scores that it was chosen from.
         above: Number of these above the threshold.
         upper_bound: One-sided 95 % Clopper-Pearson bound of the true false-reject rate, from `above` of
-            `held_out`; None if unknown. For `conformal` it is exact when no scores tie. The rules on labelled
-            data pick the best of many thresholds on the same scores, which biases it low.
+            `held_out`; None if unknown, as from one score. For `conformal` it is exact when no scores tie.
+            The rules on labelled data pick the best of many thresholds on the same scores, which biases it
+            low.
         note: What the user should know besides, or empty.
     """
 
@@ -259,9 +260,9 @@ def even_odds(defect: ArrayLike, scores: ArrayLike) -> Threshold:
 def _threshold(
     value: float, rule: str, good: NDArray[np.float64], requested: float | None = None, note: str = ""
 ) -> Threshold:
-    """Describe a threshold by the good scores (n,) that it was chosen from."""
+    """Describe a threshold by the good scores (n,) that it was chosen from; a single one gives no bound."""
     above = int(np.count_nonzero(good > value))
-    bound = clopper_pearson_upper(above, good.size)
+    bound = clopper_pearson_upper(above, good.size) if good.size > 1 else None
     return Threshold(float(value), rule, requested, good.size, above, bound, note)
 
 

@@ -56,7 +56,7 @@ def _(subject: Inspector) -> str:
     facts = {
         "method": manifest.method,
         "settings": ", ".join(f"{name}={value}" for name, value in manifest.recipe.items()),
-        "learned from": f"{len(manifest.training):,} {subject.learned_from}",
+        "learned from": subject.learned_from,
         "input": f"{height} x {width} pixels",
         "region": str(manifest.roi or "all of each image"),
         **({"alignment": manifest.alignment_note} if manifest.alignment_note else {}),

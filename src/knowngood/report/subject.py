@@ -43,7 +43,9 @@ def subject(evaluation: Evaluation) -> list[tuple[str, str]]:
         "Region": str(evaluation.roi or ""),
         "Alignment": provenance.get("alignment_note", ""),
         "Detail": provenance.get("detail_in_words", ""),
-        "Learned from": _images(about.training),
+        "Learned from": " and ".join(
+            filter(None, [_images(about.training), provenance.get("augmented", "")])
+        ),
         "Tested on": _images(about.test),
         "Evaluated": " ".join(filter(None, evaluated)),
     }
