@@ -169,7 +169,7 @@ STUDY = ClassifierStudy(
         ("size of images", "each classifier's default"),
         (
             "features of anomaly_features",
-            "designed with cross-validation on screws, transistors and two thirds of these cells, so that its "
+            "designed with cross-validation on screws, transistors and two thirds of these cells, so its "
             "figure may be too high; the deepest ones with cells that are in no test (docs/decisions/0010)",
         ),
         ("test images", "took part in no choice of this table"),
