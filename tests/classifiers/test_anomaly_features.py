@@ -8,6 +8,8 @@ from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.detectors.patchcore import PatchCore
 from knowngood.errors import DataError, RecipeError
+from knowngood.features.backbones import load_backbone
+from knowngood.features.patches import halve
 
 SHAPE = (64, 64)
 GOOD, BAD = 9, 6
@@ -80,7 +82,7 @@ class TestDescriptions:
         fit = learn(parts)
         descriptor = fit.fitted.descriptor
         channels = sum(shape[0] for shape in descriptor.detector.features.shapes)
-        assert len(fit.fitted.head.standardise.mean) == (4 + 2) + 16 + 3 * channels + channels
+        assert len(fit.fitted.head.standardise.mean) == (4 + 2) + 16 + 4 * channels + 3 * 320
         with torch.inference_mode():
             fresh = fit.fitted(torch.from_numpy(shrunk(good_images[GOOD:]))).map.amax(dim=(1, 2)).numpy()
             known = fit.fitted(torch.from_numpy(shrunk(parts[:GOOD]))).map.amax(dim=(1, 2)).numpy()
@@ -89,6 +91,15 @@ class TestDescriptions:
         apart = np.median(fresh) - np.median(known)
         assert abs(np.median(fit.map_maxima) - np.median(fresh)) < apart / 2
         assert descriptor.spread > 0
+
+    def test_end_with_the_deepest_features_at_half_the_size(self, parts):
+        seen = torch.from_numpy(shrunk(parts[:2]))
+        backbone = load_backbone("tf_efficientnet_lite0", strides=(32,))
+        with torch.inference_mode():
+            features = learn(parts).fitted.features(seen)
+            (maps,) = backbone(halve(backbone.normalise(seen)))
+        torch.testing.assert_close(features[-1], maps, rtol=1e-3, atol=1e-3)
+        assert maps.shape == (2, 320, 1, 1)  # an image has 64 pixels
 
     def test_pool_features_where_the_map_is_hot(self):
         maps = torch.zeros(1, 2, 4, 4)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from knowngood.engines.engine import ENGINES, compile_graph
-from knowngood.engines.export import OPSET, blank, chain, put_before, to_onnx
+from knowngood.engines.export import OPSET, blank, chain, put_before, side_by_side, to_onnx
 
 
 class Noisy(nn.Module):
@@ -137,3 +137,20 @@ def test_what_stands_behind_a_graph_stands_before_none():
     two = to_onnx(TwoRows(), {"images": blank((8, 12))}, ["colours", "corners"])
     with pytest.raises(ValueError, match="shorter"):
         put_before(to_onnx(Corner(), {"images": blank((8, 12))}, ["corner", "row"]), two)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_two_graphs_of_the_same_images(engine):
+    """Names inside both are alike, and must not meet."""
+    corner = to_onnx(Corner(), {"images": blank((8, 12))}, ["corner", "row"])
+    graph = side_by_side(corner, corner, ["again", "row again"])
+    model = onnx.load_from_string(graph)
+    onnx.checker.check_model(model, full_check=True)
+    assert [one.name for one in model.graph.input] == ["images"]
+    assert [one.name for one in model.graph.output] == ["corner", "row", "again", "row again"]
+    images = np.random.default_rng(0).integers(0, 256, size=(2, 8, 12, 3), dtype=np.uint8)
+    first, row, again, row_again = compile_graph(graph, engine)(images)
+    np.testing.assert_array_equal(first, images[:, 0, 0].astype(np.float32))
+    np.testing.assert_array_equal(again, first)
+    np.testing.assert_allclose(row, images[:, 0].mean(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(row_again, row)

@@ -7,7 +7,7 @@ import torch
 from knowngood.errors import InspectorError
 from knowngood.features import frozen
 from knowngood.features.backbones import load_backbone
-from knowngood.features.frozen import freeze
+from knowngood.features.frozen import beside, freeze
 from knowngood.features.patches import PatchFeatures
 
 LITE0 = "tf_efficientnet_lite0"
@@ -88,3 +88,15 @@ def test_another_process_can_be_given_it(images):
     with torch.inference_mode():
         for given, wanted in zip(again.module()(images), one.module()(images), strict=True):
             assert torch.equal(given, wanted)
+
+
+def test_two_of_the_same_views_give_the_tensors_of_both_in_turn(images):
+    fine, coarse = features(spacing=8, scales=1), features()
+    both = beside(fine, coarse)
+    wanted = [*fine(images), *coarse(images)]
+    assert both.shapes == [*fine.shapes, *coarse.shapes]
+    assert both.backbone == fine.backbone
+    with torch.inference_mode():
+        for given in (both(images), both.module().eval()(images)):
+            for ours, theirs in zip(given, wanted, strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -17,18 +17,24 @@ from torch import Tensor, nn
 from knowngood.classifiers.base import check_readable
 from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, fit_with_sheet
 from knowngood.classifiers.linear import Linear, Samples, select_linear
+from knowngood.classifiers.linear_probe import summary
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.detectors import DETECTORS, make_detector
 from knowngood.detectors.base import Detector, Fit, FittedOnFeatures
 from knowngood.errors import DataError, RecipeError
 from knowngood.features.extract import extract_views
-from knowngood.features.frozen import FrozenFeatures
+from knowngood.features.frozen import FrozenFeatures, beside, freeze
+from knowngood.features.patches import halve
 from knowngood.features.views import Symmetries, seen_from
+from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.recipe import OneOf
 from knowngood.settings import Folds, InputSize
 from knowngood.training.run import Run
 from knowngood.types import Progress, silent
+
+if TYPE_CHECKING:
+    from knowngood.features.backbones import Backbone
 
 LEAST_GOOD = 4
 """The least number of good images: a detector needs two that the others are not."""
@@ -43,16 +49,20 @@ HOTTEST = (0.0, 0.006, 0.025, 0.1)
 GRID = 4
 """Fields in each direction of a grid, over which means of the map are features."""
 
+DEEPEST = 32
+"""The stride of the deepest features, which tell what a part looks like as a whole."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnomalyFeatures(OnFrozen):
     """Logistic regression on a detector's anomaly map, and on patch features where it is high.
 
     A detector learns from the good images. The features of an image are statistics of its map, the map on a
-    coarse grid, patch features averaged where the map is high (narrowly, less so, and widely), and their
-    mean over the image. All have the same weight. Images are divided into folds. Those of each fold, good
-    and defective alike, get their features from a detector of the good images in the other folds: so a good
-    image of the training set looks like a new one, and no difference between detectors tells classes apart.
+    coarse grid, patch features averaged where the map is high (narrowly, less so, and widely), their mean
+    over the image, and mean, standard deviation and maximum of the deepest features of the image at half its
+    size. All have the same weight. Images are divided into folds. Those of each fold, good and defective
+    alike, get their features from a detector of the good images in the other folds: so a good image of the
+    training set looks like a new one, and no difference between detectors tells classes apart.
 
     Example:
         >>> AnomalyFeatures(orientation="any").detector
@@ -81,6 +91,7 @@ class AnomalyFeatures(OnFrozen):
                 f"{len(good)} good images are too few for anomaly_features, which learns from them what is "
                 f"normal; at least {LEAST_GOOD} are needed, and some dozens are better"
             )
+        deep = freeze(DeepestMap, images.shape, backbone=DEFAULT_BACKBONE, strides=(DEEPEST,))
         recipe = _without_eight_bit(make_detector(self.detector, {"input_size": self.input_size}))
         fold_of = folds(len(images), self.folds, seed, images.groups, images.numbers.tolist())
         count = int(fold_of.max()) + 1
@@ -97,7 +108,7 @@ class AnomalyFeatures(OnFrozen):
         for fold in range(count):
             other = learn(fold)
             rows = np.flatnonzero(fold_of == fold)
-            every = seen_from(other.detector.features, views, images.shape)
+            every = seen_from(beside(other.detector.features, deep), views, images.shape)
             with torch.inference_mode():
                 for row, arrays in extract_views(every, images.subset(rows), device=device):
                     vectors[int(rows[row])] = other.describe(list(map(torch.from_numpy, arrays)))[0].numpy()
@@ -110,14 +121,26 @@ class AnomalyFeatures(OnFrozen):
         samples = Samples(
             np.stack([vectors[place] for place in places]),
             images.numbers[places],
-            descriptor.blocks,
+            [*descriptor.blocks, *deep.shapes[0][:1] * 3],
             images.subset(places).groups,
         )
         linear, record = select_linear(samples, images.names, self.head_settings(seed), progress)
-        features = seen_from(descriptor.detector.features, views, images.shape)
+        features = seen_from(beside(descriptor.detector.features, deep), views, images.shape)
         fitted = FittedAnomalyFeatures(descriptor, features, linear, record.temperature, self.agreement)
         map_maxima = samples.features[samples.numbers == 0, 0, 0].astype(np.float64) * descriptor.spread
         return fit_with_sheet(fitted, record, images, np.array(places), views, map_maxima)
+
+
+class DeepestMap(nn.Module):
+    """A backbone's features of images at half their size, near that of the images it learned from."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps `(N, C, h, w)` of images `(N, H, W, 3)` of 0 to 255."""
+        return tuple(self.backbone(halve(self.backbone.normalise(images))))
 
 
 class _Descriptor(nn.Module):
@@ -132,25 +155,28 @@ class _Descriptor(nn.Module):
 
     @property
     def blocks(self) -> list[int]:
-        """The number of features in each block of a description."""
+        """The number of features in each block of a description, without those of the deepest map."""
         channels = sum(shape[0] for shape in self.detector.features.shapes)
         return [len(HOTTEST) + 2, GRID**2, *[channels] * (len(SHARPNESSES) + 1)]
 
     def describe(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """From patch features, each `(N, C, h, w)`, to a description `(N, D)` and the map `(N, h, w)`."""
-        map_ = self.detector.score_features(features).map
+        """From patch features and the deepest map, each `(N, C, h, w)`, to a description `(N, D)` and the
+        anomaly map `(N, h, w)`.
+        """
+        *patches, deepest = features
+        map_ = self.detector.score_features(patches).map
         assert map_ is not None
         heat = map_ / self.spread
         flat = heat.flatten(1)
-        patches = int(flat.shape[1])  # in a trace it is a tensor
-        hottest = flat.topk(max(1, round(HOTTEST[-1] * patches)), dim=1).values
-        tops = [hottest[:, : max(1, round(share * patches))].mean(dim=1) for share in HOTTEST]
+        count = int(flat.shape[1])  # in a trace it is a tensor
+        hottest = flat.topk(max(1, round(HOTTEST[-1] * count)), dim=1).values
+        tops = [hottest[:, : max(1, round(share * count))].mean(dim=1) for share in HOTTEST]
         centred = flat - flat.mean(dim=1, keepdim=True)
         stats = torch.stack([*tops, flat.mean(dim=1), centred.pow(2).mean(dim=1).sqrt()], dim=1)
         grid = F.avg_pool2d(heat[:, None], [int(side) // GRID for side in heat.shape[1:]]).flatten(1)
-        hot = [_pool(maps, heat, sharpness) for sharpness in SHARPNESSES for maps in features]
-        means = torch.cat([maps.mean(dim=(2, 3)) for maps in features], dim=1)
-        return torch.cat([stats, grid, *hot, means], dim=1), map_
+        hot = [_pool(maps, heat, sharpness) for sharpness in SHARPNESSES for maps in patches]
+        means = [maps.mean(dim=(2, 3)) for maps in patches]
+        return torch.cat([stats, grid, *hot, *means, summary([deepest])], dim=1), map_
 
 
 class FittedAnomalyFeatures(FittedOnViews):

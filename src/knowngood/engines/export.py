@@ -87,3 +87,29 @@ def put_before(graph: bytes, first: bytes, *, prefix: str = "seen/") -> bytes:
         before, behind, io_map=[(given.name, taken.name) for given, taken in joints]
     )
     return bytes(merged.SerializeToString())
+
+
+def side_by_side(graph: bytes, other: bytes, outputs: Sequence[str]) -> bytes:
+    """One serialised ONNX graph with the outputs of two that have the same single input.
+
+    The outputs of `other` get new names.
+
+    Example:
+        >>> graph = to_onnx(nn.Flatten(), {"images": blank((8, 8))}, ["pixels"])
+        >>> both = onnx.load_from_string(side_by_side(graph, graph, ["again"])).graph
+        >>> [given.name for given in both.input], [output.name for output in both.output]
+        (['images'], ['pixels', 'again'])
+    """
+    merged, beside = onnx.load_from_string(graph), onnx.load_from_string(other)
+    beside = compose.add_prefix(beside, f"{outputs[0]}/")
+    new = {beside.graph.input[0].name: merged.graph.input[0].name}
+    new |= {output.name: name for output, name in zip(beside.graph.output, outputs, strict=True)}
+    for node in beside.graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
+    for output in beside.graph.output:
+        output.name = new[output.name]
+    merged.graph.node.extend(beside.graph.node)
+    merged.graph.initializer.extend(beside.graph.initializer)
+    merged.graph.output.extend(beside.graph.output)
+    return bytes(merged.SerializeToString())

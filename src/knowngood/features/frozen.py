@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from knowngood.engines.cache import cached
 from knowngood.engines.engine import DEFAULT_ENGINE, Engine, Outputs, compile_graph
-from knowngood.engines.export import blank, to_onnx
+from knowngood.engines.export import blank, side_by_side, to_onnx
 from knowngood.errors import InspectorError
 from knowngood.features.weights import checkpoint_file
 
@@ -146,6 +146,26 @@ def freeze(
         "source": _source_hash(inspect.getsourcefile(extractor)),
     }
     return FrozenFeatures(cached(json.dumps(key, sort_keys=True), convert), module)
+
+
+def beside(features: FrozenFeatures, others: FrozenFeatures) -> FrozenFeatures:
+    """The tensors of two extractors of the same views, in turn; the first names the network."""
+    count = len(features.shapes)
+    names = [f"{OUTPUT}{count + number}" for number in range(len(others.shapes))]
+    graph = side_by_side(features.graph, others.graph, names)
+    return replace(features, graph=graph, module=partial(_Both, features.module, others.module))
+
+
+class _Both(nn.Module):
+    """The tensors of two extractors, which the arguments make."""
+
+    def __init__(self, first: Callable[[], nn.Module], second: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.first, self.second = first(), second()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Tensors, batch first, of uint8 images `(N, H, W, 3)`."""
+        return (*self.first(images), *self.second(images))
 
 
 def _build(

@@ -136,7 +136,7 @@ STUDY = ClassifierStudy(
     course='T.-A. Vu, "Anomaly detection using transfer learning in semiconductors", project, HKUST',
     data_set=ELPV,
     methods=[
-        classifier("anomaly_features", orientation="quarter", input_size=320),
+        classifier("anomaly_features", orientation="quarter"),
         classifier("linear_probe", orientation="quarter"),
         classifier("finetune", FINETUNED, **FINETUNE),
         classifier(BOOST),
@@ -166,11 +166,11 @@ STUDY = ClassifierStudy(
         ("regularisation, temperature, epoch", "on held-out training images"),
         ("threshold", "where a defect is as probable as a good part"),
         ("orientation", "quarter: a cell may be turned by quarters and mirrored; this is known"),
-        ("size of 320 pixels", "that of the images (300), rounded up to what the networks take"),
+        ("size of images", "each classifier's default"),
         (
             "features of anomaly_features",
-            "designed with cross-validation on screws, transistors and two thirds of these cells "
-            "(docs/decisions/0010): its figure may be too high",
+            "designed with cross-validation on screws, transistors and two thirds of these cells, so its "
+            "figure may be too high; the deepest ones with cells that are in no test (docs/decisions/0010)",
         ),
         ("test images", "took part in no choice of this table"),
     ],
