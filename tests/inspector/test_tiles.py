@@ -50,7 +50,7 @@ def tiled(pictures):
 
 def test_a_picture_has_the_score_and_the_threshold_of_all_its_tiles(tiled, pictures):
     manifest = tiled.manifest
-    assert (manifest.tiles, manifest.input_shape, manifest.sizes) == ([128, 16], (128, 128), [250, 330] * 2)
+    assert (manifest.tiles, manifest.input_shape, manifest.sizes) == ([128, 19], (128, 128), [250, 330] * 2)
     assert len(manifest.held_out) == 12
     assert manifest.held_out_names == [[name] for (name,) in manifest.held_out_names]
     assert {name for (name,) in manifest.held_out_names} == {f"[{place}]" for place in range(12)}
@@ -58,8 +58,8 @@ def test_a_picture_has_the_score_and_the_threshold_of_all_its_tiles(tiled, pictu
     assert min(manifest.held_out) / 2 < np.mean(good) < 2 * max(manifest.held_out)  # of the same unit
     whole = tiled.with_manifest(tiles=[])
     verdict = tiled.inspect(pictures[1][0])[0]
-    tiles = manifest.reading.tiling.tiles(verdict.size)
-    cut = [pictures[1][0][top : top + 128, left : left + 128] for _, top, left in tiles]
+    tiling = manifest.reading.tiling
+    cut = [tiling.cut(pictures[1][0], tile) for tile in tiling.tiles(verdict.size)]
     assert verdict.score == max(tile.score for tile in whole.inspect(cut))
 
 
@@ -149,7 +149,8 @@ def test_a_file_that_cannot_be_read_is_left_out_once(pictures, tmp_path):
     [
         ({"tiles": [128]}, "wrong value for 'tiles'"),
         ({"tiles": [32, 4]}, "wrong value for 'tiles'"),
-        ({"tiles": [128, 100]}, "wrong value for 'tiles'"),
+        ({"tiles": [128, 64]}, "wrong value for 'tiles'"),
+        ({"tiles": [128, -1]}, "wrong value for 'tiles'"),
         ({"pairs": True}, "no alignment and no reference"),
     ],
 )
@@ -180,12 +181,12 @@ def test_a_region_is_cut_into_tiles_and_its_maps_go_back_to_the_image():
     inspector = fit([framed(picture) for picture in good], tiles=128, geometry=geometry, **QUICK)
     manifest = inspector.manifest
     assert (manifest.tiles, manifest.roi.box, manifest.input_shape) == (
-        [128, 16],
+        [128, 19],
         (40, 100, 250, 330),
         (128, 128),
     )
     assert detail_in_words(manifest).startswith(
-        "regions of 250 x 330 in 9 tiles of 128 x 128, each as 128 x 128"
+        "regions of 250 x 330 in 12 tiles of 128 x 128, each as 128 x 128"
     )
     one, other = inspector.inspect([framed(inside), framed(inside)])
     assert other.score == one.score < one.patch_map.max()

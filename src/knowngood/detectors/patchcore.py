@@ -30,6 +30,7 @@ from knowngood.features.nearest import BLOCK, MemoryBank
 from knowngood.features.patches import PatchFeatures, align, smooth
 from knowngood.features.refined import SHARE, RefinedBank, ratio_of
 from knowngood.features.shelf import Shelf
+from knowngood.features.usual import Usual
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.parallel import in_parallel
 from knowngood.recipe import OneOf
@@ -44,6 +45,7 @@ COARSER = 0.85  # weight of a scale's standardised distances, relative to that o
 AT_ONCE = 12_000  # patches, of several images, that are compared at once
 SMALL = 1000  # patches of the bank that is compared with all positions, where the other one is much larger
 SAMPLE = 16  # good images that set the ranges of the 8-bit numbers
+IMAGES = 500  # of which maps are combined at once
 LEAST_PER_IMAGE = 32  # patches drawn from each image at each scale, however many images there are
 
 Bank = MemoryBank | RefinedBank
@@ -104,6 +106,10 @@ class PatchCore(Detector):
         fold_of = folds(len(good), self.folds, seed, good.groups)
         fold_sizes = np.bincount(fold_of)
         to_score = draw_held_out(good, self.held_out, seed)
+        tiling = good.reading.tiling
+
+        def rim_of(maps: Tensor) -> int:
+            return 0 if tiling is None else tiling.rim_of(maps.shape[-1])
 
         of_folds = [[self._patches(len(fold_sizes), seed) for _ in fold_sizes] for _ in range(self.scales)]
         kept = Shelf()
@@ -111,8 +117,10 @@ class PatchCore(Detector):
             fold = fold_of[index]
             take = max(LEAST_PER_IMAGE, math.ceil(CANDIDATES * self.coreset / fold_sizes[fold]))
             for of_scale, patches in zip(of_folds, maps, strict=True):
-                flat = patches.flatten(1)  # (D, h * w)
-                drawn = _drawn(flat, take, generator, of_tile=good.tiles is not None)
+                flat = inside(patches, rim_of(patches)).flatten(1)  # (D, h * w)
+                drawn = torch.randperm(flat.shape[1], generator=generator)[:take]
+                if tiling is not None:
+                    drawn = torch.cat([of_scale[fold].usual.rare(flat), drawn])
                 points = flat.index_select(1, drawn).half().T.to(device)
                 of_scale[fold].coreset.add(points)
                 of_scale[fold].sample.append(points[-math.ceil(2 * SMALL / len(good)) :].clone())
@@ -144,12 +152,10 @@ class PatchCore(Detector):
             banks.append(everything)
 
         standards = [(float(of_scale.mean()), float(of_scale.std())) for of_scale in distances]
-        fitted = FittedPatchCore(features, banks, standards, self.smoothing)
-        with torch.inference_mode():
-            scores = fitted.combine(distances)
-        assert scores.map is not None
-        maxima = scores.map.amax(dim=(1, 2))
-        return Fit(fitted, scores.image.double().cpu().numpy(), places, maxima.double().cpu().numpy())
+        rim = rim_of(distances[0])
+        fitted = FittedPatchCore(features, banks, standards, self.smoothing, rim)
+        scores, maxima = fitted.score_held_out(distances)
+        return Fit(fitted, scores, places, maxima)
 
     def _features(self, good: ImageSet, seed: int, device: str) -> tuple[FrozenFeatures, bool]:
         """Make patch features; they are in 8 bits, and True is returned, if a trial allows it."""
@@ -175,7 +181,7 @@ class PatchCore(Detector):
         generator = torch.Generator().manual_seed(seed)
         size = math.ceil(self.coreset / max(count - 1, 1))  # those of all folds but one fill a bank
         buffer = math.ceil(1.25 * CANDIDATES * self.coreset)
-        return _Patches(StreamingCoreset(size, buffer=buffer, generator=generator), [])
+        return _Patches(StreamingCoreset(size, buffer=buffer, generator=generator), [], Usual())
 
     def _banks(self, of_folds: list[_Patches], seed: int, *, eight_bit: bool) -> list[Bank]:
         """Make the memory bank of the patches of all folds, and then the bank without each of the folds."""
@@ -198,10 +204,11 @@ class PatchCore(Detector):
 
 
 class _Patches(NamedTuple):
-    """Patches of one fold at one scale: those that cover all, and some that were drawn."""
+    """Patches of one fold at one scale: those that cover all, some that were drawn, and what is usual."""
 
     coreset: StreamingCoreset
     sample: list[Tensor]
+    usual: Usual
 
 
 def _thinned(patches: _Patches) -> tuple[Tensor, Tensor]:
@@ -216,19 +223,6 @@ def _some_of_a_fold(
     for fold, members in groupby(sorted(images, key=lambda index: int(fold_of[index])), fold_of.__getitem__):
         while some := list(islice(members, most)):
             yield int(fold), some
-
-
-def _drawn(patches: Tensor, count: int, generator: torch.Generator, *, of_tile: bool) -> Tensor:
-    """Draw about `count` of the patches `(D, n)` of an image, and return their indices.
-
-    Most tiles of a large picture may show its background alone, and chance would draw little else: half of
-    the patches of a tile are those that are farthest from their mean.
-    """
-    drawn = torch.randperm(patches.shape[1], generator=generator)[:count]
-    if not of_tile:
-        return drawn
-    distances = (patches - patches.mean(dim=1, keepdim=True)).square().sum(dim=0)
-    return torch.cat([distances.topk(min(count // 2, len(distances))).indices, drawn[: -(-count // 2)]])
 
 
 def _set_ratio(banks: Sequence[Bank], held_out: Sequence[_HeldOut]) -> None:
@@ -251,8 +245,21 @@ def _distances(held_out: _HeldOut) -> Tensor:
     return distances
 
 
+def inside(maps: Tensor, rim: int) -> Tensor:
+    """Maps `(..., h, w)` without so many patches at each end.
+
+    Example:
+        >>> inside(torch.zeros(1, 8, 8), 2).shape
+        torch.Size([1, 4, 4])
+    """
+    return maps[..., rim:-rim, rim:-rim] if rim else maps
+
+
 class FittedPatchCore(FittedOnFeatures):
-    """A memory bank per scale, finest first, with mean and standard deviation of good images' distances."""
+    """A memory bank per scale, finest first, with mean and standard deviation of good images' distances.
+
+    The rim, in patches at each end of the map, takes no part in the score of an image: that of a tile.
+    """
 
     def __init__(
         self,
@@ -260,11 +267,13 @@ class FittedPatchCore(FittedOnFeatures):
         banks: list[Bank],
         standards: list[tuple[float, float]],
         smoothing: float,
+        rim: int = 0,
     ) -> None:
         super().__init__(features)
         self.banks = nn.ModuleList(banks)
         self.standards = standards
         self.smoothing = smoothing
+        self.rim = rim
 
     def score_features(self, features: Sequence[Tensor]) -> Scores:
         """Score images by their patch features, `(N, D, h, w)` for each scale."""
@@ -280,4 +289,16 @@ class FittedPatchCore(FittedOnFeatures):
         combined = torch.cat(align(standardised), dim=1).amax(dim=1)
         # The map is not smoothed: a patch that stands out by chance shall reject no part, but a small defect
         # shall be drawn no larger than it is.
-        return Scores(smooth(combined, self.smoothing).amax(dim=(1, 2)), combined)
+        scores = inside(smooth(combined, self.smoothing), self.rim).amax(dim=(1, 2))
+        return Scores(scores, combined)
+
+    @torch.inference_mode()
+    def score_held_out(self, distances: Sequence[Tensor]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores `(N,)` and the maxima `(N,)` of maps of many images, some at a time, by their distances."""
+        scores, maxima = [], []
+        for some in zip(*(torch.split(of_scale, IMAGES) for of_scale in distances), strict=True):
+            found = self.combine(some)
+            assert found.map is not None
+            scores.append(found.image)
+            maxima.append(inside(found.map, self.rim).amax(dim=(1, 2)))
+        return torch.cat(scores).double().cpu().numpy(), torch.cat(maxima).double().cpu().numpy()

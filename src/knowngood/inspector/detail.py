@@ -40,8 +40,8 @@ MOST = 2.5
 ENLARGED = 2.0
 """How far a picture is enlarged at most because of a small defect or tiles, as a factor of its side."""
 
-OVERLAP = 8
-"""Neighbouring tiles share one part in so many of their side."""
+RIM = 7
+"""The rim of a tile is one part in so many of its side: four of PatchCore's patches."""
 
 FAR_LARGER = 1.5
 """Tiles are of use if a picture has a side that many times as long as theirs."""
@@ -196,7 +196,7 @@ def choose(
         found = view(native, usual, looking.detail, defect)
     size = MOST * usual if found.side and not side else found.input_size
     low, high = (declared.low or size, declared.high or size) if declared else (size, size)
-    return round(min(max(size, low), high)), Tiling(side, side // OVERLAP) if side else None
+    return round(min(max(size, low), high)), Tiling(side, -(-side // RIM)) if side else None
 
 
 def _side(usual: int, defect: float, sources: Sequence[Source], roi: Roi | None) -> int:
@@ -232,8 +232,8 @@ def detail_in_words(manifest: Manifest) -> str:
     images = " to ".join(dict.fromkeys(f"{rows} x {columns}" for rows, columns in (least, most)))
     words = f"{what} of {images} as {height} x {width}{asked}"
     if manifest.tiles:
-        side, overlap = manifest.tiles
-        counts = " to ".join(dict.fromkeys(str(len(Tiling(side, overlap).tiles((*size,)))) for size in seen))
+        side, rim = manifest.tiles
+        counts = " to ".join(dict.fromkeys(str(len(Tiling(side, rim).tiles((*size,)))) for size in seen))
         words = f"{what} of {images} in {counts} tiles of {side} x {side}, each as {height} x {width}{asked}"
         seen = np.array([[side, side]])
     defects = [SPAN * math.sqrt(math.prod(map(int, size)) / (height * width)) for size in seen]

@@ -123,7 +123,7 @@ def learn(
         alignment={} if reading.alignment is None else reading.alignment.to_numbers(),
         alignment_note=alignment_note,
         pairs=reading.pairs,
-        tiles=[reading.tiling.side, reading.tiling.overlap] if reading.tiling else [],
+        tiles=[reading.tiling.side, reading.tiling.rim] if reading.tiling else [],
         detail=str(task.looking),
         augmented=fit.augmented,
     )

@@ -106,8 +106,8 @@ class Manifest:
         alignment_note: Why parts are aligned or not, in words; empty where that was not asked for.
         pairs: Whether each image is compared with its reference, which is read below it; the input shape is
             that of both.
-        tiles: The side of the tiles that images, or their regions, are cut into, and their least overlap, in
-            pixels; empty where whole ones are resized to the input shape.
+        tiles: The side of the tiles that images, or their regions, are cut into, and the width of their rim,
+            in pixels; empty where whole ones are resized to the input shape.
         detail: How fine to look, as it was asked for, in words; empty in inspectors of older formats.
         augmented: How many copies of the training images were learned from too, and which, in words; empty
             where none were.
@@ -234,7 +234,7 @@ class Manifest:
         if len(values["sizes"]) not in (0, 4) or 0 in values["sizes"]:
             raise InspectorError(f"{name!r}: its manifest has a wrong value for 'sizes'")
         tiles = values["tiles"]
-        if tiles and (len(tiles) != 2 or tiles[0] < LEAST_SIDE or 2 * tiles[1] > tiles[0]):
+        if tiles and (len(tiles) != 2 or tiles[0] < LEAST_SIDE or not 0 <= 2 * tiles[1] < tiles[0]):
             raise InspectorError(f"{name!r}: its manifest has a wrong value for 'tiles'")
         if not values["held_out"]:
             raise InspectorError(f"{name!r}: its manifest has no held-out scores")
