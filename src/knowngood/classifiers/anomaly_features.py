@@ -15,9 +15,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from knowngood.classifiers.base import check_readable
-from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, fit_with_sheet
+from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, fit_with_sheet, summary
 from knowngood.classifiers.linear import Linear, Samples, select_linear
-from knowngood.classifiers.linear_probe import summary
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.detectors import DETECTORS, make_detector

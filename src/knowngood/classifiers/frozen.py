@@ -128,3 +128,20 @@ def fit_with_sheet(
         sheet = views(torch.from_numpy(np.concatenate(first))).numpy()
         record = replace(record, sheet=sheet, rows=images.names)
     return make_fit(fitted.eval(), record, index, map_maxima=map_maxima)
+
+
+def summary(maps: Sequence[Tensor]) -> Tensor:
+    """Means, standard deviations and maxima over the image of feature maps `(N, D_i, h_i, w_i)`.
+
+    Returns:
+        `(N, 3 D)`, D the sum of all D_i: all means, then all standard deviations, then all maxima.
+
+    Example:
+        >>> summary([torch.tensor([[[[1.0, 3.0]]]])]).tolist()
+        [[2.0, 1.0, 3.0]]
+    """
+    flat = [level.flatten(2) for level in maps]
+    means = [level.mean(dim=2, keepdim=True) for level in flat]
+    spreads = [(level - mean).pow(2).mean(dim=2).sqrt() for level, mean in zip(flat, means, strict=True)]
+    largest = [level.amax(dim=2) for level in flat]
+    return torch.cat([*(mean[..., 0] for mean in means), *spreads, *largest], dim=1)

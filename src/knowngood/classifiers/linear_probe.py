@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from knowngood.classifiers.base import class_activation, log_odds
-from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, describe_images, fit_with_sheet
+from knowngood.classifiers.frozen import FittedOnViews, OnFrozen, describe_images, fit_with_sheet, summary
 from knowngood.classifiers.linear import Linear, select_linear
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit
@@ -92,20 +92,3 @@ class FittedLinearProbe(FittedOnViews):
         weight = (self.head.weight / standardise.scale)[:, :means]
         logits = class_activation(features, weight, self.head.bias - weight @ standardise.mean[:means])
         return vectors, self.head(vectors), log_odds(logits, self.temperature)
-
-
-def summary(maps: Sequence[Tensor]) -> Tensor:
-    """Means, standard deviations and maxima over the image of feature maps `(N, D_i, h_i, w_i)`.
-
-    Returns:
-        `(N, 3 D)`, D the sum of all D_i: all means, then all standard deviations, then all maxima.
-
-    Example:
-        >>> summary([torch.tensor([[[[1.0, 3.0]]]])]).tolist()
-        [[2.0, 1.0, 3.0]]
-    """
-    flat = [level.flatten(2) for level in maps]
-    means = [level.mean(dim=2, keepdim=True) for level in flat]
-    spreads = [(level - mean).pow(2).mean(dim=2).sqrt() for level, mean in zip(flat, means, strict=True)]
-    largest = [level.amax(dim=2) for level in flat]
-    return torch.cat([*(mean[..., 0] for mean in means), *spreads, *largest], dim=1)
