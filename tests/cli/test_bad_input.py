@@ -101,9 +101,14 @@ def test_an_empty_folder_and_one_without_good_images(run, tmp_path, good_images)
 
 def test_one_good_image(run, tmp_path, good_images):
     save(tmp_path / "one/0.png", good_images[0])
-    status, _, err = run("fit", tmp_path / "one", "--out", tmp_path / "x.inspector")
+    arguments = "fit", tmp_path / "one", "--out", tmp_path / "x.inspector"
+    status, _, err = run(*arguments, "--detector", "gaussian")
     assert status == 1
     assert "at least 2" in err
+    status, out, _ = run(*arguments, "--set", "input_size=64")
+    assert status == 0
+    assert "1 good image and 99 augmented copies of it" in out
+    assert "expect that most are rejected" in out
 
 
 def test_a_table_without_a_column(run, tmp_path):

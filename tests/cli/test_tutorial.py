@@ -45,7 +45,7 @@ def data(request, widget, tmp_path, monkeypatch):
         shutil.copytree(widget, "widget")
         shutil.copytree(widget / "test/scratch", "new")
         return "widget/"
-    cells = load_elpv().groupby(["split", "label"]).head(16)
+    cells = load_elpv().groupby(["split", "label"]).head(20)
     cells.to_csv("solar-cells.csv", index=False)
     return "solar-cells.csv"
 

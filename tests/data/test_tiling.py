@@ -140,7 +140,8 @@ def test_large_pictures_wait_one_at_a_time(pictures, decodings, monkeypatch):
     for _ in range(10):  # nine of the first, one of the second
         next(stream)
     stream.close()
-    assert decodings in (pictures[:2], pictures)
+    assert decodings == (pictures * 2)[: len(decodings)]
+    assert len(decodings) <= 4  # of nine: one is ahead of each that is done
 
 
 def test_a_picture_that_cannot_be_read_counts_once(pictures, tmp_path):

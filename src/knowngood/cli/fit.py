@@ -119,10 +119,10 @@ def fit(
 
 
 def _show_suspects(
-    inspector: knowngood.Inspector,
+    inspector: "knowngood.Inspector",
     samples: "pd.DataFrame",
     page: Path,
-    geometry: knowngood.Geometry,
+    geometry: "knowngood.Geometry",
     context: typer.Context,
     *,
     overwrite: bool,
@@ -142,7 +142,7 @@ def _show_suspects(
     typer.echo(f"suspects: {page}")
 
 
-def _echo_one(inspector: knowngood.Inspector, out: Path, context: typer.Context) -> None:
+def _echo_one(inspector: "knowngood.Inspector", out: Path, context: typer.Context) -> None:
     """Print what was learned, where and how fine the inspector looks, and its threshold."""
     from knowngood.inspector.held_out import without_options
 

@@ -108,7 +108,7 @@ def score(
         raise typer.Exit(1)
 
 
-def _echo_lines(inspectors: Mapping[str, knowngood.Inspector]) -> None:
+def _echo_lines(inspectors: "Mapping[str, knowngood.Inspector]") -> None:
     """Print the threshold of each product, and its line for review."""
     for name, one in inspectors.items():
         typer.echo(f"{_of(name)}threshold {one.threshold.value:.4f}, {one.threshold.rule}", err=True)
@@ -117,7 +117,7 @@ def _echo_lines(inspectors: Mapping[str, knowngood.Inspector]) -> None:
 
 
 def _echo_counts(
-    decisions: Counter[str], inspectors: Mapping[str, knowngood.Inspector], out: Path | None
+    decisions: Counter[str], inspectors: "Mapping[str, knowngood.Inspector]", out: Path | None
 ) -> None:
     """Print how many images were inspected, and how many of them were rejected or are to be reviewed."""
     reviewed = any(one.review for one in inspectors.values())
@@ -129,7 +129,7 @@ def _echo_counts(
 
 
 def _echo_doubts(
-    inspectors: Mapping[str, knowngood.Inspector], notes: Mapping[str, list[tuple[str, ...]]]
+    inspectors: "Mapping[str, knowngood.Inspector]", notes: Mapping[str, list[tuple[str, ...]]]
 ) -> None:
     """Print how many images are strangers, and what the notes on the images of each product say."""
     from knowngood.data.product_names import STRANGER

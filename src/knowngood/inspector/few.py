@@ -9,16 +9,16 @@ import numpy as np
 from knowngood.data.augmented import augmented, copies_of_each, parts_turn
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
-from knowngood.detectors.base import Detector, Fit
 from knowngood.errors import DataError
 
 if TYPE_CHECKING:
     from knowngood.classifiers.base import Classifier
+    from knowngood.detectors.base import Detector, Fit
 
 
 def learns_from_copies(recipe: Detector | Classifier, images: ImageSet) -> bool:
     """Whether copies of the images are learned from too; tiles are many anyway."""
-    takes = isinstance(recipe, Detector) and recipe.augments and images.reading.tiling is None
+    takes = getattr(recipe, "augments", False) and images.reading.tiling is None  # no classifier does
     return takes and copies_of_each(len(images)) > 0
 
 
