@@ -1,4 +1,4 @@
-"""Which patches are unlike most, told while patches are seen one image after another."""
+"""Which patches are unlike most, as they are seen, one image after another."""
 
 from __future__ import annotations
 
