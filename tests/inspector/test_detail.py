@@ -53,7 +53,7 @@ def test_a_share_is_of_the_side():
 
 def test_tiles_that_are_asked_for_are_looked_at_like_pictures():
     size, tiling = chosen(Looking(512), (2048, 2048))
-    assert (size, tiling.side, tiling.overlap) == (448, 512, 64)
+    assert (size, tiling.side, tiling.rim) == (448, 512, 74)
     assert chosen(Looking("512", "fine"), (2048, 2048))[0] == 512
     assert chosen(Looking(512, smallest_defect="12px"), (2048, 2048))[0] == 1024
     assert chosen(Looking(512), (2048, 512))[1].side == 512
