@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import knowngood
+from accuracy_rows import rows
 from knowngood.data.images import read_image, read_mask
 from knowngood.data.samples import load_samples
 
@@ -76,15 +77,15 @@ def scatter(samples: pd.DataFrame, folder: Path, seed: int, side: int = SIDE) ->
 
 
 def run(seeds: tuple[int, ...] = (0,), data: Path = DATA) -> list[dict[str, Any]]:
-    """Measure all cases; a row for each metric, with the columns of `benchmarks/accuracy_cases.py`."""
+    """Measure all cases; a row for each metric."""
     samples = load_samples(data / "mvtec" / "transistor")
-    rows = _rows("transistor", "--roi", samples, seeds, knowngood.Geometry(roi=ROI))
+    measured = _rows("transistor", "--roi", samples, seeds, knowngood.Geometry(roi=ROI))
     with tempfile.TemporaryDirectory() as folder:
         table = scatter(samples, Path(folder), seed=0)
         for setting in ("none", "auto"):
             geometry = knowngood.Geometry(align=setting)
-            rows += _rows("transistor pasted onto 2000²", f"--align {setting}", table, seeds, geometry)
-    return rows
+            measured += _rows("transistor pasted onto 2000²", f"--align {setting}", table, seeds, geometry)
+    return measured
 
 
 def _rows(
@@ -98,20 +99,8 @@ def _rows(
         seconds.append(time.perf_counter() - start)
         found.append(knowngood.evaluate(inspector, table).metrics)
         print(inspector, {name: found[-1][name] for name in METRICS}, file=sys.stderr)
-    return [
-        {
-            "case": case,
-            "setting": setting,
-            "metric": name,
-            "value": float(np.mean(values)),
-            "spread": float(np.std(values)),
-            "seeds": len(seeds),
-            "seconds": float(np.mean(seconds)),
-            "commit_note": "",
-        }
-        for name in METRICS
-        if None not in (values := [metrics[name] for metrics in found])
-    ]
+    given = [{name: figures[name] for name in METRICS if figures[name] is not None} for figures in found]
+    return rows(case, setting, given, sum(seconds))
 
 
 if __name__ == "__main__":

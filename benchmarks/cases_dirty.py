@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import knowngood
-from knowngood.data.splits import assign_split
+from accuracy_rows import rows
+from cases_sets import samples_of
 
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 SHARES = 0.01, 0.05, 0.10
 TOP = 0.1
 """The first part of the list of suspects that a person would look at."""
-
-PATTERNS = knowngood.Patterns(
-    good=["MT_Free/Imgs/*.jpg"],
-    defect=[f"MT_{name}/Imgs/*.jpg" for name in ("Blowhole", "Break", "Crack", "Fray", "Uneven")],
-    mask=["*/Imgs/*.png"],
-)
 
 
 def run(
@@ -35,30 +28,19 @@ def run(
     shares: Sequence[float] = SHARES,
 ) -> list[dict[str, Any]]:
     """Measure each case at each share of defects: image AUROC, clean and dirty, and the suspects found."""
-    rows = []
+    found = []
     for case in cases:
         for share in shares:
-            found = pd.DataFrame([measure(case, share, seed) for seed in seeds])
-            for metric in found.columns.drop("seconds"):
-                rows.append(
-                    {
-                        "case": f"dirty {case}",
-                        "setting": f"{100 * share:g} % defects",
-                        "metric": metric,
-                        "value": round(found[metric].mean(), 4),
-                        "spread": round(found[metric].std(ddof=0), 4),
-                        "seeds": len(seeds),
-                        "seconds": round(found["seconds"].mean(), 1),
-                        "commit_note": "",
-                    }
-                )
-    return rows
+            start = time.perf_counter()
+            of_seeds = [measure(case, share, seed) for seed in seeds]
+            seconds = time.perf_counter() - start
+            found += rows(f"dirty {case}", f"{100 * share:g} % defects", of_seeds, seconds)
+    return found
 
 
 def measure(case: str, share: float, seed: int) -> dict[str, float]:
     """Fit and evaluate a clean and a dirty set of one case with one seed."""
     clean, dirty, planted = dirty_set(samples_of(case, seed), share, seed)
-    start = time.perf_counter()
     areas = []
     for table in (clean, dirty):
         inspector = knowngood.fit(table, seed=seed)
@@ -69,15 +51,7 @@ def measure(case: str, share: float, seed: int) -> dict[str, float]:
         "image_auroc": areas[1],
         "loss": areas[0] - areas[1],
         "suspects in the first 10 %": share_found(order, planted, TOP),
-        "seconds": time.perf_counter() - start,
     }
-
-
-def samples_of(case: str, seed: int) -> pd.DataFrame:
-    """Load the samples of a case, with a split."""
-    if case == "magnetic-tile":
-        return assign_split(knowngood.load_samples(DATA / case, PATTERNS), seed=seed)
-    return knowngood.load_samples(DATA / "mvtec" / case)
 
 
 def dirty_set(samples: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, set[str]]:

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 import knowngood
+from accuracy_rows import rows
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "mvtec"
 DRAWS = 10
@@ -33,31 +34,20 @@ def run(
     counts: Sequence[int] = (4,),
 ) -> list[dict[str, Any]]:
     """Measure each case with each number of images, a draw for each seed; the target is the mean of ten."""
-    rows = []
+    measured = []
     for case in cases:
         samples = knowngood.load_samples(DATA / case)
         for count in counts:
             for setting in ("copies", "no copies") if count > 1 else ("copies",):
-                found = pd.DataFrame([measure(samples, count, seed, setting) for seed in seeds])
-                rows += [
-                    {
-                        "case": f"{count} good images, {case}",
-                        "setting": setting,
-                        "metric": metric,
-                        "value": round(found[metric].mean(), 4),
-                        "spread": round(found[metric].std(ddof=0), 4),
-                        "seeds": len(found),
-                        "seconds": round(found["seconds"].mean(), 1),
-                        "commit_note": "",
-                    }
-                    for metric in METRICS
-                ]
+                found = [measure(samples, count, seed, setting) for seed in seeds]
+                seconds = sum(one["seconds"] for one in found)
+                measured += rows(f"{count} good images, {case}", setting, found, seconds)
                 print(
                     f"{count} {case}, {setting}:",
-                    found[list(METRICS)].round(3).to_dict("list"),
+                    pd.DataFrame(found).round(3).to_dict("list"),
                     file=sys.stderr,
                 )
-    return rows
+    return measured
 
 
 def measure(samples: pd.DataFrame, count: int, seed: int, setting: str) -> dict[str, float]:

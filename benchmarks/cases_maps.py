@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import knowngood
+from accuracy_rows import rows
 from knowngood.data.images import read_image, read_mask
 from knowngood.data.reading import map_on_image
 from knowngood.inspector.verdict import Verdict
@@ -88,19 +89,20 @@ WAYS: dict[str, Placed] = {
 
 def run(seeds: Sequence[int], cases: Sequence[str] = CASES) -> list[dict[str, Any]]:
     """Measure each way on the maps of each case: figures of the pixels, and milliseconds an image."""
-    rows = []
+    measured = []
     for case in cases:
-        found: dict[tuple[str, str], list[float]] = {}
+        found: dict[str, list[dict[str, float]]] = {}
         start = time.perf_counter()
         for seed in seeds:
+            of_seed: dict[str, dict[str, float]] = {}
             for way, metric, value in measure(case, seed):
-                found.setdefault((way, metric), []).append(value)
-        seconds = round((time.perf_counter() - start) / len(seeds), 1)
-        for (way, metric), values in found.items():
-            value, spread = round(float(np.mean(values)), 4), round(float(np.std(values)), 4)
-            row = {"case": f"maps {case}", "setting": way, "metric": metric, "value": value, "spread": spread}
-            rows.append(row | {"seeds": len(seeds), "seconds": seconds, "commit_note": ""})
-    return rows
+                of_seed.setdefault(way, {})[metric] = value
+            for way, figures in of_seed.items():
+                found.setdefault(way, []).append(figures)
+        seconds = time.perf_counter() - start
+        for way, of_seeds in found.items():
+            measured += rows(f"maps {case}", way, of_seeds, seconds)
+    return measured
 
 
 def measure(case: str, seed: int) -> Iterator[tuple[str, str, float]]:

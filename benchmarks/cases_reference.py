@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import knowngood
+from accuracy_rows import rows
 
 SIDE = 512
 GRID = 32  # pixels between places of pads
@@ -105,7 +106,7 @@ def draw(folder: Path, seed: int) -> pd.DataFrame:
 
 def run(seeds: Sequence[int]) -> list[dict[str, Any]]:
     """Measure the image AUROC of both detectors, mean and standard deviation over seeds."""
-    results = []
+    results: list[dict[str, Any]] = []
     for detector in ("patchcore", "reference"):
         values, start = [], time.perf_counter()
         for seed in seeds:
@@ -116,21 +117,7 @@ def run(seeds: Sequence[int]) -> list[dict[str, Any]]:
             values.append(
                 {name: metrics[name] for name in ("image_auroc", "false_reject_rate", "escape_rate")}
             )
-        seconds = round((time.perf_counter() - start) / len(seeds), 1)
-        for name in values[0]:
-            found = [value[name] for value in values]
-            results.append(
-                {
-                    "case": "drawn boards",
-                    "setting": detector,
-                    "metric": name,
-                    "value": round(float(np.mean(found)), 4),
-                    "spread": round(float(np.std(found)), 4),
-                    "seeds": len(seeds),
-                    "seconds": seconds,
-                    "commit_note": "",
-                }
-            )
+        results += rows("drawn boards", detector, values, time.perf_counter() - start)
     return results
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 import knowngood
+from accuracy_rows import rows
 from knowngood.data.elpv import load_elpv
 from knowngood.data.splits import assign_split
 from knowngood.metrics.thresholds import conformal
@@ -61,23 +62,6 @@ def measure(name: str, seed: int, **settings: Any) -> dict[str, float]:
         found[f"bound at {rate:.0%}"] = line.upper_bound if line.upper_bound is not None else float("nan")
     found["doubts"] = float(len(metrics["warnings"]))
     return found
-
-
-def rows(case: str, setting: str, found: Sequence[dict[str, float]], seconds: float) -> list[dict[str, Any]]:
-    """The mean and the standard deviation over seeds, a row for each figure."""
-    return [
-        {
-            "case": case,
-            "setting": setting,
-            "metric": metric,
-            "value": round(float(values.mean()), 4),
-            "spread": round(float(values.std(ddof=0)), 4),
-            "seeds": len(values),
-            "seconds": round(seconds),
-            "commit_note": "",
-        }
-        for metric, values in pd.DataFrame(found).items()
-    ]
 
 
 def run(seeds: Sequence[int], names: Sequence[str] = SETS, **settings: Any) -> list[dict[str, Any]]:

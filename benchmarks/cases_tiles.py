@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from accuracy_rows import rows
 from knowngood.data.images import read_image
 
 HERE = Path(__file__).resolve().parent
@@ -86,7 +87,7 @@ def measure(table: str, column: str, tiles: str, seed: int) -> dict[str, float]:
 
 def run(seeds: Sequence[int], good: int | None = None) -> list[dict[str, Any]]:
     """Measure the screws alone, and in large pictures by tiles."""
-    rows: list[dict[str, Any]] = []
+    measured: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         table = str(Path(folder) / "screws.csv")
         make(Path(folder), good).to_csv(table, index=False)
@@ -100,20 +101,9 @@ def run(seeds: Sequence[int], good: int | None = None) -> list[dict[str, Any]]:
                 done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
                 found.append(json.loads(done.stdout.splitlines()[-1]))
             seconds = time.perf_counter() - start
-            for metric, values in pd.DataFrame(found).items():
-                rows.append(
-                    {
-                        "case": "screw in large pictures",
-                        "setting": setting,
-                        "metric": metric,
-                        "value": round(float(values.mean()), 4),
-                        "spread": round(float(values.std()), 4) if len(values) > 1 else "",
-                        "seeds": len(values),
-                        "seconds": round(seconds),
-                        "commit_note": "" if good is None else f"{good} good images",
-                    }
-                )
-    return rows
+            note = "" if good is None else f"{good} good images"
+            measured += rows("screw in large pictures", setting, found, seconds, note)
+    return measured
 
 
 if __name__ == "__main__":
