@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,13 @@ from knowngood.report import trials
 from knowngood.report.entrants import few, suited
 from knowngood.report.leaderboard import leaderboard, seconds_of
 from knowngood.report.trials import OUT_OF_TIME, RECORD, run_apart
+from knowngood.types import silent
 
 from ..support.parts import write_parts
 
 QUALITY = {"padim": 6.0, "knn": 5.0, "gaussian": 0.0, "autoencoder": 1.0}
 
 OUTSIDE = """
-import os, signal, time
 from pydantic.dataclasses import dataclass
 from knowngood.detectors.base import Detector
 from knowngood.errors import TrainingError
@@ -45,26 +46,32 @@ class Diverging(Detector):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Killed(Detector):
-    input_size: int = 64
-    def fit(self, good, *, seed, device, progress=None, run=None):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waiting(Detector):
-    input_size: int = 64
-    def fit(self, good, *, seed, device, progress=None, run=None):
-        while True:
-            progress("waiting", 0, 1)
-            time.sleep(0.05)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Broken(Detector):
     input_size: int = 64
     def fit(self, good, *, seed, device, progress=None, run=None):
         return 1 / 0
+"""
+
+PROCESSES = """
+import os, signal, time
+from knowngood.report import trials
+
+whole = trials._in_process
+
+def killed(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def leaving(*arguments):
+    os._exit(3)
+
+def waiting(*arguments):
+    trials._run = wait
+    whole(*arguments)
+
+def wait(trial, samples, folder, progress):
+    while True:
+        progress("waiting", 0, 1)
+        time.sleep(0.05)
 """
 
 
@@ -86,13 +93,15 @@ def installed(tmp_path, monkeypatch):
     info = package / "failing-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: failing\nVersion: 1.0\n")
-    names = ("Diverging", "Killed", "Waiting", "Broken")
+    names = ("Diverging", "Broken")
     points = "".join(f"{name.lower()} = failing_detectors:{name}\n" for name in names)
     (info / "entry_points.txt").write_text(f"[knowngood.detectors]\n{points}")
     (package / "failing_detectors.py").write_text(OUTSIDE)
+    (package / "failing_processes.py").write_text(PROCESSES)  # in place of a fit, without torch
     monkeypatch.syspath_prepend(package)
     yield package
-    sys.modules.pop("failing_detectors", None)
+    for name in ("failing_detectors", "failing_processes"):
+        sys.modules.pop(name, None)
 
 
 def canned(trial, samples, seconds=1.0):
@@ -404,74 +413,64 @@ def test_a_leaderboard_with_a_detector_that_fails(folder, tmp_path, installed):
     assert "gaussian, seed 0: inspecting test images" in stages
 
 
-def trial_of(name, samples):
-    return trials.Trial(name, {}, 0, {"data": "x"})
+TRIAL = trials.Trial("broken", {}, 0, {"data": "x"})
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
         ("killed", "its process was killed, which the system does where the memory is full"),
-        ("broken", "ZeroDivisionError: division by zero"),
+        ("leaving", "its process ended with status 3"),
     ],
 )
-def test_a_process_that_does_not_finish(samples, tmp_path, installed, name, reason):
-    found = run_apart(trial_of(name, samples), samples, tmp_path, seconds=None, progress=lambda *_: None)
-    assert found == reason
+def test_a_process_that_ends_early(samples, tmp_path, installed, monkeypatch, name, reason):
+    monkeypatch.setattr(trials, "_in_process", getattr(import_module("failing_processes"), name))
+    assert run_apart(TRIAL, samples, tmp_path, seconds=None, progress=silent) == reason
+
+
+def test_a_process_that_takes_too_long_is_ended(samples, tmp_path, installed, monkeypatch):
+    monkeypatch.setattr(trials, "_in_process", import_module("failing_processes").waiting)
+    assert run_apart(TRIAL, samples, tmp_path, seconds=0.5, progress=silent) == OUT_OF_TIME
+
+
+def test_a_detector_with_a_defect_is_named_with_its_error(samples, tmp_path, installed):
+    assert trials._why_not(TRIAL, samples, tmp_path, silent) == "ZeroDivisionError: division by zero"
     assert not list(tmp_path.rglob(RECORD))
 
 
-def test_a_process_that_takes_too_long_is_ended(samples, tmp_path, installed):
-    class Enough(Exception):
-        pass
-
-    def progress(stage, done, total):
-        if stage == "waiting":
-            raise Enough
-
-    with pytest.raises(Enough):  # whatever ends the parent's wait, as Ctrl-C does, ends the process
-        run_apart(trial_of("waiting", samples), samples, tmp_path, seconds=None, progress=progress)
-    assert run_apart(
-        trial_of("waiting", samples), samples, tmp_path, seconds=0.5, progress=lambda *_: None
-    ) == (OUT_OF_TIME)
-
-
-def test_processes_end_with_a_killed_parent_and_the_same_call_goes_on(folder, tmp_path, installed):
-    """The parent is killed while the second of its runs is at work; the first is kept."""
+def test_a_process_ends_with_its_killed_parent(tmp_path, installed):
+    """And so it does whatever else ends the parent."""
     program = (
-        "import sys, knowngood\n"
+        "import os, signal, sys\n"
+        "import failing_processes, pandas\n"
+        "from pathlib import Path\n"
+        "from knowngood.report import trials\n"
         "def progress(stage, done, total):\n"
-        "    if 'waiting' in stage:\n"
-        "        print('waiting', flush=True)\n"
+        "    here = os.getpid()\n"
+        "    print(Path(f'/proc/{here}/task/{here}/children').read_text(), flush=True)\n"
+        "    os.kill(here, signal.SIGKILL)\n"
         "if __name__ == '__main__':\n"
-        "    small = knowngood.make_detector('gaussian', {'input_size': 64})\n"
-        f"    data, out = {str(folder)!r}, {str(tmp_path / 'out')!r}\n"
-        "    knowngood.leaderboard(data, out, detectors=[small, 'waiting'], seeds=1, progress=progress)\n"
+        "    trials._in_process = failing_processes.waiting\n"
+        "    trial = trials.Trial('broken', {}, 0, {})\n"
+        "    trials.run_apart(trial, pandas.DataFrame(), Path(), seconds=None, progress=progress)\n"
     )
-    script = tmp_path / "script.py"
-    script.write_text(program)
+    (tmp_path / "script.py").write_text(program)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), *sys.path])}
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env=environment) as parent:
-        assert parent.stdout is not None
-        assert parent.stdout.readline() == b"waiting\n"
-        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-        os.kill(parent.pid, signal.SIGKILL)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, stdout=subprocess.PIPE, env=environment, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    children = done.stdout.split()
     assert children
-    end = time.monotonic() + 30
-    while any(_runs(child) for child in children) and time.monotonic() < end:
+    end = time.monotonic() + 60
+    while any(map(_runs, children)) and time.monotonic() < end:
         time.sleep(0.05)
-    assert not any(_runs(child) for child in children)
-    record = tmp_path / "out/gaussian/seed0" / RECORD
-    before = record.stat().st_mtime_ns
-    small = make_detector("gaussian", {"input_size": 64})
-    board = leaderboard(folder, tmp_path / "out", detectors=[small], seeds=1)
-    assert record.stat().st_mtime_ns == before
-    assert board.table["detector"].tolist() == ["gaussian"]
+    assert not any(map(_runs, children))
 
 
-def _runs(process: str) -> bool:
+def _runs(process: bytes) -> bool:
     """Whether a process is there, and no zombie."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{int(process)}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False

@@ -133,14 +133,18 @@ def _in_process(trial: Trial, samples: pd.DataFrame, folder: Path, sender: Conne
     warnings.filterwarnings("ignore", module=r"PIL\.")
     for variable, value in PATIENCE.items():
         os.environ.setdefault(variable, value)
-    reason = ""
+    sender.send(_why_not(trial, samples, folder, lambda *stage: sender.send(stage)))
+
+
+def _why_not(trial: Trial, samples: pd.DataFrame, folder: Path, progress: Progress) -> str:
+    """Run a trial; return why it did not finish, or an empty text."""
     try:
-        _run(trial, samples, folder, lambda *stage: sender.send(stage))
+        _run(trial, samples, folder, progress)
     except KnowngoodError as error:
-        reason = str(error)
+        return str(error)
     except Exception as error:  # noqa: BLE001 - a detector from outside may raise anything; others go on
-        reason = shortened(f"{type(error).__name__}: {error}")
-    sender.send(reason)
+        return shortened(f"{type(error).__name__}: {error}")
+    return ""
 
 
 def _end_with_parent() -> None:
