@@ -468,6 +468,24 @@ def test_a_process_ends_with_its_killed_parent(tmp_path, installed):
     assert not any(map(_runs, children))
 
 
+def test_a_script_that_is_not_guarded(tmp_path):
+    program = (
+        "import pandas\n"
+        "from pathlib import Path\n"
+        "from knowngood.report import trials\n"
+        "trials.end_if_imported()\n"
+        "trial = trials.Trial('gaussian', {}, 0, {})\n"
+        "trials.run_apart(trial, pandas.DataFrame(), Path(), seconds=None, progress=print)\n"
+    )
+    (tmp_path / "script.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.count("Traceback") == 1
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("knowngood.errors.RecipeError: the process of a run could not start")
+
+
 def _runs(process: bytes) -> bool:
     """Whether a process is there, and no zombie."""
     try:

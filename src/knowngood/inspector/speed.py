@@ -200,7 +200,7 @@ def _matrix_product() -> float:
 
 def peak_memory() -> float | None:
     """The peak memory of this process in GB; None on Windows, which does not give it."""
-    with suppress(OSError):  # Linux alone; what it gives below is not less than the peak of the parent
+    with suppress(OSError):  # on Linux what getrusage gives is not below that of the parent process
         status = Path("/proc/self/status").read_text()
         if found := re.search(r"VmHWM:\s+(\d+) kB", status):
             return int(found[1]) * 1024 / 1e9

@@ -24,7 +24,15 @@ from knowngood.output import check_target, make_folder
 from knowngood.report.entrants import few, named, small, suited
 from knowngood.report.leaderboard_page import MARKS, PAGE, write_leaderboard
 from knowngood.report.standing_words import conclusions, notes
-from knowngood.report.trials import OUT_OF_TIME, RECORD, Missing, Trial, read_record, run_apart
+from knowngood.report.trials import (
+    OUT_OF_TIME,
+    RECORD,
+    Missing,
+    Trial,
+    end_if_imported,
+    read_record,
+    run_apart,
+)
 from knowngood.types import Progress, with_title
 
 if TYPE_CHECKING:
@@ -73,6 +81,7 @@ def leaderboard(
         board = knowngood.leaderboard("widget/", "leaderboard/", detectors=["patchcore", "padim"])
         print(board.conclusions[0], board.page)
     """
+    end_if_imported()
     start, progress, folder = monotonic(), followed(progress), Path(folder)
     seconds = None if budget is None else seconds_of(budget)
     if seeds < 1:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -25,7 +26,7 @@ import pandas as pd
 from knowngood import PATIENCE
 from knowngood.data.held import sources_of
 from knowngood.data.product_names import folder_names
-from knowngood.errors import KnowngoodError, shortened
+from knowngood.errors import KnowngoodError, RecipeError, shortened
 from knowngood.inputs import LARGEST_TABLE, read_file
 from knowngood.inspector.standings import Entry, figures_of
 from knowngood.output import MARK, make_folder, replacing
@@ -40,6 +41,7 @@ RECORD = "run.json"
 
 OUT_OF_TIME = "the budget ended before it did"
 
+_PROCESS = "knowngood leaderboard"
 _PATIENCE = 10.0  # seconds in which a process that has sent all must end
 
 
@@ -94,16 +96,20 @@ def run_apart(
         folder: That of the leaderboard.
         seconds: After so many the process is ended; None for no limit.
         progress: Called with the stages of the run.
+
+    Raises:
+        RecipeError: The process imports a script that calls this function as it is imported.
     """
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_in_process, args=(trial, samples, folder, sender))
+    process = context.Process(target=_in_process, args=(trial, samples, folder, sender), name=_PROCESS)
+    began = False
     end = None if seconds is None else monotonic() + seconds
     process.start()
     sender.close()
     try:
         while receiver.poll(None if end is None else max(0.0, end - monotonic())):
-            message = receiver.recv()
+            message, began = receiver.recv(), True
             if isinstance(message, str):
                 process.join(_PATIENCE)
                 return message
@@ -111,11 +117,22 @@ def run_apart(
         return OUT_OF_TIME
     except EOFError:
         process.join(_PATIENCE)
+        if not began and process.exitcode == 1:
+            raise RecipeError(
+                "the process of a run could not start; in a script, call knowngood.leaderboard below "
+                '`if __name__ == "__main__":`, since each process begins by importing the script'
+            ) from None
         return _ended(process.exitcode)
     finally:
         process.kill()
         process.join()
         receiver.close()
+
+
+def end_if_imported() -> None:
+    """End this process if it is that of a run, which imports the script that began it."""
+    if current_process().name == _PROCESS:
+        sys.exit(1)
 
 
 def _ended(code: int | None) -> str:
