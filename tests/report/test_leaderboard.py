@@ -302,8 +302,10 @@ def test_detectors_that_the_data_do_not_suit(samples):
 
 def test_a_quick_look(samples):
     recipes, sentences = suited(None, samples, quick=True)
+    assert recipes
     assert not any(recipe.trains for recipe in recipes.values())
-    assert "autoencoder is left out: a quick look trains no network." in sentences
+    (sentence,) = [one for one in sentences if one.endswith("are left out: a quick look trains no network.")]
+    assert "autoencoder" in sentence
     assert "autoencoder" in suited({"autoencoder": None}, samples, quick=True)[0]
 
 

@@ -13,6 +13,7 @@ from knowngood.data.pairs import Pair
 from knowngood.data.selection import good_train
 from knowngood.detectors.registry import DETECTORS
 from knowngood.errors import DataError, RecipeError, quoted
+from knowngood.report.words import listed
 
 if TYPE_CHECKING:
     from knowngood.detectors.base import Detector  # torch; a mistake must not wait for it
@@ -50,7 +51,7 @@ def named(detectors: str | Sequence[str | Detector] | None) -> dict[str, Detecto
 def suited(
     wanted: Mapping[str, Detector | None] | None, samples: pd.DataFrame, *, quick: bool
 ) -> tuple[dict[str, Detector], list[str]]:
-    """Return the recipes that suit the data by name, and a sentence for each that is left out.
+    """Return the recipes that suit the data by name, and a sentence for each reason to leave some out.
 
     Raises:
         DataError: None of them does.
@@ -59,24 +60,29 @@ def suited(
     classes = "class" in good and good["class"].nunique() > 1
     references = any(isinstance(source, Pair) for source in sources_of(good))
     recipes: dict[str, Detector] = {}
-    sentences = []
+    left_out: dict[str, list[str]] = {}
     for name in DETECTORS if wanted is None else wanted:
         try:
             recipe = (wanted or {}).get(name) or DETECTORS.make(name, {})
         except RecipeError as error:  # of a package that cannot be imported
             if wanted is not None:
                 raise
-            sentences.append(f"{name} is left out: {error}.")
+            left_out.setdefault(str(error), []).append(name)
             continue
         lacks = {
             "the data name no classes of good images": recipe.needs_classes and not classes,
             "the images have no references": recipe.compares and not references,
             "a quick look trains no network": quick and wanted is None and recipe.trains,
         }
-        if reason := next((reason for reason, holds in lacks.items() if holds), ""):
-            sentences.append(f"{name} is left out: {reason}.")
+        reason = next((reason for reason, holds in lacks.items() if holds), "")
+        if reason:
+            left_out.setdefault(reason, []).append(name)
         else:
             recipes[name] = recipe
+    sentences = [
+        f"{listed(names)} {'are' if len(names) > 1 else 'is'} left out: {reason}."
+        for reason, names in left_out.items()
+    ]
     if not recipes:
         raise DataError("no detector suits these data: " + " ".join(sentences))
     return recipes, sentences

@@ -18,10 +18,9 @@ from knowngood.inspector.standings import FIGURES, RANKED_BY, Leaderboard
 from knowngood.output import MARK, replacing
 from knowngood.report.exhibits import Chart
 from knowngood.report.page import SIGNS, template
-from knowngood.report.standing_words import listed
 from knowngood.report.style import DEFECT, FAINT, GOOD, INK, short
 from knowngood.report.verdicts import write_csv
-from knowngood.report.words import MISSING, count, decimal, percent
+from knowngood.report.words import MISSING, count, decimal, listed, percent
 
 PAGE, TABLE = "leaderboard.html", "leaderboard.csv"
 

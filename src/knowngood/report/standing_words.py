@@ -10,18 +10,7 @@ from knowngood.inspector.measures import NO_DEFECT, NO_GOOD
 from knowngood.inspector.standings import RANKED_BY, Entry
 from knowngood.report.entrants import FEW, FEW_TRAINING, SMALL
 from knowngood.report.trials import Missing
-from knowngood.report.words import count, decimal, score
-
-
-def listed(names: Sequence[str], word: str = "and") -> str:
-    """Write names as a list.
-
-    Example:
-        >>> listed(["padim"]), listed(["padim", "knn", "gaussian"])
-        ('padim', 'padim, knn and gaussian')
-    """
-    *first, last = names
-    return f"{', '.join(first)} {word} {last}" if first else last
+from knowngood.report.words import count, decimal, listed, score
 
 
 def conclusions(entries: Sequence[Entry], table: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
