@@ -83,7 +83,7 @@ def _render(board: Leaderboard, samples: pd.DataFrame) -> str:
         headline=board.conclusions[0],
         details=board.conclusions[1:],
         notes=board.notes,
-        chart=_chart(table) if ranked else None,
+        chart=_chart(table) if ranked and len(table) > 1 else None,
         columns=list(columns.values()),
         rows=list(_rows(board, columns)),
         ranked=ranked,
