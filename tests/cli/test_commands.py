@@ -25,6 +25,7 @@ COMMANDS = (
     "evaluate",
     "cross-validate",
     "compare",
+    "leaderboard",
     "score",
     "threshold",
     "info",

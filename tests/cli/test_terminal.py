@@ -18,6 +18,8 @@ MISTAKES = (
     ("train DATA --out x.inspector --classifier probe", "classifier 'probe' is not known"),
     ("train DATA --out x.inspector --by class", "by='class' is not known"),
     ("cross-validate DATA --classifier probe", "classifier 'probe' is not known"),
+    ("leaderboard DATA --detectors padim,patchcor", "detector 'patchcor' is not known"),
+    ("leaderboard DATA --budget soon", "budget='soon' is no time"),
     ("bench DATA --detector patchcor", "detector 'patchcor' is not known"),
     ("evaluate no.inspector DATA --out report", "'no.inspector' cannot be opened"),
     ("score INSPECTOR DATA --engine tensorrt", "engine='tensorrt' is not known"),

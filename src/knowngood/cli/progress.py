@@ -13,6 +13,9 @@ from knowngood.types import Progress
 SECONDS = 30.0
 """From one line to the next within a stage, where there is no terminal."""
 
+KEPT = 10
+"""Finished bars that stay on a terminal."""
+
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
@@ -32,6 +35,9 @@ def progress_bars() -> Iterator[Progress]:
 
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
+                for task in [one for one in bars.tasks if one.finished][:-KEPT]:  # else new ones have no room
+                    bars.remove_task(task.id)
+                    del tasks[task.description]
                 tasks[stage] = bars.add_task(stage, total=total, rate="")
             speed = bars.tasks[tasks[stage]].speed
             bars.update(tasks[stage], completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -21,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from onnx.utils import Extractor
 
+from knowngood.data.decoding import Source
 from knowngood.data.images import read_image
 from knowngood.data.imageset import ImageSet
 from knowngood.data.samples import load_samples
@@ -96,7 +99,7 @@ def measure_speed(
     latency = latencies(inspector, paths[0])
     # Not timed: the files get into the system's cache, and the engine ready.
     _count(inspector.stream(paths))
-    memory = _peak_memory()
+    memory = peak_memory()
     rates, gflops = _throughputs(inspector, paths, progress)
 
     learned, (height, width) = len(inspector.manifest.training), inspector.manifest.input_shape
@@ -180,10 +183,10 @@ def _run(engine: Engine, decoded: Sequence[NDArray[np.uint8]], count: int) -> in
     return _count(engine.stream((None, image) for image in islice(cycle(decoded), count)))
 
 
-def latencies(inspector: Inspector, path: str | Path) -> list[float]:
-    """Milliseconds of calls with one decoded image, without the first few."""
-    image = read_image(path, bits=inspector.manifest.bits)
-    seconds = repeat(lambda: inspector.inspect(image), gc.enable, number=1, repeat=5 + _CALLS)
+def latencies(inspector: Inspector, source: Source) -> list[float]:
+    """Milliseconds of calls with one decoded image, without the first few; a pair is read in each call."""
+    image = source if inspector.manifest.pairs else read_image(source, bits=inspector.manifest.bits)
+    seconds = repeat(lambda: inspector.inspect([image]), gc.enable, number=1, repeat=5 + _CALLS)
     return [1e3 * of_call for of_call in seconds[5:]]
 
 
@@ -195,8 +198,12 @@ def _matrix_product() -> float:
     return 2 * _SIDE**3 / min(seconds) / 1e9
 
 
-def _peak_memory() -> float | None:
+def peak_memory() -> float | None:
     """The peak memory of this process in GB; None on Windows, which does not give it."""
+    with suppress(OSError):  # on Linux what getrusage gives is not below that of the parent process
+        status = Path("/proc/self/status").read_text()
+        if found := re.search(r"VmHWM:\s+(\d+) kB", status):
+            return int(found[1]) * 1024 / 1e9
     if sys.platform == "win32":
         return None
     import resource

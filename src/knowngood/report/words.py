@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from knowngood.metrics.review import GOOD, Review
@@ -66,6 +66,17 @@ def count(number: int, noun: str) -> str:
         ('1 defect', '40 defects')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """Write names as a list.
+
+    Example:
+        >>> listed(["padim"]), listed(["padim", "knn", "gaussian"])
+        ('padim', 'padim, knn and gaussian')
+    """
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
 
 
 def pixel_figures(metrics: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
