@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from knowngood.inspector.reconstructions import write_reconstructions as write_reconstructions
     from knowngood.inspector.speed import Speed as Speed
     from knowngood.inspector.speed import measure_speed as measure_speed
-    from knowngood.inspector.standings import Leaderboard as Leaderboard
     from knowngood.inspector.suspects import suspects as suspects
     from knowngood.inspector.threshold import review_at as review_at
     from knowngood.inspector.threshold import review_by_defects as review_by_defects
@@ -60,8 +59,9 @@ if TYPE_CHECKING:
     from knowngood.inspector.threshold import without_review as without_review
     from knowngood.inspector.train import train as train
     from knowngood.inspector.verdict import Verdict as Verdict
+    from knowngood.leaderboards.leaderboard import leaderboard as leaderboard
+    from knowngood.leaderboards.standings import Leaderboard as Leaderboard
     from knowngood.report.folder import write_evaluation as write_evaluation
-    from knowngood.report.leaderboard import leaderboard as leaderboard
     from knowngood.report.page import write_report as write_report
     from knowngood.report.suspects import write_suspects as write_suspects
     from knowngood.studies.registry import run_study as run_study
@@ -86,7 +86,6 @@ _MODULES = {
     "inspector.products": ["Products"],
     "inspector.reconstructions": ["read_reconstructions", "reconstructions", "write_reconstructions"],
     "inspector.speed": ["Speed", "measure_speed"],
-    "inspector.standings": ["Leaderboard"],
     "inspector.suspects": ["suspects"],
     "inspector.threshold": [
         "review_at",
@@ -98,8 +97,9 @@ _MODULES = {
     ],
     "inspector.train": ["train"],
     "inspector.verdict": ["Verdict"],
+    "leaderboards.leaderboard": ["leaderboard"],
+    "leaderboards.standings": ["Leaderboard"],
     "report.folder": ["write_evaluation"],
-    "report.leaderboard": ["leaderboard"],
     "report.page": ["write_report"],
     "report.suspects": ["write_suspects"],
     "studies.registry": ["run_study"],

@@ -3,9 +3,9 @@ import json
 import pytest
 
 import knowngood
-from knowngood.report import leaderboard as module
+from knowngood.leaderboards import leaderboard as module
 
-from ..report.test_leaderboard import Runs
+from ..leaderboards.test_leaderboard import Runs
 from ..support.parts import write_parts
 
 
@@ -54,8 +54,9 @@ def test_what_is_said_and_written(run, runs, folder, tmp_path, monkeypatch):
 def test_one_good_image(run, folder, tmp_path):
     table = knowngood.load_samples(folder)
     first = table.index[table["split"] == "train"][0]
-    table[(table["split"] == "test") | (table.index == first)].to_csv(tmp_path / "one.csv", index=False)
-    status, out, err = run("leaderboard", tmp_path / "one.csv", "--out", tmp_path / "out")
+    alone, board = tmp_path / "one.csv", tmp_path / "out"
+    table[(table["split"] == "test") | (table.index == first)].to_csv(alone, index=False)
+    status, out, err = run("leaderboard", alone, "--detectors", "padim", "--out", board)
     assert (status, out) == (1, "")
-    assert err.startswith("error: one good image is too few to train on")
-    assert not (tmp_path / "out").exists()
+    assert err.startswith("error: no detector suits these data: padim is left out: one good image is too few")
+    assert not board.exists()

@@ -6,7 +6,6 @@ import typer
 import knowngood
 from knowngood.cli import options
 from knowngood.cli.progress import progress_bars
-from knowngood.report.words import MISSING
 
 SHOWN = {
     "image_auroc": "image AUROC",
@@ -62,6 +61,8 @@ def leaderboard(
 
     Example: knowngood leaderboard widget/ --detectors patchcore,padim,knn --seeds 3 --budget 10m
     """
+    from knowngood.report.words import MISSING  # numpy, which --help does not need
+
     patterns = options.patterns_of(good, defect, mask, ignore, reference)
     samples = options.load(data, patterns)
     with progress_bars() as progress:

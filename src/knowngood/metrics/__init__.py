@@ -1,6 +1,7 @@
 """Metrics of scores, and the rules that choose a threshold.
 
 ``ranking``         AUROC, average precision and F1-max of image scores.
+``paired``          Whether two detectors differ on the same images.
 ``regions``         The same for pixels, and AUPRO, from histograms.
 ``rates``           False rejects and escapes at a threshold, with confidence intervals.
 ``calibration``     p-values from held-out good scores.

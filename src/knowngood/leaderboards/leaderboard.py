@@ -18,13 +18,11 @@ from knowngood.data.selection import good_sources
 from knowngood.errors import DataError, RecipeError, quoted
 from knowngood.inspector.about import fingerprint_of
 from knowngood.inspector.measures import check_mask_sizes
-from knowngood.inspector.standings import FIGURES, Entry, Leaderboard, differences, standings
-from knowngood.notebook import followed
-from knowngood.output import check_target, make_folder
-from knowngood.report.entrants import few, named, small, suited
-from knowngood.report.leaderboard_page import MARKS, PAGE, write_leaderboard
-from knowngood.report.standing_words import conclusions, notes
-from knowngood.report.trials import (
+from knowngood.leaderboards.conclusions import conclusions, notes
+from knowngood.leaderboards.entrants import few, named, small, suited
+from knowngood.leaderboards.page import MARKS, PAGE, write_leaderboard
+from knowngood.leaderboards.standings import FIGURES, Entry, Leaderboard, differences, standings
+from knowngood.leaderboards.trials import (
     OUT_OF_TIME,
     RECORD,
     Missing,
@@ -33,6 +31,8 @@ from knowngood.report.trials import (
     read_record,
     run_apart,
 )
+from knowngood.notebook import followed
+from knowngood.output import check_target, make_folder
 from knowngood.types import Progress, with_title
 
 if TYPE_CHECKING:
@@ -90,10 +90,10 @@ def leaderboard(
     samples = load_samples(data)
     good_sources(samples)
     check_mask_sizes(samples[samples["split"] == "test"])
+    recipes, unsuited = suited(wanted, samples, quick=quick)
     make_folder(folder)
     for name, mark in MARKS.items():
         check_target(folder / name, mark, overwrite=overwrite)
-    recipes, unsuited = suited(wanted, samples, quick=quick)
     conditions = {"data": _identity(samples, progress), "quick": quick, "version": version("knowngood")}
     if quick:
         samples, seeds, recipes = few(samples), 1, small(recipes)

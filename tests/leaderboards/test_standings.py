@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from knowngood.inspector.standings import (
+import knowngood
+from knowngood.leaderboards.standings import (
     FIGURES,
     Entry,
     differences,
@@ -85,7 +86,9 @@ def test_the_spread_does_not_depend_on_the_unit():
     assert held_out_spread(np.ones(9)) is None
 
 
-def test_figures_are_those_of_the_evaluation(inspector, evaluation):
+def test_figures_are_those_of_the_evaluation(widget):
+    inspector = knowngood.fit(widget, "gaussian")
+    evaluation = knowngood.evaluate(inspector, widget)
     found = figures_of(inspector, evaluation)
     assert found["image_auroc"] == evaluation.metrics["image_auroc"]
     assert found["upper_bound"] == inspector.threshold.upper_bound

@@ -72,6 +72,7 @@ def suited(
         lacks = {
             "the data name no classes of good images": recipe.needs_classes and not classes,
             "the images have no references": recipe.compares and not references,
+            "one good image is too few to train on": len(good) == 1 and not recipe.augments,
             "a quick look trains no network": quick and wanted is None and recipe.trains,
         }
         reason = next((reason for reason, holds in lacks.items() if holds), "")

@@ -28,7 +28,7 @@ from knowngood.data.held import sources_of
 from knowngood.data.product_names import folder_names
 from knowngood.errors import KnowngoodError, RecipeError, shortened
 from knowngood.inputs import LARGEST_TABLE, read_file
-from knowngood.inspector.standings import Entry, figures_of
+from knowngood.leaderboards.standings import Entry, figures_of
 from knowngood.output import MARK, make_folder, replacing
 from knowngood.report.folder import write_evaluation
 from knowngood.types import Progress

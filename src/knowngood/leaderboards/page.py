@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from knowngood.data.samples import data_name
 from knowngood.inspector.about import About, Images
-from knowngood.inspector.standings import FIGURES, RANKED_BY, Leaderboard
+from knowngood.leaderboards.standings import FIGURES, RANKED_BY, Leaderboard
 from knowngood.output import MARK, replacing
 from knowngood.report.exhibits import Chart
 from knowngood.report.page import SIGNS, template

@@ -19,13 +19,13 @@ import pytest
 import knowngood
 from knowngood.detectors import make_detector
 from knowngood.errors import DataError, OutputError, RecipeError
-from knowngood.inspector.standings import FIGURES, Entry
+from knowngood.leaderboards import leaderboard as module
+from knowngood.leaderboards import trials
+from knowngood.leaderboards.entrants import few, suited
+from knowngood.leaderboards.leaderboard import leaderboard, seconds_of
+from knowngood.leaderboards.standings import FIGURES, Entry
+from knowngood.leaderboards.trials import OUT_OF_TIME, RECORD, run_apart
 from knowngood.metrics.ranking import auroc
-from knowngood.report import leaderboard as module
-from knowngood.report import trials
-from knowngood.report.entrants import few, suited
-from knowngood.report.leaderboard import leaderboard, seconds_of
-from knowngood.report.trials import OUT_OF_TIME, RECORD, run_apart
 from knowngood.types import silent
 
 from ..support.parts import write_parts
@@ -54,7 +54,7 @@ class Broken(Detector):
 
 PROCESSES = """
 import os, signal, time
-from knowngood.report import trials
+from knowngood.leaderboards import trials
 
 whole = trials._in_process
 
@@ -267,15 +267,6 @@ def test_what_cannot_be_understood(folder, tmp_path, options, words):
     assert not (tmp_path / "new").exists()
 
 
-def test_one_good_image(samples, tmp_path):
-    alone = samples[
-        (samples["split"] == "test") | (samples.index == samples.index[samples["split"] == "train"][0])
-    ]
-    with pytest.raises(DataError, match="one good image is too few to train on"):
-        leaderboard(alone, tmp_path / "new")
-    assert not (tmp_path / "new").exists()
-
-
 def test_a_page_of_the_users_stays(runs, samples, tmp_path):
     (tmp_path / "leaderboard.html").write_text("mine")
     with pytest.raises(OutputError, match="exists and is not a result of this type"):
@@ -298,6 +289,18 @@ def test_detectors_that_the_data_do_not_suit(samples):
     assert "class_confidence" in suited(None, named, quick=False)[0]
     with pytest.raises(DataError, match="no detector suits these data: reference is left out"):
         suited({"reference": None}, samples, quick=False)
+
+
+def test_one_good_image(samples):
+    first = samples.index[samples["split"] == "train"][0]
+    alone = samples[(samples["split"] == "test") | (samples.index == first)]
+    recipes, sentences = suited(None, alone, quick=False)
+    assert recipes
+    assert all(recipe.augments for recipe in recipes.values())
+    (sentence,) = [one for one in sentences if one.endswith("one good image is too few to train on.")]
+    assert "padim" in sentence
+    with pytest.raises(DataError, match="no detector suits these data: padim is left out: one good image"):
+        suited({"padim": None}, alone, quick=False)
 
 
 def test_a_quick_look(samples):
@@ -446,7 +449,7 @@ def test_a_process_ends_with_its_killed_parent(tmp_path, installed):
         "import os, signal, sys\n"
         "import failing_processes, pandas\n"
         "from pathlib import Path\n"
-        "from knowngood.report import trials\n"
+        "from knowngood.leaderboards import trials\n"
         "def progress(stage, done, total):\n"
         "    here = os.getpid()\n"
         "    print(Path(f'/proc/{here}/task/{here}/children').read_text(), flush=True)\n"
@@ -474,7 +477,7 @@ def test_a_script_that_is_not_guarded(tmp_path):
     program = (
         "import pandas\n"
         "from pathlib import Path\n"
-        "from knowngood.report import trials\n"
+        "from knowngood.leaderboards import trials\n"
         "trials.end_if_imported()\n"
         "trial = trials.Trial('gaussian', {}, 0, {})\n"
         "trials.run_apart(trial, pandas.DataFrame(), Path(), seconds=None, progress=print)\n"

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from knowngood.inspector.measures import NO_DEFECT, NO_GOOD
-from knowngood.inspector.standings import RANKED_BY, Entry
-from knowngood.report.entrants import FEW, FEW_TRAINING, SMALL
-from knowngood.report.trials import Missing
+from knowngood.leaderboards.entrants import FEW, FEW_TRAINING, SMALL
+from knowngood.leaderboards.standings import RANKED_BY, Entry
+from knowngood.leaderboards.trials import Missing
 from knowngood.report.words import count, decimal, listed, score
 
 

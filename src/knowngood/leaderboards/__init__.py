@@ -1,0 +1,1 @@
+"""Detectors side by side on the same images, and which of them differ."""
