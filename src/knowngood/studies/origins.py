@@ -34,6 +34,16 @@ ELPV = DataSet(
     "C. Deitsch et al., Solar Energy 185, 2019, doi 10.1016/j.solener.2019.02.067; package elpv-dataset",
     "CC BY-NC-SA 4.0: no commercial use",
 )
+MVTEC_LOCO = DataSet(
+    "MVTec LOCO AD",
+    "P. Bergmann et al., International Journal of Computer Vision 130, 2022, doi 10.1007/s11263-022-01578-9",
+    "CC BY-NC-SA 4.0: no commercial use",
+)
+MAGNETIC_TILES = DataSet(
+    "Magnetic tile defects",
+    "Y. Huang, C. Qiu and K. Yuan, The Visual Computer 36, 2020, doi 10.1007/s00371-018-1588-5",
+    "research use",
+)
 
 
 @dataclass(frozen=True)
