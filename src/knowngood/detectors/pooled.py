@@ -59,3 +59,17 @@ class PooledDetector(Detector):
             others = self.fit_points(features, [level[~inside] for level in points], seed)
             held_out[inside] = others.score_features([level[inside] for level in points]).image.double()
         return Fit(self.fit_points(features, points, seed).to(device), held_out.numpy(), np.array(read))
+
+
+def centre_and_size(points: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """The mean of points `(N, C)` of several levels, side by side, and the root mean square of each one's
+    level, which even one image has.
+
+    Example:
+        >>> centre_and_size([torch.tensor([[0.0, 1.0], [6.0, 7.0]]), torch.tensor([[2.0], [2.0]])])
+        (tensor([3., 4., 2.]), tensor([3.5355, 3.5355, 2.0000]))
+    """
+    centres = [level.mean(dim=0) for level in points]
+    # A level that gives nothing at all leaves no size to divide by.
+    sizes = [centre.square().mean().sqrt().clamp(min=1e-6).expand(len(centre)) for centre in centres]
+    return torch.cat(centres), torch.cat(sizes)
