@@ -3,46 +3,50 @@ import pytest
 import torch
 from sklearn.svm import OneClassSVM
 
-from knowngood.detectors.ocsvm import FittedOcsvm
+from knowngood.detectors.ocsvm import SHARE, Ocsvm
+from knowngood.features.covariance import halfway_axes
 
 
-def draw(count, seed, far=0.0):
-    rng = torch.Generator().manual_seed(seed)
-    return [
-        5 * torch.randn(count, 6, generator=rng) + 100 + far,
-        0.1 * torch.randn(count, 9, generator=rng) + 1,
-    ]
+def draw(count, seed=0, far=0.0):
+    """Points `(count, 6)` whose spread falls from channel to channel."""
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(count, 6, generator=random) * 0.5 ** torch.arange(6) + far
 
 
-def scaled(levels, known):
-    """Levels side by side, each about the mean of the known ones, in units of its size."""
-    means = [level.mean(dim=0) for level in known]
-    parts = [(level - mean) / mean.square().mean().sqrt() for level, mean in zip(levels, means, strict=True)]
-    return torch.cat(parts, dim=1).double().numpy()
+def scores(model, points):
+    with torch.inference_mode():
+        return model(points[:, :, None, None]).flatten().numpy()
 
 
-@pytest.mark.parametrize("nu", [0.1, 0.5])
-def test_scores_are_those_of_scikit_learn_by_logarithm(nu):
-    points, queries = draw(40, seed=0), draw(15, seed=1, far=4)
-    scores = FittedOcsvm(None, points, nu=nu).score_features(queries)
-    machine = OneClassSVM(nu=nu, gamma="scale").fit(scaled(points, points))
+@pytest.mark.parametrize(("nu", "gamma"), [(0.1, 1.0), (0.5, 4.0)])
+def test_scores_are_those_of_scikit_learn_by_logarithm(nu, gamma):
+    points, queries = draw(40), draw(15, seed=1, far=0.5)
+    model = Ocsvm(nu=nu, gamma=gamma).fit_patches(points, seed=0)
+    mean, axes = halfway_axes(points, SHARE)
+    reduced, of_queries = (((some - mean) @ axes).double().numpy() for some in (points, queries))
+    # All points are fitted to, and what scikit-learn calls "scale" is the inverse of their total variance.
+    machine = OneClassSVM(nu=nu, gamma=gamma / (reduced.shape[1] * reduced.var())).fit(reduced)
     boundary = -machine.intercept_[0]
-    sums = machine.decision_function(scaled(queries, points)) + boundary
-    assert scores.map is None
-    np.testing.assert_allclose(scores.image, np.log(boundary / sums), rtol=1e-3, atol=1e-4)
-    outside = machine.decision_function(scaled(points, points)) < -1e-6
-    on_points = FittedOcsvm(None, points, nu=nu).score_features(points).image
-    np.testing.assert_array_equal(on_points[torch.from_numpy(outside)] > 0, True)
+    expected = np.log(boundary / (machine.decision_function(of_queries) + boundary))
+    np.testing.assert_allclose(scores(model, queries), expected, rtol=1e-3, atol=1e-3)
+    outside = machine.decision_function(reduced) < -1e-4
+    assert (scores(model, points)[outside] > 0).all()
 
 
 def test_far_outside_scores_still_differ():
-    fitted = FittedOcsvm(None, draw(30, seed=0), nu=0.1)
-    near, far, farther = (fitted.score_features(draw(1, 1, far)).image.item() for far in (1e2, 1e4, 1e5))
+    model = Ocsvm().fit_patches(draw(30), seed=0)
+    near, far, farther = (float(scores(model, draw(1, 1, away))[0]) for away in (1e1, 1e2, 1e3))
     assert near < far < farther < np.inf
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_equal_images_have_a_boundary(count):
-    points = [level[:1].repeat(count, 1) for level in draw(1, seed=0)]
-    scores = FittedOcsvm(None, points, nu=0.1).score_features(draw(2, seed=1))
-    assert torch.isfinite(scores.image).all()
+def test_equal_patches_have_a_boundary(count):
+    model = Ocsvm().fit_patches(draw(1).repeat(count, 1), seed=0)
+    assert np.isfinite(scores(model, draw(2, seed=1))).all()
+    assert scores(model, draw(1))[0] == pytest.approx(0, abs=1e-4)
+
+
+def test_what_is_rare_but_good_is_inside():
+    points = torch.cat([draw(2000), draw(3, seed=2, far=20.0)])
+    model = Ocsvm(patches=50).fit_patches(points, seed=0)
+    assert scores(model, draw(3, seed=2, far=20.0)).max() < scores(model, draw(3, seed=3, far=10.0)).min()

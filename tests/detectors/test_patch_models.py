@@ -1,4 +1,4 @@
-"""Detectors of one model of patches at each scale: subspace, mixture of Gaussians, dictionary."""
+"""Detectors of one model of patches at each scale: subspace, mixture of Gaussians, dictionary, SVM."""
 
 import numpy as np
 import pytest
@@ -9,13 +9,15 @@ from sklearn.mixture import GaussianMixture
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.data.splits import folds
+from knowngood.data.tiling import Tiling
 from knowngood.detectors import make_detector
 from knowngood.detectors.gmm import FLOOR, Gmm, Mixture
 from knowngood.detectors.patch_dictionary import PatchDictionary, Words
 from knowngood.detectors.subspace import Subspace
-from knowngood.features.covariance import LEAST_SHARE, principal_axes, that_hold
+from knowngood.features.covariance import LEAST_SHARE, halfway_axes, principal_axes, that_hold
+from knowngood.features.patches import smooth
 
-NAMES = "subspace", "gmm", "patch_dictionary"
+NAMES = "subspace", "gmm", "patch_dictionary", "ocsvm"
 
 
 def draw(count, seed=0, channels=6):
@@ -44,6 +46,16 @@ def test_principal_axes_are_those_of_scikit_learn():
     np.testing.assert_allclose(variances, known.explained_variance_ * 199 / 200)
     np.testing.assert_allclose((axes.T.numpy() * known.components_).sum(axis=1) ** 2, 1)
     assert that_hold(variances, 0.9) == PCA(0.9).fit(points).n_components_
+
+
+def test_halfway_axes_weigh_each_component_by_the_root_of_its_spread():
+    points = draw(200)
+    mean, axes = halfway_axes(torch.from_numpy(points), 0.9)
+    known = PCA(0.9).fit(points)
+    variances = PCA().fit(points).explained_variance_ * 199 / 200
+    spread = np.sqrt(variances + LEAST_SHARE * variances.mean())[: known.n_components_]
+    reduced = (points - mean.numpy()) @ axes.numpy()
+    np.testing.assert_allclose(abs(reduced), abs(known.transform(points)) / np.sqrt(spread), rtol=1e-6)
 
 
 def test_a_subspace_measures_what_principal_components_leave():
@@ -115,3 +127,17 @@ def test_held_out_scores_are_by_models_of_the_other_folds(name, good_images):
     assert fit.map_maxima.shape == fit.held_out.shape
     fold_of = folds(6, 3, seed=3)
     np.testing.assert_array_equal(np.sort(fold_of), fold_of[fit.places])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rim_of_a_tile_takes_no_part_in_its_score(name, good_images):
+    tiling = Tiling(64, 16)
+    tiles = ImageSet(list(good_images[:3]), Reading((64, 64), tiling=tiling)).tiled()
+    fit = make_detector(name, {"folds": 2, "scales": 1}).fit(tiles, seed=0, device="cpu")
+    with torch.inference_mode():
+        image, maps, *_ = fit.fitted(torch.from_numpy(next(tiles.batches(2)).images))
+    rim = tiling.rim_of(maps.shape[-1])
+    assert rim > 0
+    smoothed = smooth(maps, fit.fitted.smoothing)
+    torch.testing.assert_close(image, smoothed[:, rim:-rim, rim:-rim].amax(dim=(1, 2)))
+    assert len(fit.held_out) == len(tiles) > 3

@@ -1,31 +1,32 @@
-"""One-class SVM: a boundary around good images, drawn by a few of them."""
+"""One-class SVM: a boundary around good patches, drawn by some of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from knowngood.detectors.base import FittedOnFeatures
-from knowngood.detectors.pooled import PooledDetector, centre_and_size
+from knowngood.detectors.patch_model import PatchModel
 from knowngood.engines.logsumexp import logsumexp
-from knowngood.features.frozen import FrozenFeatures
-from knowngood.types import Scores
+from knowngood.features.coreset import k_center
+from knowngood.features.covariance import halfway_axes
+
+SHARE = 0.99  # of the variance, which the reduced features hold
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ocsvm(PooledDetector):
-    """A one-class support vector machine, by features averaged over the image. It gives no map.
+class Ocsvm(PatchModel):
+    """A one-class support vector machine of patch features.
 
     Schölkopf et al., "Estimating the Support of a High-Dimensional Distribution",
-    doi 10.1162/089976601750264965, fitted by scikit-learn to the features of a frozen network, whose levels
-    are scaled to the same size. The kernel is Gaussian, and as wide as the good images are spread. The score
-    is the logarithm of how many times smaller the sum of kernels is than on the boundary: images are ordered
-    as by that sum, but far outside, where it vanishes, they still differ.
+    doi 10.1162/089976601750264965, fitted by scikit-learn to patches that cover all others, so that what is
+    rare but good is inside the boundary. Features are reduced to principal components; the kernel is
+    Gaussian. The score is the logarithm of how many times smaller the sum of kernels is than on the boundary:
+    patches are ordered as by that sum, but far outside, where it vanishes, they still differ.
 
     Example:
         >>> Ocsvm(nu=0.05).nu
@@ -34,41 +35,54 @@ class Ocsvm(PooledDetector):
 
     nu: Annotated[
         float,
-        Field(ge=0.001, le=0.999, description="Most good training images, as a share, outside the boundary"),
+        Field(ge=0.001, le=0.999, description="Most of the patches, as a share, outside the boundary"),
     ] = 0.1
+    gamma: Annotated[
+        float,
+        Field(ge=0.01, le=1000, description="Narrowness of the kernel, in units of 1 / the total variance"),
+    ] = 10.0
+    patches: Annotated[
+        int, Field(ge=1, le=20_000, description="Patches at each scale that the machine is fitted to")
+    ] = 3000
 
-    def fit_points(self, features: FrozenFeatures, points: Sequence[Tensor], _: int) -> FittedOnFeatures:
+    def fit_patches(self, patches: Tensor, *, seed: int) -> nn.Module:
         """Find the support vectors."""
-        return FittedOcsvm(features, points, nu=self.nu)
-
-
-class FittedOcsvm(FittedOnFeatures):
-    """Support vectors and their weights, from the features of good images, `(N, C)` for each level."""
-
-    centre: Tensor
-    size: Tensor
-    support: Tensor
-    weights: Tensor
-
-    def __init__(self, features: FrozenFeatures, points: Sequence[Tensor], *, nu: float) -> None:
         from sklearn.svm import OneClassSVM  # which an inspector does not need
 
-        super().__init__(features)
-        centre, size = centre_and_size(points)
-        scaled = (torch.cat(list(points), dim=1) - centre) / size
-        variance = float(scaled.square().mean())  # none where there is one image, or all are equal
-        self.gamma = 1 / (scaled.shape[1] * variance) if variance > 0 else 1.0
-        machine = OneClassSVM(kernel="rbf", gamma=self.gamma, nu=nu).fit(scaled.double().numpy())
-        self.boundary = float(-machine.intercept_[0])
-        self.register_buffer("centre", centre)
-        self.register_buffer("size", size)
-        self.register_buffer("support", torch.from_numpy(machine.support_vectors_).float())
-        self.register_buffer("weights", torch.from_numpy(machine.dual_coef_[0] / self.boundary).log().float())
+        mean, axes = halfway_axes(patches, SHARE)
+        reduced = (patches - mean) @ axes
+        generator = torch.Generator().manual_seed(seed)
+        covering = reduced[k_center(reduced, self.patches, generator=generator)].double()
+        variance = float(reduced.square().sum(dim=1).mean())  # none where all patches are equal
+        gamma = self.gamma / variance if variance > 0 else 1.0
+        machine = OneClassSVM(kernel="rbf", gamma=gamma, nu=self.nu).fit(covering.numpy())
+        weights = torch.from_numpy(machine.dual_coef_[0] / -machine.intercept_[0])
+        support = torch.from_numpy(machine.support_vectors_)
+        return Boundary(mean, axes, support.float(), weights.log().float(), gamma)
 
-    def score_features(self, features: Sequence[Tensor]) -> Scores:
-        """Score images by their features, `(N, C)` for each level."""
-        queries = (torch.cat(list(features), dim=1) - self.centre) / self.size
-        # |x - p|² = |x|² - 2xp + |p|²: one matrix product for all pairs.
-        lengths, norms = queries.square().sum(dim=1, keepdim=True), self.support.square().sum(dim=1)
-        squared = (lengths - 2 * queries @ self.support.T + norms).clamp(min=0)
-        return Scores(-logsumexp(self.weights - self.gamma * squared, dim=1), None)
+
+class Boundary(nn.Module):
+    """Support vectors `(M, D)` of reduced features, the logarithms of their weights `(M,)`, and the kernel.
+
+    A mean `(C,)` and axes `(C, D)` reduce the features. On the boundary, kernels times weights sum to one.
+    """
+
+    project: Tensor
+    shift: Tensor
+    support: Tensor
+    offsets: Tensor
+
+    def __init__(self, mean: Tensor, axes: Tensor, support: Tensor, weights: Tensor, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.register_buffer("project", axes.T[:, :, None, None].contiguous())
+        self.register_buffer("shift", -(mean @ axes))
+        # -gamma |x - p|² = 2 gamma xp - gamma |p|² - gamma |x|²: one matrix product for all pairs.
+        self.register_buffer("support", 2 * gamma * support[:, :, None, None])
+        self.register_buffer("offsets", weights - gamma * support.square().sum(dim=1))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Scores `(N, h, w)` of maps `(N, C, h, w)` at each position: 0 on the boundary, larger outside."""
+        reduced = F.conv2d(maps, self.project, self.shift)
+        lengths = reduced.square().sum(dim=1)
+        return self.gamma * lengths - logsumexp(F.conv2d(reduced, self.support, self.offsets), dim=1)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from knowngood.detectors.patch_model import PatchModel
 from knowngood.features.coreset import k_center
-from knowngood.features.covariance import principal_axes, that_hold
+from knowngood.features.covariance import halfway_axes
 
 STEPS = 1  # of k-means: more would pull the words to where most patches are, away from the rare ones
 
@@ -23,8 +23,9 @@ class PatchDictionary(PatchModel):
 
     Napoletano, Piccoli and Schettini, "Anomaly Detection in Nanofibrous Materials by CNN-Based
     Self-Similarity", doi 10.3390/s18010209. Features are reduced to the principal components that hold most
-    of their variance. Theirs are of ResNet-18, for crops of one texture; here k-means starts from patches
-    that cover all others, so that what is rare but good has a word of its own.
+    of their variance. Theirs are of ResNet-18, for crops of one texture, and each component counts as it is;
+    here each is divided by the root of its spread, and k-means starts from patches that cover all others, so
+    that what is rare but good has a word of its own.
 
     Example:
         >>> PatchDictionary(words=500).words
@@ -43,8 +44,7 @@ class PatchDictionary(PatchModel):
         """Reduce the features, and find the words."""
         from sklearn.cluster import KMeans  # which an inspector does not need
 
-        mean, axes, variances = principal_axes(patches)
-        axes = axes[:, : that_hold(variances, self.variance)]
+        mean, axes = halfway_axes(patches, self.variance)
         reduced = (patches - mean) @ axes
         start = reduced[k_center(reduced, self.words, generator=torch.Generator().manual_seed(seed))]
         means = KMeans(len(start), init=start.numpy(), n_init=1, max_iter=STEPS).fit(reduced.numpy())

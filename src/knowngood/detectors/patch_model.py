@@ -37,6 +37,7 @@ PATCHES = 30_000  # drawn at each scale from all images together, to fit a model
 class PatchModel(Detector):
     """A recipe whose model gives a distance to each patch; scales are combined as in `patchcore`."""
 
+    augments: ClassVar[bool] = True
     finest_grid: ClassVar[bool] = False  # whether patches have the grid of the finest map, or of the coarsest
 
     backbone: BackboneName = DEFAULT_BACKBONE

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -28,7 +28,9 @@ from knowngood.types import Progress, silent
 
 @dataclass(frozen=True, kw_only=True)
 class PooledDetector(Detector):
-    """A recipe that is fitted to the mean of each feature map over the image."""
+    """A recipe that is fitted to the mean of each feature map over the image, or over regions of it."""
+
+    regions: ClassVar[int] = 1  # along each side of the image
 
     backbone: BackboneName = DEFAULT_BACKBONE
     weights: Weights = None
@@ -43,7 +45,9 @@ class PooledDetector(Detector):
         self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
         """Fit to all good images, and score each of them out of fold."""
-        features = freeze(LevelMeans, good.shape, backbone=self.backbone, weights=self.weights)
+        features = freeze(
+            LevelMeans, good.shape, backbone=self.backbone, weights=self.weights, regions=self.regions
+        )
         read: list[int] = []
         rows: list[list[Tensor]] = []
         for index, levels in extract(features, good, device=device, progress=progress):
@@ -59,17 +63,3 @@ class PooledDetector(Detector):
             others = self.fit_points(features, [level[~inside] for level in points], seed)
             held_out[inside] = others.score_features([level[inside] for level in points]).image.double()
         return Fit(self.fit_points(features, points, seed).to(device), held_out.numpy(), np.array(read))
-
-
-def centre_and_size(points: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """The mean of points `(N, C)` of several levels, side by side, and the root mean square of each one's
-    level, which even one image has.
-
-    Example:
-        >>> centre_and_size([torch.tensor([[0.0, 1.0], [6.0, 7.0]]), torch.tensor([[2.0], [2.0]])])
-        (tensor([3., 4., 2.]), tensor([3.5355, 3.5355, 2.0000]))
-    """
-    centres = [level.mean(dim=0) for level in points]
-    # A level that gives nothing at all leaves no size to divide by.
-    sizes = [centre.square().mean().sqrt().clamp(min=1e-6).expand(len(centre)) for centre in centres]
-    return torch.cat(centres), torch.cat(sizes)

@@ -90,3 +90,19 @@ def spreads(variances: Tensor) -> Tensor:
     """
     # Constant images leave no spread to divide by.
     return (variances + LEAST_SHARE * variances.mean()).sqrt().clamp(min=1e-6)
+
+
+def halfway_axes(points: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """The mean `(C,)` of points `(N, C)`, and axes `(C, D)` along which a share of their variance is held.
+
+    Each is divided by the root of the points' spread along it: distances of reduced points are halfway
+    between Euclidean ones, which hardly see what varies little, and Mahalanobis ones, which hear its noise.
+
+    Example:
+        >>> mean, axes = halfway_axes(torch.tensor([[0.0, 0.0], [16.0, 0.0]]), 0.9)
+        >>> mean, (torch.tensor([16.0, 3.0]) - mean) @ axes.abs()
+        (tensor([8., 0.]), tensor([2.8281]))
+    """
+    mean, axes, variances = principal_axes(points)
+    held = that_hold(variances, share)
+    return mean, axes[:, :held] / spreads(variances)[:held].sqrt()
