@@ -260,7 +260,9 @@ class TestHeldOut:
         assert fitted.held_out.mean() > in_sample.mean()
         # Nearer to the fresh ones than those are to what the detector has learned by heart.
         apart = np.median(of_fresh) - np.median(in_sample)
-        assert abs(np.median(fitted.held_out) - np.median(of_fresh)) < apart / 2
+        # A detector that learns little by heart may be off by chance: the medians are of few images.
+        chance = 2.6 * 1.25 * np.hypot(*(few.std() / len(few) ** 0.5 for few in (of_fresh, fitted.held_out)))
+        assert abs(np.median(fitted.held_out) - np.median(of_fresh)) < max(apart / 2, chance)
 
     def test_the_same_part_photographed_twice_is_held_out_together(self, name, train):
         twice = np.concatenate([train[:8], train[:8]])

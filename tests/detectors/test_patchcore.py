@@ -5,7 +5,8 @@ import torch
 from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.detectors import patchcore
-from knowngood.detectors.patchcore import COARSER, PatchCore
+from knowngood.detectors.at_scales import COARSER
+from knowngood.detectors.patchcore import PatchCore
 from knowngood.errors import RecipeError
 from knowngood.features.backbones import load_backbone
 from knowngood.features.patches import PatchFeatures
@@ -69,7 +70,7 @@ def test_the_bank_is_refined_where_those_of_the_folds_are(images, monkeypatch, s
     # Of 6 images of 16 patches, 64 or 80 are in the bank of all folds but one, and 96 in that of all.
     monkeypatch.setattr(patchcore, "SMALL", small)
     learned = fit(images[:6])
-    bank = learned.fitted.banks[0]
+    bank = learned.fitted.models[0]
     assert isinstance(bank, RefinedBank) == refined
     assert np.isfinite(learned.held_out).all()
     if refined:
@@ -92,7 +93,7 @@ def test_a_patch_is_as_anomalous_as_its_most_anomalous_scale(images):
 
 def test_the_banks_hold_what_was_asked_for(images):
     detector = fit(images[:8], coreset=50, scales=3).fitted
-    assert [len(bank.points) for bank in detector.banks] == [50, 8 * 4, 8]
+    assert [len(bank.points) for bank in detector.models] == [50, 8 * 4, 8]
 
 
 def test_a_smaller_coreset_is_farther_from_good_patches(images):

@@ -52,6 +52,16 @@ def test_level_means_are_those_of_the_maps(backbone, images):
         np.testing.assert_allclose(given, level.numpy().mean(axis=(2, 3)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("side", [16, 24])
+def test_means_of_quarters_cover_the_image(backbone, side):
+    image = torch.zeros(1, side, side, 3, dtype=torch.uint8)
+    image[:, : side // 2, side // 2 :] = 200  # the second quarter
+    (level, _) = LevelMeans(backbone, regions=2)(image)
+    first, second, third, fourth = level.view(3, 4).T
+    torch.testing.assert_close(first, third, rtol=0.2, atol=0.5)
+    assert (second - third).abs().max() > 2 * (fourth - third).abs().max()
+
+
 def test_one_view_is_all_levels_side_by_side(backbone, images):
     (view,) = OneView(backbone)(torch.from_numpy(images))
     assert view.shape == (4, 1, 8)

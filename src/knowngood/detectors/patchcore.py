@@ -16,18 +16,19 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
+from torch import Tensor
 
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
-from knowngood.detectors.base import Detector, Fit, FittedOnFeatures, check_folds, draw_held_out
+from knowngood.detectors.at_scales import FittedAtScales, inside, rim_of
+from knowngood.detectors.base import Detector, Fit, check_folds, draw_held_out
 from knowngood.engines.engine import DEFAULT_ENGINE, ENGINES
 from knowngood.features.coreset import StreamingCoreset, cover
 from knowngood.features.eight_bit import eight_bit
 from knowngood.features.extract import extract, few
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.nearest import BLOCK, MemoryBank
-from knowngood.features.patches import PatchFeatures, align, smooth
+from knowngood.features.patches import PatchFeatures
 from knowngood.features.refined import SHARE, RefinedBank, ratio_of
 from knowngood.features.shelf import Shelf
 from knowngood.features.usual import Usual
@@ -35,17 +36,15 @@ from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.parallel import in_parallel
 from knowngood.recipe import OneOf
 from knowngood.settings import BackboneName, Folds, HeldOut, InputSize, Smoothing, Strides, Weights
-from knowngood.types import Progress, Scores, silent
+from knowngood.types import Progress, silent
 
 if TYPE_CHECKING:
     from knowngood.training.run import Run
 
 CANDIDATES = 4  # patches drawn in each fold for each one that is kept in all
-COARSER = 0.85  # weight of a scale's standardised distances, relative to that of the next finer one
 AT_ONCE = 12_000  # patches, of several images, that are compared at once
 SMALL = 1000  # patches of the bank that is compared with all positions, where the other one is much larger
 SAMPLE = 16  # good images that set the ranges of the 8-bit numbers
-IMAGES = 500  # of which maps are combined at once
 LEAST_PER_IMAGE = 32  # patches drawn from each image at each scale, however many images there are
 
 Bank = MemoryBank | RefinedBank
@@ -108,16 +107,13 @@ class PatchCore(Detector):
         to_score = draw_held_out(good, self.held_out, seed)
         tiling = good.reading.tiling
 
-        def rim_of(maps: Tensor) -> int:
-            return 0 if tiling is None else tiling.rim_of(maps.shape[-1])
-
         of_folds = [[self._patches(len(fold_sizes), seed) for _ in fold_sizes] for _ in range(self.scales)]
         kept = Shelf()
         for index, maps in extract(features, good, device=device, progress=progress):
             fold = fold_of[index]
             take = max(LEAST_PER_IMAGE, math.ceil(CANDIDATES * self.coreset / fold_sizes[fold]))
             for of_scale, patches in zip(of_folds, maps, strict=True):
-                flat = inside(patches, rim_of(patches)).flatten(1)  # (D, h * w)
+                flat = inside(patches, rim_of(tiling, patches)).flatten(1)  # (D, h * w)
                 drawn = torch.randperm(flat.shape[1], generator=generator)[:take]
                 if tiling is not None:
                     drawn = torch.cat([of_scale[fold].usual.rare(flat), drawn])
@@ -152,8 +148,8 @@ class PatchCore(Detector):
             banks.append(everything)
 
         standards = [(float(of_scale.mean()), float(of_scale.std())) for of_scale in distances]
-        rim = rim_of(distances[0])
-        fitted = FittedPatchCore(features, banks, standards, self.smoothing, rim)
+        rim = rim_of(tiling, distances[0])
+        fitted = FittedAtScales(features, banks, standards, self.smoothing, rim)
         scores, maxima = fitted.score_held_out(distances)
         return Fit(fitted, scores, places, maxima)
 
@@ -243,62 +239,3 @@ def _distances(held_out: _HeldOut) -> Tensor:
     patches = torch.stack([kept[index][scale] for index in some])
     distances: Tensor = bank(patches.to(next(bank.buffers()).device).float())
     return distances
-
-
-def inside(maps: Tensor, rim: int) -> Tensor:
-    """Maps `(..., h, w)` without so many patches at each end.
-
-    Example:
-        >>> inside(torch.zeros(1, 8, 8), 2).shape
-        torch.Size([1, 4, 4])
-    """
-    return maps[..., rim:-rim, rim:-rim] if rim else maps
-
-
-class FittedPatchCore(FittedOnFeatures):
-    """A memory bank per scale, finest first, with mean and standard deviation of good images' distances.
-
-    The rim, in patches at each end of the map, takes no part in the score of an image: that of a tile.
-    """
-
-    def __init__(
-        self,
-        features: FrozenFeatures,
-        banks: list[Bank],
-        standards: list[tuple[float, float]],
-        smoothing: float,
-        rim: int = 0,
-    ) -> None:
-        super().__init__(features)
-        self.banks = nn.ModuleList(banks)
-        self.standards = standards
-        self.smoothing = smoothing
-        self.rim = rim
-
-    def score_features(self, features: Sequence[Tensor]) -> Scores:
-        """Score images by their patch features, `(N, D, h, w)` for each scale."""
-        return self.combine([bank(patches) for bank, patches in zip(self.banks, features, strict=True)])
-
-    def combine(self, distances: Sequence[Tensor]) -> Scores:
-        """Score images by their distances to the banks, `(N, h, w)` for each scale."""
-        standardised = [
-            # Constant images leave no spread to divide by.
-            (COARSER**scale * (of_scale - mean) / max(spread, 1e-6))[:, None]
-            for scale, (of_scale, (mean, spread)) in enumerate(zip(distances, self.standards, strict=True))
-        ]
-        combined = torch.cat(align(standardised), dim=1).amax(dim=1)
-        # The map is not smoothed: a patch that stands out by chance shall reject no part, but a small defect
-        # shall be drawn no larger than it is.
-        scores = inside(smooth(combined, self.smoothing), self.rim).amax(dim=(1, 2))
-        return Scores(scores, combined)
-
-    @torch.inference_mode()
-    def score_held_out(self, distances: Sequence[Tensor]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores `(N,)` and the maxima `(N,)` of maps of many images, some at a time, by their distances."""
-        scores, maxima = [], []
-        for some in zip(*(torch.split(of_scale, IMAGES) for of_scale in distances), strict=True):
-            found = self.combine(some)
-            assert found.map is not None
-            scores.append(found.image)
-            maxima.append(inside(found.map, self.rim).amax(dim=(1, 2)))
-        return torch.cat(scores).double().cpu().numpy(), torch.cat(maxima).double().cpu().numpy()

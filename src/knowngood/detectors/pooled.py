@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -28,7 +28,9 @@ from knowngood.types import Progress, silent
 
 @dataclass(frozen=True, kw_only=True)
 class PooledDetector(Detector):
-    """A recipe that is fitted to the mean of each feature map over the image."""
+    """A recipe that is fitted to the mean of each feature map over the image, or over regions of it."""
+
+    regions: ClassVar[int] = 1  # along each side of the image
 
     backbone: BackboneName = DEFAULT_BACKBONE
     weights: Weights = None
@@ -43,7 +45,9 @@ class PooledDetector(Detector):
         self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
         """Fit to all good images, and score each of them out of fold."""
-        features = freeze(LevelMeans, good.shape, backbone=self.backbone, weights=self.weights)
+        features = freeze(
+            LevelMeans, good.shape, backbone=self.backbone, weights=self.weights, regions=self.regions
+        )
         read: list[int] = []
         rows: list[list[Tensor]] = []
         for index, levels in extract(features, good, device=device, progress=progress):

@@ -1,0 +1,61 @@
+"""Subspace: what the principal components of good patches cannot express is anomalous."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from knowngood.detectors.patch_model import PatchModel
+from knowngood.features.covariance import principal_axes, spreads, that_hold
+from knowngood.settings import InputSize
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subspace(PatchModel):
+    """Distance of patches to the subspace of the principal components of good ones.
+
+    Lendering, Akdag and Bondarev, "SubspaceAD: Training-Free Few-Shot Anomaly Detection via Subspace
+    Modeling", arXiv:2602.23013. Theirs are features of DINOv2, ten times as many, at 672 pixels, of images
+    in many rotations. Here the distance along each axis outside the subspace is in units of the spread that
+    good patches have along it, since what good patches hardly do there tells most.
+
+    Example:
+        >>> Subspace(variance=0.99).variance
+        0.99
+    """
+
+    finest_grid: ClassVar[bool] = True
+
+    input_size: Annotated[InputSize, Field(ge=64, le=4096)] = 256
+    scales: Annotated[
+        int, Field(ge=1, le=4, description="Number of scales; each has half the resolution of the one before")
+    ] = 1
+    variance: Annotated[
+        float, Field(ge=0.1, le=0.9999, description="Share of the variance that the subspace holds")
+    ] = 0.95
+
+    def fit_patches(self, patches: Tensor, *, seed: int) -> nn.Module:  # noqa: ARG002 - nothing is drawn
+        """Find the subspace."""
+        mean, axes, variances = principal_axes(patches)
+        inside = min(that_hold(variances, self.variance), len(variances) - 1)
+        return Outside(mean, (axes / spreads(variances))[:, inside:])
+
+
+class Outside(nn.Module):
+    """The length of what is left of features, less a mean `(C,)`, along axes `(C, D)`."""
+
+    project: Tensor
+    shift: Tensor
+
+    def __init__(self, mean: Tensor, axes: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("project", axes.T[:, :, None, None].contiguous())
+        self.register_buffer("shift", -(mean @ axes))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Distances `(N, h, w)` of the features of maps `(N, C, h, w)`."""
+        return F.conv2d(maps, self.project, self.shift).square().sum(dim=1).sqrt()
