@@ -21,6 +21,8 @@ DETECTORS: Registry[Detector] = Registry(
         "prototype": "Prototype",
         "ocsvm": "Ocsvm",
         "patch_dictionary": "PatchDictionary",
+        "information": "Information",
+        "sparse": "Sparse",
         "subspace": "Subspace",
         "gmm": "Gmm",
         "reference": "Reference",
