@@ -15,6 +15,7 @@ DETECTORS: Registry[Detector] = Registry(
     "knowngood.detectors",
     {
         "patchcore": "PatchCore",
+        "composition": "Composition",
         "padim": "Padim",
         "gaussian": "Gaussian",
         "knn": "Knn",
@@ -27,6 +28,8 @@ DETECTORS: Registry[Detector] = Registry(
         "gmm": "Gmm",
         "reference": "Reference",
         "feature_autoencoder": "FeatureAutoencoder",
+        "flow": "Flow",
+        "deep_svdd": "DeepSvdd",
         "autoencoder": "Autoencoder",
         "vae": "Vae",
         "ganomaly": "Ganomaly",
