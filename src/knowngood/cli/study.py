@@ -39,6 +39,9 @@ def study(
     semiconductor: the same on solar cells, an hour. Its images come with
     `pip install elpv-dataset`.
 
+    semiconductor_normality: detectors of five approaches. DATA holds mvtec/screw/,
+    mvtec/transistor/, magnetic-tile/ and juice_bottle/. An hour.
+
     Example: knowngood study ece157a --data data/ --out ece157a/ --author "Ada Lovelace"
     """
     from knowngood.registry import settings_from

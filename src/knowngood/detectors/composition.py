@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
+from knowngood.detectors.at_scales import FittedAtScales, inside
 from knowngood.detectors.base import Fit, FittedOnFeatures
-from knowngood.detectors.patchcore import FittedPatchCore, PatchCore, inside
+from knowngood.detectors.patchcore import PatchCore
 from knowngood.features.covariance import LEAST_VARIANCE, ledoit_wolf, whitening
 from knowngood.features.extract import extract
 from knowngood.features.shelf import Shelf
@@ -58,7 +59,7 @@ class Composition(PatchCore):
     ) -> Fit:
         """Fill the memory banks, then learn the words and their shares."""
         local = super().fit(good, seed=seed, device=device, progress=progress, run=run)
-        assert isinstance(local.fitted, FittedPatchCore)
+        assert isinstance(local.fitted, FittedAtScales)
         places = local.places if good.augmented is None else np.arange(len(good))
         images = good.subset(places)
         fold_of = folds(len(images), self.folds, seed, images.groups)
@@ -165,7 +166,7 @@ class FittedComposition(FittedOnFeatures):
 
     def __init__(
         self,
-        local: FittedPatchCore,
+        local: FittedAtScales,
         shares: Shares,
         of_local: tuple[float, float],
         of_shares: tuple[float, float],

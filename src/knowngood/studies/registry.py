@@ -22,7 +22,7 @@ STUDIES = {
     "screw": "Good or defective screws, from 250 and 50 images (assignment, 2023)",
     "transistor_classes": "Five classes of transistors, ten images per class (course homework, NTHU 2024)",
     "semiconductor": "Good or defective solar cells, transfer learning (course project, HKUST)",
-    "semiconductor_normality": "Five approaches to detection from good images, on five sets (the same project)",
+    "semiconductor_normality": "Five models of normality, on five sets of images (the same project)",
 }
 
 
