@@ -33,7 +33,7 @@ class DeepSvdd(TrainedOnFeatures):
     at each place, by two layers without bias terms, as those would let all outputs be equal. The centre is
     the mean of the outputs before training. With a hard boundary the mean squared distance from it is
     minimised. With a soft one the radius is chosen anew in each batch, so that a share `nu` of all places
-    lies outside; what is then minimised, R² + mean(max(0, d² - R²)) / nu, is the mean of the largest squared
+    is outside; what is then minimised, R² + mean(max(0, d² - R²)) / nu, is the mean of the largest squared
     distances, of that share. Weights do not decay. The score is the maximum of the map.
 
     Example:
@@ -47,7 +47,7 @@ class DeepSvdd(TrainedOnFeatures):
     boundary: Annotated[
         str,
         OneOf(("soft", "hard")),
-        Field(description="Whether some places of good images may lie outside of the hypersphere, or none"),
+        Field(description="Whether some places of good images may be outside of the hypersphere, or none"),
     ] = "soft"
     nu: Annotated[
         float, Field(ge=0.001, le=1, description="Share of places outside of the hypersphere, if it is soft")
