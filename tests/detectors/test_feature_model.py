@@ -79,12 +79,12 @@ class TestFlow:
 
 
 class TestSvdd:
-    def test_a_soft_boundary_minimises_the_radius_and_what_lies_outside(self):
+    def test_a_soft_boundary_minimises_the_radius_and_what_is_outside(self):
         torch.manual_seed(0)
         network = SvddNetwork(torch.zeros(3), torch.ones(3), width=4, code=2, share=0.25)
         batch = torch.randn(2, 3, 4, 4)
         distances = network.errors(batch).flatten()
-        radius = distances.sort(descending=True).values[7]  # squared; seven of 32 are farther, and this one
+        radius = distances.sort(descending=True).values[7]  # squared; seven of 32 are farther
         expected = radius + (distances - radius).clamp(min=0).mean() / 0.25
         torch.testing.assert_close(network.losses(batch, None)["loss"], expected)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SIDES = 1, 2, 4  # regions along each side: the levels of a spatial pyramid
 PER_WORD = 100  # patches that are drawn for each word
+USUAL = 0.95  # share of good images whose shares of words raise no score
 LEAST = 1e-6  # of what is divided by: constant images have no spread
 
 
@@ -42,8 +43,9 @@ class Composition(PatchCore):
     form words by k-means, and each patch belongs to words the more, the nearer they are. The shares of the
     words in the image, in its quarters and in its sixteenths (Lazebnik et al., "Beyond bags of features:
     spatial pyramid matching", doi 10.1109/CVPR.2006.68) are compared with those of good images by Mahalanobis
-    distances, and the most unusual region counts. The score is this or PatchCore's, whichever is more
-    standard deviations above those of held-out good images; the map is PatchCore's.
+    distances, and the most unusual region counts. The score is PatchCore's, raised by as many standard
+    deviations as this distance is beyond that of 95 % of held-out good images: where the shares of good
+    images vary much, as of turned parts, they add little. The map is PatchCore's.
 
     Example:
         >>> Composition(words=50).words
@@ -83,7 +85,8 @@ class Composition(PatchCore):
                 distances[places[row]] = others(kept[row][0][None].float())[0]
         everything = self._learn(kept, drawn, np.arange(len(images)), seed).to(device)
         of_local, of_shares = torch.from_numpy(local.held_out), distances[local.places]
-        fitted = FittedComposition(local.fitted, everything, moments(of_local), moments(of_shares))
+        usual = float(of_shares.quantile(USUAL))
+        fitted = FittedComposition(local.fitted, everything, usual, spread(of_local) / spread(of_shares))
         held_out = fitted.combine(of_local, of_shares).numpy()
         return local._replace(fitted=fitted, held_out=held_out)
 
@@ -156,26 +159,20 @@ class Shares(nn.Module):
         return deviations.square().sum(dim=2).sqrt().amax(dim=0)
 
 
-def moments(scores: Tensor) -> tuple[float, float]:
-    """Mean and standard deviation of scores, the latter at least `LEAST`."""
-    return float(scores.mean()), max(float(scores.std(correction=0)), LEAST)
+def spread(scores: Tensor) -> float:
+    """The standard deviation of scores, at least `LEAST`."""
+    return max(float(scores.std(correction=0)), LEAST)
 
 
 class FittedComposition(FittedOnFeatures):
-    """PatchCore and the distances of shares; of the scores of both, mean and deviation of good images."""
+    """PatchCore; its score is raised by a multiple of how far the distance of shares exceeds the usual."""
 
-    def __init__(
-        self,
-        local: FittedAtScales,
-        shares: Shares,
-        of_local: tuple[float, float],
-        of_shares: tuple[float, float],
-    ) -> None:
+    def __init__(self, local: FittedAtScales, shares: Shares, usual: float, weight: float) -> None:
         super().__init__(local.features)
         self.local = local
         self.shares = shares
-        self.of_local = of_local
-        self.of_shares = of_shares
+        self.usual = usual
+        self.weight = weight
 
     def score_features(self, features: Sequence[Tensor]) -> Scores:
         """Score images by their patch features, `(N, C, h, w)` for each scale."""
@@ -184,6 +181,5 @@ class FittedComposition(FittedOnFeatures):
         return Scores(self.combine(local.image, shares), local.map)
 
     def combine(self, local: Tensor, distances: Tensor) -> Tensor:
-        """The larger of both scores, `(N,)` each, in the unit of PatchCore's."""
-        (local_mean, local_spread), (mean, spread) = self.of_local, self.of_shares
-        return torch.maximum(local, local_mean + local_spread * (distances - mean) / spread)
+        """PatchCore's scores, raised by the distances of shares, `(N,)` each."""
+        return local + self.weight * (distances - self.usual).clamp(min=0)

@@ -20,8 +20,8 @@ from knowngood.training.store import Store
 
 LEAST_CENTRE = 0.1  # of each coordinate: weights of zero would reach a centre at the origin
 COLLAPSED = 1e-6
-"""Variance of the outputs on good images, relative to the squared length of the centre and for features of
-variance 1, below which all are mapped to one point. After a training that went well it is above 1e-4."""
+"""Variance of the outputs on good images, relative to the centre's mean square and to the variance of the
+standardised features, below which all are mapped to one point."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class DeepSvdd(TrainedOnFeatures):
     at each place, by two layers without bias terms, as those would let all outputs be equal. The centre is
     the mean of the outputs before training. With a hard boundary the mean squared distance from it is
     minimised. With a soft one the radius is chosen anew in each batch, so that a share `nu` of all places
-    lies outside; what is then minimised, R² + mean(max(0, d² - R²)) / nu, is the mean of the largest squared
+    is outside; what is then minimised, R² + mean(max(0, d² - R²)) / nu, is the mean of the largest squared
     distances, of that share. Weights do not decay. The score is the maximum of the map.
 
     Example:
@@ -47,10 +47,10 @@ class DeepSvdd(TrainedOnFeatures):
     boundary: Annotated[
         str,
         OneOf(("soft", "hard")),
-        Field(description="Whether some places of good images may lie outside of the hypersphere, or none"),
+        Field(description="Whether some places of good images may be outside of the hypersphere, or none"),
     ] = "soft"
     nu: Annotated[
-        float, Field(gt=0, le=1, description="Share of places outside of the hypersphere, if it is soft")
+        float, Field(ge=0.001, le=1, description="Share of places outside of the hypersphere, if it is soft")
     ] = 0.1
     width: Annotated[int, Field(ge=1, le=4096, description="Channels between features and outputs")] = 512
     code: Annotated[int, Field(ge=1, le=4096, description="Dimensions of the hypersphere")] = 128
