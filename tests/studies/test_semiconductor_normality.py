@@ -63,7 +63,7 @@ def test_every_detector_is_measured_and_the_notebook_gives_its_figures_again(out
 
 def test_slides(out):
     titles = [texts[0] for texts in check_slides(out)]
-    assert "1: 15 detectors model normality in 5 ways" in [title.replace("\n", " ") for title in titles]
+    assert "1: 16 detectors model normality in 5 ways" in [title.replace("\n", " ") for title in titles]
     assert sum(title.startswith(("1:", "2:", "3:")) for title in titles) >= 6
 
 

@@ -32,7 +32,7 @@ from knowngood.types import Progress
 
 APPROACHES = {
     "distance-based": ["prototype", "knn", "patch_dictionary", "patchcore", "composition"],
-    "probabilistic": ["gaussian", "padim", "gmm", "sparse"],
+    "probabilistic": ["gaussian", "padim", "gmm", "sparse", "flow"],
     "reconstruction-based": ["subspace", "feature_autoencoder", "autoencoder"],
     "domain-based": ["ocsvm", "deep_svdd"],
     "information-theoretic": ["information"],
