@@ -267,6 +267,8 @@ class TestHeldOut:
         assert fitted.held_out.mean() > in_sample.mean()
         # Nearer to the fresh ones than those are to what the detector has learned by heart.
         apart = np.median(of_fresh) - np.median(in_sample)
+        # Where two networks are trained, only one has learned the image by heart, and their mean half of it.
+        apart *= 1 if fitted.records.training is None else 2
         assert abs(np.median(fitted.held_out) - np.median(of_fresh)) < apart / 2
 
     def test_the_same_part_photographed_twice_is_held_out_together(self, name, train):
