@@ -38,6 +38,7 @@ PUBLIC = {
     "review_by_defects",
     "run_study",
     "suspects",
+    "synthetic",
     "threshold_at",
     "threshold_by_rule",
     "threshold_by_value",
@@ -47,6 +48,7 @@ PUBLIC = {
     "write_reconstructions",
     "write_report",
     "write_suspects",
+    "write_synthetic",
 }
 
 

@@ -30,6 +30,7 @@ COMMANDS = (
     "info",
     "detectors",
     "classifiers",
+    "synthetic",
     "bench",
     "study",
 )
