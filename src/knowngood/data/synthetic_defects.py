@@ -152,11 +152,12 @@ def natural(image: Image, rng: np.random.Generator) -> Change:
     inside = _blob(image, centre, _between(rng, 0.04, 0.12) * _side(image), rng) > 0.5
     inside[[0, -1]] = inside[:, [0, -1]] = False  # there must be pixels around it on all sides
     other = _elsewhere(image, centre, rng)
-    left, top, across, down = cv2.boundingRect(inside.astype(np.uint8))
+    marked = np.where(inside, 255, 0).astype(np.uint8)
+    left, top, across, down = cv2.boundingRect(marked)
     if min(across, down) > 2:
         middle, colours = (left + across // 2, top + down // 2), 3 // image.shape[2]
         pasted, below = (np.ascontiguousarray(np.repeat(one, colours, axis=2)) for one in (other, image))
-        blended = cv2.seamlessClone(pasted, below, inside.astype(np.uint8), middle, cv2.NORMAL_CLONE)
+        blended = cv2.seamlessClone(pasted, below, marked, middle, cv2.NORMAL_CLONE)
         other = np.asarray(blended, np.uint8)[..., : image.shape[2]]
     return other, inside.astype(np.float32)
 
