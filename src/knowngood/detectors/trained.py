@@ -16,6 +16,8 @@ from torch import Tensor
 
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Detector
+from knowngood.detectors.registry import DETECTORS
+from knowngood.errors import TrainingError
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.parallel import drawing
@@ -59,22 +61,33 @@ def learn(
     """Make a network with random weights and train it on stored samples with the settings of a recipe.
 
     The other arguments are those of `Detector.fit` and `knowngood.training.train.train`.
+
+    Raises:
+        TrainingError: As `train`, and the message begins with the name of the detector.
     """
     with drawing(seed):
         network = make().to(memory_format=torch.channels_last)
-    record = train(
-        network,
-        kept,
-        TrainingSettings(
-            recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.patience, schedule=schedule
-        ),
-        seed=seed,
-        device=device,
-        run=run,
-        recipe={"detector": type(recipe).__name__} | dataclasses.asdict(recipe),
-        progress=progress,
-    )
+    try:
+        record = train(
+            network,
+            kept,
+            TrainingSettings(
+                recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.patience, schedule=schedule
+            ),
+            seed=seed,
+            device=device,
+            run=run,
+            recipe={"detector": type(recipe).__name__} | dataclasses.asdict(recipe),
+            progress=progress,
+        )
+    except TrainingError as error:
+        raise TrainingError(named(recipe, str(error))) from error
     return network, record
+
+
+def named(recipe: Trained, message: str) -> str:
+    """A message that begins with the name of the detector."""
+    return f"{DETECTORS.name_of(recipe)}: {message}"
 
 
 @contextmanager
