@@ -54,7 +54,7 @@ class TrainedOnFeatures(Trained):
     One network is trained for each fold of the good images, on the other folds, and scores that fold: all
     good images are scored by a network that did not learn from them, and the threshold is set from these
     scores. The map is the mean of the networks' maps, each divided by its mean over its own held-out images.
-    The mean of several maps peaks no higher than they do on average, so that new good images, which no
+    The mean of several maps has a maximum no higher than theirs on average, so that new good images, which no
     network has learned from, score no higher on average than the held-out ones (the idea of cross-conformal
     prediction: Vovk, "Cross-conformal predictors", arXiv:1208.0806). The record is of the first training.
     """
