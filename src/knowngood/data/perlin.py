@@ -8,24 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 FINEST = 6
-"""Pixels of a cell along an axis, at least."""
+"""Pixels of a cell along an axis, at least, in an image."""
 
 
 def perlin_noise(
-    shape: tuple[int, ...], rng: np.random.Generator, *, coarsest: int = 1
+    shape: tuple[int, ...], rng: np.random.Generator, *, coarsest: int = 1, finest: int = FINEST
 ) -> NDArray[np.float32]:
     """Smooth random numbers `(H, W)`, about between -1 and 1, of a fineness that is drawn for each axis.
 
     Perlin, "An image synthesizer", doi 10.1145/325334.325247, with the smoother blending of his "Improving
     noise", doi 10.1145/566570.566636. `coarsest` is the least number of cells along an axis,
-    a power of two.
+    a power of two; `finest` the least number of pixels of a cell.
 
     Example:
         >>> perlin_noise((32, 48), np.random.default_rng(0)).shape
         (32, 48)
     """
-    finest = (max(coarsest, side // FINEST) for side in shape)
-    cells = [1 << int(rng.integers(coarsest.bit_length() - 1, most.bit_length())) for most in finest]
+    largest = (max(coarsest, side // finest) for side in shape)
+    cells = [1 << int(rng.integers(coarsest.bit_length() - 1, most.bit_length())) for most in largest]
     angles = rng.uniform(0, 2 * math.pi, (cells[0] + 1, cells[1] + 1))
     gradients = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
     places = [(np.arange(side) + 0.5) * count / side for side, count in zip(shape, cells, strict=True)]
