@@ -119,7 +119,7 @@ def _cell(rows: pd.DataFrame, metric: str) -> str:
     """One figure: rates in per cent, AUROC and AUPRO as they are; of one run without a spread."""
     if metric not in rows.index:
         return "–"
-    mean, spread, runs = rows.loc[metric, ["mean", "sd", "n"]].tolist()
+    mean, spread, runs = (float(rows[column].loc[metric]) for column in ("mean", "sd", "n"))
     digits = ".1%" if metric.endswith("_rate") else ".4f"
     return format(mean, digits) + (f" ± {format(spread, digits)}" if runs > 1 else "")
 

@@ -39,13 +39,13 @@ class SuperSimpleNet(TrainedOnFeatures):
     Rolih, Fucka and Skocaj, "SuperSimpleNet: Unifying Unsupervised and Supervised Learning for Fast and
     Reliable Surface Defect Detection", arXiv:2408.03143. A linear adaptor, a head that marks places and one
     that classifies images learn from Gaussian noise, added to features where Perlin noise is high. Here
-    features are standardised, the adaptor begins as the identity, the noise has a strength of its own at each
-    place, the classifying head is narrower, and its logit is added to the map. It learns from good images
-    alone; the variant that also learns from labelled defects is not here.
+    features are standardised, the adaptor begins as the identity, the classifying head is narrower, and its
+    logit is added to the map. It learns from good images alone; the variant that also learns from labelled
+    defects is not here.
 
     Example:
-        >>> SuperSimpleNet(noise=0.5).noise
-        0.5
+        >>> SuperSimpleNet(noise=0.3).noise
+        0.3
     """
 
     when: ClassVar[str] = "You study training on synthetic defects, or want a small and fast network."
@@ -56,7 +56,7 @@ class SuperSimpleNet(TrainedOnFeatures):
     learning_rate: LearningRate = 2e-3
     noise: Annotated[
         float,
-        Field(ge=0.01, le=10, description="Largest standard deviation of the noise, in those of features"),
+        Field(ge=0.01, le=10, description="Standard deviation of the noise, in those of the features"),
     ] = 1.0
     channels: Annotated[
         int, Field(ge=1, le=4096, description="Channels within the head that marks places")
@@ -120,8 +120,7 @@ class SuperSimpleNetwork(FeatureModel):
         adapted = self.adapted(batch.float())
         count, grid = len(adapted), (adapted.shape[2], adapted.shape[3])
         marked = draw_marks(count, grid).to(adapted.device)
-        strength = self.noise * torch.rand(count, 1, *grid, device=adapted.device).mul(-3).exp2()
-        noisy = adapted + marked * strength * torch.randn_like(adapted)
+        noisy = adapted + marked * self.noise * torch.randn_like(adapted)
         maps, logits = self.heads(torch.cat([adapted, noisy]))
         wanted = torch.cat([torch.zeros_like(marked), marked])
         focal = partial(sigmoid_focal_loss, alpha=-1, gamma=FOCUS, reduction="mean")
