@@ -40,6 +40,7 @@ PUBLIC = {
     "review_by_defects",
     "run_study",
     "suspects",
+    "synthetic",
     "threshold_at",
     "threshold_by_rule",
     "threshold_by_value",
@@ -49,6 +50,7 @@ PUBLIC = {
     "write_reconstructions",
     "write_report",
     "write_suspects",
+    "write_synthetic",
 }
 
 

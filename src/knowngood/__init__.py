@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from knowngood.data.patterns import Patterns as Patterns
     from knowngood.data.products import load_products as load_products
     from knowngood.data.samples import load_samples as load_samples
+    from knowngood.data.synthetic import synthetic as synthetic
     from knowngood.detectors import make_detector as make_detector
     from knowngood.inspector.comparison import compare as compare
     from knowngood.inspector.cross_validation import CrossValidation as CrossValidation
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from knowngood.report.folder import write_evaluation as write_evaluation
     from knowngood.report.page import write_report as write_report
     from knowngood.report.suspects import write_suspects as write_suspects
+    from knowngood.report.synthetic import write_synthetic as write_synthetic
     from knowngood.studies.registry import run_study as run_study
     from knowngood.training.run import Run as Run
 
@@ -75,6 +77,7 @@ _MODULES = {
     "data.patterns": ["Patterns"],
     "data.products": ["load_products"],
     "data.samples": ["load_samples"],
+    "data.synthetic": ["synthetic"],
     "detectors": ["make_detector"],
     "inspector.comparison": ["compare"],
     "inspector.cross_validation": ["CrossValidation", "cross_validate"],
@@ -102,6 +105,7 @@ _MODULES = {
     "report.folder": ["write_evaluation"],
     "report.page": ["write_report"],
     "report.suspects": ["write_suspects"],
+    "report.synthetic": ["write_synthetic"],
     "studies.registry": ["run_study"],
     "training.run": ["Run"],
 }

@@ -31,6 +31,7 @@ COMMANDS = (
     "info",
     "detectors",
     "classifiers",
+    "synthetic",
     "bench",
     "study",
 )

@@ -19,8 +19,8 @@ from knowngood.errors import KnowngoodError, escaped
 from knowngood.extras import needs_extra
 
 COMMANDS = (
-    *("describe", "fit", "train", "evaluate", "cross_validate", "compare"),
-    *("leaderboard", "score", "threshold", "info", "detectors", "classifiers", "bench", "study"),
+    *("describe", "fit", "train", "evaluate", "cross_validate", "compare", "leaderboard", "score"),
+    *("threshold", "info", "detectors", "classifiers", "synthetic", "bench", "study"),
 )
 """The commands in the order of the help; the module of each name has a function of that name."""
 

@@ -16,6 +16,8 @@ def detectors() -> None:
 
     for name, recipe in DETECTORS.items():
         echo_recipe(name, recipe)
+        if recipe.when:
+            typer.echo(f"    When: {recipe.when}")
         echo_origin(DETECTORS, name)
         if recipe.needs_classes:
             typer.echo("    It needs the class of each good image: a table with a column `class`.")

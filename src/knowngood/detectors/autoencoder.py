@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -31,6 +31,8 @@ class Autoencoder(PixelScored):
         >>> Autoencoder(input_size=28, code=8).loss
         'l1'
     """
+
+    when: ClassVar[str] = "You want to see reconstructions, or study the method."
 
     loss: Annotated[
         str,

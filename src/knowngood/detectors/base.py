@@ -69,6 +69,7 @@ class Detector(Recipe, ABC):
     Images are resized to about `input_size` pixels squared, with both sides a `multiple`.
     """
 
+    when: ClassVar[str] = ""  # when to choose it, in a sentence
     multiple: ClassVar[int] = 64  # so that strides up to 32 divide the sides at two scales
     needs_classes: ClassVar[bool] = False  # whether the class of each good image must be known
     compares: ClassVar[bool] = False  # whether each image is compared with its reference

@@ -35,6 +35,7 @@ class ClassConfidence(Classification):
         0.1
     """
 
+    when: ClassVar[str] = "Good parts belong to several classes, given in a table (column `class`)."
     needs_classes: ClassVar[bool] = True
     frozen: ClassVar[type[nn.Module]] = OneView
 

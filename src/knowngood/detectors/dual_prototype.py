@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -29,6 +29,8 @@ class DualPrototype(Reconstruction):
         >>> DualPrototype().pull
         0.01
     """
+
+    when: ClassVar[str] = "You study methods that compare codes."
 
     pull: Annotated[
         float, Field(ge=0, le=1000, description="Weight of the prototype losses; the reconstruction's is 1")

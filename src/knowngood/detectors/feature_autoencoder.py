@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -31,6 +31,8 @@ class FeatureAutoencoder(TrainedOnFeatures):
         >>> FeatureAutoencoder(input_size=320).strides
         (8, 16)
     """
+
+    when: ClassVar[str] = "Parts are aligned, and a missing or misplaced one matters as much as a scratch."
 
     epochs: Epochs = 60
     learning_rate: LearningRate = 2e-3

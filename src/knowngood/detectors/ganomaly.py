@@ -30,6 +30,8 @@ class Ganomaly(Reconstruction):
         100
     """
 
+    when: ClassVar[str] = "You study methods that compare codes."
+
     code: Code = 100
 
     def network(self, channels: int, shape: Sequence[int]) -> TwiceEncodingNetwork:

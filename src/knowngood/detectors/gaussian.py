@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -27,6 +28,8 @@ class Gaussian(PooledDetector):
         >>> Gaussian(input_size=256).input_size
         256
     """
+
+    when: ClassVar[str] = "A defect changes the whole image."
 
     def fit_points(self, features: FrozenFeatures, points: Sequence[Tensor], _: int) -> FittedOnFeatures:
         """Estimate the Gaussians."""

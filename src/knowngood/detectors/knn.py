@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -28,6 +28,8 @@ class Knn(PooledDetector):
         >>> Knn(neighbours=5).neighbours
         5
     """
+
+    when: ClassVar[str] = "A defect changes the whole image, and good parts look different from each other."
 
     neighbours: Annotated[
         int, Field(ge=1, le=100, description="Nearest neighbours whose distances are averaged")

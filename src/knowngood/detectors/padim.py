@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -40,6 +40,8 @@ class Padim(Detector):
         >>> Padim(dimensions=50).dimensions
         50
     """
+
+    when: ClassVar[str] = "All parts are aligned."
 
     backbone: BackboneName = DEFAULT_BACKBONE
     weights: Weights = None

@@ -69,6 +69,7 @@ class PatchCore(Detector):
         1000
     """
 
+    when: ClassVar[str] = "You begin, parts have any position and orientation, or defects are small."
     augments: ClassVar[bool] = True
 
     backbone: BackboneName = DEFAULT_BACKBONE

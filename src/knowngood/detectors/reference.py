@@ -44,6 +44,9 @@ class Reference(Detector):
         2
     """
 
+    when: ClassVar[str] = (
+        "A flawless picture of the same object is at hand for each image, as of boards, prints and labels."
+    )
     compares: ClassVar[bool] = True
 
     backbone: BackboneName = DEFAULT_BACKBONE

@@ -36,6 +36,7 @@ DETECTORS: Registry[Detector] = Registry(
         "dual_prototype": "DualPrototype",
         "class_confidence": "ClassConfidence",
         "rotation": "Rotation",
+        "supersimplenet": "SuperSimpleNet",
     },
 )
 

@@ -73,6 +73,9 @@ class Rotation(Classification):
         'mahalanobis'
     """
 
+    when: ClassVar[str] = (
+        "You study training without labels; a rotated part must differ from one that is not."
+    )
     frozen: ClassVar[type[nn.Module]] = TurnedView
 
     shift: Shift = 0

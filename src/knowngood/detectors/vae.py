@@ -27,6 +27,8 @@ class Vae(PixelScored):
         'sum'
     """
 
+    when: ClassVar[str] = "You want to see reconstructions, or study the method."
+
     def network(self, channels: int, shape: Sequence[int]) -> ReconstructionNetwork:
         """Make a network with random weights."""
         return VaeNetwork(channels, shape, code=self.code, width=self.width)

@@ -70,6 +70,13 @@ def write_class_pictures(
     shown = class_exhibit(table, bits=bits)
     columns = min(_COLUMNS, len(shown.rows[0]))
     size = _TILE * columns, (_TILE + _TITLE) * math.ceil(len(shown.rows[0]) / columns)
+    write_pictures(shown, path, size, overwrite=overwrite)
+
+
+def write_pictures(
+    shown: Pictures, path: str | os.PathLike[str], size: tuple[float, float], *, overwrite: bool = False
+) -> None:
+    """Write pictures to a file of some width and height in inches; see `write_class_pictures`."""
     # Without a date, so that the same content makes the same file.
     suffix = Path(path).suffix.lower()
     metadata: dict[str, dict[str, Any]] = {
