@@ -29,7 +29,7 @@ class Gmm(PatchModel):
     "Pattern Recognition and Machine Learning", section 9.2, and on novelties Bishop, "Novelty detection and
     neural network validation", doi 10.1049/ip-vis:19941330. Features are reduced to principal components,
     each scaled to the same spread. The mixture is fitted to patches that cover all others, so that it is no
-    density of good patches but of their kinds: what is rare but good is not improbable. The score is the
+    density of good patches but of their types: what is rare but good is not improbable. The score is the
     negative logarithm of the density.
 
     Example:
