@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -51,6 +51,8 @@ class Composition(PatchCore):
         >>> Composition(words=50).words
         50
     """
+
+    when: ClassVar[str] = "A part may be absent, added, swapped or misplaced though each part looks good."
 
     words: Annotated[
         int, Field(ge=2, le=1000, description="Words that the patches of good images are sorted into")

@@ -41,6 +41,8 @@ class DeepSvdd(TrainedOnFeatures):
         'hard'
     """
 
+    when: ClassVar[str] = "You want a small trained detector within a minute, or study one-class training."
+
     neighbourhood: ClassVar[int] = 3  # since each place is mapped by itself
 
     epochs: Epochs = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -29,6 +29,8 @@ class Flow(TrainedOnFeatures):
         >>> Flow(steps=4).steps
         4
     """
+
+    when: ClassVar[str] = "Parts are aligned, and you want a density instead of a reconstruction."
 
     epochs: Epochs = 20
     steps: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -11,11 +11,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from knowngood.detectors.patch_model import PatchModel
+from knowngood.detectors.patch_model import COVERING, PatchModel
 from knowngood.engines.logsumexp import logsumexp
+from knowngood.features.coreset import cover
 from knowngood.features.covariance import principal_axes, spreads
 
-PATCHES = 12_000  # of those at hand, which a mixture is fitted to
 PER_COMPONENT = 400  # least patches for each Gaussian: a covariance of fewer would know them by heart
 STEPS = 8  # of expectation and maximisation
 FLOOR = 0.1  # added to the variances of scaled features, which are 1 in all
@@ -28,12 +28,16 @@ class Gmm(PatchModel):
     A mixture has one Gaussian for each type of patch, where `padim` has one for each position: see Bishop,
     "Pattern Recognition and Machine Learning", section 9.2, and on novelties Bishop, "Novelty detection and
     neural network validation", doi 10.1049/ip-vis:19941330. Features are reduced to principal components,
-    each scaled to the same spread. The score is the negative logarithm of the density.
+    each scaled to the same spread. The mixture is fitted to patches that cover all others, so that it is no
+    density of good patches but of their types: what is rare but good is not improbable. The score is the
+    negative logarithm of the density.
 
     Example:
         >>> Gmm(components=4).components
         4
     """
+
+    when: ClassVar[str] = "Good parts show a few types of surface, in any position."
 
     components: Annotated[
         int, Field(ge=1, le=100, description="Most Gaussians; there are fewer where there are few patches")
@@ -46,17 +50,19 @@ class Gmm(PatchModel):
         """Reduce the features, and estimate the Gaussians."""
         from sklearn.mixture import GaussianMixture  # which an inspector does not need
 
-        drawn = torch.randperm(len(patches), generator=torch.Generator().manual_seed(seed))[:PATCHES]
+        covering = cover(patches, COVERING, generator=torch.Generator().manual_seed(seed))
+        if len(covering) == 1:  # constant images; a mixture needs two
+            covering = patches
         mean, axes, variances = principal_axes(patches)
         # Always as many, since the density of more dimensions is of another size.
         reduce = (axes / spreads(variances))[:, : self.dimensions]
         mixture = GaussianMixture(
-            min(self.components, max(1, len(drawn) // PER_COMPONENT)),
+            min(self.components, max(1, len(covering) // PER_COMPONENT)),
             reg_covar=FLOOR,
             max_iter=STEPS,
             init_params="random_from_data",
             random_state=seed % 2**32,
-        ).fit(((patches[drawn] - mean) @ reduce).numpy())
+        ).fit(((covering - mean) @ reduce).numpy())
         learned = (mixture.weights_, mixture.means_, mixture.precisions_cholesky_)
         return Mixture(mean, reduce, *(torch.from_numpy(array).double() for array in learned))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -34,6 +34,8 @@ class Information(PatchModel):
         >>> Information(words=500).words
         500
     """
+
+    when: ClassVar[str] = "You want to know how unusual a place is in bits, or study codes."
 
     words: Annotated[int, Field(ge=1, le=20_000, description="Words at each scale")] = 2000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -32,6 +32,8 @@ class Ocsvm(PatchModel):
         >>> Ocsvm(nu=0.05).nu
         0.05
     """
+
+    when: ClassVar[str] = "As for `patchcore`, by a boundary around good patches."
 
     nu: Annotated[
         float,

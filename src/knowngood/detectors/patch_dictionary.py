@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -31,6 +31,8 @@ class PatchDictionary(PatchModel):
         >>> PatchDictionary(words=500).words
         500
     """
+
+    when: ClassVar[str] = "As for `patchcore`, with a sixth of its memory."
 
     words: Annotated[int, Field(ge=1, le=20_000, description="Words at each scale")] = 2000
     neighbours: Annotated[

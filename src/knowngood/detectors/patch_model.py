@@ -31,6 +31,7 @@ from knowngood.types import Progress, silent
 
 NEIGHBOURHOOD = 3  # side of the square over which features are averaged, in features of each map
 PATCHES = 30_000  # drawn at each scale from all images together, to fit a model to
+COVERING = 4000  # of these, for models to which what is rare but good must matter as much as what is frequent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,8 @@ class Prototype(PooledDetector):
         256
     """
 
+    when: ClassVar[str] = "You want the simplest model to compare with, and parts are aligned."
+
     regions: ClassVar[int] = 2
 
     def fit_points(self, features: FrozenFeatures, points: Sequence[Tensor], _: int) -> FittedOnFeatures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -35,6 +35,8 @@ class Sparse(PatchModel):
         >>> Sparse(atoms=100).atoms
         100
     """
+
+    when: ClassVar[str] = "You study sparse coding: how many atoms a place takes, and what they leave over."
 
     atoms: Annotated[int, Field(ge=2, le=2000, description="Atoms at each scale")] = 256
     dimensions: Annotated[

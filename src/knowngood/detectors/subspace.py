@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from knowngood.detectors.patch_model import PatchModel
+from knowngood.detectors.patch_model import COVERING, PatchModel
+from knowngood.features.coreset import cover
 from knowngood.features.covariance import principal_axes, spreads, that_hold
 from knowngood.settings import InputSize
 
@@ -20,13 +22,16 @@ class Subspace(PatchModel):
 
     Lendering, Akdag and Bondarev, "SubspaceAD: Training-Free Few-Shot Anomaly Detection via Subspace
     Modeling", arXiv:2602.23013. Theirs are features of DINOv2, ten times as many, at 672 pixels, of images
-    in many rotations. Here the distance along each axis outside the subspace is in units of the spread that
-    good patches have along it, since what good patches hardly do there tells most.
+    in many rotations. Here the components are those of patches that cover all others, so that what is rare
+    but good is inside; and the distance along each axis outside is in units of the spread that they have
+    along it, since what good patches hardly do there tells most.
 
     Example:
         >>> Subspace(variance=0.99).variance
         0.99
     """
+
+    when: ClassVar[str] = "You have a few good images, or little memory: what it learns takes less than 1 MB."
 
     finest_grid: ClassVar[bool] = True
 
@@ -38,9 +43,10 @@ class Subspace(PatchModel):
         float, Field(ge=0.1, le=0.9999, description="Share of the variance that the subspace holds")
     ] = 0.95
 
-    def fit_patches(self, patches: Tensor, *, seed: int) -> nn.Module:  # noqa: ARG002 - nothing is drawn
+    def fit_patches(self, patches: Tensor, *, seed: int) -> nn.Module:
         """Find the subspace."""
-        mean, axes, variances = principal_axes(patches)
+        covering = cover(patches, COVERING, generator=torch.Generator().manual_seed(seed))
+        mean, axes, variances = principal_axes(covering)
         inside = min(that_hold(variances, self.variance), len(variances) - 1)
         return Outside(mean, (axes / spreads(variances))[:, inside:])
 

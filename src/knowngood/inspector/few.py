@@ -32,7 +32,7 @@ def check_enough(recipe: Detector | Classifier, images: ImageSet) -> None:
         raise DataError(
             f"one good image is too few to train on with {type(recipe).__name__}"
             f"{' and tiles' if images.reading.tiling else ''}; at least 2 are needed, better some dozens "
-            "(patchcore without tiles learns from augmented copies of one)"
+            "(patchcore and others, without tiles, learn from augmented copies of one)"
         )
 
 
