@@ -4,7 +4,7 @@
 
 Li et al., "The similarity metric", doi 10.1109/TIT.2004.838101. The score of an image is its distance to the
 nearest good training image: (C(xy) - min(C(x), C(y))) / max(C(x), C(y)), where C is a length in bytes. Images
-are grey, of 96 by 96 pixels and 16 levels, so that both lie within the 32 kB that zlib looks back.
+are grey, of 96 by 96 pixels and 16 levels, so that both are within the 32 kB that zlib looks back.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ display.round(3)""",
 
 @dataclass(frozen=True)
 class Normality:
-    """A set of images: its name, where it lies in the data folder, how it is loaded, and its origin."""
+    """A set of images: its name, its place in the data folder, how it is loaded, and its origin."""
 
     name: str
     folder: Sequence[str]  # the first that exists; none for images that are installed
