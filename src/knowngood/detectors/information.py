@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from knowngood.detectors.patch_model import PatchModel
 from knowngood.features.coreset import k_center
-from knowngood.features.covariance import principal_axes, that_hold
+from knowngood.features.covariance import halfway_axes
 
 STEPS = 1  # of k-means: more would pull the words to where most patches are, away from the rare ones
 SHARE = 0.99  # of the variance, that the reduced features hold
@@ -28,7 +28,8 @@ class Information(PatchModel):
     doi 10.1016/0005-1098(78)90005-5. A patch is written as the word, of a dictionary of good patches, that
     makes its code shortest, and as its deviation from that word. A word costs -log2 of its share among good
     patches; a deviation costs what a Gaussian of the word's own spread gives it. Bits are counted up to a
-    constant, which is the precision of the features.
+    constant, which is the precision of the features. These are scaled as in `patch_dictionary`
+    (docs/decisions/0023).
 
     Example:
         >>> Information(words=500).words
@@ -43,8 +44,7 @@ class Information(PatchModel):
         """Find the words, how often each is used, and how far patches are from it."""
         from sklearn.cluster import KMeans  # which an inspector does not need
 
-        mean, axes, variances = principal_axes(patches)
-        axes = axes[:, : that_hold(variances, SHARE)]
+        mean, axes = halfway_axes(patches, SHARE)
         reduced = (patches - mean) @ axes
         start = reduced[k_center(reduced, self.words, generator=torch.Generator().manual_seed(seed))]
         means = KMeans(len(start), init=start.numpy(), n_init=1, max_iter=STEPS).fit(reduced.numpy())
