@@ -64,7 +64,7 @@ def test_a_wrong_command_line_has_status_two(run, inspector):
         (("--set", "coreset=many"), ("coreset='many'", "int")),
         (("--set", "coreset=0"), ("coreset=0", "between 1 and")),
         (("--set", "coreset"), ("NAME=VALUE",)),
-        (("--detector", "patchwork"), ("'patchwork'", "patchcore, padim, gaussian")),
+        (("--detector", "patchwork"), ("'patchwork'", "patchcore, composition, padim")),
         (("--set", "backbone=resnet99"), ("backbone='resnet99'",)),
         (("--set", "strides=7"), ("strides=(7,)", "(2, 4, 8, 16, 32)")),
         (("--set", "weights=no.pth"), ("'no.pth'", "not a file")),

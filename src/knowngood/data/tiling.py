@@ -114,4 +114,5 @@ class Tiling:
         centres = first + (np.arange(rim, count - rim) + 0.5) * self.side / count
         mirrored = centres % (2 * length)
         inside = np.minimum(mirrored, 2 * length - mirrored)
-        return np.minimum(inside * of_whole / length, of_whole - 1).astype(np.int64)
+        # A centre where two patches meet belongs to the second, however the division is rounded.
+        return np.minimum(inside * of_whole / length + 1e-6, of_whole - 1).astype(np.int64)

@@ -28,10 +28,11 @@ standardised features, below which all are mapped to one point."""
 class DeepSvdd(TrainedOnFeatures):
     """A hypersphere around the good images; the anomaly map is the squared distance from its centre.
 
-    Ruff et al., "Deep one-class classification", ICML 2018, proceedings.mlr.press/v80/ruff18a. Theirs maps
-    whole images by a network that is trained from the start; here the features of a frozen network are mapped
-    at each place, by two layers without bias terms, as those would let all outputs be equal. The centre is
-    the mean of the outputs before training. With a hard boundary the mean squared distance from it is
+    Ruff et al., "Deep one-class classification", ICML 2018, proceedings.mlr.press/v80/ruff18a; see also their
+    "A Unifying Review of Deep and Shallow Anomaly Detection", arXiv:2009.11732. Theirs maps whole images by a
+    network that is trained from the start; here the features of a frozen network are mapped at each place,
+    by two layers without bias terms, as those would let all outputs be equal. The centre is the mean of the
+    outputs before training. With a hard boundary the mean squared distance from it is
     minimised. With a soft one the radius is chosen anew in each batch, so that a share `nu` of all places
     is outside; what is then minimised, R² + mean(max(0, d² - R²)) / nu, is the mean of the largest squared
     distances, of that share. Weights do not decay. The score is the maximum of the map.

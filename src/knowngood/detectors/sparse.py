@@ -43,7 +43,7 @@ class Sparse(PatchModel):
         int, Field(ge=1, le=2000, description="Principal components that features are reduced to")
     ] = 100
     penalty: Annotated[
-        float, Field(gt=0, le=10, description="Cost of coefficients relative to that of the residual")
+        float, Field(ge=0.01, le=10, description="Cost of coefficients relative to that of the residual")
     ] = 3.0
 
     def fit_patches(self, patches: Tensor, *, seed: int) -> nn.Module:
