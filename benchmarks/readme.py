@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from knowngood.engines.processor import LIMIT
@@ -122,7 +123,8 @@ def reconstruction() -> str:
     for case in of_transistors.sort_values("image_auroc", ascending=False).index:
         cells = [_cell(figures, str(case), metric) for metric in REBUILDING]
         seconds = float(of_transistors["fit_seconds"][case])
-        lines.append(f"| `{str(case).partition(':')[2]}` | " + " | ".join(cells) + f" | {seconds:.0f} s |")
+        cells.append("–" if np.isnan(seconds) else f"{seconds:.0f} s")
+        lines.append(f"| `{str(case).partition(':')[2]}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
