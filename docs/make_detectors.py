@@ -48,11 +48,10 @@ def figures() -> pd.DataFrame:
         table = _results(name)
         names = table["case"].str.partition(":")
         found.append(table.assign(images=names[0], detector=names[2].replace("", DETECTORS.default)))
-    measured = {"value": "mean", "spread": "sd", "seeds": "n", "case": "images"}
-    if (RESULTS / "normality.csv").exists():
-        found.append(_results("normality").rename(columns=measured))
-    accuracy = _results("accuracy").rename(columns=measured | {"setting": "detector"})
-    found.append(accuracy.replace({"detector": {"defaults": DETECTORS.default}}))
+    measured = {"value": "mean", "spread": "sd", "seeds": "n", "case": "images", "setting": "detector"}
+    for name in ("normality", "accuracy"):
+        table = _results(name).rename(columns=measured)
+        found.append(table.replace({"detector": {"defaults": DETECTORS.default}}))
     digits = _results("class_confidence").assign(images="MNIST, 0 to 3 against 7 to 9, `network=cnn`")
     for case, detector in CLASSIFYING.items():
         of_score = f"image AUROC, {settings_of(DETECTORS[detector])['score'].default}"
