@@ -17,14 +17,12 @@ import pandas as pd
 import knowngood
 from accuracy_rows import rows
 from knowngood.data.elpv import load_elpv
-from knowngood.data.splits import assign_split
 from knowngood.metrics.thresholds import conformal
+from knowngood.studies.semiconductor_normality import load_bottles, load_tiles
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SETS = "transistor", "screw", "magnetic-tile", "juice_bottle", "elpv"
 RATES = 0.01, 0.05
-LEARNED = 0.7
-"""Of the good magnetic tiles."""
 
 FIGURES = (
     "image_auroc", "image_ap", "false_reject_rate", "escape_rate", "pixel_auroc", "pixel_aupro",
@@ -37,11 +35,9 @@ def samples_of(name: str, seed: int) -> pd.DataFrame:
     if name == "elpv":
         return load_elpv("mono", seed=seed)
     if name == "magnetic-tile":
-        return assign_split(knowngood.load_samples(DATA / name), LEARNED, seed=seed)
+        return load_tiles(DATA / name, seed)
     if name == "juice_bottle":
-        samples = knowngood.load_samples(DATA / name)
-        validation = samples["path"].str.contains("/validation/")
-        return samples.assign(split=samples["split"].mask(validation, "test"))
+        return load_bottles(DATA / name, seed)
     return knowngood.load_samples(DATA / "mvtec" / name)
 
 

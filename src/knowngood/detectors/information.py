@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from knowngood.detectors.patch_model import PatchModel
-from knowngood.features.coreset import k_center
 from knowngood.features.covariance import halfway_axes
+from knowngood.features.reduced import Reduced
+from knowngood.features.words import words_of
 
-STEPS = 1  # of k-means: more would pull the words to where most patches are, away from the rare ones
 SHARE = 0.99  # of the variance, that the reduced features hold
 PRIOR = 20.0  # patches, that the spread of all words counts for in that of each
 
@@ -42,13 +42,9 @@ class Information(PatchModel):
 
     def fit_patches(self, patches: Tensor, *, seed: int) -> nn.Module:
         """Find the words, how often each is used, and how far patches are from it."""
-        from sklearn.cluster import KMeans  # which an inspector does not need
-
         mean, axes = halfway_axes(patches, SHARE)
         reduced = (patches - mean) @ axes
-        start = reduced[k_center(reduced, self.words, generator=torch.Generator().manual_seed(seed))]
-        means = KMeans(len(start), init=start.numpy(), n_init=1, max_iter=STEPS).fit(reduced.numpy())
-        words, word_of = torch.from_numpy(means.cluster_centers_), torch.from_numpy(means.labels_).long()
+        words, word_of = words_of(reduced, self.words, seed)
         squares = (reduced - words[word_of]).square().mean(dim=1).double()  # of deviations, per dimension
         uses = torch.bincount(word_of, minlength=len(words)).double()
         of_words = torch.zeros(len(words), dtype=torch.float64).index_add(0, word_of, squares)
@@ -64,8 +60,6 @@ class CodeLength(nn.Module):
     Features are reduced by a mean `(C,)` and axes `(C, D)`.
     """
 
-    project: Tensor
-    shift: Tensor
     weights: Tensor
     squares: Tensor
     offsets: Tensor
@@ -74,8 +68,7 @@ class CodeLength(nn.Module):
         super().__init__()
         halves = 1 / (2 * math.log(2) * variance)  # bits per squared deviation
         constants = words.shape[1] / 2 * (2 * math.pi * variance).log2() - shares.log2()
-        self.register_buffer("project", axes.T[:, :, None, None].contiguous())
-        self.register_buffer("shift", -(mean @ axes))
+        self.reduce = Reduced(mean, axes)
         # halves * |x - w|² = halves |x|² - 2 halves w x + halves |w|²: a convolution of x, and one of |x|².
         self.register_buffer("weights", (-2 * halves[:, None] * words).float()[:, :, None, None])
         self.register_buffer("squares", halves.float()[:, None, None, None])
@@ -83,6 +76,6 @@ class CodeLength(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Bits `(N, h, w)` of maps `(N, C, h, w)`, at each position."""
-        reduced = F.conv2d(maps, self.project, self.shift)
+        reduced: Tensor = self.reduce(maps)
         lengths = reduced.square().sum(dim=1, keepdim=True)
         return (F.conv2d(reduced, self.weights, self.offsets) + F.conv2d(lengths, self.squares)).amin(dim=1)

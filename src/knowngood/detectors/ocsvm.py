@@ -14,6 +14,7 @@ from knowngood.detectors.patch_model import PatchModel
 from knowngood.engines.logsumexp import logsumexp
 from knowngood.features.coreset import k_center
 from knowngood.features.covariance import halfway_axes
+from knowngood.features.reduced import Reduced
 
 SHARE = 0.99  # of the variance, which the reduced features hold
 
@@ -69,22 +70,19 @@ class Boundary(nn.Module):
     A mean `(C,)` and axes `(C, D)` reduce the features. On the boundary, kernels times weights sum to one.
     """
 
-    project: Tensor
-    shift: Tensor
     support: Tensor
     offsets: Tensor
 
     def __init__(self, mean: Tensor, axes: Tensor, support: Tensor, weights: Tensor, gamma: float) -> None:
         super().__init__()
         self.gamma = gamma
-        self.register_buffer("project", axes.T[:, :, None, None].contiguous())
-        self.register_buffer("shift", -(mean @ axes))
+        self.reduce = Reduced(mean, axes)
         # -gamma |x - p|² = 2 gamma xp - gamma |p|² - gamma |x|²: one matrix product for all pairs.
         self.register_buffer("support", 2 * gamma * support[:, :, None, None])
         self.register_buffer("offsets", weights - gamma * support.square().sum(dim=1))
 
     def forward(self, maps: Tensor) -> Tensor:
         """Scores `(N, h, w)` of maps `(N, C, h, w)` at each position: 0 on the boundary, larger outside."""
-        reduced = F.conv2d(maps, self.project, self.shift)
+        reduced: Tensor = self.reduce(maps)
         lengths = reduced.square().sum(dim=1)
         return self.gamma * lengths - logsumexp(F.conv2d(reduced, self.support, self.offsets), dim=1)

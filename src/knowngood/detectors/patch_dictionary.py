@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from knowngood.detectors.patch_model import PatchModel
-from knowngood.features.coreset import k_center
 from knowngood.features.covariance import halfway_axes
-
-STEPS = 1  # of k-means: more would pull the words to where most patches are, away from the rare ones
+from knowngood.features.reduced import Reduced
+from knowngood.features.words import words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,35 +42,27 @@ class PatchDictionary(PatchModel):
 
     def fit_patches(self, patches: Tensor, *, seed: int) -> nn.Module:
         """Reduce the features, and find the words."""
-        from sklearn.cluster import KMeans  # which an inspector does not need
-
         mean, axes = halfway_axes(patches, self.variance)
-        reduced = (patches - mean) @ axes
-        start = reduced[k_center(reduced, self.words, generator=torch.Generator().manual_seed(seed))]
-        means = KMeans(len(start), init=start.numpy(), n_init=1, max_iter=STEPS).fit(reduced.numpy())
-        words = torch.from_numpy(means.cluster_centers_)
+        words, _ = words_of((patches - mean) @ axes, self.words, seed)
         return Words(mean, axes, words, neighbours=min(self.neighbours, len(words)))
 
 
 class Words(nn.Module):
     """The words `(M, D)` of reduced features, and how to reduce them: a mean `(C,)` and axes `(C, D)`."""
 
-    project: Tensor
-    shift: Tensor
     words: Tensor
     halves: Tensor
 
     def __init__(self, mean: Tensor, axes: Tensor, words: Tensor, *, neighbours: int) -> None:
         super().__init__()
         self.neighbours = neighbours
-        self.register_buffer("project", axes.T[:, :, None, None].contiguous())
-        self.register_buffer("shift", -(mean @ axes))
+        self.reduce = Reduced(mean, axes)
         self.register_buffer("words", words[:, :, None, None])
         self.register_buffer("halves", words.square().sum(dim=1) / 2)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Mean distances `(N, h, w)` from maps `(N, C, h, w)` to the nearest words, at each position."""
-        reduced = F.conv2d(maps, self.project, self.shift)
+        reduced: Tensor = self.reduce(maps)
         # The nearest word has the largest xp - |p|² / 2.
         products = F.conv2d(reduced, self.words, -self.halves)
         nearest = products.topk(self.neighbours, dim=1).values

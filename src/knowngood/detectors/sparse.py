@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from knowngood.detectors.patch_model import PatchModel
 from knowngood.features.covariance import LEAST_VARIANCE, principal_axes, spreads, whitening
+from knowngood.features.reduced import Reduced
 
 PATCHES = 5000  # of those at hand, which atoms are learned from
 ROUNDS = 10  # of learning
@@ -71,7 +72,7 @@ def learn_atoms(points: Tensor, count: int, penalty: float) -> Tensor:
     """
     atoms = F.normalize(points[:count], dim=1)
     for _ in range(ROUNDS):
-        codes = encode(as_map(points), atoms, penalty)[0, :, :, 0].double()  # (K, N)
+        codes = encode(as_map(points), atoms, penalty, step_of(atoms))[0, :, :, 0].double()  # (K, N)
         products = codes @ codes.T
         unused = products.diagonal() == 0
         products = products + RIDGE * products.diagonal().mean().clamp(min=1e-12) * torch.eye(len(atoms))
@@ -80,10 +81,14 @@ def learn_atoms(points: Tensor, count: int, penalty: float) -> Tensor:
     return atoms
 
 
-def encode(maps: Tensor, atoms: Tensor, penalty: float) -> Tensor:
+def step_of(atoms: Tensor) -> float:
+    """The largest step of FISTA that is sure to converge: one over the largest eigenvalue of the products."""
+    return float(1 / torch.linalg.matrix_norm(atoms.double(), 2).square().clamp(min=1e-12))
+
+
+def encode(maps: Tensor, atoms: Tensor, penalty: float, step: float) -> Tensor:
     """Sparse codes `(N, K, h, w)` of maps `(N, D, h, w)` by atoms `(K, D)`, after some steps of FISTA."""
     forth, back = atoms[:, :, None, None], atoms.T[:, :, None, None]
-    step = 1 / torch.linalg.matrix_norm(atoms.double(), 2).square().clamp(min=1e-12).item()
     momentum, bound = 1.0, step * penalty
     codes = reached = torch.zeros_like(F.conv2d(maps, forth))
     for _ in range(STEPS):
@@ -99,21 +104,18 @@ def encode(maps: Tensor, atoms: Tensor, penalty: float) -> Tensor:
 class SparseCodes(nn.Module):
     """Atoms `(K, D)` of reduced features, and how to reduce them: a mean `(C,)` and axes `(C, D)`."""
 
-    project: Tensor
-    shift: Tensor
     atoms: Tensor
 
     def __init__(self, mean: Tensor, axes: Tensor, atoms: Tensor, penalty: float) -> None:
         super().__init__()
-        self.penalty = penalty
-        self.register_buffer("project", axes.T[:, :, None, None].contiguous())
-        self.register_buffer("shift", -(mean @ axes))
+        self.penalty, self.step = penalty, step_of(atoms)
+        self.reduce = Reduced(mean, axes)
         self.register_buffer("atoms", atoms)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Norms `(N, 2, h, w)` of the residual and of the coefficients, of maps `(N, C, h, w)`."""
-        reduced = F.conv2d(maps, self.project, self.shift)
-        codes = encode(reduced, self.atoms, self.penalty)
+        reduced: Tensor = self.reduce(maps)
+        codes = encode(reduced, self.atoms, self.penalty, self.step)
         residual = reduced - F.conv2d(codes, self.atoms.T[:, :, None, None])
         return torch.stack([residual.square().sum(dim=1).sqrt(), codes.abs().sum(dim=1)], dim=1)
 

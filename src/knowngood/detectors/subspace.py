@@ -8,11 +8,11 @@ import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from knowngood.detectors.patch_model import COVERING, PatchModel
 from knowngood.features.coreset import cover
 from knowngood.features.covariance import principal_axes, spreads, that_hold
+from knowngood.features.reduced import Reduced
 from knowngood.settings import InputSize
 
 
@@ -54,14 +54,11 @@ class Subspace(PatchModel):
 class Outside(nn.Module):
     """The length of what is left of features, less a mean `(C,)`, along axes `(C, D)`."""
 
-    project: Tensor
-    shift: Tensor
-
     def __init__(self, mean: Tensor, axes: Tensor) -> None:
         super().__init__()
-        self.register_buffer("project", axes.T[:, :, None, None].contiguous())
-        self.register_buffer("shift", -(mean @ axes))
+        self.reduce = Reduced(mean, axes)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Distances `(N, h, w)` of the features of maps `(N, C, h, w)`."""
-        return F.conv2d(maps, self.project, self.shift).square().sum(dim=1).sqrt()
+        outside: Tensor = self.reduce(maps)
+        return outside.square().sum(dim=1).sqrt()
