@@ -95,6 +95,7 @@ def _section(name: str, measured: pd.DataFrame) -> Iterator[str]:
     for paragraph in text.strip().split("\n\n"):
         yield from (*textwrap.wrap(" ".join(paragraph.split()), 140, break_long_words=False), "")
     yield from _table(measured)
+    yield from _published(name)
     yield from ("", f"[Its settings](settings.md#{name}).")
 
 
@@ -112,6 +113,14 @@ def _table(measured: pd.DataFrame) -> Iterator[str]:
         files = [f"[{file}](../benchmarks/results/{file}.csv)" for file in dict.fromkeys(rows["file"])]
         runs = " or ".join(str(number) for number in sorted(set(map(int, rows["n"]))))
         yield f"| {SETS.get(images, images)} | {' | '.join(cells)} | {runs} | {', '.join(files)} |"
+
+
+def _published(name: str) -> Iterator[str]:
+    """What others report for the method: a sentence for each source."""
+    table = _results("published")
+    for (source, backbone), rows in table[table["detector"] == name].groupby(["source", "backbone"]):
+        values = [f"{SETS[row.images]} {row.value:.3f}" for row in rows.itertuples()]
+        yield from ("", f"Published image AUROC: {', '.join(values)} ({backbone}; {source}).")
 
 
 def _cell(rows: pd.DataFrame, metric: str) -> str:

@@ -34,7 +34,7 @@ class FeatureAutoencoder(TrainedOnFeatures):
 
     when: ClassVar[str] = "Parts are aligned, and a missing or misplaced one matters as much as a scratch."
 
-    epochs: Epochs = 60
+    epochs: Epochs = 20
     learning_rate: LearningRate = 2e-3
     code: Annotated[
         int, Field(ge=1, le=4096, description="Length of the code of each region, 64 pixels wide by default")

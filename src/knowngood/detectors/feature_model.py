@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar
@@ -41,6 +41,12 @@ class FeatureModel(Trainable, ABC):
     @abstractmethod
     def errors(self, features: Tensor) -> Tensor:
         """How unusual each place is, `(N, h, w)` and at least 0, of features `(N, C, h, w)`."""
+
+    def objective(self, seen: Mapping[str, float]) -> float:
+        """The loss on the images that are learned from: those that are held out set the threshold, and
+        would score too low by a network whose epoch they have chosen.
+        """
+        return seen["train/monitored"]
 
     def fault(self, features: Tensor) -> str:  # noqa: ARG002  # most networks cannot collapse
         """What went wrong in training, by features `(N, C, h, w)` of held-out images; empty if nothing."""
