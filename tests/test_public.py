@@ -26,6 +26,7 @@ PUBLIC = {
     "describe",
     "evaluate",
     "evaluate_products",
+    "export",
     "fit",
     "fit_products",
     "leaderboard",

@@ -28,6 +28,7 @@ this variable of the environment once, when torch loads it.
 if TYPE_CHECKING:
     from knowngood.classifiers import make_classifier as make_classifier
     from knowngood.data.describe import describe as describe
+    from knowngood.data.exports import export as export
     from knowngood.data.geometry import Geometry as Geometry
     from knowngood.data.pairs import Pair as Pair
     from knowngood.data.patterns import Patterns as Patterns
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
+    "data.exports": ["export"],
     "data.geometry": ["Geometry"],
     "data.pairs": ["Pair"],
     "data.patterns": ["Patterns"],

@@ -32,6 +32,7 @@ COMMANDS = (
     "detectors",
     "classifiers",
     "synthetic",
+    "export",
     "bench",
     "study",
 )
