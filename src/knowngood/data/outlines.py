@@ -78,12 +78,18 @@ def filled(loops: Sequence[NDArray[np.float64]], height: int, width: int) -> NDA
         >>> filled([np.array([[0, 0], [2, 0], [2, 1], [0, 1]])], 2, 3).astype(int).tolist()
         [[1, 1, 0], [0, 0, 0]]
     """
-    with needs_extra():
-        from pycocotools import mask
     if not loops:
         return np.zeros((height, width), np.bool_)
-    runs = mask.frPyObjects([np.asarray(loop, np.float64).ravel().tolist() for loop in loops], height, width)
-    return mask_of(unpack(mask.merge(runs)["counts"].decode()), height, width)
+    return mask_of(unpack(packed_polygons(loops, height, width)), height, width)
+
+
+def packed_polygons(loops: Sequence[NDArray[np.float64]], height: int, width: int) -> str:
+    """Return what polygons enclose, at least one, as COCO's compressed run lengths; see `filled`."""
+    with needs_extra():
+        from pycocotools import mask
+    corners = [np.asarray(loop, np.float64).ravel().tolist() for loop in loops]
+    packed: bytes = mask.merge(mask.frPyObjects(corners, height, width))["counts"]
+    return packed.decode()
 
 
 def joined_loops(loops: Sequence[Polygon]) -> Polygon:

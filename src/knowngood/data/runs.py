@@ -150,6 +150,8 @@ def unpack(packed: str) -> NDArray[np.int64]:
         if code & 16:
             value -= 1 << shift
         lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
+        if not 0 <= lengths[-1] <= MOST_PIXELS:
+            raise ValueError("it holds a run that no image has")
         value = shift = 0
     if shift:
         raise ValueError("its run lengths end too early")

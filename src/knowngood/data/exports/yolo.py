@@ -69,11 +69,10 @@ def _write(shown: Iterable[Shown], out: Path, classes: list[str], line: Line) ->
             labels.parent.mkdir(parents=True, exist_ok=True)
             folders.add(image.parent.name)
         labels.write_text("".join(lines))
-    text = [f"# {MARK}", "train: images/train"]
-    text.append("val: images/val" if "val" in folders else "val: images/train")
-    text += ["test: images/test"] * ("test" in folders)
-    # A text in JSON is one in YAML.
-    text += ["names:", *(f"  {n}: {json.dumps(name, ensure_ascii=False)}" for name, n in number_of.items())]
+    place_of = {"train": "train", "val": "val" if "val" in folders else "train", "test": "test"}
+    text = [f"# {MARK}", *(f"{key}: images/{place}" for key, place in place_of.items() if place in folders)]
+    names = [f"  {n}: {json.dumps(name, ensure_ascii=False)}" for name, n in number_of.items()]
+    text += ["names:", *names] if names else ["names: []"]  # a text in JSON is one in YAML
     (out / "data.yaml").write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
