@@ -42,6 +42,7 @@ PUBLIC = {
     "run_study",
     "suspects",
     "synthetic",
+    "table",
     "threshold_at",
     "threshold_by_rule",
     "threshold_by_value",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from knowngood.data.describe import describe as describe
     from knowngood.data.exports import export as export
     from knowngood.data.geometry import Geometry as Geometry
+    from knowngood.data.globs import table as table
     from knowngood.data.pairs import Pair as Pair
     from knowngood.data.patterns import Patterns as Patterns
     from knowngood.data.products import load_products as load_products
@@ -74,6 +75,7 @@ _MODULES = {
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
     "data.exports": ["export"],
+    "data.globs": ["table"],
     "data.geometry": ["Geometry"],
     "data.pairs": ["Pair"],
     "data.patterns": ["Patterns"],

@@ -32,6 +32,7 @@ COMMANDS = (
     "detectors",
     "classifiers",
     "synthetic",
+    "table",
     "export",
     "bench",
     "study",

@@ -77,7 +77,7 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
     files, looks = relative(found.images, folder), looks_below(folder)
     try:
         patterns.check(files)
-        layout, rows, paired = arrange(files, looks, patterns, folder.absolute().name)
+        layout, rows, paired = arrange(files, looks, patterns, folder)
     except DataError as error:
         raise DataError(f"folder {str(folder)!r}: {error}", path=folder) from error
     masks = {
@@ -108,7 +108,7 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
 
 
 def arrange(
-    files: Sequence[PurePosixPath], looks: Looks, patterns: Patterns | None = None, called: str = ""
+    files: Sequence[PurePosixPath], looks: Looks, patterns: Patterns | None = None, folder: str | Path = ""
 ) -> tuple[str, list[Row], Paired]:
     """Divide files into good images, defects and masks.
 
@@ -116,7 +116,7 @@ def arrange(
         files: Paths below the folder.
         looks: Looks at files, which are read only then.
         patterns: What the user says of files.
-        called: The name of the folder itself.
+        folder: The folder itself, where its name counts.
 
     Returns:
         The layout, the samples, and the masks of each image.
@@ -132,7 +132,7 @@ def arrange(
         >>> [tuple(row[1:]) for row in rows], [str(mask) for [mask] in paired.masks.values()]
         ([('train', 'good', ''), ('test', 'defect', 'dent')], ['ground_truth/dent/1_mask.png'])
     """
-    patterns = patterns or Patterns()
+    patterns, called = patterns or Patterns(), Path(folder).absolute().name if folder else ""
     said = {file: patterns.of(file) for file in files}
     kept = [file for file in files if said[file] not in ("ignore", "reference")]
     masks = {file for file in kept if said[file] == "mask"}
@@ -160,7 +160,7 @@ def arrange(
         of_each = ("test", "defect", called) if is_bad else ("", "good", "")
         rows = [Row(image, *of_each) for image in images]
     else:
-        raise DataError(advice(images))
+        raise DataError(advice(images, folder or "DIR"))
     _ask_about_masks([row.file for row in rows if not said[row.file]], looks)
     return layout, rows, paired
 
