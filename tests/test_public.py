@@ -40,6 +40,7 @@ PUBLIC = {
     "review_at",
     "review_by_defects",
     "run_study",
+    "split",
     "suspects",
     "synthetic",
     "table",

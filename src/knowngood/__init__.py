@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from knowngood.data.patterns import Patterns as Patterns
     from knowngood.data.products import load_products as load_products
     from knowngood.data.samples import load_samples as load_samples
+    from knowngood.data.split import split as split
     from knowngood.data.synthetic import synthetic as synthetic
     from knowngood.detectors import make_detector as make_detector
     from knowngood.inspector.comparison import compare as compare
@@ -81,6 +82,7 @@ _MODULES = {
     "data.patterns": ["Patterns"],
     "data.products": ["load_products"],
     "data.samples": ["load_samples"],
+    "data.split": ["split"],
     "data.synthetic": ["synthetic"],
     "detectors": ["make_detector"],
     "inspector.comparison": ["compare"],

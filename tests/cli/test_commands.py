@@ -33,6 +33,7 @@ COMMANDS = (
     "classifiers",
     "synthetic",
     "table",
+    "split",
     "export",
     "bench",
     "study",

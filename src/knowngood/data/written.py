@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from knowngood.output import MARK, check_target, replacing
 
 FIRST = ("path", "split", "label", "defect")
 """The columns by which a table of ours is known, and that a reader wants to see first."""
+
+QUARANTINED = ("path", "reason left out")
+"""The columns of a list of what is left out of a table."""
 
 
 def check_samples_file(
@@ -66,12 +69,7 @@ def write_samples(
 
             pyarrow.parquet.write_table(pyarrow.table(content, metadata={"": MARK}), unfinished)
             return
-        with unfinished.open("w", newline="", encoding=ENCODING) as file:
-            writer = csv.writer(file)
-            writer.writerow(map(to_cell, content))
-            writer.writerows(
-                zip(*([to_cell(cell) for cell in cells] for cells in content.values()), strict=True)
-            )
+        _write_csv(unfinished, content)
 
 
 def _mark(path: Path) -> str:
@@ -94,3 +92,33 @@ def _named(column: str, folder: str) -> Callable[[Any], Any]:
     if column in FILES:
         return lambda cell: spelt(file(cell))
     return lambda cell: spelt(cell) if isinstance(cell, str) else cell
+
+
+def quarantine_file(table: Path) -> Path:
+    """Return the list of what is left out of a table, beside it.
+
+    Example:
+        >>> quarantine_file(Path("parts/widget.csv")).as_posix()
+        'parts/widget.quarantine.csv'
+    """
+    return table.with_name(f"{table.stem}.quarantine.csv")
+
+
+def write_quarantine(
+    left_out: Sequence[tuple[str, str]], path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
+    """Write files that are left out of a table, with the reasons.
+
+    Raises:
+        OutputError: The file cannot be written, or is not ours to replace.
+    """
+    with replacing(path, ",".join(QUARANTINED), overwrite=overwrite) as unfinished:
+        _write_csv(unfinished, dict(zip(QUARANTINED, zip(*left_out, strict=True), strict=True)))
+
+
+def _write_csv(path: Path, content: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns so that a spreadsheet opens them; see `knowngood.cells`."""
+    with path.open("w", newline="", encoding=ENCODING) as file:
+        writer = csv.writer(file)
+        writer.writerow(map(to_cell, content))
+        writer.writerows(zip(*(map(to_cell, cells) for cells in content.values()), strict=True))
