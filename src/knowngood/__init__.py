@@ -28,11 +28,14 @@ this variable of the environment once, when torch loads it.
 if TYPE_CHECKING:
     from knowngood.classifiers import make_classifier as make_classifier
     from knowngood.data.describe import describe as describe
+    from knowngood.data.exports import export as export
     from knowngood.data.geometry import Geometry as Geometry
+    from knowngood.data.globs import table as table
     from knowngood.data.pairs import Pair as Pair
     from knowngood.data.patterns import Patterns as Patterns
     from knowngood.data.products import load_products as load_products
     from knowngood.data.samples import load_samples as load_samples
+    from knowngood.data.split import split as split
     from knowngood.data.synthetic import synthetic as synthetic
     from knowngood.detectors import make_detector as make_detector
     from knowngood.inspector.comparison import compare as compare
@@ -72,11 +75,14 @@ if TYPE_CHECKING:
 _MODULES = {
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
+    "data.exports": ["export"],
+    "data.globs": ["table"],
     "data.geometry": ["Geometry"],
     "data.pairs": ["Pair"],
     "data.patterns": ["Patterns"],
     "data.products": ["load_products"],
     "data.samples": ["load_samples"],
+    "data.split": ["split"],
     "data.synthetic": ["synthetic"],
     "detectors": ["make_detector"],
     "inspector.comparison": ["compare"],

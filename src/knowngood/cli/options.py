@@ -50,6 +50,9 @@ def _checked_engine(engine: str | None) -> str | None:
 
 
 Images = Annotated[Path, typer.Argument(help="A folder of images, or a .csv or .parquet table.")]
+AnyImages = Annotated[
+    Path, typer.Argument(help="A folder of images, a .csv or .parquet table, or a label file; see the guide.")
+]
 LabelledImages = Annotated[Path, typer.Argument(help="A folder with good parts and defects, or a table.")]
 GoodPatterns = Annotated[
     list[str] | None,

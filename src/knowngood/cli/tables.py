@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
+from knowngood.errors import escaped
 from knowngood.output import SCORES, check_target, table_mark
 
 if TYPE_CHECKING:
@@ -36,3 +39,15 @@ def write_table(
         values = table.astype(object).where(table.notna(), None)  # JSON has no NaN
         rows = [dict(zip(table.columns, row, strict=True)) for row in values.to_numpy().tolist()]
         write_verdicts(rows, out, columns=columns, overwrite=overwrite)
+
+
+def echo_samples(table: pd.DataFrame, out: Path) -> None:
+    """Say what a table of samples holds that was written, and what was left out of it."""
+    from knowngood.data.class_names import class_of_each
+
+    for note in table.attrs.get("notes", ()):
+        typer.echo(f"note: {escaped(note)}", err=True)
+    counts = table.assign(name=class_of_each(table)).groupby(["split", "name"]).size()
+    typer.echo(f"{len(table)} images in {out}")
+    for split, name, count in counts.reset_index().to_numpy().tolist():
+        typer.echo(escaped(f"  {split}, {name}: {count}"))

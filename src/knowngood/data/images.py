@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from knowngood.data.decoding import Mask, Source, decode, decoded, read_header
 from knowngood.data.mask_values import mask_values
 from knowngood.data.masks import several
+from knowngood.data.runs import shown_mask
 from knowngood.errors import DataError, UnreadableImage
 
 IMAGE_SUFFIXES = frozenset(
@@ -229,7 +230,8 @@ def read_masks(mask: Mask | Path, shape: tuple[int, int]) -> Iterator[NDArray[An
     for part in [mask] if isinstance(mask, np.ndarray) else several(str(mask)):
         values = part if isinstance(part, np.ndarray) else mask_values(part)
         if values.shape != shape:
-            raise wrong_size("array" if isinstance(part, np.ndarray) else part, values.shape, shape)
+            named = "array" if isinstance(part, np.ndarray) else shown_mask(part)
+            raise wrong_size(named, values.shape, shape)
         yield values
 
 

@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from knowngood.data.decoding import listed
 from knowngood.data.files import Found, relative, search, unread_note
 from knowngood.data.images import IMAGE_SUFFIXES
+from knowngood.data.labels.recognise import LAYOUT, read_labels
 from knowngood.data.looks import doubts, looks_below
 from knowngood.data.masks import Looks, Paired, joined, pair
 from knowngood.data.meanings import Place, is_for_validation, meaning, place
 from knowngood.data.pairs import REFERENCE, references_of
 from knowngood.data.patterns import Patterns
 from knowngood.data.splits import assign_split
+from knowngood.data.tables import check_samples
+from knowngood.data.unknown import advice
 from knowngood.errors import DataError, escaped
 
 TRAIN_AND_TEST = "train and test folders, as in MVTec AD and BTAD"
@@ -55,13 +57,18 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
 
     Args:
         folder: Folders for splits (`train`, `test`, `validation`) and classes, one of them good by its name;
-            or images with masks beside them; or good images alone. See `knowngood.data.meanings`.
+            or images with masks beside them; or good images alone. See `knowngood.data.meanings`. Label files
+            of another tool outweigh folders; see `knowngood.data.labels`.
         patterns: What the user says of files.
 
     Raises:
         DataError: A folder cannot be listed, there is no image in it, no layout fits, or images may be masks.
     """
     folder, patterns = Path(folder), patterns or Patterns()
+    if not patterns and (labelled := read_labels(folder)) is not None:
+        table = check_samples(labelled)
+        masks = dict(zip(table["path"], table["mask"], strict=True))
+        return Recognised(labelled.attrs[LAYOUT], table, Found([], [], [], [], []), masks)
     found = search(folder)
     if not found.images:
         suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
@@ -70,7 +77,7 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
     files, looks = relative(found.images, folder), looks_below(folder)
     try:
         patterns.check(files)
-        layout, rows, paired = arrange(files, looks, patterns, folder.absolute().name)
+        layout, rows, paired = arrange(files, looks, patterns, folder)
     except DataError as error:
         raise DataError(f"folder {str(folder)!r}: {error}", path=folder) from error
     masks = {
@@ -101,7 +108,7 @@ def recognise(folder: str | Path, patterns: Patterns | None = None) -> Recognise
 
 
 def arrange(
-    files: Sequence[PurePosixPath], looks: Looks, patterns: Patterns | None = None, called: str = ""
+    files: Sequence[PurePosixPath], looks: Looks, patterns: Patterns | None = None, folder: str | Path = ""
 ) -> tuple[str, list[Row], Paired]:
     """Divide files into good images, defects and masks.
 
@@ -109,7 +116,7 @@ def arrange(
         files: Paths below the folder.
         looks: Looks at files, which are read only then.
         patterns: What the user says of files.
-        called: The name of the folder itself.
+        folder: The folder itself, where its name counts.
 
     Returns:
         The layout, the samples, and the masks of each image.
@@ -125,7 +132,7 @@ def arrange(
         >>> [tuple(row[1:]) for row in rows], [str(mask) for [mask] in paired.masks.values()]
         ([('train', 'good', ''), ('test', 'defect', 'dent')], ['ground_truth/dent/1_mask.png'])
     """
-    patterns = patterns or Patterns()
+    patterns, called = patterns or Patterns(), Path(folder).absolute().name if folder else ""
     said = {file: patterns.of(file) for file in files}
     kept = [file for file in files if said[file] not in ("ignore", "reference")]
     masks = {file for file in kept if said[file] == "mask"}
@@ -153,7 +160,7 @@ def arrange(
         of_each = ("test", "defect", called) if is_bad else ("", "good", "")
         rows = [Row(image, *of_each) for image in images]
     else:
-        raise DataError(_advice(images))
+        raise DataError(advice(images, folder or "DIR"))
     _ask_about_masks([row.file for row in rows if not said[row.file]], looks)
     return layout, rows, paired
 
@@ -275,23 +282,3 @@ def _notes(layout: str, rows: Sequence[Row], paired: Paired, looks: Looks, calle
     if validation:
         notes.append(f"{validation} images in folders for validation count as training images")
     return [*notes, *doubts(good, looks), *([f"good parts by their names: {words}"] if words else [])]
-
-
-def _advice(images: Sequence[PurePosixPath]) -> str:
-    """Say what to do about a folder that has no known layout."""
-    sets = sorted({image.parts[0] for image in images if len(image.parts) > 3 and place(image, 1).split})
-    if len(sets) > 1:
-        return f"it holds several data sets ({', '.join(sets)}); name one of them, or fit all with --products"
-    deepest = Counter(str(image.parent) for image in images)
-    firsts = {str(image.parent): image for image in reversed(images)}
-    some = [firsts[folder] for folder, _ in deepest.most_common(2)]
-    return "\n".join(
-        [
-            "which images are good is not known, since no folder's name says so. Its deepest folders:",
-            *listed([f"{folder}: {count}" for folder, count in sorted(deepest.items())]),
-            f"Say it by --good PATTERN, such as --good '{some[0].parent}/*', and where needed --defect, "
-            "--mask, --ignore (in Python load_samples(folder, Patterns(good=...))); or write a table:",
-            "  path,label",
-            *(f"  {image},{label}" for image, label in zip(some, ("good", "defect"), strict=False)),
-        ]
-    )

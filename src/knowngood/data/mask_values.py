@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from knowngood.data.decoding import decode
+from knowngood.data.runs import is_runs, values_of
 
 LEAST_OF_LOSSY = 16
 """The least value of a marked pixel of a mask in a format that loses detail, if nothing in it is brighter."""
@@ -16,7 +17,12 @@ _FIRST_BYTES = 64  # of a file that tell its format
 
 
 def mask_values(file: str | Path) -> NDArray[Any]:
-    """Return the values of the pixels that one mask file marks, (H, W), 0 for all others."""
+    """Return the values of the pixels that one mask file marks, (H, W), 0 for all others.
+
+    A mask that is written in its cell as run lengths is not looked for as a file; see `knowngood.data.runs`.
+    """
+    if isinstance(file, str) and is_runs(file):
+        return values_of(file)
     pixels = decode(file)
     values = pixels if pixels.ndim == 2 else pixels[..., :3].max(axis=-1)
     if loses_detail(file):

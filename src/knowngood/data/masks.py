@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from knowngood.data import meanings
+from knowngood.data.runs import is_runs
 from knowngood.errors import DataError
 
 SEPARATOR = "|"
@@ -91,7 +92,7 @@ def several(cell: str, folder: str | Path = "") -> list[str]:
         >>> several("0/000.png|0/001.png"), several("0.png"), several("")
         (['0/000.png', '0/001.png'], ['0.png'], [])
     """
-    if SEPARATOR not in cell or (folder / Path(cell)).exists():
+    if SEPARATOR not in cell or (not is_runs(cell) and (folder / Path(cell)).exists()):
         return [cell] if cell else []
     return [file for file in cell.split(SEPARATOR) if file]
 

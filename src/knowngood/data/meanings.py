@@ -18,7 +18,7 @@ NEGATIONS = frozenset({"free", "no", "non", "not", "without"})
 
 VALIDATION = ("val", "valid", "validation")
 SPLIT_OF = dict.fromkeys(("train", "training", *VALIDATION), "train") | dict.fromkeys(
-    ("test", "testing"), "test"
+    ("test", "testing", "test_public"), "test"
 )
 """Names in lower case of folders that make a split.
 

@@ -16,6 +16,7 @@ from knowngood.data.arguments import Images
 from knowngood.data.decoding import Source
 from knowngood.data.files import suggestion
 from knowngood.data.held import Labels, Masks, held_samples
+from knowngood.data.labels.recognise import SUFFIXES, read_labels
 from knowngood.data.layouts import NOTES, recognise
 from knowngood.data.looks import doubts, looks_below
 from knowngood.data.patterns import Patterns
@@ -45,9 +46,10 @@ def load_samples(
     """List the samples of a folder or a table, or images of a program with their labels.
 
     Args:
-        data: A folder in a known layout (see `knowngood.data.layouts`), a CSV or Parquet table for
-            `check_samples`, whose relative paths start from the table's folder, or the table itself. Or
-            images, in any form of `knowngood.data.arguments.Images`; an array (N, H, W) is a batch.
+        data: A folder in a known layout (see `knowngood.data.layouts`) or with label files of another tool
+            (see `knowngood.data.labels`), a label file, a CSV or Parquet table for `check_samples`, whose
+            relative paths start from the table's folder, or the table itself. Or images, in any form of
+            `knowngood.data.arguments.Images`; an array (N, H, W) is a batch.
         patterns: Which files of a folder are good, defects, masks, or to be ignored, where their folders do
             not say so.
         labels: The label of each image, where images are given: `good`, `defect` or a type of defect, or 0
@@ -90,9 +92,13 @@ def load_samples(
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be reached: {error.strerror}", path=path) from error
     _check_unneeded(patterns)
+    if (labelled := read_labels(path)) is not None:
+        return _named(check_samples(labelled), path)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(
-            f"{str(path)!r} is a file; name a folder of images, or a .csv or .parquet table", path=path
+            f"{str(path)!r} is a file; name a folder of images, a .csv or .parquet table, or a label file "
+            f"({', '.join(SUFFIXES)})",
+            path=path,
         )
     table = read_table(path)
     table.attrs[NOTES] = (*table.attrs.get(NOTES, ()), *_doubtful(table["path"][table["label"] == "good"]))

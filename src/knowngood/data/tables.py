@@ -14,6 +14,7 @@ import pandas as pd
 from knowngood.cells import file_of, from_cell, spelt
 from knowngood.data.masks import joined, several
 from knowngood.data.meanings import BAD_WORDS, GOOD_WORDS
+from knowngood.data.runs import is_runs
 from knowngood.data.splits import assign_split
 from knowngood.errors import DataError, KnowngoodError, escaped, quoted, shortened
 from knowngood.extras import needs_extra
@@ -22,7 +23,7 @@ from knowngood.inputs import LARGEST_TABLE, read_file
 SPLITS = ("train", "test")
 LABELS = ("good", "defect")
 
-COLUMNS = ("path", "split", "label", "defect", "mask", "group", "class", "product", "reference")
+COLUMNS = ("path", "split", "label", "defect", "mask", "boxes", "group", "class", "product", "reference")
 """The columns that have a meaning; others are kept."""
 
 LISTED = ("path", "product", "reference")
@@ -135,7 +136,10 @@ def read_table(path: Path, check: Callable[[pd.DataFrame], pd.DataFrame] = check
     folder = "" if path.parent == Path() else str(path.parent)
     for column in (name for name in FILES if name in table):
         files = [
-            joined(file_of(name, folder) for name in (several(cell, folder) if column == "mask" else [cell]))
+            joined(
+                name if column == "mask" and is_runs(name) else file_of(name, folder)
+                for name in (several(cell, folder) if column == "mask" else [cell])
+            )
             if cell
             else ""
             for cell in table[column]

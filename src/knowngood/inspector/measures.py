@@ -17,6 +17,7 @@ from knowngood.data.decoding import Mask
 from knowngood.data.held import masks_of, sources_of
 from knowngood.data.images import image_size, read_mask, read_masks, wrong_size
 from knowngood.data.masks import several
+from knowngood.data.runs import is_runs, read_runs
 from knowngood.data.saturation import CONFIG, Saturation
 from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.manifest import Manifest
@@ -215,6 +216,10 @@ def check_mask_sizes(test: pd.DataFrame) -> None:
                 wrong.append(wrong_size(f"of {path}", cell.shape, size))
             continue
         for mask in several(cell):
+            if is_runs(mask):
+                if (size := image_size(source)) != (own := read_runs(mask)[:2]):
+                    wrong.append(wrong_size(f"of {path}", own, size))
+                continue
             if not Path(mask).exists():
                 raise UnreadableImage(mask, "there is no such file")
             with suppress(UnreadableImage):  # is found out, and reported, when it is read

@@ -1,0 +1,88 @@
+"""How long a large data set takes to be split and exported, and what memory it takes.
+
+python benchmarks/workbench.py            100,000 generated images; the rows go to benchmarks/results/workbench.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+import knowngood
+
+ROWS = 100_000
+SIDE = 32
+RESULTS = Path(__file__).resolve().parent / "results" / "workbench.csv"
+
+
+def generated(folder: Path, rows: int) -> pd.DataFrame:
+    """Write images of noise, a third of them with a mask, and return their table."""
+    rng = np.random.default_rng(0)
+    (folder / "in").mkdir()
+    table = []
+    for number in range(rows):
+        path = folder / "in" / f"{number:06}.png"
+        Image.fromarray(rng.integers(0, 255, (SIDE, SIDE), np.uint8)).save(path, compress_level=1)
+        row = {"path": str(path), "label": "good", "defect": "", "mask": "", "group": f"part {number // 2}"}
+        if number % 3 == 0:
+            mask = np.zeros((SIDE, SIDE), np.uint8)
+            top, left = rng.integers(0, SIDE - 8, 2)
+            mask[top : top + 7, left : left + 5] = 255
+            Image.fromarray(mask).save(path.with_suffix(".mask.png"), compress_level=1)
+            row |= {
+                "label": "defect",
+                "defect": f"type {number % 5}",
+                "mask": str(path.with_suffix(".mask.png")),
+            }
+        table.append(row)
+    return pd.DataFrame(table)
+
+
+def measured(work: Callable[[], Any]) -> tuple[Any, float]:
+    """Return the result of some work, and its seconds."""
+    start = time.perf_counter()
+    return work(), time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=ROWS)
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        table = generated(folder, rows)
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        divided, splitting = measured(lambda: knowngood.split(table, copies="same"))
+        _, exporting = measured(lambda: knowngood.export(divided, folder / "coco", "coco"))
+        after = resource.getrusage(resource.RUSAGE_SELF)
+    figures = {
+        "split, copies of the same bytes, seconds": splitting,
+        "export to COCO, seconds": exporting,
+        "both, seconds": splitting + exporting,
+        "both, processor seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "most memory, MB": after.ru_maxrss / 1024,
+    }
+    command = " ".join(["python", "benchmarks/workbench.py", *sys.argv[1:]])
+    with RESULTS.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["figure", "rows", "value", "machine", "command"])
+        for figure, value in figures.items():
+            print(f"{figure}: {value:.1f}")
+            writer.writerow([figure, rows, f"{value:.1f}", platform.machine(), command])
+
+
+if __name__ == "__main__":
+    main()
