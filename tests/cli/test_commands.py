@@ -33,6 +33,7 @@ COMMANDS = (
     "classifiers",
     "synthetic",
     "export",
+    "propose",
     "bench",
     "study",
 )
