@@ -3,8 +3,8 @@
     python benchmarks/proposals.py [--sets transistor,screw] [--seeds 0,1,2]
 
 With the defaults of `fit`. A defect is hit if its image is rejected and the largest value of its map is in
-the box around one of its true regions. Intersection over union is that of all proposed and all true pixels of an
-image, 0 for one that is not rejected. Precision is the share of rejected images that show a defect.
+the box around one of its true regions. Intersection over union is that of all proposed and all true pixels
+of an image, 0 for one that is not rejected. Precision is the share of rejected images that show a defect.
 """
 
 from __future__ import annotations
