@@ -35,6 +35,7 @@ PUBLIC = {
     "make_classifier",
     "make_detector",
     "measure_speed",
+    "propose",
     "read_reconstructions",
     "reconstructions",
     "review_at",

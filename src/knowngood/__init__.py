@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from knowngood.inspector.product_evaluation import ProductEvaluation as ProductEvaluation
     from knowngood.inspector.product_evaluation import evaluate_products as evaluate_products
     from knowngood.inspector.products import Products as Products
+    from knowngood.inspector.proposals import propose as propose
     from knowngood.inspector.reconstructions import read_reconstructions as read_reconstructions
     from knowngood.inspector.reconstructions import reconstructions as reconstructions
     from knowngood.inspector.reconstructions import write_reconstructions as write_reconstructions
@@ -93,6 +94,7 @@ _MODULES = {
     "inspector.inspector": ["Inspector"],
     "inspector.product_evaluation": ["ProductEvaluation", "evaluate_products"],
     "inspector.products": ["Products"],
+    "inspector.proposals": ["propose"],
     "inspector.reconstructions": ["read_reconstructions", "reconstructions", "write_reconstructions"],
     "inspector.speed": ["Speed", "measure_speed"],
     "inspector.suspects": ["suspects"],

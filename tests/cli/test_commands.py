@@ -20,6 +20,8 @@ from ..support.parts import photograph
 
 COMMANDS = (
     "describe",
+    "table",
+    "split",
     "fit",
     "train",
     "evaluate",
@@ -32,8 +34,7 @@ COMMANDS = (
     "detectors",
     "classifiers",
     "synthetic",
-    "table",
-    "split",
+    "propose",
     "export",
     "bench",
     "study",

@@ -19,19 +19,9 @@ from knowngood.errors import KnowngoodError, escaped
 from knowngood.extras import needs_extra
 
 COMMANDS = (
-    *("describe", "fit", "train", "evaluate", "cross_validate", "compare", "leaderboard", "score"),
-    *(
-        "threshold",
-        "info",
-        "detectors",
-        "classifiers",
-        "synthetic",
-        "table",
-        "split",
-        "export",
-        "bench",
-        "study",
-    ),
+    *("describe", "table", "split", "fit", "train", "evaluate", "cross_validate", "compare", "leaderboard"),
+    *("score", "threshold", "info", "detectors", "classifiers", "synthetic", "propose", "export", "bench"),
+    "study",
 )
 """The commands in the order of the help; the module of each name has a function of that name."""
 

@@ -15,16 +15,19 @@ def _formats() -> list[str]:
     return list(FORMATS)
 
 
+FormatName = Annotated[
+    str,
+    typer.Option(
+        autocompletion=_formats,
+        help="What to write: mvtec, coco, yolo, yolo-seg, sam, labelme, imagefolder or csv.",
+    ),
+]
+
+
 def export(
     data: options.AnyImages,
     out: Annotated[Path, typer.Option(help="The folder to make.")],
-    format: Annotated[
-        str,
-        typer.Option(
-            autocompletion=_formats,
-            help="What to write: mvtec, coco, yolo, yolo-seg, sam, imagefolder or csv.",
-        ),
-    ] = "coco",
+    format: FormatName = "coco",
     least_area: Annotated[
         float, typer.Option(min=0, help="Pixels of a region; smaller ones are left out as specks.")
     ] = 4,

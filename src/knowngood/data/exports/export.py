@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from knowngood.data.class_names import class_of_each
-from knowngood.data.exports import coco, folders, sam, sheet, yolo
+from knowngood.data.exports import coco, folders, labelme, sam, sheet, yolo
 from knowngood.data.exports.items import GOOD, Item, Shown, handed_on, items_of
 from knowngood.data.patterns import Patterns
 from knowngood.data.regions import BOXES, names_in
@@ -43,6 +43,7 @@ FORMATS: Mapping[str, Format] = {
     "yolo": Format("YOLO detection: a box a line", yolo.placed, yolo.write_boxes, "box"),
     "yolo-seg": Format("YOLO segmentation: a polygon a line", yolo.placed, yolo.write_polygons, "mask"),
     "sam": Format("SA-1B JSON: boxes and points as prompts, with masks", sam.placed, sam.write, "mask"),
+    "labelme": Format("LabelMe JSON: polygons to correct by hand", sam.placed, labelme.write, "mask"),
     "imagefolder": Format("a folder per split and class", folders.placed, folders.write_nothing, ""),
     "csv": Format("a table of samples, with masks", sheet.placed, sheet.write, ""),
 }
