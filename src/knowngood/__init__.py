@@ -26,6 +26,9 @@ this variable of the environment once, when torch loads it.
 """
 
 if TYPE_CHECKING:
+    from knowngood.capability.plan import Plan as Plan
+    from knowngood.capability.plan import plan as plan
+    from knowngood.capability.plan import write_plan as write_plan
     from knowngood.classifiers import make_classifier as make_classifier
     from knowngood.data.describe import describe as describe
     from knowngood.data.geometry import Geometry as Geometry
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
     from knowngood.training.run import Run as Run
 
 _MODULES = {
+    "capability.plan": ["Plan", "plan", "write_plan"],
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
     "data.geometry": ["Geometry"],

@@ -34,6 +34,7 @@ COMMANDS = (
     "synthetic",
     "bench",
     "study",
+    "plan",
 )
 SMALL = ("--set", "input_size=128", "--set", "coreset=200")
 

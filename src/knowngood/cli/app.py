@@ -21,6 +21,7 @@ from knowngood.extras import needs_extra
 COMMANDS = (
     *("describe", "fit", "train", "evaluate", "cross_validate", "compare", "leaderboard", "score"),
     *("threshold", "info", "detectors", "classifiers", "synthetic", "bench", "study"),
+    *("plan",),
 )
 """The commands in the order of the help; the module of each name has a function of that name."""
 
@@ -73,7 +74,9 @@ def _program(
 
 for name in COMMANDS:
     command = getattr(import_module(f"knowngood.cli.{name}"), name)
-    app.command(cls=_Command, no_args_is_help=name not in ("detectors", "classifiers", "bench"))(command)
+    app.command(cls=_Command, no_args_is_help=name not in ("detectors", "classifiers", "bench", "plan"))(
+        command
+    )
 
 
 def quieten() -> None:
