@@ -26,6 +26,10 @@ this variable of the environment once, when torch loads it.
 """
 
 if TYPE_CHECKING:
+    from knowngood.capability.gauge import Gauge as Gauge
+    from knowngood.capability.gauge import Limits as Limits
+    from knowngood.capability.gauge import gauge as gauge
+    from knowngood.capability.gauge_page import write_gauge as write_gauge
     from knowngood.capability.plan import Plan as Plan
     from knowngood.capability.plan import plan as plan
     from knowngood.capability.plan import write_plan as write_plan
@@ -73,6 +77,8 @@ if TYPE_CHECKING:
     from knowngood.training.run import Run as Run
 
 _MODULES = {
+    "capability.gauge": ["Gauge", "Limits", "gauge"],
+    "capability.gauge_page": ["write_gauge"],
     "capability.plan": ["Plan", "plan", "write_plan"],
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],

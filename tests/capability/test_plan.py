@@ -9,8 +9,6 @@ import knowngood
 from knowngood.capability.plan import SHARES
 from knowngood.errors import RecipeError
 
-from ..cli.conftest import run  # noqa: F401 - the program, as its entry point runs it
-
 
 @pytest.mark.parametrize(("errors", "numbers"), [(0, (29, 59, 149, 299)), (1, (46, 93, 236, 473))])
 def test_the_numbers_of_parts_are_the_known_ones(errors, numbers):
@@ -59,7 +57,7 @@ def test_numbers_out_of_range(settings, message):
         knowngood.plan(**settings)
 
 
-def test_the_command_prints_and_writes_the_plan(run, tmp_path):  # noqa: F811
+def test_the_command_prints_and_writes_the_plan(run, tmp_path):
     status, out, _ = run("plan", "--type", "dent", "--escape", 0.2, "--errors", 1, "--out", tmp_path / "plan")
     assert status == 0
     assert "Show 93 good parts and 22 dent, with at most 1 wrong in each group." in out

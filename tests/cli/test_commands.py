@@ -35,6 +35,7 @@ COMMANDS = (
     "bench",
     "study",
     "plan",
+    "gauge",
 )
 SMALL = ("--set", "input_size=128", "--set", "coreset=200")
 
