@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from knowngood.capability.plan import Plan as Plan
     from knowngood.capability.plan import plan as plan
     from knowngood.capability.plan import write_plan as write_plan
+    from knowngood.capability.pod import Pod as Pod
+    from knowngood.capability.pod import pod as pod
+    from knowngood.capability.pod_page import write_pod as write_pod
     from knowngood.classifiers import make_classifier as make_classifier
     from knowngood.data.describe import describe as describe
     from knowngood.data.geometry import Geometry as Geometry
@@ -80,6 +83,8 @@ _MODULES = {
     "capability.gauge": ["Gauge", "Limits", "gauge"],
     "capability.gauge_page": ["write_gauge"],
     "capability.plan": ["Plan", "plan", "write_plan"],
+    "capability.pod": ["Pod", "pod"],
+    "capability.pod_page": ["write_pod"],
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
     "data.geometry": ["Geometry"],

@@ -36,6 +36,7 @@ COMMANDS = (
     "study",
     "plan",
     "gauge",
+    "pod",
 )
 SMALL = ("--set", "input_size=128", "--set", "coreset=200")
 
