@@ -37,6 +37,9 @@ COMMANDS = (
     "plan",
     "gauge",
     "pod",
+    "monitor",
+    "recalibrate",
+    "shadow",
 )
 SMALL = ("--set", "input_size=128", "--set", "coreset=200")
 

@@ -107,7 +107,7 @@ def _checked(table: pd.DataFrame, people: Sequence[str]) -> pd.DataFrame:
     found = pd.DataFrame({name: _texts(table[name], name) for name in (*COLUMNS, *people)})
     found["defect"] = ~found["truth"].str.lower().isin(GOOD_WORDS)
     for name in people:
-        found[name] = _decisions(found[name], name)
+        found[name] = decisions(found[name], name)
     _check_design(found)
     return found.reset_index(drop=True)
 
@@ -124,8 +124,12 @@ def _texts(values: pd.Series, name: str) -> pd.Series:
     )
 
 
-def _decisions(values: pd.Series, name: str) -> pd.Series:
-    """Decisions in words as bool, True for a reject."""
+def decisions(values: pd.Series, name: str) -> pd.Series:
+    """Return decisions in words as bool, True for a reject.
+
+    Raises:
+        DataError: A word is neither.
+    """
     words = values.str.lower()
     if unknown := sorted(set(words) - _YES - _NO):
         raise DataError(f"column {quoted(name)} holds {quoted(unknown[0])}; write accept or reject")

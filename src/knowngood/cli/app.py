@@ -21,7 +21,7 @@ from knowngood.extras import needs_extra
 COMMANDS = (
     *("describe", "fit", "train", "evaluate", "cross_validate", "compare", "leaderboard", "score"),
     *("threshold", "info", "detectors", "classifiers", "synthetic", "bench", "study"),
-    *("plan", "gauge", "pod"),
+    *("plan", "gauge", "pod", "monitor", "recalibrate", "shadow"),
 )
 """The commands in the order of the help; the module of each name has a function of that name."""
 
