@@ -1,6 +1,6 @@
 """How long a large data set takes to be split and exported, and what memory it takes.
 
-python benchmarks/workbench.py            100,000 generated images; the rows go to benchmarks/results/workbench.csv
+python benchmarks/workbench.py   100,000 generated images; the rows go to benchmarks/results/workbench.csv
 """
 
 from __future__ import annotations

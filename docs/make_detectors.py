@@ -119,7 +119,9 @@ def _published(name: str) -> Iterator[str]:
     """What others report for the method: a sentence for each source."""
     table = _results("published")
     for (source, backbone), rows in table[table["detector"] == name].groupby(["source", "backbone"]):
-        values = [f"{SETS[row.images]} {row.value:.3f}" for row in rows.itertuples()]
+        values = [
+            f"{SETS[images]} {value:.3f}" for images, value in zip(rows["images"], rows["value"], strict=True)
+        ]
         yield from ("", f"Published image AUROC: {', '.join(values)} ({backbone}; {source}).")
 
 

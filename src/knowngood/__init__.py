@@ -26,6 +26,24 @@ this variable of the environment once, when torch loads it.
 """
 
 if TYPE_CHECKING:
+    from knowngood.capability.drift import Drift as Drift
+    from knowngood.capability.drift import Monitor as Monitor
+    from knowngood.capability.drift import monitor as monitor
+    from knowngood.capability.drift_page import write_drift as write_drift
+    from knowngood.capability.gauge import Gauge as Gauge
+    from knowngood.capability.gauge import Limits as Limits
+    from knowngood.capability.gauge import gauge as gauge
+    from knowngood.capability.gauge_page import write_gauge as write_gauge
+    from knowngood.capability.plan import Plan as Plan
+    from knowngood.capability.plan import plan as plan
+    from knowngood.capability.plan import write_plan as write_plan
+    from knowngood.capability.pod import Pod as Pod
+    from knowngood.capability.pod import pod as pod
+    from knowngood.capability.pod_page import write_pod as write_pod
+    from knowngood.capability.recalibrate import recalibrate as recalibrate
+    from knowngood.capability.shadow import Shadow as Shadow
+    from knowngood.capability.shadow import shadow as shadow
+    from knowngood.capability.shadow import write_shadow as write_shadow
     from knowngood.classifiers import make_classifier as make_classifier
     from knowngood.data.describe import describe as describe
     from knowngood.data.exports import export as export
@@ -74,6 +92,15 @@ if TYPE_CHECKING:
     from knowngood.training.run import Run as Run
 
 _MODULES = {
+    "capability.drift": ["Drift", "Monitor", "monitor"],
+    "capability.drift_page": ["write_drift"],
+    "capability.gauge": ["Gauge", "Limits", "gauge"],
+    "capability.gauge_page": ["write_gauge"],
+    "capability.plan": ["Plan", "plan", "write_plan"],
+    "capability.pod": ["Pod", "pod"],
+    "capability.pod_page": ["write_pod"],
+    "capability.recalibrate": ["recalibrate"],
+    "capability.shadow": ["Shadow", "shadow", "write_shadow"],
     "classifiers": ["make_classifier"],
     "data.describe": ["describe"],
     "data.exports": ["export"],

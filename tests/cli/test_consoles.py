@@ -69,7 +69,9 @@ def test_score_and_describe_on_any_console(console, data, code_page):
 
 
 @pytest.mark.parametrize("code_page", CODE_PAGES)
-@pytest.mark.parametrize("command", [(), *((name.replace("_", "-"),) for name in app.COMMANDS)])
+@pytest.mark.parametrize(
+    "command", [(), *((name.replace("_", "-"),) for names in app.COMMANDS.values() for name in names)]
+)
 def test_help_on_any_console(console, code_page, command):
     assert "Usage" in console(code_page, *command, "--help")
 

@@ -18,12 +18,17 @@ from knowngood import PATIENCE
 from knowngood.errors import KnowngoodError, escaped
 from knowngood.extras import needs_extra
 
-COMMANDS = (
-    *("describe", "table", "split", "fit", "train", "evaluate", "cross_validate", "compare", "leaderboard"),
-    *("score", "threshold", "info", "detectors", "classifiers", "synthetic", "propose", "export", "bench"),
-    "study",
-)
-"""The commands in the order of the help; the module of each name has a function of that name."""
+COMMANDS = {
+    "Learn and inspect": ("fit", "evaluate", "score", "threshold", "info", "detectors", "bench"),
+    "Learn from collected defects": ("train", "cross_validate", "classifiers"),
+    "Choose a method": ("compare", "leaderboard", "study"),
+    "Prepare data and hand them on": ("describe", "table", "split", "synthetic", "propose", "export"),
+    "Release a line and watch it": ("plan", "gauge", "pod", "shadow", "monitor", "recalibrate"),
+}
+"""The commands, under the headings of the help; the module of each name has a function of that name."""
+
+WITHOUT_ARGUMENTS = ("detectors", "classifiers", "bench", "plan")
+"""The commands that need none; the others show their help."""
 
 PLAIN = {
     **{"–": "-", "−": "-", "·": "-", "±": "+-", "→": "->", "×": "x", "…": "...", "°": " degrees"},
@@ -72,9 +77,11 @@ def _program(
     """Learn what a good part looks like; find what is not."""
 
 
-for name in COMMANDS:
-    command = getattr(import_module(f"knowngood.cli.{name}"), name)
-    app.command(cls=_Command, no_args_is_help=name not in ("detectors", "classifiers", "bench"))(command)
+for heading, names in COMMANDS.items():
+    for name in names:
+        command = getattr(import_module(f"knowngood.cli.{name}"), name)
+        shows_help = name not in WITHOUT_ARGUMENTS
+        app.command(cls=_Command, no_args_is_help=shows_help, rich_help_panel=heading)(command)
 
 
 def quieten() -> None:

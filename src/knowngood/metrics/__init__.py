@@ -10,6 +10,12 @@
 ``reliability``     Calibration error and temperature of a classifier.
 ``similarity``      Structural similarity of two images.
 ``defect_types``    The samples to compute any of these on for one defect type.
+``agreement``       Kappa of repeated decisions on the same parts.
+``clustered``       Shares of parts that are observed several times.
+``variance_components``  Repeatability of a score from take to take and from station to station.
+``hit_miss``        Probability of detection by the size of a defect.
+``martingale``      Whether numbers are still like those before.
+``decisions``       Whether two who decide differ, and bounds that hold at all times.
 ``checks``          The checks of labels and scores that all metrics share.
 
 Everywhere `defect` are labels (N,), bool, True = defect; `scores` are image scores (N,), higher = more

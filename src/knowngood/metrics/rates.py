@@ -132,17 +132,23 @@ def clopper_pearson_upper(k: int, n: int, confidence: float = 0.95) -> float:
     return _upper(k, n, confidence)
 
 
-def enough(most: float, confidence: float = 0.95) -> int:
-    """Return how many samples without an error bring the one-sided bound of their rate down to `most`.
+def enough(most: float, confidence: float = 0.95, errors: int = 0) -> int:
+    """Return how many samples, with so many errors among them, bring the bound of their rate down to `most`.
 
     Example:
-        >>> enough(0.1), enough(0.05)
-        (29, 59)
+        >>> enough(0.1), enough(0.05), enough(0.1, errors=1)
+        (29, 59, 46)
     """
-    number = max(1, math.ceil(math.log(1 - confidence) / math.log1p(-most)) - 1)
-    while clopper_pearson_upper(0, number, confidence) > most:  # the logarithms may be off by one
-        number += 1
-    return number
+    few, many = errors, errors + 1
+    while clopper_pearson_upper(errors, many, confidence) > most:
+        few, many = many, 2 * many
+    while many - few > 1:
+        middle = (few + many) // 2
+        if clopper_pearson_upper(errors, middle, confidence) > most:
+            few = middle
+        else:
+            many = middle
+    return many
 
 
 def promise(held_out: int) -> str:
