@@ -1,7 +1,10 @@
-"""`knowngood synthetic` and its contact sheet."""
+"""`knowngood synthetic`: its contact sheet, and its data set."""
 
 import numpy as np
 from PIL import Image
+
+import knowngood
+from knowngood.data.images import read_mask
 
 
 def sheet(path):
@@ -28,6 +31,23 @@ def test_the_same_seed_gives_the_same_file(run, widget, tmp_path):
     assert first != (tmp_path / "c.png").read_bytes()
 
 
+def test_a_data_set_to_train_on(run, widget, tmp_path):
+    words = ["--types", "scar,missing", "--count", 6]
+    assert run("synthetic", widget, "--out", tmp_path / "drawn", *words).status == 0
+    table = knowngood.load_samples(tmp_path / "drawn/table.csv")
+    assert table["label"].value_counts().to_dict() == {"defect": 12, "good": 6}
+    assert set(table["defect"]) == {"", "scar", "missing"}
+    for _, row in table[table["label"] == "defect"].iterrows():
+        changed = (sheet(row["path"]) != sheet(row["drawn on"])).any(axis=2)
+        marked = read_mask(row["mask"], changed.shape) > 0
+        assert marked.any()
+        assert not (marked & ~changed).any()
+    assert table.groupby("group").size().tolist() == [3] * 6
+    status, _, err = run("synthetic", widget, "--out", tmp_path / "drawn", *words)
+    assert status == 1
+    assert "exists and is no empty folder" in err
+
+
 def test_mistakes_are_named_before_anything_is_written(run, widget, tmp_path):
     status, _, err = run("synthetic", widget, "--out", tmp_path / "a.png", "--types", "rust")
     assert (status, err) == (
@@ -38,4 +58,7 @@ def test_mistakes_are_named_before_anything_is_written(run, widget, tmp_path):
     status, _, err = run("synthetic", widget, "--out", tmp_path / "a.jpg")
     assert status == 1
     assert "name it .pdf, .png, .svg" in err
+    status, _, err = run("synthetic", widget, "--out", tmp_path / "a.png", "--count", 65)
+    assert status == 2
+    assert "a sheet shows at most 64; name a folder" in err
     assert not list(tmp_path.iterdir())

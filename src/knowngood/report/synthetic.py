@@ -1,10 +1,12 @@
-"""A contact sheet of synthetic defects."""
+"""Synthetic defects as a contact sheet, or as a labelled data set."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
+from knowngood.data.exports.drawn import write_drawn
 from knowngood.data.synthetic import SyntheticDefect
 from knowngood.errors import DataError
 from knowngood.report.class_pictures import check_picture, write_pictures
@@ -17,25 +19,47 @@ SIDE = 480
 _TILE, _NAME = 1.8, 1.0  # inches of the longer side of a picture, and beside it for the name of its type
 
 
+def is_sheet(path: str | os.PathLike[str]) -> bool:
+    """Whether a contact sheet is written under a name, and not a folder, whose name has no ending.
+
+    Raises:
+        OutputError: It has the ending of another file.
+
+    Example:
+        >>> is_sheet("defects.png"), is_sheet("defects/")
+        (True, False)
+    """
+    if not Path(path).suffix:
+        return False
+    check_picture(path)
+    return True
+
+
 def write_synthetic(
     defects: Iterable[SyntheticDefect], path: str | os.PathLike[str], *, overwrite: bool = False
 ) -> None:
-    """Write a contact sheet of synthetic defects, outlined by their masks: a row for each type.
+    """Write a contact sheet of synthetic defects, or a data set of them.
 
     Args:
         defects: What `knowngood.synthetic` draws.
-        path: The file to write: .pdf, .png or .svg; an older picture of ours is replaced.
-        overwrite: Replace any other file too.
+        path: A .pdf, .png or .svg file for a sheet with a row for each type, on which masks are outlines; an
+            older picture of ours is replaced. A name without an ending is a new folder for images, masks and
+            a table of samples, see `knowngood.data.exports.drawn.write_drawn`.
+        overwrite: Replace any other file too; never a folder.
 
     Raises:
         DataError: There is no defect.
-        OutputError: The file cannot be written, is not ours to replace, or has another ending.
+        OutputError: The file cannot be written or is not ours to replace, has another ending, or the
+            folder holds something.
 
     Example::
 
         write_synthetic(synthetic("widget/", ["scar", "perlin"]), "defects.png")
+        write_synthetic(synthetic("widget/", count=200), "defects/")
     """
-    check_picture(path)
+    if not is_sheet(path):
+        write_drawn(defects, path)
+        return
     rows: dict[str, list[Picture]] = {}
     ratio = 0.0  # of width to height, the largest
     for defect in defects:
