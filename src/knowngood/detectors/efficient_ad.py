@@ -56,7 +56,7 @@ class EfficientAd(StudentTeacher):
     )
     pictured: ClassVar[bool] = True
 
-    epochs: Epochs = 30
+    epochs: Epochs = 20
     batch_size: BatchSize = 8
     strides: Strides = (8, 16)
     hard: Annotated[
