@@ -17,7 +17,7 @@ from knowngood.detectors.feature_model import FeatureModel
 from knowngood.detectors.student_teacher import COLLAPSED, StudentTeacher, Teacher, Width, plain
 from knowngood.detectors.trained import over_rows
 from knowngood.features.patches import align
-from knowngood.settings import BatchSize, Epochs, Strides
+from knowngood.settings import BatchSize, Epochs, LearningRate, Strides
 from knowngood.training.blocks import Decoder, Encoder, down
 from knowngood.training.store import Store
 
@@ -58,6 +58,7 @@ class EfficientAd(StudentTeacher):
 
     epochs: Epochs = 20
     batch_size: BatchSize = 8
+    learning_rate: LearningRate = 2e-3
     strides: Strides = (8, 16)
     hard: Annotated[
         float,
