@@ -132,6 +132,7 @@ def unit(maps: Tensor) -> Tensor:
         >>> unit(torch.tensor([3.0, 4.0]).view(1, 2, 1, 1)).flatten()
         tensor([0.6000, 0.8000])
     """
+    maps = maps.float()  # in bfloat16 a length is off by a hundredth
     return maps / (maps.square().sum(dim=1, keepdim=True) + LEAST_LENGTH**2).sqrt()
 
 
