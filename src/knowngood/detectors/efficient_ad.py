@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from knowngood.detectors.feature_model import FeatureModel
-from knowngood.detectors.student_teacher import COLLAPSED, StudentTeacher, Teacher, Width, plain
+from knowngood.detectors.student_teacher import COLLAPSED, StudentTeacher, Teacher, plain
 from knowngood.detectors.trained import over_rows
 from knowngood.features.patches import align
 from knowngood.settings import BatchSize, Epochs, LearningRate, Strides
@@ -66,7 +66,9 @@ class EfficientAd(StudentTeacher):
             ge=1e-4, le=1, description="Share of the differences, the largest, that the student learns from"
         ),
     ] = 0.1
-    width: Width = 128
+    width: Annotated[
+        int, Field(ge=1, le=4096, description="Channels of the student's last layers; the others have fewer")
+    ] = 128
     code: Annotated[int, Field(ge=1, le=4096, description="Length of the autoencoder's code")] = 64
 
     def make_network(self, kept: Store) -> TwoHeadedStudent:
