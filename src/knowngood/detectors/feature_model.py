@@ -22,6 +22,7 @@ from knowngood.detectors.trained import Trained, learn, named, over_rows, store_
 from knowngood.errors import TrainingError
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
+from knowngood.features.pyramid import apart, joined
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
 from knowngood.settings import BackboneName, Folds, InputSize, Smoothing, Strides, Weights
 from knowngood.training.learner import Trainable
@@ -40,7 +41,12 @@ class FeatureModel(Trainable, ABC):
 
     @abstractmethod
     def errors(self, features: Tensor) -> Tensor:
-        """How unusual each place is, `(N, h, w)` and at least 0, of features `(N, C, h, w)`."""
+        """How unusual each place is, `(N, h, w)` and at least 0, of features `(N, C, h, w)`, or of several
+        tensors that are `joined`.
+        """
+
+    def calibrate(self, held_out: Store) -> None:
+        """Measure what errors are relative to, by the held-out samples of a store, after the training."""
 
     def objective(self, seen: Mapping[str, float]) -> float:
         """The loss on the images that are learned from: those that are held out set the threshold, and
@@ -78,18 +84,22 @@ class TrainedOnFeatures(Trained):
     def make_network(self, kept: Store) -> FeatureModel:
         """Make a network with random weights for training samples `(n, C, h, w)`."""
 
-    def fit(
-        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
-    ) -> Fit:
-        """Train the networks on stored features."""
-        features = freeze(
+    def extractor(self, shape: tuple[int, int]) -> FrozenFeatures:
+        """What is stored of images of a height and width."""
+        return freeze(
             PatchFeatures,
-            good.shape,
+            shape,
             backbone=self.backbone,
             strides=self.strides,
             weights=self.weights,
             neighbourhood=self.neighbourhood,
         )
+
+    def fit(
+        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
+    ) -> Fit:
+        """Train the networks on stored features."""
+        features = self.extractor(good.shape)
         unlabelled = replace(good, classes=None)
         with store_features(
             features, unlabelled, seed=seed, device=device, progress=progress, dtype=np.float16
@@ -124,6 +134,7 @@ class TrainedOnFeatures(Trained):
         Raises:
             TrainingError: The training went wrong.
         """
+        network.calibrate(part)
 
         def score(samples: Tensor) -> tuple[Tensor, Tensor]:
             errors = network.errors(samples.float())
@@ -144,12 +155,14 @@ def _of_several(progress: Progress, number: int, count: int) -> Progress:
     return lambda stage, done, total: progress(stage, number * total + done, count * total)
 
 
-def moments(kept: Store) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation `(C,)` of each channel over the training samples `(n, C, h, w)`."""
+def moments(kept: Store, part: int = 0) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation `(C,)` of each channel over the training samples `(n, C, h, w)`, or over
+    one of the tensors that samples join.
+    """
     samples, count = kept.samples, len(kept.train)
     total = square = torch.zeros(())
     for row in kept.train:
-        one = torch.from_numpy(samples[row].astype(np.float64)).flatten(1)
+        one = apart(torch.from_numpy(samples[row][None].astype(np.float64)), kept.parts)[part][0].flatten(1)
         total, square = total + one.mean(dim=1), square + one.square().mean(dim=1)
     mean = total / count
     deviation = (square / count - mean.square()).clamp(min=0).sqrt()
@@ -173,9 +186,9 @@ class FittedFeatureModel(FittedOnFeatures):
         self.smoothing = smoothing
 
     def score_features(self, features: Sequence[Tensor]) -> Scores:
-        """Score images by their features `(N, C, h, w)`."""
+        """Score images by their features, `(N, C, h, w)` each."""
         maps = [
-            network.errors(features[0]) / scale  # type: ignore[operator]  # a FeatureModel
+            network.errors(joined(features)) / scale  # type: ignore[operator]  # a FeatureModel
             for network, scale in zip(self.networks, self.scales, strict=True)
         ]
         smoothed = smooth(torch.stack(maps).mean(dim=0), self.smoothing)

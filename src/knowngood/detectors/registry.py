@@ -37,6 +37,9 @@ DETECTORS: Registry[Detector] = Registry(
         "class_confidence": "ClassConfidence",
         "rotation": "Rotation",
         "supersimplenet": "SuperSimpleNet",
+        "reverse_distillation": "ReverseDistillation",
+        "stfpm": "Stfpm",
+        "efficient_ad": "EfficientAd",
     },
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, ClassVar, TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from knowngood.detectors.registry import DETECTORS
 from knowngood.errors import TrainingError
 from knowngood.features.extract import extract
 from knowngood.features.frozen import FrozenFeatures
+from knowngood.features.pyramid import joined
 from knowngood.parallel import drawing
 from knowngood.settings import BatchSize, Epochs, InputSize, LearningRate, Patience
 from knowngood.training.learner import Trainable, TrainingSettings
@@ -100,11 +102,14 @@ def store_features(
     progress: Progress,
     dtype: DTypeLike = np.float32,
 ) -> Iterator[Store]:
-    """Keep the features of images on disk, one tensor each; see `knowngood.training.store.store`."""
+    """Keep the features of images on disk, several tensors of an image `joined`; see
+    `knowngood.training.store.store`.
+    """
     extracted = extract(features, images, device=device, progress=progress)
-    samples = ((index, tensor.numpy().astype(dtype)) for index, [tensor] in extracted)
+    rows = ((index, joined([tensor[None] for tensor in tensors])[0]) for index, tensors in extracted)
+    samples = ((index, row.numpy().astype(dtype)) for index, row in rows)
     with store(samples, images, seed=seed) as kept:
-        yield kept
+        yield replace(kept, parts=tuple(features.shapes))
 
 
 def score_held_out(

@@ -28,7 +28,7 @@ class Store:
 
     It is small and can be sent to other processes, which read the samples from the file. `index` has the
     position of each sample in the sources, `labels` the number of its class, int64 `(n,)`, all 0 where there
-    are no classes.
+    are no classes. If a sample joins several tensors, `parts` has their shapes.
     """
 
     file: Path
@@ -38,6 +38,7 @@ class Store:
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     labels: NDArray[np.int64]
+    parts: tuple[tuple[int, ...], ...] = ()
 
     @property
     def samples(self) -> NDArray[Any]:
