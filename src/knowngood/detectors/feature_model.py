@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar
@@ -42,8 +43,15 @@ class FeatureModel(Trainable, ABC):
     def errors(self, features: Tensor) -> Tensor:
         """How unusual each place is, `(N, h, w)` and at least 0, of features `(N, C, h, w)`."""
 
-    def fault(self, features: Tensor) -> str:  # noqa: ARG002  # most networks cannot collapse
-        """What went wrong in training, by features `(N, C, h, w)` of held-out images; empty if nothing."""
+    def good(self, samples: Tensor) -> Tensor:
+        """The features `(N, C, h, w)` of good images in stored samples `(N, ...)`: here the same."""
+        return samples
+
+    def settle(self, kept: Store) -> None:
+        """Estimate from the training samples what no gradient finds; most networks need nothing."""
+
+    def fault(self, samples: Tensor) -> str:  # noqa: ARG002  # most networks cannot collapse
+        """What went wrong in training, by stored samples of held-out images; empty if nothing."""
         return ""
 
 
@@ -70,7 +78,13 @@ class TrainedOnFeatures(Trained):
 
     @abstractmethod
     def make_network(self, kept: Store) -> FeatureModel:
-        """Make a network with random weights for training samples `(n, C, h, w)`."""
+        """Make a network with random weights for training samples `(n, ...)`."""
+
+    def samples(
+        self, features: FrozenFeatures, images: ImageSet, *, seed: int, device: str, progress: Progress
+    ) -> AbstractContextManager[Store]:
+        """Store a sample of each image: here its features, `(C, h, w)`."""
+        return store_features(features, images, seed=seed, device=device, progress=progress, dtype=np.float16)
 
     def fit(
         self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
@@ -85,9 +99,7 @@ class TrainedOnFeatures(Trained):
             neighbourhood=self.neighbourhood,
         )
         unlabelled = replace(good, classes=None)
-        with store_features(
-            features, unlabelled, seed=seed, device=device, progress=progress, dtype=np.float16
-        ) as kept:
+        with self.samples(features, unlabelled, seed=seed, device=device, progress=progress) as kept:
             fold_of = folds(len(kept.index), self.folds, seed, unlabelled.subset(kept.index).groups)
             held_out = np.empty(len(fold_of))
             networks, scales, records = [], [], []
@@ -104,6 +116,7 @@ class TrainedOnFeatures(Trained):
                     progress=_of_several(progress, fold, count),
                     run=replace(run, folder=run.folder / f"fold{fold + 1}") if run and run.folder else run,
                 )
+                network.settle(part)
                 held_out[part.validation], scale = self._score_held_out(network, part)
                 networks.append(network)
                 scales.append(scale)
@@ -120,7 +133,7 @@ class TrainedOnFeatures(Trained):
         """
 
         def score(samples: Tensor) -> tuple[Tensor, Tensor]:
-            errors = network.errors(samples.float())
+            errors = network.errors(network.good(samples.float()))
             return smooth(errors, self.smoothing).amax(dim=(1, 2)).double(), errors.double().mean(dim=(1, 2))
 
         maxima, means = over_rows(score, part, part.validation)

@@ -37,6 +37,8 @@ DETECTORS: Registry[Detector] = Registry(
         "class_confidence": "ClassConfidence",
         "rotation": "Rotation",
         "supersimplenet": "SuperSimpleNet",
+        "cutpaste": "CutPaste",
+        "triplet": "Triplet",
     },
 )
 
