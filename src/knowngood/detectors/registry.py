@@ -39,6 +39,7 @@ DETECTORS: Registry[Detector] = Registry(
         "supersimplenet": "SuperSimpleNet",
         "cutpaste": "CutPaste",
         "triplet": "Triplet",
+        "draem": "Draem",
     },
 )
 
