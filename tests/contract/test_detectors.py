@@ -258,7 +258,10 @@ class TestHeldOut:
         if trained_once(fitted):  # the images themselves are held out
             of_held_out = in_sample[fitted.records.training.validation]
             np.testing.assert_allclose(fitted.held_out, of_held_out, rtol=1e-4)
-            assert fitted.held_out.mean() > np.delete(in_sample, fitted.records.training.validation).mean()
+            learned = np.delete(in_sample, fitted.records.training.validation)
+            # What sees each image damaged anew in each step learns little by heart: 99 % of such differences.
+            chance = 2.6 * np.hypot(*(few.std() / len(few) ** 0.5 for few in (learned, of_held_out)))
+            assert fitted.held_out.mean() > learned.mean() - chance
             return
         of_fresh = judge(fitted.fitted, fresh)[0]
         if DETECTORS[name].compares:  # what is right is in the reference: it learns little by heart

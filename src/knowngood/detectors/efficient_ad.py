@@ -135,9 +135,9 @@ class TwoHeadedStudent(FeatureModel):
             "student of it": following,
         }
 
-    def calibrate(self, held_out: Store) -> None:
+    def settle(self, kept: Store) -> None:
         """Take the unit of each map from held-out images."""
-        (maps,) = over_rows(lambda batch: (self.maps(batch),), held_out, held_out.validation)
+        (maps,) = over_rows(lambda batch: (self.maps(batch),), kept, kept.validation)
         usual, rare = np.quantile(maps.numpy(), (USUAL, RARE), axis=(0, 2, 3))
         self.units.copy_(torch.from_numpy(rare - usual).clamp(min=LEAST_UNIT))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar
@@ -45,17 +46,21 @@ class FeatureModel(Trainable, ABC):
         tensors that are `joined`.
         """
 
-    def calibrate(self, held_out: Store) -> None:
-        """Measure what errors are relative to, by the held-out samples of a store, after the training."""
-
     def objective(self, seen: Mapping[str, float]) -> float:
         """The loss on the images that are learned from: those that are held out set the threshold, and
         would score too low by a network whose epoch they have chosen.
         """
         return seen["train/monitored"]
 
-    def fault(self, features: Tensor) -> str:  # noqa: ARG002  # most networks cannot collapse
-        """What went wrong in training, by features `(N, C, h, w)` of held-out images; empty if nothing."""
+    def good(self, samples: Tensor) -> Tensor:
+        """The features `(N, C, h, w)` of good images in stored samples `(N, ...)`: here the same."""
+        return samples
+
+    def settle(self, kept: Store) -> None:
+        """Estimate from samples, after the training, what no gradient finds; most networks need nothing."""
+
+    def fault(self, samples: Tensor) -> str:  # noqa: ARG002  # most networks cannot collapse
+        """What went wrong in training, by stored samples of held-out images; empty if nothing."""
         return ""
 
 
@@ -82,7 +87,13 @@ class TrainedOnFeatures(Trained):
 
     @abstractmethod
     def make_network(self, kept: Store) -> FeatureModel:
-        """Make a network with random weights for training samples `(n, C, h, w)`."""
+        """Make a network with random weights for training samples `(n, ...)`."""
+
+    def samples(
+        self, features: FrozenFeatures, images: ImageSet, *, seed: int, device: str, progress: Progress
+    ) -> AbstractContextManager[Store]:
+        """Store a sample of each image: here its features, `(C, h, w)`."""
+        return store_features(features, images, seed=seed, device=device, progress=progress, dtype=np.float16)
 
     def extractor(self, shape: tuple[int, int]) -> FrozenFeatures:
         """What is stored of images of a height and width."""
@@ -101,9 +112,7 @@ class TrainedOnFeatures(Trained):
         """Train the networks on stored features."""
         features = self.extractor(good.shape)
         unlabelled = replace(good, classes=None)
-        with store_features(
-            features, unlabelled, seed=seed, device=device, progress=progress, dtype=np.float16
-        ) as kept:
+        with self.samples(features, unlabelled, seed=seed, device=device, progress=progress) as kept:
             fold_of = folds(len(kept.index), self.folds, seed, unlabelled.subset(kept.index).groups)
             held_out = np.empty(len(fold_of))
             networks, scales, records = [], [], []
@@ -120,6 +129,7 @@ class TrainedOnFeatures(Trained):
                     progress=_of_several(progress, fold, count),
                     run=replace(run, folder=run.folder / f"fold{fold + 1}") if run and run.folder else run,
                 )
+                network.settle(part)
                 held_out[part.validation], scale = self._score_held_out(network, part)
                 networks.append(network)
                 scales.append(scale)
@@ -134,10 +144,9 @@ class TrainedOnFeatures(Trained):
         Raises:
             TrainingError: The training went wrong.
         """
-        network.calibrate(part)
 
         def score(samples: Tensor) -> tuple[Tensor, Tensor]:
-            errors = network.errors(samples.float())
+            errors = network.errors(network.good(samples.float()))
             return smooth(errors, self.smoothing).amax(dim=(1, 2)).double(), errors.double().mean(dim=(1, 2))
 
         maxima, means = over_rows(score, part, part.validation)
@@ -159,10 +168,10 @@ def moments(kept: Store, part: int = 0) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation `(C,)` of each channel over the training samples `(n, C, h, w)`, or over
     one of the tensors that samples join.
     """
-    samples, count = kept.samples, len(kept.train)
+    samples, count, shapes = kept.samples, len(kept.train), kept.parts or (kept.shape,)
     total = square = torch.zeros(())
     for row in kept.train:
-        one = apart(torch.from_numpy(samples[row][None].astype(np.float64)), kept.parts)[part][0].flatten(1)
+        one = apart(torch.from_numpy(samples[row][None].astype(np.float64)), shapes)[part][0].flatten(1)
         total, square = total + one.mean(dim=1), square + one.square().mean(dim=1)
     mean = total / count
     deviation = (square / count - mean.square()).clamp(min=0).sqrt()

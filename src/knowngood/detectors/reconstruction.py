@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedDetector
-from knowngood.detectors.trained import Trained, learn, score_held_out
+from knowngood.detectors.trained import Trained, learn, named, score_held_out
+from knowngood.errors import TrainingError
 from knowngood.features.patches import smooth
 from knowngood.recipe import OneOf
 from knowngood.training.blocks import Decoder, Encoder, pixels
@@ -25,6 +26,10 @@ from knowngood.training.records import Records
 from knowngood.training.run import Run
 from knowngood.training.store import is_grey, store_images
 from knowngood.types import Progress, Scores, silent
+
+N = TypeVar("N", bound=Trainable)
+
+FEW = 16  # held-out images that show whether a network has collapsed
 
 Code = Annotated[int, Field(ge=1, le=65_536, description="Length of the code that an image is encoded to")]
 
@@ -85,7 +90,39 @@ class TwiceEncodingNetwork(ReconstructionNetwork):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reconstruction(Trained):
+class TrainedOnImages(Trained, Generic[N]):
+    """A recipe of a network that is trained on stored images."""
+
+    @abstractmethod
+    def network(self, channels: int, shape: Sequence[int]) -> N:
+        """Make a network with random weights for grey (1 channel) or colour images of a height and width."""
+
+    @abstractmethod
+    def fitted(self, network: N) -> FittedDetector:
+        """Make the detector of a trained network."""
+
+    def fault(self, network: N, held_out: Tensor) -> str:  # noqa: ARG002  # most networks cannot collapse
+        """What went wrong in training, by held-out images, uint8 `(N, H, W, 3)`; empty if nothing."""
+        return ""
+
+    def fit(
+        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
+    ) -> Fit:
+        """Train the network on stored images."""
+        with store_images(replace(good, classes=None), seed=seed, progress=progress) as kept:
+            make = partial(self.network, 1 if is_grey(kept.samples) else 3, good.shape)
+            network, record = learn(self, make, kept, seed=seed, device=device, progress=progress, run=run)
+            if fault := self.fault(network, torch.from_numpy(kept.samples[kept.validation[:FEW]])):
+                raise TrainingError(named(self, fault))
+            fitted = self.fitted(network).eval()
+            held_out, map_maxima = score_held_out(fitted, kept)
+            index = kept.index[kept.validation]
+        one_unit = np.array_equal(held_out, map_maxima)
+        return Fit(fitted, held_out, index, None if one_unit else map_maxima, Records(record))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconstruction(TrainedOnImages[ReconstructionNetwork]):
     """A recipe of a network that reconstructs images from a code."""
 
     multiple: ClassVar[int] = 4
@@ -99,26 +136,9 @@ class Reconstruction(Trained):
         float, Field(ge=0, le=32, description="Standard deviation of the map's Gaussian blur, in pixels")
     ] = 2.0
 
-    @abstractmethod
-    def network(self, channels: int, shape: Sequence[int]) -> ReconstructionNetwork:
-        """Make a network with random weights for images of a height and width."""
-
     def fitted(self, network: ReconstructionNetwork) -> FittedDetector:
         """Make the detector of a trained network."""
         return FittedReconstruction(network, smoothing=self.smoothing)
-
-    def fit(
-        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
-    ) -> Fit:
-        """Train the network on stored images."""
-        with store_images(replace(good, classes=None), seed=seed, progress=progress) as kept:
-            make = partial(self.network, 1 if is_grey(kept.samples) else 3, good.shape)
-            network, record = learn(self, make, kept, seed=seed, device=device, progress=progress, run=run)
-            fitted = self.fitted(network).eval()
-            held_out, map_maxima = score_held_out(fitted, kept)
-            index = kept.index[kept.validation]
-        one_unit = np.array_equal(held_out, map_maxima)
-        return Fit(fitted, held_out, index, None if one_unit else map_maxima, Records(record))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,9 @@ DETECTORS: Registry[Detector] = Registry(
         "reverse_distillation": "ReverseDistillation",
         "stfpm": "Stfpm",
         "efficient_ad": "EfficientAd",
+        "cutpaste": "CutPaste",
+        "triplet": "Triplet",
+        "draem": "Draem",
     },
 )
 

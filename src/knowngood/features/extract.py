@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from knowngood.errors import DataError, RecipeError
 from knowngood.features.frozen import FrozenFeatures
 from knowngood.parallel import one_thread
 from knowngood.types import Progress, silent
+
+T = TypeVar("T")
 
 DEVICE_BATCH = 32  # images, or views of images, in one step on a GPU
 
@@ -50,9 +53,29 @@ def extract_views(
         yield from _extract_in_torch(features.module(), images, device, features.views)
         return
     pairs = ((int(batch.index[0]), batch.images) for batch in images.batches())
+    yield from extract_pairs(features, pairs, device=device)
+
+
+def extract_pairs(
+    features: FrozenFeatures, pairs: Iterable[tuple[T, NDArray[np.uint8]]], *, device: str
+) -> Iterator[tuple[T, list[NDArray[np.float32]]]]:
+    """Extract the features of images `(1, H, W, 3)`, each with a tag, one after another.
+
+    Yields:
+        The tag, and the image's arrays `(V, ...)`, which may be overwritten.
+    """
+    if torch.device(device).type != "cpu":
+        module = features.module().eval().to(device)
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            for tag, image in pairs:
+                yield (
+                    tag,
+                    [tensor.float().cpu().numpy() for tensor in module(torch.from_numpy(image).to(device))],
+                )
+        return
     with one_thread():
-        for index, arrays in features.engine.stream(pairs):
-            yield index, list(arrays)
+        for tag, arrays in features.engine.stream(pairs):
+            yield tag, list(arrays)
 
 
 def _extract_in_torch(

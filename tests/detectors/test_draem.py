@@ -1,0 +1,69 @@
+"""DRAEM: what its networks learn from; see also the contract tests."""
+
+import numpy as np
+import pytest
+import torch
+
+from knowngood.data.imageset import ImageSet
+from knowngood.data.reading import Reading
+from knowngood.detectors import make_detector
+from knowngood.detectors.draem import DraemNetwork, damage, marking_loss
+from knowngood.errors import TrainingError
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return DraemNetwork(3, width=2)
+
+
+@pytest.fixture
+def batch(good_images):
+    return torch.from_numpy(good_images[:4])
+
+
+class TestDamage:
+    def test_changes_a_share_of_the_images_and_says_where(self, good_images):
+        images = torch.from_numpy(good_images)
+        damaged, changed = damage(images, np.random.default_rng(0), share=0.5)
+        assert 4 < changed.any(dim=(1, 2)).sum() < 20
+        differ = (damaged.int() - images).abs().amax(dim=3) >= 10
+        assert torch.equal(changed, differ)
+        assert torch.equal(images, torch.from_numpy(good_images))
+
+    def test_follows_torchs_random_numbers_in_a_step(self, network, batch):
+        def loss(seed):
+            torch.manual_seed(seed)
+            return network.eval().losses(batch, None)["loss"].item()
+
+        assert loss(1) == loss(1) != loss(2)
+
+
+def test_damaged_pixels_count_as_much_as_the_others_together():
+    logits, changed = torch.zeros(100), torch.zeros(100)
+    changed[0] = 1
+    of_each = 0.5**2 * np.log(2)
+    assert marking_loss(logits, changed).item() == pytest.approx(2 * of_each)
+    assert marking_loss(logits, 0 * changed).item() == pytest.approx(of_each)
+
+
+def test_the_repair_learns_from_the_marks_too(network, batch):
+    network.losses(batch, None)["marks"].backward()
+    assert all(one.grad is not None and one.grad.any() for one in network.repair.last.parameters())
+
+
+def test_the_maps_of_each_size_are_passed_on_where_damage_is_marked(network):
+    pixels = torch.rand(2, 3, 32, 64)
+    repaired, logits = network(pixels)
+    assert repaired.shape == pixels.shape
+    assert logits.shape == (2, 32, 64)
+    assert network.mark.up[-1][0].in_channels == 2 * network.repair.up[-1][0].in_channels
+
+
+def test_a_collapse_is_named(good_images, monkeypatch):
+    monkeypatch.setattr(
+        DraemNetwork, "forward", lambda self, pixels: (self.repair(pixels).sigmoid(), 0 * pixels[:, 0])
+    )
+    recipe = make_detector("draem", {"epochs": 1, "width": 2})
+    with pytest.raises(TrainingError, match=r"^draem: it has collapsed, .* take more epochs"):
+        recipe.fit(ImageSet(list(good_images[:4]), Reading((64, 64))), seed=0, device="cpu")
