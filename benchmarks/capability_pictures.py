@@ -1,8 +1,9 @@
 """A gauge study of real pictures with simulated takes, timed, and computed again without our statistics.
 
 python benchmarks/capability_pictures.py DATA [PRODUCT ...], where DATA has MVTec's screw and transistor. Of
-20 good and 20 defective test images, three takes: shifted by up to 3 pixels, turned by up to 1 degree, brighter
-or darker by 2 % and with noise of 2 grey levels (standard deviations). Rows go to results/capability.csv.
+20 good and 20 defective test images, three takes: shifted by up to 3 pixels, turned by up to 1 degree,
+brighter or darker by 2 % and with noise of 2 grey levels (standard deviations). Rows go to
+results/capability.csv.
 """
 
 from __future__ import annotations
