@@ -88,14 +88,15 @@ def _chart(drift: Drift, name: str) -> Chart:
             drift.alarm_at / math.log(10), color=DEFECT, linestyle="--", linewidth=1, label="report"
         )
         for change in changes:
-            upper.axvline(change.since, color=INK, linestyle=":", linewidth=1.2, label="likely begin")
+            upper.axvline(change.since, color=INK, linestyle=":", linewidth=1.2, label="likely start")
             lower.axvline(change.at, color=INK, linestyle=":", linewidth=1.2)
         upper.set_ylabel(name)
         lower.set(xlabel="parts", ylabel="evidence, log10")
         upper.legend(loc="upper left", bbox_to_anchor=(1, 1), borderpad=0)
         lower.legend(loc="upper left", bbox_to_anchor=(1, 1), borderpad=0)
 
-    title = f"{name[:1].upper()}{name[1:]}: {changes[0].words if changes else 'no change was found'}"
+    words = changes[0].words if changes else f"{name}: no change was found"
+    title = f"{words[0].upper()}{words[1:]}"
     note = (
         "Below, the capital of a bet on a change: where nothing changes, it ever reaches the dashed line as "
         "rarely as stated."

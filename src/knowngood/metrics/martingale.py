@@ -99,7 +99,7 @@ def log_gains(p_value: float | NDArray[np.float64]) -> NDArray[np.float64]:
 
     Example:
         >>> p_values = (np.arange(20_000) + 0.5) / 20_000
-        >>> np.allclose(np.exp(log_gains(p_values)).mean(axis=0), 1, atol=0.02)  # no bet gains by chance
+        >>> np.allclose(np.exp(log_gains(p_values)).mean(axis=0), 1, atol=0.05)  # no bet gains by chance
         True
     """
     from scipy.special import ndtri
