@@ -49,6 +49,7 @@ PUBLIC = {
     "threshold_by_value",
     "train",
     "without_review",
+    "write_card",
     "write_evaluation",
     "write_reconstructions",
     "write_report",
