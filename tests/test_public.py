@@ -63,6 +63,7 @@ PUBLIC = {
     "threshold_by_value",
     "train",
     "without_review",
+    "write_card",
     "write_drift",
     "write_evaluation",
     "write_gauge",

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from knowngood.inspector.verdict import Verdict as Verdict
     from knowngood.leaderboards.leaderboard import leaderboard as leaderboard
     from knowngood.leaderboards.standings import Leaderboard as Leaderboard
+    from knowngood.report.card import write_card as write_card
     from knowngood.report.folder import write_evaluation as write_evaluation
     from knowngood.report.page import write_report as write_report
     from knowngood.report.suspects import write_suspects as write_suspects
@@ -137,6 +138,7 @@ _MODULES = {
     "inspector.verdict": ["Verdict"],
     "leaderboards.leaderboard": ["leaderboard"],
     "leaderboards.standings": ["Leaderboard"],
+    "report.card": ["write_card"],
     "report.folder": ["write_evaluation"],
     "report.page": ["write_report"],
     "report.suspects": ["write_suspects"],

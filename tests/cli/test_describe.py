@@ -1,5 +1,7 @@
 """`knowngood describe` and its pictures."""
 
+import json
+
 from PIL import Image
 
 
@@ -32,3 +34,15 @@ def test_a_name_that_will_not_do_is_refused_before_the_work(run, widget, tmp_pat
         assert status == 1
         assert out == ""
         assert reason in err
+
+
+def test_a_card_and_json(run, widget, tmp_path):
+    status, out, err = run("describe", widget, "--out", tmp_path / "card.html", "--json")
+    assert (status, err) == (0, f"card: {tmp_path}/card.html\n")
+    found = json.loads(out)
+    assert {"split": "test", "class": "scratch", "images": 6} in found["images"]
+    assert found["layout"] == "train and test folders, as in MVTec AD and BTAD"
+    assert (tmp_path / "card.html").read_text().startswith("<!DOCTYPE html>")
+    (tmp_path / "own.html").write_text("my page")
+    status, _, err = run("describe", widget, "--out", tmp_path / "own.html")
+    assert (status, "is not a result of this type" in err) == (1, True)

@@ -7,9 +7,11 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
+from knowngood.cells import spelt
 from knowngood.data.copies import Copies, Groups
 from knowngood.data.decoding import listed
 from knowngood.data.expectations import balance, expectations
@@ -73,18 +75,47 @@ class Description(Copies):
 
     def lines(self) -> list[str]:
         """Summarise in words: a line per fact, and below each problem a line per file, of the first files."""
-        problems = {problem: found for problem, files in self._problems().items() if (found := list(files))}
-        facts = [*self._facts(), *(f"note: {note}" for note in self.notes)]
+        problems = self.problems()
+        facts = [*self.facts(), *(f"note: {note}" for note in self.notes)]
         if problems and (folder := self._folder):
             facts.append(f"files are named below from the folder {folder!r}")
         found = [line for fact in facts for line in _wrapped(fact)]
         for problem, files in problems.items():
             found += _wrapped(f"{problem}: {len(files)}")
             found += [line for file in listed(files) for line in _wrapped(file.strip(), "  ")]
-        expected = _bounded(expectations(self.counts, split_made=self.split_made)) + self._on_copies()
-        return [*found, "what to expect:", *(line for one in expected for line in _wrapped(one, "  "))]
+        expected = (line for one in self.expected() for line in _wrapped(one, "  "))
+        return [*found, "what to expect:", *expected]
 
-    def _facts(self) -> list[str]:
+    def problems(self) -> dict[str, list[str]]:
+        """List what is wrong, each with the files where it is; what is nowhere wrong is left out."""
+        return {problem: found for problem, files in self._problems().items() if (found := list(files))}
+
+    def expected(self) -> list[str]:
+        """Say what the data mean for training and testing, a sentence each."""
+        return _bounded(expectations(self.counts, split_made=self.split_made)) + self._on_copies()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all as values of JSON; files are named from the folder `folder`."""
+        return {
+            "folder": spelt(self._folder),
+            "layout": self.layout,
+            "images": [
+                {"split": split, "class": name, "images": count}
+                for (split, name), count in self.counts.items()
+            ],
+            "sizes": [
+                {"height": height, "width": width, "images": count}
+                for (height, width), count in self.sizes.items()
+            ],
+            "pixels": dict(self.modes),
+            "files": dict(self.suffixes),
+            "bits": self.bits,
+            "problems": {problem: list(map(spelt, files)) for problem, files in self.problems().items()},
+            "notes": list(map(spelt, self.notes)),
+            "expect": self.expected(),
+        }
+
+    def facts(self) -> list[str]:
         """Say what there is."""
         defects = sum(count for (_, name), count in self.counts.items() if name != "good")
         masked = defects - len(self.without_mask)
