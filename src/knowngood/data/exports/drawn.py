@@ -25,14 +25,14 @@ DRAWN_ON = "drawn on"
 def write_drawn(defects: Iterable[SyntheticDefect], folder: str | os.PathLike[str]) -> int:
     """Write synthetic defects to a new folder, one at a time: PNG images and masks, and `TABLE`.
 
-    The table has the good images that they are on as well, where these lie in files, so that a classifier can
-    be trained on it. A good image and what is drawn on it have one `group`, and stay together in a split.
+    The table has the good images that they are on as well, where these are files, so that a classifier can be
+    trained on it. A good image and what is drawn on it have one `group`, and stay together in a split.
 
     Returns:
         How many defects were written.
 
     Raises:
-        DataError: There is none.
+        DataError: No defect came.
         OutputError: The folder holds something, or cannot be written.
     """
     target = Path(folder)
