@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, ClassVar
 
@@ -46,7 +46,7 @@ class Draem(TrainedOnImages["DraemNetwork"]):
     around one place. Both networks are smaller and halve the image at once, so that they train on a CPU,
     and damaged pixels, which are few, count as much as the others together. The map is the negative logarithm
     of the probability that a pixel is good, blurred by a Gaussian instead of a mean; the score is its
-    maximum. A fifth of the good images stops the training and sets the threshold.
+    maximum. A fifth of the good images is held out, and sets the threshold.
 
     Example:
         >>> Draem(input_size=64, width=8).width
@@ -102,6 +102,12 @@ class DraemNetwork(Trainable):
         """The repaired pixels from 0 to 1, and the logits `(N, H, W)` of damage, of pixels from 0 to 1."""
         repaired = self.repair(pixels).sigmoid()
         return repaired, self.mark(torch.cat([pixels, repaired], dim=1))[:, 0]
+
+    def objective(self, seen: Mapping[str, float]) -> float:
+        """The loss on the images that are learned from, damaged anew in each epoch: those that are held out
+        set the threshold, and must not choose the epoch.
+        """
+        return seen["train/monitored"]
 
     def losses(self, batch: Tensor, _: Tensor) -> dict[str, Tensor]:
         """Squared error and dissimilarity of the repair, and the focal loss of the marks."""
