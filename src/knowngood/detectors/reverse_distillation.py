@@ -32,7 +32,7 @@ class ReverseDistillation(StudentTeacher):
         (4, 8, 16)
     """
 
-    when: ClassVar[str] = "You want small defects marked by a trained network, on parts that look much alike."
+    when: ClassVar[str] = "Parts are aligned, and you study what a narrow embedding of features keeps."
 
     epochs: Epochs = 15
     batch_size: BatchSize = 8
