@@ -153,6 +153,8 @@ def test_the_base_inspects_and_measures(inspector, widget, tmp_path):
         ("score {inspector} {widget} --engine onnxruntime", "fit"),
         ("score {inspector} {widget} --out {out}/x.parquet", "report"),
         ("describe {widget} --pictures {out}/x.png", "report"),
+        ("describe {widget} --out {out}/x.html", "report"),
+        ("export {widget} --out {out}/coco", "formats"),
         ("describe {out}/x.parquet", "report"),
     ],
 )

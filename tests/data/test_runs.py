@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco
 
+import knowngood
 from knowngood.data.images import read_mask
 from knowngood.data.outlines import filled, joined_loops, outlines, polygons
 from knowngood.data.runs import is_runs, read_runs, runs_cell, runs_mask
 from knowngood.data.tables import check_samples, read_table
 from knowngood.data.written import write_samples
 from knowngood.errors import DataError
+from knowngood.inspector.measures import check_mask_sizes
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 
@@ -83,3 +85,13 @@ def test_a_table_with_them_is_written_and_read(tmp_path):
         assert (read_mask(read, mask.shape) == (mask | mask.T)).all()
     with pytest.raises(DataError, match=r"'rle:40x40:a%7Cb:.*' is 40 x 40 but its image is 9 x 9"):
         read_mask(cell, (9, 9))
+
+
+def test_their_size_is_checked_before_images_are_inspected():
+    image = np.zeros((40, 50), np.uint8)
+    table = knowngood.load_samples([image], labels=["dent"])
+    table["mask in memory"] = runs_cell(np.ones((40, 50), bool))
+    check_mask_sizes(table)
+    table["mask in memory"] = runs_cell(np.ones((50, 40), bool))
+    with pytest.raises(DataError, match=r"of \[0\]' is 50 x 40 but its image is 40 x 50"):
+        check_mask_sizes(table)

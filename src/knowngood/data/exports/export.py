@@ -20,6 +20,7 @@ from knowngood.data.patterns import Patterns
 from knowngood.data.regions import BOXES, names_in
 from knowngood.data.samples import Samples, load_samples
 from knowngood.errors import DataError, OutputError
+from knowngood.extras import needs_extra
 from knowngood.notebook import followed
 from knowngood.output import UNFINISHED
 from knowngood.types import Progress
@@ -48,6 +49,10 @@ FORMATS: Mapping[str, Format] = {
     "csv": Format("a table of samples, with masks", sheet.placed, sheet.write, ""),
 }
 """The formats by name."""
+
+
+OUTLINED = ("coco", "yolo-seg")
+"""Those that have polygons."""
 
 
 class Exported(NamedTuple):
@@ -111,6 +116,9 @@ def export(
     progress = followed(progress)
     if format not in FORMATS:
         raise DataError(f"format {format!r} is not known; choose one of {', '.join(FORMATS)}")
+    if format in OUTLINED:
+        with needs_extra():
+            import pycocotools  # noqa: F401 - found out before the work, not after it
     target, chosen = Path(out), FORMATS[format]
     check_new_folder(target)
     table = load_samples(data, patterns)
