@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import capability_pictures
 import knowngood
 from knowngood.capability.gauge import Limits, study
 from knowngood.capability.gauge_page import write_gauge
 from knowngood.capability.repeats import load_repeats
 from knowngood.errors import DataError, RecipeError
+from knowngood.metrics.variance_components import mean_squares
 
 
 def table_of(good, defects, takes=3, stations="AB"):
@@ -64,6 +66,17 @@ def test_the_answer(good, defects, spread, level):
     assert found.answer.headline.startswith(f"May the line be released? {word}")
     if level == "doubtful":
         assert "149 without an error would show it" in " ".join(found.answer.details)
+
+
+def test_the_figures_are_those_of_counting_and_least_squares():
+    table = table_of(20, 20, stations="A")
+    found = studied(table, scores_of(table, 1.5))
+    figures, good = found.figures["inspector"], found.pictures[found.pictures["truth"] == "good"]
+    scores = np.stack([own["score"].to_numpy() for _, own in good.groupby("part")])[:, None]
+    ours = {name: figures[name].value for name in ("effectiveness", "misses", "false_alarms", "kappa")}
+    ours["repeatability"] = mean_squares(scores)["repeatability"][0]
+    assert ours == pytest.approx(capability_pictures.again(found.pictures))
+    assert 0 < ours["misses"] < 0.5
 
 
 def test_part_without_a_take_is_left_out_of_the_components_alone():

@@ -58,6 +58,7 @@ def strange(request, tmp_path):
         ("score", "DATA.inspector", "GOOD"),
         ("score", "INSPECTOR", "DATA.png"),
         ("compare", "GOOD", "--grid", "DATA.yaml"),
+        ("gauge", "INSPECTOR", "DATA.csv", "--out", "OUT"),
     ],
     ids=" ".join,
 )

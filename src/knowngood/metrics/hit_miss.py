@@ -204,7 +204,7 @@ class _Curve:
             return loss(np.array([*curve, 30.0]))
 
         full = minimize(of_two, np.array([0.0, 1.0]), method="Nelder-Mead")
-        starts = [np.array([*(steep * full.x), start]) for steep in (1, 3) for start in (1.0, 3.0)]
+        starts = [np.array([*(steep * full.x), 2.0]) for steep in (1, 3)]
         part = min(
             (minimize(loss, one, method="Nelder-Mead") for one in starts), key=lambda fit: float(fit.fun)
         )
