@@ -23,7 +23,7 @@ from knowngood.data.layouts import NOTES, recognise
 from knowngood.data.masks import several
 from knowngood.data.near_duplicates import thumbnail
 from knowngood.data.patterns import Patterns
-from knowngood.data.samples import Samples, load_samples
+from knowngood.data.samples import Samples, load_samples, named_after
 from knowngood.data.splits import SPLIT_MADE
 from knowngood.data.threads import in_threads
 from knowngood.errors import DataError, UnreadableImage
@@ -62,6 +62,7 @@ def describe(
     ignored: list[str] = []
     if isinstance(data, str | os.PathLike) and Path(data).is_dir() and labels is None and masks is None:
         layout, table, found, masks_of_images = recognise(Path(data), patterns)
+        named_after(table, Path(data))
         used = {*table["path"], *(mask for cell in masks_of_images.values() for mask in several(cell))}
         ignored = [str(file) for files in (found.images, found.others) for file in files]
         ignored = [file for file in ignored if file not in used]

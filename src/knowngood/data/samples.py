@@ -86,14 +86,14 @@ def load_samples(
     path = Path(data)
     try:
         if path.is_dir():
-            return _named(recognise(path, patterns).table, path)
+            return named_after(recognise(path, patterns).table, path)
         if not path.exists():
             raise DataError(f"{str(path)!r} does not exist{suggestion(path)}", path=path)
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be reached: {error.strerror}", path=path) from error
     _check_unneeded(patterns)
     if (labelled := read_labels(path)) is not None:
-        return _named(check_samples(labelled), path)
+        return named_after(check_samples(labelled), path)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(
             f"{str(path)!r} is a file; name a folder of images, a .csv or .parquet table, or a label file "
@@ -102,7 +102,7 @@ def load_samples(
         )
     table = read_table(path)
     table.attrs[NOTES] = (*table.attrs.get(NOTES, ()), *_doubtful(table["path"][table["label"] == "good"]))
-    return _named(table, path)
+    return named_after(table, path)
 
 
 def data_name(table: pd.DataFrame) -> str:
@@ -166,7 +166,7 @@ def _digest(source: Source) -> str:
     return sha.hexdigest()[:16]
 
 
-def _named(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def named_after(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Note in a table from which folder or file it was made."""
     table.attrs |= {DATA: spelt(path.absolute().name), DATA_PATH: spelt(str(path))}
     return table
