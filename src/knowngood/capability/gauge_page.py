@@ -111,7 +111,7 @@ def _limits(study: Gauge) -> Table:
 def _deciders(study: Gauge) -> Table:
     """All figures of all who decide."""
     rows = [
-        [who, *(f"{_written(name, found.value)}\n{_range(name, found)}" for name, found in figures.items())]
+        [who, *(f"{_written(name, found.value)} ({_range(name, found)})" for name, found in figures.items())]
         for who, figures in study.figures.items()
     ]
     heads = ["who", *(name.replace("_", " ") for name in gauge_agreement.FIGURES)]
