@@ -66,3 +66,8 @@ Agreement = Annotated[
     Field(description="How predictions for several views of an image are combined: mean probability or vote"),
 ]
 Imbalance = Annotated[str, Field(description="What is done about classes with few images")]
+
+Noise = Annotated[
+    float, Field(ge=0.01, le=10, description="Standard deviation of the noise, in those of the features")
+]
+HeadChannels = Annotated[int, Field(ge=1, le=4096, description="Channels within the head that marks places")]

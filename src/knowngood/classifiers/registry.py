@@ -18,6 +18,7 @@ CLASSIFIERS: Registry[Classifier] = Registry(
         "linear_probe": "LinearProbe",
         "finetune": "FineTune",
         "scattering_boost": "ScatteringBoost",
+        "supersimplenet": "SuperSimpleNet",
     },
 )
 

@@ -126,7 +126,7 @@ class TrainedOnFeatures(Trained):
                     part,
                     seed=seed,
                     device=device,
-                    progress=_of_several(progress, fold, count),
+                    progress=of_several(progress, fold, count),
                     run=replace(run, folder=run.folder / f"fold{fold + 1}") if run and run.folder else run,
                 )
                 network.settle(part)
@@ -159,7 +159,7 @@ class TrainedOnFeatures(Trained):
         return (maxima / scale).numpy(), scale
 
 
-def _of_several(progress: Progress, number: int, count: int) -> Progress:
+def of_several(progress: Progress, number: int, count: int) -> Progress:
     """Tell the progress of one of several trainings, counted from 0, as a part of all of them."""
     return lambda stage, done, total: progress(stage, number * total + done, count * total)
 
