@@ -57,7 +57,7 @@ class SuperSimpleNet(Classifier):
     masks where there are some, and from noise in the features of all: noise is a defect of no type. Each
     class has the same weight. One network is trained for each fold, and predicts that fold; new images have
     the mean of their logits. Theirs tells good from defective, this one the types of defect, too. Images are
-    learned from in all orientations that the product may have, and judged in the one they have.
+    learned from in all orientations that the product may have, and inspected in the one they have.
 
     Example:
         >>> SuperSimpleNet(epochs=10).noise
@@ -120,9 +120,9 @@ class SuperSimpleNet(Classifier):
             "imbalance: class_weights (each class has the same weight)",
             f"networks: {count}, each trained without one part in {count} of the images",
         ]
-        lesson = make_record(images.names, numbers, (held_out, numbers), (learned, known), notes)
-        fitted = FittedMarking(features, networks, lesson.temperature, self.smoothing).eval()
-        return make_fit(fitted, lesson, places, training=trainings[0], map_maxima=maxima[numbers == 0])
+        record = make_record(images.names, numbers, (held_out, numbers), (learned, known), notes)
+        fitted = FittedMarking(features, networks, record.temperature, self.smoothing).eval()
+        return make_fit(fitted, record, places, training=trainings[0], map_maxima=maxima[numbers == 0])
 
     def _learn(
         self, part: Store, classes: int, seed: int, device: str, progress: Progress, run: Run | None
@@ -146,11 +146,11 @@ class SuperSimpleNet(Classifier):
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Logits `(M, C)` and the largest values of maps `(M,)` of stored samples."""
 
-        def judge(samples: Tensor) -> tuple[Tensor, Tensor]:
+        def score(samples: Tensor) -> tuple[Tensor, Tensor]:
             maps, logits = network(samples[:, :-1].float())
             return logits, smooth(maps, self.smoothing).amax(dim=(1, 2))
 
-        logits, largest = over_rows(judge, part, rows)
+        logits, largest = over_rows(score, part, rows)
         return logits.numpy(), largest.double().numpy()
 
     def _samples(
