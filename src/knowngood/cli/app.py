@@ -31,7 +31,7 @@ WITHOUT_ARGUMENTS = ("detectors", "classifiers", "bench", "plan")
 """The commands that need none; the others show their help."""
 
 PLAIN = {
-    **{"–": "-", "−": "-", "·": "-", "±": "+-", "→": "->", "×": "x", "…": "...", "°": " degrees"},
+    **{"–": "-", "−": "-", "·": "-", "±": "+-", "→": "->", "×": "x", "…": "...", "°": " degrees", "²": "^2"},
     **{"\u00a0": " ", "“": '"', "”": '"', "’": "'"},
 }
 """Letters of our own texts, and what stands for them where a code page lacks them."""
