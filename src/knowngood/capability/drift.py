@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from knowngood.capability.figures import CAUSES, Figures, figures_table
 from knowngood.capability.page import Answer
 from knowngood.data.meanings import GOOD_WORDS
 from knowngood.data.selection import good_sources
-from knowngood.data.tables import read_table
+from knowngood.data.tables import table_or_file
 from knowngood.errors import DataError, RecipeError, quoted
 from knowngood.inspector.file import check_loaded
 from knowngood.inspector.inspector import Inspector
@@ -191,7 +190,7 @@ def monitor(
     """
     check_loaded(inspector)
     progress = followed(progress)
-    log = _checked(scores) if isinstance(scores, pd.DataFrame) else read_table(Path(scores), _checked)
+    log = table_or_file(scores, _checked)
     before = {SCORE: list(inspector.manifest.held_out)}
     if good is not None:
         bits = inspector.manifest.bits or 16

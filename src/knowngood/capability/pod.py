@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import NamedTuple
 
 import cv2
@@ -98,17 +99,12 @@ def pod(inspector: Inspector, data: Samples, *, progress: Progress | None = None
     verdicts = inspector.inspect(sources_of(table), progress=progress)
     found = np.array([verdict.decision != "accept" for verdict in verdicts])
     is_defect = (table["label"] == "defect").to_numpy()
-    sizes = [
-        size_of(read_mask(mask, verdict.size))
-        for mask, verdict, wanted in zip(masks_of(table), verdicts, is_defect, strict=True)
-        if wanted
-    ]
+    of_defects, masks = list(compress(verdicts, is_defect)), compress(masks_of(table), is_defect)
+    sizes = [size_of(read_mask(mask, verdict.size)) for mask, verdict in zip(masks, of_defects, strict=True)]
     defects = pd.DataFrame(sizes, columns=Size._fields)
-    defects.insert(
-        0, "path", [verdict.row()["path"] for verdict, one in zip(verdicts, is_defect, strict=True) if one]
-    )
+    defects.insert(0, "path", [verdict.row()["path"] for verdict in of_defects])
     defects.insert(1, "type", np.array(class_of_each(table), object)[is_defect])
-    defects["score"] = [verdict.score for verdict, one in zip(verdicts, is_defect, strict=True) if one]
+    defects["score"] = [verdict.score for verdict in of_defects]
     defects["found"] = found[is_defect]
     notes = [f"{left_out} defects without a mask were left out."] if left_out else []
     good = int((~is_defect).sum())

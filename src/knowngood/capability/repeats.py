@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from knowngood.data.images import read_image
 from knowngood.data.meanings import BAD_WORDS, GOOD_WORDS
 from knowngood.data.samples import fingerprint
-from knowngood.data.tables import read_table
+from knowngood.data.tables import table_or_file
 from knowngood.errors import DataError, quoted
 from knowngood.types import Progress
 
@@ -49,11 +49,7 @@ def load_repeats(data: str | os.PathLike[str] | pd.DataFrame, people: Sequence[s
         >>> load_repeats(pd.DataFrame(rows, columns=["path", "part", "take", "truth"]))["defect"].tolist()
         [False, False, True, True]
     """
-
-    def check(table: pd.DataFrame) -> pd.DataFrame:
-        return _checked(table, people)
-
-    return check(data) if isinstance(data, pd.DataFrame) else read_table(Path(data), check)
+    return table_or_file(data, partial(_checked, people=people))
 
 
 def check_not_copies(table: pd.DataFrame, progress: Progress) -> None:

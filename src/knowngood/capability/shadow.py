@@ -13,7 +13,7 @@ import pandas as pd
 from knowngood.brief import brief
 from knowngood.capability.page import Answer, Page, write_study
 from knowngood.capability.repeats import decisions
-from knowngood.data.tables import read_table
+from knowngood.data.tables import table_or_file
 from knowngood.errors import DataError, RecipeError, quoted
 from knowngood.metrics.decisions import bounds_at_all_times, mcnemar
 from knowngood.report.exhibits import Chart, Exhibit, Table, Text
@@ -79,10 +79,7 @@ def shadow(one: Log, other: Log, *, limit: float = 0.05) -> Shadow:
     """
     if not 0 < limit < 1:
         raise RecipeError(f"limit must be between 0 and 1, such as 0.05; got {quoted(limit)}")
-    tables = [
-        log if isinstance(log, pd.DataFrame) else read_table(Path(log), _as_log) for log in (one, other)
-    ]
-    tables = [_as_log(table) for table in tables]
+    tables = [table_or_file(log, _as_log) for log in (one, other)]
     key = next((name for name in ("part", "image") if all(name in table for table in tables)), "")
     if not key:
         raise DataError("the logs have neither a column 'part' nor a column 'path' in common; add one")

@@ -102,7 +102,6 @@ class SuperSimpleNet(Classifier):
             maxima = np.empty(len(places))
             networks: list[MarkingClassifier] = []
             trainings: list[TrainingRecord] = []
-            parts: list[Store] = []
             for fold in range(count := int(fold_of.max()) + 1):
                 own = fold_of == fold
                 part = replace(kept, train=np.flatnonzero(of_row != fold), validation=first[own])
@@ -110,11 +109,10 @@ class SuperSimpleNet(Classifier):
                 network, training = self._learn(
                     part, len(images.names), seed, device, of_several(progress, fold, count), of_run
                 )
-                held_out[own], maxima[own] = self._predict(network, part, first[own])
+                held_out[own], maxima[own] = self._predict(network, kept, first[own])
                 networks.append(network)
                 trainings.append(training)
-                parts.append(part)
-            learned, _ = self._predict(networks[0], parts[0], rows := parts[0].train)
+            learned, _ = self._predict(networks[0], kept, rows := np.flatnonzero(of_row != 0))
             known = kept.labels[rows]
         notes = [
             "imbalance: class_weights (each class has the same weight)",
@@ -142,7 +140,7 @@ class SuperSimpleNet(Classifier):
         return network, record
 
     def _predict(
-        self, network: MarkingClassifier, part: Store, rows: NDArray[np.int64]
+        self, network: MarkingClassifier, kept: Store, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Logits `(M, C)` and the largest values of maps `(M,)` of stored samples."""
 
@@ -150,7 +148,7 @@ class SuperSimpleNet(Classifier):
             maps, logits = network(samples[:, :-1].float())
             return logits, smooth(maps, self.smoothing).amax(dim=(1, 2))
 
-        logits, largest = over_rows(score, part, rows)
+        logits, largest = over_rows(score, kept, rows)
         return logits.numpy(), largest.double().numpy()
 
     def _samples(

@@ -112,6 +112,13 @@ def check_listing(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def table_or_file(
+    data: str | os.PathLike[str] | pd.DataFrame, check: Callable[[pd.DataFrame], pd.DataFrame]
+) -> pd.DataFrame:
+    """Check a table, or read and check the file of one; see `read_table`."""
+    return check(data) if isinstance(data, pd.DataFrame) else read_table(Path(data), check)
+
+
 def read_table(path: Path, check: Callable[[pd.DataFrame], pd.DataFrame] = check_samples) -> pd.DataFrame:
     """Read a CSV or Parquet table, check it, and let its paths start from its folder.
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from knowngood.detectors.feature_model import FeatureModel
-from knowngood.detectors.student_teacher import COLLAPSED, StudentTeacher, Teacher, plain
+from knowngood.detectors.student_teacher import StudentTeacher, Teacher, plain, same_everywhere
 from knowngood.detectors.trained import over_rows
 from knowngood.features.patches import align
 from knowngood.settings import BatchSize, Epochs, LearningRate, Strides
@@ -144,6 +144,4 @@ class TwoHeadedStudent(FeatureModel):
     def fault(self, features: Tensor) -> str:
         """Say if the student gives the same at all places of good images."""
         wanted, of_teacher, *_ = (float(maps.var(dim=(0, 2, 3)).mean()) for maps in self(features))
-        if of_teacher >= COLLAPSED * wanted:
-            return ""
-        return "it has collapsed, the student gives the same at all places; take a smaller learning_rate"
+        return same_everywhere(wanted, of_teacher)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Fit, FittedOnFeatures
-from knowngood.detectors.trained import Trained, learn, named, over_rows, store_features
+from knowngood.detectors.trained import FEW, Trained, learn, named, over_rows, store_features
 from knowngood.errors import TrainingError
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
@@ -33,7 +33,6 @@ from knowngood.training.standardise import LEAST_DEVIATION
 from knowngood.training.store import Store
 from knowngood.types import Progress, Scores, silent
 
-FEW = 16  # held-out images that show whether a network has collapsed
 LEAST = 1e-6  # of what errors are divided by: constant images may have none
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from knowngood.data.imageset import ImageSet
 from knowngood.detectors.base import Fit, FittedDetector
-from knowngood.detectors.trained import Trained, learn, named, score_held_out
+from knowngood.detectors.trained import FEW, Trained, learn, named, score_held_out
 from knowngood.errors import TrainingError
 from knowngood.features.patches import smooth
 from knowngood.recipe import OneOf
@@ -28,8 +28,6 @@ from knowngood.training.store import is_grey, store_images
 from knowngood.types import Progress, Scores, silent
 
 N = TypeVar("N", bound=Trainable)
-
-FEW = 16  # held-out images that show whether a network has collapsed
 
 Code = Annotated[int, Field(ge=1, le=65_536, description="Length of the code that an image is encoded to")]
 

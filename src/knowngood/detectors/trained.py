@@ -33,6 +33,8 @@ from knowngood.types import Progress, Scores
 
 N = TypeVar("N", bound=Trainable)
 
+FEW = 16  # held-out images that show whether a network has collapsed
+
 _BATCH = 16
 
 
