@@ -12,6 +12,10 @@ ANOMALIB = .venv-anomalib/bin
 .PHONY: demo test fuzz results bench
 .DELETE_ON_ERROR:
 
+# Where the environment forbids files of bytecode, as in many container images, every process would compile torch anew:
+# five seconds of one core each, in the hundreds of processes of the tests. An empty value allows them.
+export PYTHONDONTWRITEBYTECODE =
+
 # The lock pins everything; knowngood itself is installed in place, on top of it. What is never imported need not be
 # compiled to bytecode: that would take a minute of one core.
 .venv/installed: requirements.lock pyproject.toml
