@@ -67,3 +67,21 @@ def test_a_collapse_is_named(good_images, monkeypatch):
     recipe = make_detector("draem", {"epochs": 1, "width": 2})
     with pytest.raises(TrainingError, match=r"^draem: it has collapsed, .* take more epochs"):
         recipe.fit(ImageSet(list(good_images[:4]), Reading((64, 64))), seed=0, device="cpu")
+
+
+def test_every_image_is_scored_by_a_network_that_has_not_learned_from_it(good_images, monkeypatch):
+    recipe = make_detector("draem", {"epochs": 1, "width": 2, "batch_size": 4})
+    monkeypatch.setattr(type(recipe), "fault", lambda *_: "")  # one epoch is too few
+    images = ImageSet(list(good_images[:7]), Reading((64, 64)))
+    fit = recipe.fit(images, seed=0, device="cpu")
+    assert fit.places.tolist() == list(range(7))
+    pixels = torch.cat([torch.from_numpy(batch.images.copy()) for batch in images.batches()])
+    with torch.inference_mode():
+        each = torch.stack([recipe.fitted(one).eval()(pixels).image for one in fit.fitted.networks])
+        together = fit.fitted(pixels).image
+    assert len(each) == 3
+    held_out = torch.from_numpy(fit.held_out).float()
+    by_one = (each - held_out).abs().argmin(dim=0)
+    assert torch.allclose(each.gather(0, by_one[None])[0], held_out)
+    assert torch.equal(by_one.bincount().sort().values, torch.tensor([2, 2, 3]))
+    assert (together <= each.mean(dim=0) + 1e-6).all()

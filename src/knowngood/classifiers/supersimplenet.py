@@ -22,8 +22,8 @@ from knowngood.data.images import image_size, read_mask
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Fit, FittedOnFeatures
-from knowngood.detectors.feature_model import moments, of_several
-from knowngood.detectors.trained import over_rows
+from knowngood.detectors.feature_model import moments
+from knowngood.detectors.trained import of_several, over_rows
 from knowngood.features.extract import extract_pairs
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, ClassVar
 
@@ -14,15 +15,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss  # type: ignore[import-untyped]
 
+from knowngood.data.imageset import ImageSet
+from knowngood.data.splits import folds
 from knowngood.data.synthetic_defects import perlin
-from knowngood.detectors.base import FittedDetector
+from knowngood.detectors.base import Fit, FittedDetector
 from knowngood.detectors.reconstruction import TrainedOnImages
+from knowngood.detectors.trained import learn_each_fold, score_held_out
 from knowngood.features.patches import smooth
-from knowngood.settings import BatchSize, Epochs, InputSize
+from knowngood.settings import BatchSize, Epochs, Folds, InputSize
 from knowngood.training.blocks import down, pixels, up
 from knowngood.training.learner import Trainable
 from knowngood.training.losses import l2, ssim
-from knowngood.types import Scores
+from knowngood.training.records import Records
+from knowngood.training.run import Run
+from knowngood.training.store import is_grey, store_images
+from knowngood.types import Progress, Scores, silent
 
 SIMILARITY = 2.0
 """The weight of the structural similarity of the repair, beside its squared error."""
@@ -46,7 +53,9 @@ class Draem(TrainedOnImages["DraemNetwork"]):
     around one place. Both networks are smaller and halve the image at once, so that they train on a CPU,
     and damaged pixels, which are few, count as much as the others together. The map is the negative logarithm
     of the probability that a pixel is good, blurred by a Gaussian instead of a mean; the score is its
-    maximum. A fifth of the good images is held out, and sets the threshold.
+    maximum. Both networks are trained once for each fold of the good images, on the other folds, and score
+    that fold, which sets the threshold; the map of new images is the mean of the networks' maps, see
+    `knowngood.detectors.feature_model.TrainedOnFeatures`.
 
     Example:
         >>> Draem(input_size=64, width=8).width
@@ -59,6 +68,7 @@ class Draem(TrainedOnImages["DraemNetwork"]):
     input_size: Annotated[InputSize, Field(ge=32, le=1024)] = 128
     epochs: Epochs = 60
     batch_size: BatchSize = 8
+    folds: Annotated[Folds, Field(ge=2, le=20)] = 3
     width: Annotated[
         int,
         Field(ge=1, le=256, description="Channels of the first convolution; each further one doubles them"),
@@ -73,7 +83,36 @@ class Draem(TrainedOnImages["DraemNetwork"]):
 
     def fitted(self, network: DraemNetwork) -> FittedDetector:
         """Make the detector of the trained networks."""
-        return FittedDraem(network, smoothing=self.smoothing)
+        return FittedDraem([network], smoothing=self.smoothing)
+
+    def fit(
+        self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
+    ) -> Fit:
+        """Train the networks on stored images."""
+        unlabelled = replace(good, classes=None)
+        with store_images(unlabelled, seed=seed, progress=progress) as kept:
+            channels = 1 if is_grey(kept.samples) else 3
+            fold_of = folds(len(kept.index), self.folds, seed, unlabelled.subset(kept.index).groups)
+            held_out = np.empty(len(fold_of))
+            networks, records = [], []
+            trainings = learn_each_fold(
+                self,
+                lambda _: self.network(channels, good.shape),
+                kept,
+                fold_of,
+                seed=seed,
+                device=device,
+                progress=progress,
+                run=run,
+            )
+            for part, network, record in trainings:
+                self.check(network, part)
+                held_out[part.validation], _ = score_held_out(self.fitted(network).eval(), part)
+                networks.append(network)
+                records.append(record)
+            index = kept.index
+        fitted = FittedDraem(networks, smoothing=self.smoothing).eval()
+        return Fit(fitted, held_out, index, records=Records(records[0]))
 
     def fault(self, network: DraemNetwork, held_out: Tensor) -> str:
         """Say if damage is marked no more than what is good."""
@@ -171,17 +210,19 @@ class Hourglass(nn.Module):
 
 
 class FittedDraem(FittedDetector):
-    """Scores images by the most suspicious place of the blurred map."""
+    """Scores images by the most suspicious place of the networks' mean map, which is blurred."""
 
-    def __init__(self, network: DraemNetwork, *, smoothing: float) -> None:
+    def __init__(self, networks: Sequence[DraemNetwork], *, smoothing: float) -> None:
         super().__init__()
-        self.network = network
+        self.networks = nn.ModuleList(networks)
         self.smoothing = smoothing
 
     def forward(self, images: Tensor) -> Scores:
         """Score images."""
-        repaired, logits = self.network(self.network.pixels(images))
-        maps = smooth(F.softplus(logits), self.smoothing)
+        each = [network(network.pixels(images)) for network in self.networks]  # type: ignore[operator]
+        repaired = torch.stack([one for one, _ in each]).mean(dim=0)
+        marks = torch.stack([F.softplus(logits) for _, logits in each]).mean(dim=0)
+        maps = smooth(marks, self.smoothing)
         return Scores(maps.amax(dim=(1, 2)), maps, {"rebuilt": repaired.permute(0, 2, 3, 1)})
 
 

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from knowngood.data.imageset import ImageSet
 from knowngood.data.splits import folds
 from knowngood.detectors.base import Fit, FittedOnFeatures
-from knowngood.detectors.trained import FEW, Trained, learn, named, over_rows, store_features
+from knowngood.detectors.trained import FEW, Trained, learn_each_fold, named, over_rows, store_features
 from knowngood.errors import TrainingError
 from knowngood.features.frozen import FrozenFeatures, freeze
 from knowngood.features.patches import PatchFeatures, smooth
@@ -115,19 +114,10 @@ class TrainedOnFeatures(Trained):
             fold_of = folds(len(kept.index), self.folds, seed, unlabelled.subset(kept.index).groups)
             held_out = np.empty(len(fold_of))
             networks, scales, records = [], [], []
-            for fold in range(count := int(fold_of.max()) + 1):
-                part = replace(
-                    kept, train=np.flatnonzero(fold_of != fold), validation=np.flatnonzero(fold_of == fold)
-                )
-                network, record = learn(
-                    self,
-                    partial(self.make_network, part),
-                    part,
-                    seed=seed,
-                    device=device,
-                    progress=of_several(progress, fold, count),
-                    run=replace(run, folder=run.folder / f"fold{fold + 1}") if run and run.folder else run,
-                )
+            trainings = learn_each_fold(
+                self, self.make_network, kept, fold_of, seed=seed, device=device, progress=progress, run=run
+            )
+            for part, network, record in trainings:
                 network.settle(part)
                 held_out[part.validation], scale = self._score_held_out(network, part)
                 networks.append(network)
@@ -156,11 +146,6 @@ class TrainedOnFeatures(Trained):
             raise TrainingError(named(self, fault))
         scale = max(float(means.mean()), LEAST)
         return (maxima / scale).numpy(), scale
-
-
-def of_several(progress: Progress, number: int, count: int) -> Progress:
-    """Tell the progress of one of several trainings, counted from 0, as a part of all of them."""
-    return lambda stage, done, total: progress(stage, number * total + done, count * total)
 
 
 def moments(kept: Store, part: int = 0) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,7 @@ from knowngood.training.blocks import Decoder, Encoder, pixels
 from knowngood.training.learner import Trainable
 from knowngood.training.records import Records
 from knowngood.training.run import Run
-from knowngood.training.store import is_grey, store_images
+from knowngood.training.store import Store, is_grey, store_images
 from knowngood.types import Progress, Scores, silent
 
 N = TypeVar("N", bound=Trainable)
@@ -103,6 +103,11 @@ class TrainedOnImages(Trained, Generic[N]):
         """What went wrong in training, by held-out images, uint8 `(N, H, W, 3)`; empty if nothing."""
         return ""
 
+    def check(self, network: N, kept: Store) -> None:
+        """Raise the fault of a network, by stored images that are held out, as a TrainingError."""
+        if fault := self.fault(network, torch.from_numpy(kept.samples[kept.validation[:FEW]])):
+            raise TrainingError(named(self, fault))
+
     def fit(
         self, good: ImageSet, *, seed: int, device: str, progress: Progress = silent, run: Run | None = None
     ) -> Fit:
@@ -110,8 +115,7 @@ class TrainedOnImages(Trained, Generic[N]):
         with store_images(replace(good, classes=None), seed=seed, progress=progress) as kept:
             make = partial(self.network, 1 if is_grey(kept.samples) else 3, good.shape)
             network, record = learn(self, make, kept, seed=seed, device=device, progress=progress, run=run)
-            if fault := self.fault(network, torch.from_numpy(kept.samples[kept.validation[:FEW]])):
-                raise TrainingError(named(self, fault))
+            self.check(network, kept)
             fitted = self.fitted(network).eval()
             held_out, map_maxima = score_held_out(fitted, kept)
             index = kept.index[kept.validation]

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, ClassVar, TypeVar
 
 import numpy as np
@@ -87,6 +88,44 @@ def learn(
     except TrainingError as error:
         raise TrainingError(named(recipe, str(error))) from error
     return network, record
+
+
+def learn_each_fold(
+    recipe: Trained,
+    make: Callable[[Store], N],
+    kept: Store,
+    fold_of: NDArray[np.int64],
+    *,
+    seed: int,
+    device: str,
+    progress: Progress,
+    run: Run | None,
+) -> Iterator[tuple[Store, N, TrainingRecord]]:
+    """Train a network for each fold of stored samples, `fold_of` `(n,)`, on the other folds, as `learn` does.
+
+    Yields:
+        The samples, of which those of the fold are held out, the network and how it was trained.
+    """
+    count = int(fold_of.max()) + 1
+    for fold in range(count):
+        part = replace(
+            kept, train=np.flatnonzero(fold_of != fold), validation=np.flatnonzero(fold_of == fold)
+        )
+        network, record = learn(
+            recipe,
+            partial(make, part),
+            part,
+            seed=seed,
+            device=device,
+            progress=of_several(progress, fold, count),
+            run=replace(run, folder=run.folder / f"fold{fold + 1}") if run and run.folder else run,
+        )
+        yield part, network, record
+
+
+def of_several(progress: Progress, number: int, count: int) -> Progress:
+    """Tell the progress of one of several trainings, counted from 0, as a part of all of them."""
+    return lambda stage, done, total: progress(stage, number * total + done, count * total)
 
 
 def named(recipe: Trained, message: str) -> str:
