@@ -1,6 +1,9 @@
-"""How long a large data set takes to be split and exported, and what memory it takes.
+"""How long data sets take to be split, exported, searched for copies and described, and what memory.
 
-python benchmarks/workbench.py        100,000 images of noise; figures go to benchmarks/results/workbench.csv
+python benchmarks/workbench.py        figures go to benchmarks/results/workbench.csv
+
+100,000 images of noise are split and exported; of 20,000 smooth ones each hundredth is a brighter copy of its
+neighbour; 500 of 512 by 512 pixels are described on a card. With `TMPDIR=/dev/shm` no disk takes part.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from PIL import Image
 import knowngood
 
 ROWS = 100_000
+SEARCHED, COPIED = 20_000, 100
+DESCRIBED, LARGE = 500, 512
 SIDE = 32
 MASKS = 500  # different ones
 RESULTS = Path(__file__).resolve().parent / "results" / "workbench.csv"
@@ -58,6 +63,23 @@ def _mask(rng: np.random.Generator) -> bytes:
     return file.getvalue()
 
 
+def smooth(folder: Path, count: int, side: int, copied: int = 0) -> pd.DataFrame:
+    """Write smooth images and return their table; one in `copied` is a brighter copy of the one before."""
+    rng = np.random.default_rng(1)
+    folder.mkdir()
+    table, image = [], np.empty(0)
+    for number in range(count):
+        if not copied or number % copied != 1:
+            noise = rng.uniform(50, 200, (24, 24)).astype(np.uint8)
+            image = np.asarray(Image.fromarray(noise).resize((side, side), Image.Resampling.BICUBIC))
+        else:
+            image = np.clip(1.05 * image, 0, 255).astype(np.uint8)
+        path = folder / f"{number:06}.png"
+        Image.fromarray(image).save(path, compress_level=1)
+        table.append({"path": str(path), "label": "good"})
+    return pd.DataFrame(table)
+
+
 def measured(work: Callable[[], Any]) -> tuple[Any, float]:
     """Return the result of some work, and its seconds."""
     start = time.perf_counter()
@@ -76,20 +98,31 @@ def main() -> None:
         divided, splitting = measured(lambda: knowngood.split(table, copies="same"))
         _, exporting = measured(lambda: knowngood.export(divided, folder / "coco", "coco"))
         after = resource.getrusage(resource.RUSAGE_SELF)
-    figures = {
-        "split, copies of the same bytes, seconds": splitting,
-        "export to COCO, seconds": exporting,
-        "both, seconds": splitting + exporting,
-        "both, processor seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "most memory, MB": after.ru_maxrss / 1024,
-    }
+        many = smooth(folder / "many", SEARCHED, 2 * SIDE, COPIED)
+        found, searching = measured(lambda: knowngood.split(many))
+        pairs = int((found.groupby("group").size() == 2).sum())
+        assert pairs == SEARCHED // COPIED, f"{pairs} pairs of copies were found"
+        large = smooth(folder / "large", DESCRIBED, LARGE)
+        _, describing = measured(
+            lambda: knowngood.write_card(knowngood.describe(large), folder / "card.html")
+        )
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    figures = [
+        ("split, copies of the same bytes, seconds", rows, splitting),
+        ("export to COCO, seconds", rows, exporting),
+        ("both, seconds", rows, splitting + exporting),
+        ("both, processor seconds", rows, processor),
+        ("most memory, MB", rows, after.ru_maxrss / 1024),
+        ("search for copies, seconds", SEARCHED, searching),
+        (f"card of images of {LARGE} by {LARGE}, seconds", DESCRIBED, describing),
+    ]
     command = " ".join(["python", "benchmarks/workbench.py", *sys.argv[1:]])
     with RESULTS.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["figure", "rows", "value", "machine", "command"])
-        for figure, value in figures.items():
+        for figure, count, value in figures:
             print(f"{figure}: {value:.1f}")
-            writer.writerow([figure, rows, f"{value:.1f}", platform.machine(), command])
+            writer.writerow([figure, count, f"{value:.1f}", platform.machine(), command])
 
 
 if __name__ == "__main__":
