@@ -32,6 +32,7 @@ COMMANDS = (
     "compare",
     "leaderboard",
     "study",
+    "data",
     "describe",
     "table",
     "split",
@@ -52,9 +53,9 @@ def test_the_commands_are_these():
     assert tuple(get_group(app).commands) == COMMANDS
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "data list", "data get"])
 def test_every_help_has_an_example(run, command):
-    status, out, _ = run(command, "--help")
+    status, out, _ = run(*command.split(), "--help")
     assert status == 0
     assert f"Example: knowngood {command}" in " ".join(out.split())
 
@@ -209,10 +210,11 @@ def test_score_imports_no_torch_and_no_pandas(inspector, widget, tmp_path):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_help_imports_nothing_heavy():
+@pytest.mark.parametrize("command", ["", "data get"])
+def test_help_imports_nothing_heavy(command):
     code = (
         "import sys; from knowngood.cli.app import app\n"
-        "try: app(['--help'])\n"
+        f"try: app({[*command.split(), '--help']})\n"
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'numpy', 'cv2', 'pandas', 'openvino', 'pydantic'} & set(sys.modules)))"
     )
