@@ -54,7 +54,11 @@ def stalled(handler):
     time.sleep(1)
 
 
-@pytest.mark.parametrize("expected", ["", f"sha256:{SHA256}", f"md5:{hashlib.md5(CONTENT).hexdigest()}"])
+@pytest.mark.parametrize(
+    "expected",
+    ["", f"sha256:{SHA256}", f"md5:{hashlib.md5(CONTENT).hexdigest()}"],
+    ids=["unknown", "sha256", "md5"],
+)
 @pytest.mark.parametrize("badly", [dropped, stalled])
 def test_what_has_come_is_not_asked_for_again(publisher, tmp_path, badly, expected):
     publisher.publish("parts.tar", CONTENT)
@@ -118,7 +122,7 @@ def test_a_server_that_never_gets_further_is_given_up(publisher, tmp_path):
     assert len(publisher.asked) == module.TRIES + 1
 
 
-@pytest.mark.parametrize("expected", ["", f"sha256:{SHA256}"])
+@pytest.mark.parametrize("expected", ["", f"sha256:{SHA256}"], ids=["unknown", "known"])
 def test_a_file_that_changed_between_two_parts_is_downloaded_anew(publisher, tmp_path, expected):
     publisher.publish("parts.tar", bytes(len(CONTENT)))
 

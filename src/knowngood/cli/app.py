@@ -22,7 +22,7 @@ COMMANDS = {
     "Learn and inspect": ("fit", "evaluate", "score", "threshold", "info", "detectors", "bench"),
     "Learn from collected defects": ("train", "cross_validate", "classifiers"),
     "Choose a method": ("compare", "leaderboard", "study"),
-    "Prepare data and hand them on": ("data", "describe", "table", "split", "synthetic", "propose", "export"),
+    "Prepare data and hand them on": ("describe", "table", "split", "synthetic", "propose", "export", "data"),
     "Release a line and watch it": ("plan", "gauge", "pod", "shadow", "monitor", "recalibrate"),
 }
 """The commands, under the headings of the help; the module of each name has a function of that name."""

@@ -37,7 +37,7 @@ _OPENERS: dict[bytes, Callable[[BinaryIO], Any]] = {
 }
 """What opens compressed tar archives, by their first bytes."""
 
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile)
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError)
 
 
 class _Member(NamedTuple):
@@ -150,7 +150,10 @@ class _Bounded:
 
     def read(self, size: int) -> bytes:
         """Read at most so many bytes."""
-        block = self.stream.read(min(size, self.most - self.done + 1))
+        try:
+            block = self.stream.read(min(size, self.most - self.done + 1))
+        except OSError as error:  # of gzip and bz2
+            raise tarfile.ReadError(str(error)) from error
         self.done += len(block)
         if self.done > self.most:
             raise _too_much(self.most)
@@ -164,14 +167,10 @@ def _too_much(most: int) -> DataError:
 def _write(source: IO[bytes], target: Path, size: int) -> int:
     """Write a file that has at most so many bytes, and return how many."""
     done = 0
-    with source:
-        with in_words(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file = target.open("wb")
-        with file:
+    with source, in_words(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
             while done <= size and (block := source.read(_BLOCK)):
-                with in_words(target):
-                    file.write(block)
-                    file.flush()
+                file.write(block)
                 done += len(block)
     return done

@@ -13,6 +13,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -232,7 +233,7 @@ def _write(
     size = start
     with in_words(path):
         file = path.open("r+b" if start else "wb")
-    with file:
+    try:
         with in_words(path):
             file.seek(start)
             if start:
@@ -245,6 +246,9 @@ def _write(
                 file.write(block)
                 file.flush()  # a killed process loses nothing of it
             report(size)
+    finally:
+        with suppress(OSError):  # of a full disk, which was said
+            file.close()
     if size < start + length:
         raise _Dropped(f"the connection ended {(start + length - size) / MB:,.1f} MB too early")
 

@@ -96,7 +96,7 @@ def named(name: str) -> list[NamedData]:
     """Return the data sets of a name: one, or all products of one.
 
     Raises:
-        DataError: There is none.
+        DataError: No data set has this name.
 
     Example:
         >>> len(named("visa")), named("visa/pcb1")[0].into

@@ -144,7 +144,7 @@ _ALL = [
             f"mvtec-ad/{product}",
             "objects and textures (Bergmann et al. 2019, doi 10.1109/CVPR.2019.00982)",
             BY_NC_SA,
-            "https://www.mvtec.com/research-teaching/datasets/mvtec-ad/downloads",
+            "https://www.mvtec.com/company/research/datasets/mvtec-ad",
             (
                 Archive(
                     f"{product}.tar.xz",
@@ -166,7 +166,7 @@ _ALL = [
         MVTEC_LOCO,
         "logical and structural anomalies (Bergmann et al. 2022, doi 10.1007/s11263-022-01578-9)",
         BY_NC_SA,
-        "https://www.mvtec.com/research-teaching/datasets/mvtec-loco-ad",
+        "https://www.mvtec.com/company/research/datasets/mvtec-loco",
     ),
     *_products(
         "mvtec-ad-2",
@@ -174,7 +174,7 @@ _ALL = [
         MVTEC_AD_2,
         "harder scenes (Heckler-Kram et al. 2025, arXiv:2503.21622)",
         BY_NC_SA,
-        "https://www.mvtec.com/research-teaching/datasets/mvtec-ad-2",
+        "https://www.mvtec.com/company/research/datasets/mvtec-ad-2",
     ),
     *_products(
         "visa",
