@@ -21,7 +21,7 @@ def carried(tmp_path, monkeypatch):
     path.write_bytes(published.btad())
     (old,) = DATA_SETS["btad/01"].archives
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    known = replace(old, checksum=f"sha256:{digest}", size=path.stat().st_size)
+    known = replace(old, sha256=digest, size=path.stat().st_size)
     for name in ("btad/01", "btad/02", "btad/03"):
         monkeypatch.setitem(DATA_SETS, name, replace(DATA_SETS[name], archives=(known,)))
     return path
@@ -111,7 +111,7 @@ def test_arrays_are_for_a_study(run, tmp_path):
             content = published.mnist(archive.name)
             (folder / archive.name).write_bytes(content)
             digest = hashlib.sha256(content).hexdigest()
-            archives.append(replace(archive, checksum=f"sha256:{digest}"))
+            archives.append(replace(archive, sha256=digest))
         patch.setitem(DATA_SETS, "mnist", replace(data, archives=tuple(archives)))
         out = tmp_path / "data"
         said = run("data", "get", "mnist", "--out", out, "--from", folder, "--accept-licence").out

@@ -14,13 +14,13 @@ class Archive:
         name: Of the file.
         size: In bytes; rounded where the publisher states megabytes.
         addresses: Where it is, the first that answers is taken; none for a file that is only got by hand.
-        checksum: `sha256:` or `md5:` and the digest; empty where none is known.
+        sha256: Its checksum; empty where none is known.
     """
 
     name: str
     size: int
     addresses: tuple[str, ...]
-    checksum: str = ""
+    sha256: str = ""
 
     @property
     def is_packed(self) -> bool:

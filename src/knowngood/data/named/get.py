@@ -161,7 +161,7 @@ def _get(sets: Sequence[NamedData], out: Path, from_file: Path | None, progress:
             _lay(data, fresh, out, Record(hashes, {file: written[file] for file in _own(data, written)}))
     except DataError:
         for archive in first.archives:  # what no checksum vouches for is of no more use
-            if not archive.checksum:
+            if not archive.sha256:
                 (store / archive.name).unlink(missing_ok=True)
         raise
     finally:

@@ -56,7 +56,7 @@ def downloaded(
             path.unlink()
         return Found(path, download(archive, path, expected=expected, progress=progress), archive)
     except DataError as error:
-        first = "" if archive.checksum or not expected else f", by {str(record_file(out, data.name))!r}"
+        first = "" if archive.sha256 or not expected else f", by {str(record_file(out, data.name))!r}"
         whole = archive.name if len(data.archives) == 1 else "FOLDER"
         raise DataError(
             f"{data.name} cannot be downloaded: {error}{first}\nor get {archive.name} "
@@ -81,7 +81,7 @@ def given(data: NamedData, path: Path, recorded: dict[str, str], progress: Progr
         raise DataError(f"{data.name} is {count} files; name the folder that holds them, by --from FOLDER")
     # A file of another name may be any of them; those with a checksum show whether it is.
     named_so = [one for one in known if one.name == path.name]
-    candidates = named_so or sorted(known, key=lambda one: not one.checksum)
+    candidates = named_so or sorted(known, key=lambda one: not one.sha256)
     return [_known_as(candidates, path, recorded, progress)]
 
 
@@ -103,8 +103,7 @@ def _known_as(
 
 def _expected(archive: Archive, recorded: dict[str, str]) -> str:
     """The checksum that a file must have: the published one, else that of the first download."""
-    first = recorded.get(archive.name)
-    return archive.checksum or (f"sha256:{first}" if first else "")
+    return archive.sha256 or recorded.get(archive.name, "")
 
 
 def check_space(sets: Sequence[NamedData], out: Path, *, is_given: bool) -> None:

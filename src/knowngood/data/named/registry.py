@@ -18,7 +18,7 @@ BY = "CC BY 4.0: https://creativecommons.org/licenses/by/4.0/"
 
 _IDX = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MNIST = tuple(
-    Archive(f"{name}-ubyte.gz", size, (f"{_IDX}{name}-ubyte.gz",), f"sha256:{digest}")
+    Archive(f"{name}-ubyte.gz", size, (f"{_IDX}{name}-ubyte.gz",), f"{digest}")
     for name, size, digest in (
         ("train-images-idx3", 9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
         ("train-labels-idx1", 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
@@ -34,7 +34,7 @@ MVTEC_AD_WHOLE = Archive(
     "mvtec_anomaly_detection.tar.xz",
     5_264_982_680,
     (),
-    "sha256:cf4313b13603bec67abb49ca959488f7eedce2a9f7795ec54446c649ac98cd3d",
+    "cf4313b13603bec67abb49ca959488f7eedce2a9f7795ec54446c649ac98cd3d",
 )
 MVTEC_AD = {
     "bottle": (148, "150452/132a93367fb17cdf968dfb5c4013f6e7", "420937370-1629958698"),
@@ -62,37 +62,37 @@ MVTEC_LOCO = Archive(
         f"{_MVTEC}/48237/1b9106ccdfbb09a0c414bd49fe44a14a/download/430647091-1646842701/"
         "mvtec_loco_anomaly_detection.tar.xz",
     ),
-    "sha256:9e7c84dba550fd2e59d8e9e231c929c45ba737b6b6a6d3814100f54d63aae687",
+    "9e7c84dba550fd2e59d8e9e231c929c45ba737b6b6a6d3814100f54d63aae687",
 )
 MVTEC_AD_2 = Archive(
     "mvtec_ad_2.tar.gz",
     32_739_596_982,
     (f"{_MVTEC}/121573/7f68fe2c4f7c2ceaa08f463aaeb2f414/download/466712769-1743422799/mvtec_ad_2.tar.gz",),
-    "sha256:c0ded99ef32bfc8e352d52beb44515e5b292b8598cb963aadfa91ca0763505e4",
+    "c0ded99ef32bfc8e352d52beb44515e5b292b8598cb963aadfa91ca0763505e4",
 )
 VISA = Archive(
     "VisA_20220922.tar",
     1_929_840_640,
     ("https://amazon-visual-anomaly.s3.us-west-2.amazonaws.com/VisA_20220922.tar",),
-    "sha256:2eb8690c803ab37de0324772964100169ec8ba1fa3f7e94291c9ca673f40f362",
+    "2eb8690c803ab37de0324772964100169ec8ba1fa3f7e94291c9ca673f40f362",
 )
 BTAD = Archive(
     "btad.zip",
     1_229_193_337,
     ("https://avires.dimi.uniud.it/papers/btad/btad.zip",),
-    "sha256:461c9387e515bfed41ecaae07c50cf6b10def647b36c9e31d239ab2736b10d2a",
+    "461c9387e515bfed41ecaae07c50cf6b10def647b36c9e31d239ab2736b10d2a",
 )
 KOLEKTOR_SDD = Archive(
     "KolektorSDD.zip",
     101_831_129,
     ("https://data.vicos.si/datasets/KSDD/KolektorSDD.zip", "https://go.vicos.si/kolektorsdd"),
-    "sha256:65dc621693418585de9c4467d1340ea7958a6181816f0dc2883a1e8b61f9d4dc",
+    "65dc621693418585de9c4467d1340ea7958a6181816f0dc2883a1e8b61f9d4dc",
 )
 KOLEKTOR_SDD2 = Archive(
     "KolektorSDD2.zip",
     853_126_555,
     ("https://data.vicos.si/datasets/KSDD/KolektorSDD2.zip", "https://go.vicos.si/kolektorsdd2"),
-    "sha256:edcdb486809b24f1d17b785e30c52fafc5999554dd5fe18ddf77b61ceb6f36a8",
+    "edcdb486809b24f1d17b785e30c52fafc5999554dd5fe18ddf77b61ceb6f36a8",
 )
 # The archive of a commit: its content is fixed, and nobody promises its bytes.
 MAGNETIC_TILE = Archive(
@@ -204,7 +204,7 @@ _ALL = [
                     f"{product}.zip",
                     size * MB,
                     (f"https://zenodo.org/records/10459003/files/{product}.zip?download=1",),
-                    f"sha256:{digest}",
+                    f"{digest}",
                 ),
             ),
             (product,),
