@@ -247,4 +247,16 @@ def test_what_is_remembered_is_plain(publisher, tmp_path):
     with pytest.raises(DataError):
         get(publisher, tmp_path)
     note = json.loads((tmp_path / "parts.tar.part.json").read_text())
-    assert note == {"address": address, "version": '"1"'}
+    assert note == {"address": address, "version": '"1"', "size": len(CONTENT)}
+
+
+def test_a_process_that_was_killed_before_the_checksum_was_compared(publisher, tmp_path):
+    address = publisher.publish("parts.tar", CONTENT)
+    note = {"address": address, "version": "", "size": len(CONTENT)}
+    for content in (CONTENT, CONTENT[::-1]):
+        (tmp_path / "parts.tar.part").write_bytes(content)
+        (tmp_path / "parts.tar.part.json").write_text(json.dumps(note))
+        assert get(publisher, tmp_path) == SHA256
+        assert names_in(tmp_path) == ["parts.tar"]
+        (tmp_path / "parts.tar").unlink()
+    assert publisher.asked == [""]  # only for the file that was another

@@ -74,12 +74,12 @@ class _Part:
             return {}
         return known if isinstance(known, dict) and known.get("address") == self.address else {}
 
-    def remember(self, headers: Message) -> None:
-        """Keep what tells this version of the file from another; a weak tag does not."""
+    def remember(self, headers: Message, size: int) -> None:
+        """Keep how large the file will be, and what tells it from another version; a weak tag does not."""
         tag = headers.get("ETag", "")
         version = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
         with replacing(self._about) as unfinished:
-            unfinished.write_text(json.dumps({"address": self.address, "version": version}))
+            unfinished.write_text(json.dumps({"address": self.address, "version": version, "size": size}))
 
     def drop(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -168,6 +168,8 @@ def _receive(archive: Archive, path: Path, is_checked: bool, progress: Progress)
 def _attempt(archive: Archive, part: _Part, is_checked: bool, progress: Progress) -> None:
     """Receive the rest of a file by one connection, or all of it where a part of it is of no use."""
     known = part.known()
+    if part.size and known.get("size") == part.size:
+        return  # a process was killed before it could compare the checksum
     version = known.get("version", "")
     # Without a version nothing but a checksum shows that the file has changed since.
     start = part.size if known and (version or is_checked) else 0
@@ -182,7 +184,8 @@ def _attempt(archive: Archive, part: _Part, is_checked: bool, progress: Progress
             else:
                 start = 0
             _check_answer(answer.headers, archive, start, str(host))
-            part.remember(answer.headers)
+            length = _length(answer.headers)
+            part.remember(answer.headers, start + length if length else 0)
             _write(answer, part.path, start, archive, progress)
     except HTTPError as error:
         error.close()
