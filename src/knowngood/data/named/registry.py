@@ -1,7 +1,7 @@
 """The public data sets that are known by name: where each is, how large, how to know it, under which licence.
 
 Addresses, sizes and checksums are those of their publishers, or of loaders that download the same files, as
-anomalib and torchvision do; see docs/decisions/0027-data-by-name.md. Where no checksum is known, none is here.
+anomalib and torchvision do; see docs/decisions/0027-data-by-name.md. No checksum is guessed.
 """
 
 from __future__ import annotations
