@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from knowngood.data.exports import export as export
     from knowngood.data.geometry import Geometry as Geometry
     from knowngood.data.globs import table as table
+    from knowngood.data.named import data_sets as data_sets
+    from knowngood.data.named import get_data as get_data
     from knowngood.data.pairs import Pair as Pair
     from knowngood.data.patterns import Patterns as Patterns
     from knowngood.data.products import load_products as load_products
@@ -107,6 +109,7 @@ _MODULES = {
     "data.exports": ["export"],
     "data.globs": ["table"],
     "data.geometry": ["Geometry"],
+    "data.named": ["data_sets", "get_data"],
     "data.pairs": ["Pair"],
     "data.patterns": ["Patterns"],
     "data.products": ["load_products"],

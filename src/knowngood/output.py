@@ -67,7 +67,7 @@ def replacing(
     """
     target = Path(path)
     unfinished, lock = None, -1
-    with _in_words(target):
+    with in_words(target):
         try:
             before = _before(target, mark, overwrite=overwrite)
             stream = before is not None and not stat.S_ISREG(before.st_mode)
@@ -109,7 +109,7 @@ def check_target(
         OutputError: It cannot.
     """
     target, name = Path(path), repr(str(Path(path)))
-    with _in_words(target):
+    with in_words(target):
         if target.is_dir():
             raise OutputError(f"{name} is a folder{_remedy(target)}")
         if not target.parent.is_dir():
@@ -196,7 +196,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _in_words(target: Path) -> Iterator[None]:
+def in_words(target: Path) -> Iterator[None]:
     """Raise what goes wrong with a file to write as an OutputError that names it."""
     failed = f"{str(target)!r} cannot be written: "
     if "\0" in str(target):

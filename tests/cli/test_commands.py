@@ -44,6 +44,7 @@ COMMANDS = (
     "shadow",
     "monitor",
     "recalibrate",
+    "data",
 )
 SMALL = ("--set", "input_size=128", "--set", "coreset=200")
 
@@ -52,9 +53,9 @@ def test_the_commands_are_these():
     assert tuple(get_group(app).commands) == COMMANDS
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "data list", "data get"])
 def test_every_help_has_an_example(run, command):
-    status, out, _ = run(command, "--help")
+    status, out, _ = run(*command.split(), "--help")
     assert status == 0
     assert f"Example: knowngood {command}" in " ".join(out.split())
 

@@ -5,12 +5,12 @@ from datetime import date
 
 import pytest
 
-from knowngood.errors import OutputError, RecipeError
+from knowngood.errors import DataError, OutputError, RecipeError
 from knowngood.report.slide import Deck
 from knowngood.studies import registry, screw
 from knowngood.studies.ece157a import QUICK, STUDY
 from knowngood.studies.origins import MNIST, MVTEC, Origin, origins_table
-from knowngood.studies.study import ARGUMENTS, keep_arguments, run, with_settings
+from knowngood.studies.study import ARGUMENTS, find, keep_arguments, run, with_settings
 from knowngood.types import silent
 
 ARGUMENTS_OF = {"study": "ece157a", "quick": True, "seed": 0, "settings": {}}
@@ -121,3 +121,12 @@ def test_slides_that_were_edited_are_not_replaced(tmp_path):
             device="cpu",
             progress=silent,
         )
+
+
+def test_data_are_found_where_they_were_got(tmp_path):
+    with pytest.raises(DataError, match="holds no folder mvtec/screw or screw"):
+        find(tmp_path, "mvtec/screw", "screw")
+    for folder in ("mvtec-loco/juice_bottle", "mvtec-ad/screw", "screw", "mvtec/screw"):
+        (tmp_path / folder).mkdir(parents=True)
+        names = ("juice_bottle",) if "bottle" in folder else ("mvtec/screw", "screw")
+        assert find(tmp_path, *names) == tmp_path / folder

@@ -22,12 +22,15 @@ COMMANDS = {
     "Learn and inspect": ("fit", "evaluate", "score", "threshold", "info", "detectors", "bench"),
     "Learn from collected defects": ("train", "cross_validate", "classifiers"),
     "Choose a method": ("compare", "leaderboard", "study"),
-    "Prepare data and hand them on": ("describe", "table", "split", "synthetic", "propose", "export"),
+    "Prepare data and hand them on": ("describe", "table", "split", "synthetic", "propose", "export", "data"),
     "Release a line and watch it": ("plan", "gauge", "pod", "shadow", "monitor", "recalibrate"),
 }
 """The commands, under the headings of the help; the module of each name has a function of that name."""
 
-WITHOUT_ARGUMENTS = ("detectors", "classifiers", "bench", "plan")
+GROUPS = {"data": ("list", "get")}
+"""Groups of commands; the module of `data` has a function `data_list`, and `data`, whose text is the help."""
+
+WITHOUT_ARGUMENTS = ("detectors", "classifiers", "bench", "plan", "data_list")
 """The commands that need none; the others show their help."""
 
 PLAIN = {
@@ -77,11 +80,26 @@ def _program(
     """Learn what a good part looks like; find what is not."""
 
 
-for heading, names in COMMANDS.items():
-    for name in names:
-        command = getattr(import_module(f"knowngood.cli.{name}"), name)
+def _add(name: str, heading: str) -> None:
+    """Add a command, or a group of them."""
+    module = import_module(f"knowngood.cli.{name}")
+    command, parts = getattr(module, name), GROUPS.get(name, ())
+    if not parts:
         shows_help = name not in WITHOUT_ARGUMENTS
         app.command(cls=_Command, no_args_is_help=shows_help, rich_help_panel=heading)(command)
+        return
+    group = typer.Typer(cls=_Program, no_args_is_help=True)
+    group.callback()(command)
+    for part in parts:
+        own = f"{name}_{part}"
+        shows_help = own not in WITHOUT_ARGUMENTS
+        group.command(part, cls=_Command, no_args_is_help=shows_help)(getattr(module, own))
+    app.add_typer(group, name=name, rich_help_panel=heading)
+
+
+for heading, names in COMMANDS.items():
+    for name in names:
+        _add(name, heading)
 
 
 def quieten() -> None:

@@ -286,12 +286,13 @@ def figure_table(results: Sequence[Result]) -> pd.DataFrame:
 
 
 def find(data: Path, *folders: str) -> Path:
-    """Return the first of the folders that exists in the data folder.
+    """Return the first of the folders that exists in the data folder, also where `get_data` places them.
 
     Raises:
         DataError: None of them exists.
     """
-    for folder in folders:
+    products = [f"{name}/{Path(folder).name}" for name in ("mvtec-ad", "mvtec-loco") for folder in folders]
+    for folder in (*folders, *products):
         if (data / folder).is_dir():
             return data / folder
     raise DataError(f"{str(data)!r} holds no folder {' or '.join(folders)}; put the data set there")
