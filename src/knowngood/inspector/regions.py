@@ -139,7 +139,7 @@ def hottest(patch_map: NDArray[np.float32], size: tuple[int, int]) -> tuple[int,
 
     Example:
         >>> hottest(np.array([[1.0, 4.0, 2.0]], np.float32), (20, 30))
-        (15, 10)
+        (16, 10)
     """
     row, column = divmod(int(patch_map.argmax()), patch_map.shape[1])
     return _maximum_near(patch_map, row, column, size)
