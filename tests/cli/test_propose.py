@@ -16,6 +16,8 @@ def test_first_labels_for_a_detector(run, inspector, widget, tmp_path):
     assert len(labels["images"]) == 14
     assert len({one["image_id"] for one in labels["annotations"]}) >= 6
     assert out.startswith("14 images in ")
+    known = run("propose", inspector, widget / "test", "--known-defects", "--out", tmp_path / "all")
+    assert known.out.splitlines()[1] == "  train, proposed defect: 14"
 
 
 def test_a_folder_that_holds_something_is_named_before_the_work(run, inspector, widget):

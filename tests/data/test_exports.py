@@ -12,65 +12,20 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
 import knowngood
+from knowngood.data.decoding import decode
 from knowngood.data.exports import FORMATS
 from knowngood.data.exports.names import unique_names
-from knowngood.data.runs import runs_cell
 from knowngood.errors import DataError, OutputError, UnreadableImage
+
+from ..support.marked import EXPECTED, same, write_marked
 
 # pycocotools decodes into an array of its own sort.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-def disc(radius, hole=0):
-    rows, columns = np.mgrid[:64, :80]
-    distance = np.hypot(rows - 30.3, columns - 41.7)
-    return (distance < radius) & (distance >= hole)
-
-
-def block(rows, columns):
-    marked = np.zeros((64, 80), bool)
-    marked[rows, columns] = True
-    return marked
-
-
-def marks():
-    two = block(slice(2, 12), slice(3, 7)) | block(slice(50, 64), slice(60, 80))
-    two[30, 30] = True  # a speck
-    return {"disc": disc(20), "ring": disc(25, 8), "two": two}
-
-
 @pytest.fixture
 def parts(tmp_path):
-    """Good parts and defects in a table, with masks of every sort."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for name in ("g0", "g1", "g2", "disc", "ring", "two", "inline"):
-        Image.fromarray(rng.integers(0, 255, (64, 80, 3), np.uint8)).save(tmp_path / f"{name}.png")
-        rows.append({"path": f"{name}.png", "label": "good" if name[0] == "g" else "defect", "defect": ""})
-    for name, mask in marks().items():
-        Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / f"{name}_mask.png")
-    table = pd.DataFrame(rows)
-    table.loc[3:5, "mask"] = ["disc_mask.png", "ring_mask.png", "two_mask.png"]
-    table.loc[3:, "defect"] = ["dent", "cut_lead", "dent", "dent"]
-    inline = runs_cell(marks()["two"], "rust: or dirt") + "|" + runs_cell(disc(9), "dent")
-    table.loc[6, "mask"] = inline
-    table["split"] = ["train", "train", "test", "train", "test", "test", "train"]
-    table.to_csv(tmp_path / "parts.csv", index=False)
-    return tmp_path / "parts.csv"
-
-
-EXPECTED = {
-    "disc": [("dent", disc(20))],
-    "ring": [("cut_lead", disc(25, 8))],
-    "two": [("dent", block(slice(2, 12), slice(3, 7))), ("dent", block(slice(50, 64), slice(60, 80)))],
-    "inline": [("rust: or dirt", marks()["two"]), ("dent", disc(9))],
-}
-
-
-def same(found, wanted):
-    """Whether two lists of classes and masks are the same but for a hundredth of each mask."""
-    pairs = list(zip(found, wanted, strict=True))
-    return all(one == other and (a & b).sum() >= 0.99 * (a | b).sum() for (one, a), (other, b) in pairs)
+    return write_marked(tmp_path)
 
 
 def test_coco_is_read_by_pycocotools(parts, tmp_path, capsys):
@@ -120,6 +75,8 @@ def test_yolo_has_boxes(parts, tmp_path):
     knowngood.export(parts, tmp_path / "yolo", "yolo", least_area=0)
     found = yolo(tmp_path / "yolo")
     assert found["g2"] == ("images/test", [])
+    prompts = yaml.safe_load((tmp_path / "yolo/data.yaml").read_text())["prompts"]
+    assert prompts == {0: "cut lead", 1: "dent", 2: "rust: or dirt"}
     part, [(first, top), (_, _), (_, bottom)] = found["two"]
     assert (part, first) == ("images/test", "dent")
     assert top == pytest.approx([5 / 80, 7 / 64, 4 / 80, 10 / 64])
@@ -264,3 +221,11 @@ def test_an_image_that_exif_turns_is_written_upright(tmp_path):
     knowngood.export(table, tmp_path / "out", "imagefolder")
     with Image.open(tmp_path / "out/train/good/a.png") as turned:
         assert turned.size == (32, 64)
+
+
+def test_what_other_loaders_pass_over_is_written_as_png(tmp_path):
+    deep = np.random.default_rng(0).integers(0, 1 << 16, (12, 17, 3), np.uint16)
+    (tmp_path / "a.ppm").write_bytes(b"P6 17 12 65535\n" + deep.astype(">u2").tobytes())
+    table = pd.DataFrame({"path": [str(tmp_path / "a.ppm")], "label": ["good"], "split": ["train"]})
+    knowngood.export(table, tmp_path / "out", "imagefolder")
+    assert (decode(tmp_path / "out/train/good/a.png") == deep).all()

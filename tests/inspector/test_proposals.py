@@ -1,6 +1,7 @@
 """Proposed labels."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 import knowngood
 from knowngood.data.images import read_mask
 from knowngood.errors import RecipeError
+from knowngood.inspector.proposals import outlined
+from knowngood.inspector.regions import HeatScale, hottest
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,29 @@ def test_a_proposal_is_within_the_mask_of_its_verdict(proposals, inspector, test
     best = verdict.regions()[0]
     assert marked[best.max_y, best.max_x]
     assert not (marked & ~verdict.mask).any()
+
+
+def test_an_outline_does_not_grow_with_the_strength_of_its_defect(inspector, test_images):
+    verdict = inspector.inspect([test_images[-1]])[0]
+    rows, columns = np.mgrid[:16, :16]
+    blob = np.exp(-(np.hypot(rows - 8, columns - 8) ** 2) / 8).astype(np.float32)
+    areas, shares = [], []
+    for strength in (4, 40):
+        own = replace(verdict, size=(160, 160), patch_map=1 + strength * blob, heat_scale=HeatScale(1.0, 2.0))
+        areas.append(outlined(own).sum())
+        shares.append(own.mask.sum() / areas[-1])
+    assert areas[0] == pytest.approx(areas[1], rel=0.02)
+    assert shares[1] > 2 * shares[0] > 2
+
+
+def test_defects_that_are_known_are_outlined_though_they_are_accepted(inspector, test_images):
+    accepted = [image for image in test_images if inspector.inspect([image])[0].decision == "accept"]
+    table = knowngood.propose(inspector, accepted[:2], known_defects=True)
+    assert table["defect"].tolist() == ["proposed defect"] * 2
+    for cell, image in zip(table["mask"], accepted, strict=False):
+        verdict = inspector.inspect([image])[0]
+        x, y = hottest(verdict.patch_map, verdict.size)
+        assert read_mask(cell, verdict.size)[y, x]
 
 
 def test_they_are_labels_for_labelme(proposals, tmp_path):

@@ -103,6 +103,15 @@ def test_the_place_of_the_maximum(place, pixel):
     assert hottest(spots((3, 4), place), (60, 40)) == pixel
 
 
+@given(row=st.floats(2, 6), column=st.floats(2, 9))
+def test_the_place_of_a_maximum_between_patches(row, column):
+    rows, columns = np.mgrid[:9, :12]
+    patch_map = (50 - (rows + 0.5 - row) ** 2 - (columns + 0.5 - column) ** 2).astype(np.float32)
+    x, y = hottest(patch_map, (900, 1200))
+    assert (x, y) == (pytest.approx(100 * column, abs=2), pytest.approx(100 * row, abs=2))
+    assert find_regions(patch_map, 45.0, (900, 1200))[0][-2:] == (x, y)
+
+
 def test_verdicts_agree_with_their_decisions(inspector, test_images):
     verdicts = inspector.inspect(test_images)
     assert {verdict.decision for verdict in verdicts} == {"accept", "reject"}

@@ -16,6 +16,10 @@ def propose(
     paths: Annotated[list[Path], typer.Argument(help="Images or folders of images without labels.")],
     out: Annotated[Path, typer.Option(help="The folder to make.")],
     format: FormatName = "coco",
+    known_defects: Annotated[
+        bool,
+        typer.Option("--known-defects", help="All images show a defect: outline accepted ones too."),
+    ] = False,
     product: options.ProductName = None,
     engine: options.EngineName = None,
 ) -> None:
@@ -37,7 +41,9 @@ def propose(
         failures.append(f"unreadable: {one}")
 
     with progress_bars() as progress:
-        proposals = knowngood.propose(loaded, images, on_unreadable=left_out, progress=progress)
+        proposals = knowngood.propose(
+            loaded, images, known_defects=known_defects, on_unreadable=left_out, progress=progress
+        )
         exported = knowngood.export(proposals, out, format, progress=progress)
     for note in notes:
         typer.echo(f"note: {note}", err=True)

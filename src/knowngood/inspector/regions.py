@@ -57,8 +57,8 @@ class Region(NamedTuple):
         height: The number of rows that it extends over.
         area: The number of its pixels.
         max_score: The largest value of the anomaly map in it.
-        max_x: The column of that value.
-        max_y: The row of that value.
+        max_x: The column of the maximum, which may be between the centres of patches.
+        max_y: The row of the maximum.
     """
 
     x: int
@@ -126,9 +126,11 @@ def find_regions(
     for patch in descending[np.sort(first)].tolist():  # the maximum of each region
         row, column = divmod(patch, patch_map.shape[1])
         if number := of_patch[row, column]:  # 0 is the background
+            place = _maximum_near(patch_map, row, column, size)
+            if numbers[place[::-1]] != number:
+                place = int(columns[column]), int(rows[row])
             x, y, width, height, area = boxes[number].tolist()
-            highest = float(patch_map[row, column]), int(columns[column]), int(rows[row])
-            regions.append(Region(x, y, width, height, area, *highest))
+            regions.append(Region(x, y, width, height, area, float(patch_map[row, column]), *place))
     return regions
 
 
@@ -137,11 +139,29 @@ def hottest(patch_map: NDArray[np.float32], size: tuple[int, int]) -> tuple[int,
 
     Example:
         >>> hottest(np.array([[1.0, 4.0, 2.0]], np.float32), (20, 30))
-        (15, 10)
+        (16, 10)
     """
     row, column = divmod(int(patch_map.argmax()), patch_map.shape[1])
-    rows, columns = _centres(patch_map.shape, size)
-    return int(columns[column]), int(rows[row])
+    return _maximum_near(patch_map, row, column, size)
+
+
+def _maximum_near(
+    patch_map: NDArray[np.float32], row: int, column: int, size: tuple[int, int]
+) -> tuple[int, int]:
+    """Return the column and the row of the pixel where a map is highest near a patch that is a maximum.
+
+    Along each axis that is the vertex of the parabola through the patch and its two neighbours, at most half
+    a patch from its centre.
+    """
+    found = []
+    for values, place, pixels in ((patch_map[:, column], row, size[0]), (patch_map[row], column, size[1])):
+        shift = 0.0
+        if 0 < place < len(values) - 1:
+            before, highest, after = values[place - 1 : place + 2].tolist()
+            if (bend := 2 * highest - before - after) > 0:
+                shift = (after - before) / (2 * bend)
+        found.append(int((place + 0.5 + shift) * pixels / len(values)))
+    return found[1], found[0]
 
 
 def _centres(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from knowngood.data.class_names import class_of_each
-from knowngood.data.decoding import Mask, Source, decode, name_of, read_header
+from knowngood.data.decoding import Mask, Source, decode, read_header
 from knowngood.data.exports.names import unique_names
 from knowngood.data.held import masks_of, sources_of
 from knowngood.data.images import IMAGE_SUFFIXES
@@ -22,6 +23,9 @@ from knowngood.errors import DataError, UnreadableImage
 from knowngood.types import Progress
 
 GOOD = "good"
+
+COPIED = IMAGE_SUFFIXES - {".dib", ".gif", ".jfif", ".jpe", ".pbm", ".pgm", ".pnm", ".ppm"}
+"""Endings of files that are copied as they are: loaders such as that of Ultralytics pass over the others."""
 
 
 class Item(NamedTuple):
@@ -115,13 +119,15 @@ def handed_on(
 
 
 def copied(source: Source, out: Path, place: str, *, upright: bool) -> str:
-    """Copy a picture as it is, or save what is no file, or is turned by its EXIF data, as an upright PNG.
+    """Copy a picture as it is, or save it as an upright PNG.
+
+    That is what is no file, is turned by its EXIF data, or has an ending that is not in `COPIED`.
 
     Returns:
         Its place below the folder, with the ending.
     """
     suffix = Path(source).suffix.lower() if isinstance(source, str | Path) else ""
-    if upright and suffix in IMAGE_SUFFIXES:
+    if upright and suffix in COPIED:
         assert not isinstance(source, bytes | np.ndarray)
         file = f"{place}{suffix}"
         shutil.copyfile(source, out / file)
@@ -132,16 +138,11 @@ def copied(source: Source, out: Path, place: str, *, upright: bool) -> str:
 
 
 def write_png(pixels: np.ndarray, file: Path) -> None:
-    """Write pixels of 8 or 16 bits as they are.
-
-    Raises:
-        DataError: They have 16 bits and colour, which a PNG of this program cannot hold.
-    """
-    if pixels.dtype == np.uint16 and pixels.ndim == 3:
-        raise DataError(
-            f"{name_of(pixels, 0)} has 16 bits and colour, and is no upright file; save it as one"
-        )
-    Image.fromarray(pixels).save(file)
+    """Write pixels of 8 or 16 bits as they are."""
+    if pixels.dtype == np.uint16 and pixels.ndim == 3:  # which Pillow cannot write
+        file.write_bytes(cv2.imencode(".png", pixels[..., ::-1])[1].tobytes())
+    else:
+        Image.fromarray(pixels).save(file)
 
 
 def write_mask(marked: np.ndarray, file: Path) -> None:

@@ -1,7 +1,7 @@
 """YOLO: a text file beside each image, a line for each region, empty for a good image, and `data.yaml`.
 
-Ultralytics' loader and others read these lines. A fifth of the training images is set apart for validation:
-test images take part in no choice.
+Ultralytics' loader and others read these lines. `prompts` are the names of classes as words. A fifth of the
+training images is set apart for validation: test images take part in no choice.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from knowngood.data.exports.coco import prompt
 from knowngood.data.exports.items import Item, Shown
 from knowngood.data.outlines import joined_loops, polygons
 from knowngood.data.regions import Region
@@ -71,8 +72,9 @@ def _write(shown: Iterable[Shown], out: Path, classes: list[str], line: Line) ->
         labels.write_text("".join(lines))
     place_of = {"train": "train", "val": "val" if "val" in folders else "train", "test": "test"}
     text = [f"# {MARK}", *(f"{key}: images/{place}" for key, place in place_of.items() if place in folders)]
-    names = [f"  {n}: {json.dumps(name, ensure_ascii=False)}" for name, n in number_of.items()]
-    text += ["names:", *names] if names else ["names: []"]  # a text in JSON is one in YAML
+    for key, words in (("names", classes), ("prompts", [prompt(name) for name in classes])):
+        lines = [f"  {n}: {json.dumps(word, ensure_ascii=False)}" for n, word in enumerate(words)]
+        text += [f"{key}:", *lines] if lines else [f"{key}: []"]  # a text in JSON is one in YAML
     (out / "data.yaml").write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
