@@ -15,6 +15,7 @@ from platformdirs import user_cache_path
 from typer.core import TyperCommand, TyperGroup
 
 from knowngood import PATIENCE
+from knowngood.cli.station import station
 from knowngood.errors import KnowngoodError, escaped
 from knowngood.extras import needs_extra
 
@@ -82,6 +83,9 @@ for heading, names in COMMANDS.items():
         command = getattr(import_module(f"knowngood.cli.{name}"), name)
         shows_help = name not in WITHOUT_ARGUMENTS
         app.command(cls=_Command, no_args_is_help=shows_help, rich_help_panel=heading)(command)
+
+
+app.add_typer(station, cls=_Program, rich_help_panel="Run a line")
 
 
 def quieten() -> None:

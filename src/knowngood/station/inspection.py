@@ -1,0 +1,163 @@
+"""What the processes of a station do with pictures: inspect, draw heatmaps, make previews."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from knowngood.data.images import read_image
+from knowngood.errors import DataError, InspectorError, KnowngoodError, RecipeError, UnreadableImage
+from knowngood.inspector.inspector import Inspector
+from knowngood.report.heatmaps import draw_heat
+
+PREVIEW = 1600
+"""Pixels of the longer side of a preview, at most."""
+
+_LOADED = 4  # inspectors that stay compiled: of products, and older versions whose heatmaps are looked at
+_QUALITY = 85
+
+
+class Found(NamedTuple):
+    """The result of inspecting a picture, without its map; see `knowngood.Verdict`."""
+
+    score: float
+    p_value: float
+    decision: str
+    predicted_class: str | None
+    size: tuple[int, int]
+    regions: list[dict[str, Any]]
+    notes: list[str]
+    milliseconds: float
+
+
+class About(NamedTuple):
+    """What an inspector is."""
+
+    fingerprint: str
+    method: str
+    threshold: float
+    review: float | None
+    learned_from: str
+
+
+def prepare() -> None:
+    """Prepare a process: Ctrl-C in a terminal ends the service, and the end of the service this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    service = multiprocessing.parent_process()
+    if service is not None:
+        threading.Thread(target=_end_with, args=(service.sentinel,), daemon=True).start()
+
+
+def inspect(inspector: Path, pictures: Sequence[Path | bytes]) -> list[Found | KnowngoodError]:
+    """Inspect pictures; in place of what cannot be read is the reason.
+
+    Pictures are named `picture` in messages: a file of `incoming` means nothing to whoever sent it.
+    """
+    began = time.perf_counter()
+    found: dict[int, Found | KnowngoodError] = {}
+    names = {str(picture): at for at, picture in enumerate(pictures)}
+
+    def note(failure: UnreadableImage) -> None:
+        at = names.get(failure.path)
+        found[int(failure.path[1:-1]) if at is None else at] = UnreadableImage("picture", failure.reason)
+
+    try:
+        for verdict in _loaded(inspector).stream(_sources(pictures), on_unreadable=note):
+            regions = verdict.regions() if verdict.patch_map is not None else []
+            found[verdict.index] = Found(
+                verdict.score,
+                verdict.p_value,
+                verdict.decision,
+                verdict.predicted_class,
+                verdict.size,
+                [region._asdict() for region in regions],
+                list(verdict.notes),
+                1e3 * (time.perf_counter() - began) / len(pictures),
+            )
+    except DataError as error:  # raised where none can be read, which has been noted
+        found |= {at: error for at in range(len(pictures)) if at not in found}
+    except KnowngoodError as error:
+        return [error] * len(pictures)
+    return [found[at] for at in range(len(pictures))]
+
+
+def heatmap(inspector: Path, pictures: Sequence[Path | bytes]) -> list[bytes | KnowngoodError]:
+    """Draw heatmaps as JPEG."""
+    try:
+        loaded, (source,) = _loaded(inspector), _sources(pictures)
+        (verdict,) = loaded.inspect([source])
+        patch_map, scale = verdict.checked_map()
+        image = _small(read_image(source, bits=loaded.manifest.bits))
+        return [_jpeg(draw_heat(image, patch_map, scale, verdict.roi))]
+    except KnowngoodError as error:
+        return [error]
+
+
+def preview(_: Path, pictures: Sequence[Path | bytes]) -> list[bytes | KnowngoodError]:
+    """Show pictures as JPEG."""
+    try:
+        return [_jpeg(_small(read_image(source))) for source in _sources(pictures)]
+    except KnowngoodError as error:
+        return [error]
+
+
+def describe(inspector: Path, _: Sequence[Path | bytes]) -> list[About | KnowngoodError]:
+    """Load an inspector, and say what it is; one that compares pairs is refused."""
+    try:
+        loaded = _loaded(inspector)
+        manifest = loaded.manifest
+        if manifest.pairs:
+            raise RecipeError(
+                "this inspector compares each picture with its reference, which a line does not send"
+            )
+        loaded.compiled  # noqa: B018 - it must run here
+        review = loaded.review.value if loaded.review else None
+        return [
+            About(manifest.graph_hash, manifest.method, loaded.threshold.value, review, loaded.learned_from)
+        ]
+    except KnowngoodError as error:  # the file's name means nothing to whoever sent it
+        return [InspectorError(str(error).replace(repr(str(inspector)), "the file"))]
+
+
+def _end_with(sentinel: int) -> None:
+    """End this process when another one has ended, however that was."""
+    wait([sentinel])
+    os._exit(0)
+
+
+@lru_cache(_LOADED)
+def _loaded(path: Path) -> Inspector:
+    """The inspector of a file, compiled at its first use."""
+    return Inspector.load(path)
+
+
+def _sources(pictures: Sequence[Path | bytes]) -> list[str | bytes]:
+    """The pictures, files by their names."""
+    return [picture if isinstance(picture, bytes) else str(picture) for picture in pictures]
+
+
+def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image of at most `PREVIEW` pixels a side."""
+    scale = PREVIEW / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _jpeg(image: NDArray[np.uint8]) -> bytes:
+    """An RGB image as JPEG."""
+    _, content = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return content.tobytes()
