@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, select
+from sqlalchemy import Row, event, select
 from sqlalchemy.orm import Session
 
 from knowngood.errors import StationError
@@ -99,7 +99,7 @@ class Audit:
         """The hash of an entry."""
         return self._sign([getattr(entry, name) for name in _CONTENT])
 
-    def seal_of(self, verdict: Verdict) -> str:
+    def seal_of(self, verdict: Verdict | Row[Any]) -> str:
         """The seal of a verdict."""
         return self._sign([getattr(verdict, name) for name in SEALED])
 
@@ -146,13 +146,6 @@ def check_log(session: Session, audit: Audit) -> Iterator[str]:
         before = entry.hash
     if number < noted:
         yield f"audit entries {number + 1} to {noted}, the last ones, were removed"
-
-
-def check_verdicts(session: Session, audit: Audit) -> Iterator[str]:
-    """Yield which verdicts were altered, in words."""
-    for verdict in session.scalars(select(Verdict).order_by(Verdict.id).execution_options(yield_per=1000)):
-        if not hmac.compare_digest(verdict.seal, audit.seal_of(verdict)):
-            yield f"verdict {verdict.id} was altered"
 
 
 def _text(value: Any) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload
 from starlette.concurrency import run_in_threadpool
 
 from knowngood.errors import DataError, StationError
-from knowngood.station.context import Station
+from knowngood.station.context import Records, Station
 from knowngood.station.inspection import Found
 from knowngood.station.models import RELEASED, InspectorVersion, Product, Verdict, now
 from knowngood.station.storage import Received
@@ -103,7 +103,7 @@ def released(station: Station, product: Product) -> InspectorVersion:
     return version
 
 
-def file_of(station: Station, version: InspectorVersion) -> Path:
+def file_of(station: Records, version: InspectorVersion) -> Path:
     """The file of a version."""
     return station.settings.inspectors / f"{version.file_hash}.inspector"
 

@@ -6,8 +6,10 @@ import hashlib
 import math
 from dataclasses import dataclass
 
+from knowngood.errors import KnowngoodError, StationError
 from knowngood.station.context import Records
-from knowngood.station.inspection import Found
+from knowngood.station.inspecting import file_of
+from knowngood.station.inspection import Found, inspect
 from knowngood.station.models import Verdict
 
 TOLERANCE = 1e-4
@@ -47,3 +49,24 @@ def replay(records: Records, verdict: Verdict, content: bytes, found: Found) -> 
     if found.decision != verdict.decision:
         problems.append(f"the decision was {verdict.decision} and is {found.decision}")
     return Replay(not problems, problems, verdict.score, found.score, verdict.decision, found.decision)
+
+
+def replay_number(records: Records, number: int) -> Replay:
+    """Inspect the kept picture of a verdict again, in this process.
+
+    Raises:
+        StationError: There is no such verdict, or its picture is missing.
+        KnowngoodError: The picture or the inspector cannot be read.
+    """
+    with records.database.reading() as session:
+        verdict = session.get(Verdict, number)
+    if verdict is None:
+        raise StationError(f"there is no verdict {number}")
+    try:
+        content = records.storage.read(verdict.picture_key)
+    except FileNotFoundError:
+        raise StationError(f"the picture of verdict {number} is missing") from None
+    (found,) = inspect(file_of(records, verdict.version), [content])
+    if isinstance(found, KnowngoodError):
+        raise found
+    return replay(records, verdict, content, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -31,8 +32,8 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings: StationSettings) -> None:
-    """Run a station until it is stopped.
+def serve(settings: StationSettings, *, beside: Callable[[Station], None] = lambda _: None) -> None:
+    """Run a station until it is stopped; `beside` is called before it takes requests.
 
     Prints its address, and while nobody has a password the link by which the first administrator sets one.
 
@@ -60,6 +61,7 @@ def serve(settings: StationSettings) -> None:
                 f"set up this station (once, within a day): {settings.address}/setup?link={link}", flush=True
             )
         print(f"station: {settings.address}", flush=True)
+        beside(station)
         server = _Server(config)
         server.station = station
         server.run([listening])

@@ -109,7 +109,7 @@ class Storage:
         if self._files.exists(f"{self._root}/{key}"):
             self._files.rm_file(f"{self._root}/{key}")
 
-    def keys(self) -> Iterator[str]:
+    def names(self) -> Iterator[str]:
         """The keys of all pictures."""
         for path in self._files.find(self._root):
             yield path.removeprefix(self._root).lstrip("/")

@@ -11,14 +11,14 @@ from knowngood.errors import StationError
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.threshold import threshold_by_value
 from knowngood.output import replacing
-from knowngood.station.context import Station
+from knowngood.station.context import Records
 from knowngood.station.inspecting import file_of
 from knowngood.station.inspection import About
 from knowngood.station.models import DRAFT, RELEASED, RETIRED, InspectorVersion, Product
 
 
 def add_version(
-    station: Station, by: str, product: Product, path: Path, digest: str, about: About, reason: str = ""
+    station: Records, by: str, product: Product, path: Path, digest: str, about: About, reason: str = ""
 ) -> InspectorVersion:
     """Add a draft of a file, which is copied."""
     with station.database.writing() as session:
@@ -51,7 +51,7 @@ def add_version(
     return version
 
 
-def with_threshold(station: Station, version: InspectorVersion, value: float) -> Path:
+def with_threshold(station: Records, version: InspectorVersion, value: float) -> Path:
     """Write the inspector of a version with another threshold into the folder of what arrives."""
     path = station.settings.incoming / f"{uuid4().hex}.inspector"
     threshold_by_value(Inspector.load(file_of(station, version)), value).save(path)
@@ -59,7 +59,7 @@ def with_threshold(station: Station, version: InspectorVersion, value: float) ->
 
 
 def release(
-    station: Station, by: str, product: Product, version: InspectorVersion, reason: str
+    station: Records, by: str, product: Product, version: InspectorVersion, reason: str
 ) -> InspectorVersion:
     """Let a version inspect; the one before is retired in the same step.
 
@@ -91,7 +91,7 @@ def release(
 
 
 def retire(
-    station: Station, by: str, product: Product, version: InspectorVersion, reason: str
+    station: Records, by: str, product: Product, version: InspectorVersion, reason: str
 ) -> InspectorVersion:
     """Let a version inspect no more.
 
