@@ -32,7 +32,7 @@ _EVERY = 7  # one picture in so many shows a defect
 
 
 def prepare(records: Records) -> str:
-    """Make the product and release an inspector, unless it is there; return the secret of its line's token."""
+    """Make the product and release an inspector, unless it is there; return the secret of a token."""
     with records.database.writing() as session:
         product = session.scalar(select(Product).where(Product.name == PRODUCT))
         is_new = product is None

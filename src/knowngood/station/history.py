@@ -75,7 +75,7 @@ def counts(session: Session, product: int, since: datetime) -> dict[str, int]:
         .where(Verdict.product_id == product, Verdict.received >= since)
         .group_by(Verdict.decision)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _query(product: int, search: Search) -> Select[Verdict]:

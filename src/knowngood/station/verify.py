@@ -1,4 +1,4 @@
-"""Checking the records of a station: nothing was altered, removed or reordered, and every picture is there."""
+"""Checking the records of a station: nothing was altered, and every picture is there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS = [getattr(Verdict, name) for name in ("id", "seal", *SEALED)]
 
 
 def verify(records: Records, progress: Progress) -> list[str]:
-    """Check the audit log, every verdict with its picture and every inspector; return what is wrong, in words.
+    """Check the audit log, verdicts, pictures and inspectors; return what is wrong, in words.
 
     It may run beside the station: what arrives meanwhile is not checked.
 

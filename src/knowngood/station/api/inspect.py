@@ -56,15 +56,15 @@ async def inspect_batch(
 
     With a key, that of each picture is the key and its position.
     """
-    files = await files_of(request)
-    keys = [None if key is None else f"{key}/{at}" for at in range(len(files))]
-    results = await asyncio.gather(
-        *(
-            inspect_stream(station, product, blocks_of_file(file), Origin(caller.name, own))
-            for file, own in zip(files, keys, strict=True)
-        ),
-        return_exceptions=True,
-    )
+    async with files_of(request) as files:
+        keys = [None if key is None else f"{key}/{at}" for at in range(len(files))]
+        results = await asyncio.gather(
+            *(
+                inspect_stream(station, product, blocks_of_file(file), Origin(caller.name, own))
+                for file, own in zip(files, keys, strict=True)
+            ),
+            return_exceptions=True,
+        )
     answers: list[VerdictAnswer | Refusal] = []
     for result in results:
         if isinstance(result, KnowngoodError):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import HTTPException, Request, UploadFile
+from fastapi import HTTPException, Request
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
 
 from knowngood.station.settings import BATCH_PICTURES
@@ -43,9 +45,9 @@ async def blocks_of(request: Request) -> AsyncIterator[bytes]:
         HTTPException: 400 without one or where the sender went away, 408 where it takes too long.
     """
     if is_form(request):
-        files = await files_of(request, most=1)
-        while block := await files[0].read(BLOCK):
-            yield block
+        async with files_of(request, most=1) as files:
+            async for block in blocks_of_file(files[0]):
+                yield block
         return
     empty = True
     try:
@@ -61,23 +63,27 @@ async def blocks_of(request: Request) -> AsyncIterator[bytes]:
         raise HTTPException(400, "the body is empty; send a picture as the body, or as a file of a form")
 
 
-async def files_of(request: Request, most: int = BATCH_PICTURES) -> list[UploadFile]:
-    """The files of a form.
+@asynccontextmanager
+async def files_of(request: Request, most: int = BATCH_PICTURES) -> AsyncIterator[list[UploadFile]]:
+    """Give the files of a form.
 
     Raises:
         HTTPException: 400 where there are none or too many, 408 where they take too long.
     """
+    form = FormData()
     try:
         async with asyncio.timeout(SECONDS):
             form = await request.form(max_files=most, max_fields=20)
+        files = [value for _, value in form.multi_items() if not isinstance(value, str)]
+        if not files:
+            raise HTTPException(400, "the form has no file; send a picture as one")
+        yield files
     except TimeoutError:
         raise HTTPException(408, f"the form did not arrive within {SECONDS} seconds") from None
     except ClientDisconnect:
         raise HTTPException(400, "the sender went away") from None
-    files = [value for _, value in form.multi_items() if not isinstance(value, str)]
-    if not files:
-        raise HTTPException(400, "the form has no file; send a picture as one")
-    return files  # type: ignore[return-value]
+    finally:
+        await form.close()
 
 
 async def blocks_of_file(file: UploadFile) -> AsyncIterator[bytes]:
