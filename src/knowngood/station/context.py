@@ -40,10 +40,14 @@ class Records:
                 f"data folder {str(settings.data)!r} cannot be written: {error.strerror}; name another one "
                 "(--data), or change who may write to it"
             ) from error
-        self.audit = Audit(settings.data)
-        self.database = Database(settings.database_url)
-        self.database.migrate()
-        self.storage = Storage(settings.storage_url, settings.incoming)
+        try:
+            self.audit = Audit(settings.data)
+            self.storage = Storage(settings.storage_url, settings.incoming)
+            self.database = Database(settings.database_url)
+            self.database.migrate()
+        except StationError:
+            self._unlock()
+            raise
 
     def is_known(self, digest: str) -> bool:
         """Whether a verdict names a picture."""
@@ -54,6 +58,10 @@ class Records:
     def close(self) -> None:
         """Let go of the database and the folder."""
         self.database.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        """Let another station have the folder."""
         if self._lock is not None:
             self._lock.close()
 

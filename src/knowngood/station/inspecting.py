@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from knowngood.errors import DataError, StationError
 from knowngood.station.context import Records, Station
-from knowngood.station.inspection import Found
+from knowngood.station.found import Found
 from knowngood.station.models import RELEASED, InspectorVersion, Product, Verdict, now
 from knowngood.station.storage import Received
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,43 +15,13 @@ from knowngood.data.images import read_image
 from knowngood.errors import DataError, InspectorError, KnowngoodError, RecipeError, UnreadableImage
 from knowngood.inspector.inspector import Inspector
 from knowngood.report.heatmaps import draw_heat
+from knowngood.station.found import About, Found
 
 PREVIEW = 1600
 """Pixels of the longer side of a preview, at most."""
 
 _LOADED = 4  # inspectors that stay compiled: of products, and older versions whose heatmaps are looked at
 _QUALITY = 85
-
-
-class Found(NamedTuple):
-    """The result of inspecting a picture, without its map; see `knowngood.Verdict`."""
-
-    score: float
-    p_value: float
-    decision: str
-    predicted_class: str | None
-    size: tuple[int, int]
-    regions: list[dict[str, Any]]
-    notes: list[str]
-    milliseconds: float
-
-
-class About(NamedTuple):
-    """What an inspector is."""
-
-    fingerprint: str
-    method: str
-    threshold: float
-    review: float | None
-    learned_from: str
-
-
-def prepare() -> None:
-    """Prepare a process: Ctrl-C in a terminal ends the service, and the end of the service this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    service = multiprocessing.parent_process()
-    if service is not None:
-        threading.Thread(target=_end_with, args=(service.sentinel,), daemon=True).start()
 
 
 def inspect(inspector: Path, pictures: Sequence[Path | bytes]) -> list[Found | KnowngoodError]:
@@ -129,12 +93,6 @@ def describe(inspector: Path, _: Sequence[Path | bytes]) -> list[About | Knowngo
         ]
     except KnowngoodError as error:  # the file's name means nothing to whoever sent it
         return [InspectorError(str(error).replace(repr(str(inspector)), "the file"))]
-
-
-def _end_with(sentinel: int) -> None:
-    """End this process when another one has ended, however that was."""
-    wait([sentinel])
-    os._exit(0)
 
 
 @lru_cache(_LOADED)

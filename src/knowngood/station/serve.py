@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -75,8 +76,9 @@ def _listen(settings: StationSettings) -> socket.socket:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
         raise StationError(
-            f"port {settings.port} of {settings.host} cannot be used: {error.strerror or error}; stop what "
+            f"port {settings.port} of {settings.host} cannot be used: {reason}; stop what "
             "uses it, or name another one (--port)"
         ) from error
 
