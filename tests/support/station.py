@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-import signal
-import socket
 import struct
-import subprocess
-import sys
-import time
-import urllib.request
 import zlib
 from collections.abc import Iterator
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +16,8 @@ from PIL import Image
 
 from knowngood.station.accounts import first_link, new_token, use_link
 from knowngood.station.app import make_app
-from knowngood.station.context import Records, Station
-from knowngood.station.found import About
-from knowngood.station.inspection import describe
-from knowngood.station.models import Product
+from knowngood.station.context import Station
 from knowngood.station.settings import StationSettings
-from knowngood.station.versions import add_version
-from knowngood.station.versions import release as release_version
 
 PASSWORD = "three words do well"
 
@@ -114,61 +100,3 @@ def bomb() -> bytes:
     header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
     pixels = chunk(b"IDAT", zlib.compress(bytes(9999)))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
-
-
-class Service:
-    """A station as a process of its own, on a port that is free."""
-
-    def __init__(self, data: Path, *arguments: str) -> None:
-        self.data, self.arguments = data, arguments
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start, and wait until pictures are taken."""
-        command = [sys.executable, "-c", "from knowngood.cli.app import main; main()", "station"]
-        command += ["--data", str(self.data), "--port", str(self.port), *self.arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.address}/ready", timeout=10):
-                    return
-            except OSError:
-                if self.process.poll() is not None:
-                    raise AssertionError(self.process.communicate()[0]) from None
-                time.sleep(0.05)
-
-    def stop(self, number: int = signal.SIGTERM) -> str:
-        """Send a signal, and wait for the end; what was printed."""
-        self.process.send_signal(number)
-        return self.process.communicate(timeout=60)[0]
-
-    def inspect(self, picture: bytes, headers: dict[str, str]) -> dict[str, Any] | None:
-        """The answer; None where the station went away."""
-        url = f"{self.address}/api/v1/products/widget/inspect"
-        request = urllib.request.Request(url, picture, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                found: dict[str, Any] = json.load(answer)
-                return found
-        except (OSError, HTTPException):
-            return None
-
-
-def prepare(settings: StationSettings, inspector: Path) -> dict[str, str]:
-    """Make a station whose product `widget` has a released inspector; headers of a token."""
-    records = Records(settings)
-    with records.database.writing() as session:
-        product = Product(name="widget")
-        session.add(product)
-        session.flush()
-        secret, _ = new_token(session, "test", "line", "operator", None, None)
-    (about,) = describe(inspector, [])
-    assert isinstance(about, About)
-    digest = hashlib.sha256(inspector.read_bytes()).hexdigest()
-    version = add_version(records, "test", product, inspector, digest, about)
-    release_version(records, "test", product, version, "for a test")
-    records.close()
-    return {"Authorization": f"Bearer {secret}"}

@@ -20,6 +20,9 @@ from knowngood.station.found import About, Found
 PREVIEW = 1600
 """Pixels of the longer side of a preview, at most."""
 
+THUMBNAIL = 192
+"""The same of a thumbnail."""
+
 _LOADED = 4  # inspectors that stay compiled: of products, and older versions whose heatmaps are looked at
 _QUALITY = 85
 
@@ -71,10 +74,12 @@ def heatmap(inspector: Path, pictures: Sequence[Path | bytes]) -> list[bytes | K
 
 def preview(_: Path, pictures: Sequence[Path | bytes]) -> list[bytes | KnowngoodError]:
     """Show pictures as JPEG."""
-    try:
-        return [_jpeg(_small(read_image(source))) for source in _sources(pictures)]
-    except KnowngoodError as error:
-        return [error]
+    return _shown(pictures, PREVIEW)
+
+
+def thumbnail(_: Path, pictures: Sequence[Path | bytes]) -> list[bytes | KnowngoodError]:
+    """Show pictures as small JPEG."""
+    return _shown(pictures, THUMBNAIL)
 
 
 def describe(inspector: Path, _: Sequence[Path | bytes]) -> list[About | KnowngoodError]:
@@ -106,9 +111,17 @@ def _sources(pictures: Sequence[Path | bytes]) -> list[str | bytes]:
     return [picture if isinstance(picture, bytes) else str(picture) for picture in pictures]
 
 
-def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An image of at most `PREVIEW` pixels a side."""
-    scale = PREVIEW / max(image.shape[:2])
+def _shown(pictures: Sequence[Path | bytes], side: int) -> list[bytes | KnowngoodError]:
+    """Pictures as JPEG of at most so many pixels a side."""
+    try:
+        return [_jpeg(_small(read_image(source), side)) for source in _sources(pictures)]
+    except KnowngoodError as error:
+        return [error]
+
+
+def _small(image: NDArray[np.uint8], side: int = PREVIEW) -> NDArray[np.uint8]:
+    """An image of at most so many pixels a side."""
+    scale = side / max(image.shape[:2])
     if scale >= 1:
         return image
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))

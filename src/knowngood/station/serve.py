@@ -13,6 +13,7 @@ from knowngood.errors import StationError
 from knowngood.station.accounts import first_link
 from knowngood.station.app import make_app
 from knowngood.station.context import Station
+from knowngood.station.protocol import PatientProtocol
 from knowngood.station.settings import StationSettings
 
 STOP_SECONDS = 20
@@ -45,6 +46,8 @@ def serve(settings: StationSettings, *, beside: Callable[[Station], None] = lamb
     try:
         config = uvicorn.Config(
             "",
+            http=PatientProtocol,
+            ws="none",
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -84,6 +84,10 @@ class Workers:
         """Show a picture as JPEG, at most 1600 pixels wide and high."""
         return self._add(_Task("preview", Path(), picture))
 
+    def thumbnail(self, picture: Path | bytes) -> Future[bytes]:
+        """Show a picture as JPEG, at most 192 pixels wide and high."""
+        return self._add(_Task("thumbnail", Path(), picture))
+
     def describe(self, inspector: Path) -> Future[About]:
         """Load an inspector, and say what it is."""
         return self._add(_Task("describe", inspector, b""))
