@@ -39,8 +39,8 @@ class Service:
     @property
     def pids(self) -> list[int]:
         """The service, and the processes that inspect."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [self.process.pid, *map(int, children)]
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [self.process.pid, *(int(pid) for file in threads for pid in file.read_text().split())]
 
     def start(self) -> float:
         """Start, and wait until pictures are taken; the seconds that took."""

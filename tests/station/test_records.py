@@ -1,5 +1,6 @@
 """The records: brought forward, found by any page, never altered unnoticed; on SQLite and on PostgreSQL."""
 
+import asyncio
 import datetime as dt
 import hashlib
 import shutil
@@ -295,3 +296,40 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "station/audit.key").write_text("no key")
     with pytest.raises(StationError, match="key of the audit log"):
         Records(StationSettings(data=tmp_path / "station"))
+
+
+def test_a_picture_that_cannot_be_written_whole_is_not_kept(tmp_path):
+    resource = pytest.importorskip("resource")  # not on Windows
+    storage = Storage(str(tmp_path / "pictures"), tmp_path / "incoming")
+
+    async def blocks():
+        yield bytes(3000)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            asyncio.run(storage.receive(blocks()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((tmp_path / "incoming").iterdir())
+
+
+def test_a_station_on_postgresql_answers_as_on_sqlite(postgres, tmp_path, inspector_file, good, defect):
+    database = Database(postgres)
+    with database.writing() as session:
+        session.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
+    database.close()
+    settings = StationSettings(data=tmp_path / "station", database=postgres, free=0)
+    for line in running(settings, inspector_file):
+        key = {"Idempotency-Key": "a"}
+        first = line.inspect(good, **key).json()
+        assert line.inspect(good, **key).json() == first
+        number = line.inspect(defect).json()["id"]
+        assert line.post(f"/api/v1/verdicts/{number}/labels", json={"decision": "defect"}).status_code == 201
+        found = line.get("/api/v1/verdicts?label=defect").json()["verdicts"]
+        assert [one["id"] for one in found] == [number]
+        assert line.post(f"/api/v1/verdicts/{number}/replay").json()["agrees"]
+        odd = line.client.post("/api/v1/login", json={"name": "a\0b", "password": "x"})
+        assert odd.status_code == 422
+        assert verify(line.station, quiet) == []

@@ -14,7 +14,7 @@ from knowngood.station.audit import Audit
 from knowngood.station.database import Database
 from knowngood.station.events import Events
 from knowngood.station.metrics import Metrics
-from knowngood.station.models import Verdict
+from knowngood.station.models import RELEASED, InspectorVersion, Verdict
 from knowngood.station.settings import StationSettings
 from knowngood.station.storage import Storage
 from knowngood.station.workers import Workers
@@ -77,6 +77,13 @@ class Station(Records):
         self.workers = Workers(
             settings.workers, settings.batch, settings.patience, settings.waiting, self.metrics.restarts.inc
         )
+
+        with self.database.reading() as session:
+            hashes = session.scalars(
+                select(InspectorVersion.file_hash).where(InspectorVersion.state == RELEASED)
+            ).all()
+        for digest in hashes[: settings.waiting // 2]:  # compiled before the first picture comes
+            self.workers.describe(settings.inspector(digest))
 
     def close(self) -> None:
         """Finish what is under way, and stop."""

@@ -105,7 +105,7 @@ def released(station: Station, product: Product) -> InspectorVersion:
 
 def file_of(station: Records, version: InspectorVersion) -> Path:
     """The file of a version."""
-    return station.settings.inspectors / f"{version.file_hash}.inspector"
+    return station.settings.inspector(version.file_hash)
 
 
 async def _found(station: Station, version: InspectorVersion, received: Received) -> Found:

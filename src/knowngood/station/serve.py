@@ -60,12 +60,12 @@ def serve(settings: StationSettings, *, beside: Callable[[Station], None] = lamb
             _check_tls(config, settings)
         station = Station(settings)
         config.app = make_app(settings, station)
+        beside(station)
         if (link := first_link(station.database)) is not None:
             print(
                 f"set up this station (once, within a day): {settings.address}/setup?link={link}", flush=True
             )
         print(f"station: {settings.address}", flush=True)
-        beside(station)
         server = _Server(config)
         server.station = station
         server.run([listening])

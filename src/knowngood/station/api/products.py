@@ -139,11 +139,15 @@ async def set_threshold(
 
 
 @router.post("/{product}/versions/{number}/release")
-def release_version(
+async def release_version(
     station: TheStation, caller: TheCaller, product: TheProduct, version: TheVersion, body: Why
 ) -> VersionAnswer:
     """Release a version: it inspects from now on, and the one before is retired."""
-    return VersionAnswer.of(release(station, caller.name, product, version, body.reason), product.name)
+    await asyncio.wrap_future(
+        station.workers.describe(file_of(station, version))
+    )  # compiled before it is needed
+    made = await run_in_threadpool(release, station, caller.name, product, version, body.reason)
+    return VersionAnswer.of(made, product.name)
 
 
 @router.post("/{product}/versions/{number}/retire")
