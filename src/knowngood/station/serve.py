@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from types import FrameType
 
@@ -42,6 +43,7 @@ def serve(settings: StationSettings, *, beside: Callable[[Station], None] = lamb
     Raises:
         StationError: The port is taken, the folder cannot be written, or the database cannot be used.
     """
+    _check_tls(settings)
     listening = _listen(settings)
     try:
         config = uvicorn.Config(
@@ -56,11 +58,13 @@ def serve(settings: StationSettings, *, beside: Callable[[Station], None] = lamb
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
-        if settings.secure:
-            _check_tls(config, settings)
         station = Station(settings)
         config.app = make_app(settings, station)
-        beside(station)
+        try:
+            beside(station)
+        except BaseException:
+            station.close()
+            raise
         if (link := first_link(station.database)) is not None:
             print(
                 f"set up this station (once, within a day): {settings.address}/setup?link={link}", flush=True
@@ -86,10 +90,14 @@ def _listen(settings: StationSettings) -> socket.socket:
         ) from error
 
 
-def _check_tls(config: uvicorn.Config, settings: StationSettings) -> None:
+def _check_tls(settings: StationSettings) -> None:
     """Read the certificate and its key before anything starts."""
+    if settings.tls_cert is None:
+        return
     try:
-        config.load()
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            settings.tls_cert, settings.tls_key
+        )
     except OSError as error:
         raise StationError(
             f"the certificate {str(settings.tls_cert)!r} and its key {str(settings.tls_key)!r} cannot be "

@@ -143,9 +143,8 @@ async def release_version(
     station: TheStation, caller: TheCaller, product: TheProduct, version: TheVersion, body: Why
 ) -> VersionAnswer:
     """Release a version: it inspects from now on, and the one before is retired."""
-    await asyncio.wrap_future(
-        station.workers.describe(file_of(station, version))
-    )  # compiled before it is needed
+    compiled = station.workers.describe(file_of(station, version))
+    await asyncio.wrap_future(compiled)
     made = await run_in_threadpool(release, station, caller.name, product, version, body.reason)
     return VersionAnswer.of(made, product.name)
 
