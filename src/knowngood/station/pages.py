@@ -11,18 +11,18 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from knowngood.errors import DataError
 from knowngood.station.access import COOKIE, TheCaller, TheStation
-from knowngood.station.accounts import LEAST_LETTERS, log_in, log_out, use_link
+from knowngood.station.accounts import LEAST_LETTERS, is_first, log_in, log_out, use_link
 from knowngood.station.api.operation import problems
 from knowngood.station.api.people import set_cookie
 from knowngood.station.api.verdicts import Filters
 from knowngood.station.context import Station
 from knowngood.station.history import Page, Search, counts, find_verdicts
 from knowngood.station.lookup import TheProduct, TheVerdict, reaches
-from knowngood.station.models import Label, Product, User
+from knowngood.station.models import Label, Product
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -166,8 +166,7 @@ def _setup(
     request: Request, station: Station, link: str, message: str = "", status: int = 200
 ) -> HTMLResponse:
     """The page of a link; the first administrator also chooses a name."""
-    with station.database.reading() as session:
-        first = not session.scalar(select(func.count()).select_from(User))
+    first = is_first(station.database, link)
     return show(
         request, "setup.html.jinja", status, link=link, first=first, message=message, least=LEAST_LETTERS
     )
