@@ -29,7 +29,7 @@ def classes():
 def test_the_tree_that_is_drawn_is_the_tree():
     actual = {name: error.__base__.__name__ for name, error in classes().items()}
     assert {name: parent for name, (parent, _) in drawn_tree().items()} == actual
-    assert len(actual) == 9
+    assert len(actual) == 10
 
 
 def test_the_words_in_the_tree_are_those_of_the_classes():

@@ -10,6 +10,7 @@
     ├── TrainingError          a training that went wrong or cannot go on
     ├── InspectorError         an inspector file that is broken, altered or from another version
     ├── MissingExtra           an optional library that is not installed
+    ├── StationError           an inspection station that cannot do what is asked
     └── OutputError            a result that could not be written
 
 A message says in one or two lines which file or parameter, what is wrong with it, and what to do. Errors also
@@ -115,6 +116,10 @@ class InspectorError(KnowngoodError):
 
 class MissingExtra(KnowngoodError):
     """An optional library that is not installed."""
+
+
+class StationError(KnowngoodError):
+    """An inspection station that cannot do what is asked."""
 
 
 class OutputError(KnowngoodError):

@@ -15,6 +15,10 @@ EXTRAS = {
         *("safetensors", "tensorboard", "timm", "torch", "torchmetrics", "torchvision"),
     ),
     "studies": ("kymatio", "nbformat", "pptx", "xgboost"),
+    "station": (
+        *("alembic", "argon2", "fastapi", "fsspec", "prometheus_client", "psycopg", "python_multipart"),
+        *("sqlalchemy", "starlette", "uvicorn"),
+    ),
     "demo": ("elpv_dataset",),
     "mlflow": ("mlflow",),
 }

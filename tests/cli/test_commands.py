@@ -12,7 +12,7 @@ from PIL import Image
 from typer.main import get_group
 
 import knowngood
-from knowngood.cli.app import app
+from knowngood.cli.app import GROUPS, app
 from knowngood.detectors import DETECTORS
 from knowngood.recipe import as_text, settings_of
 
@@ -45,6 +45,7 @@ COMMANDS = (
     "monitor",
     "recalibrate",
     "data",
+    "station",
 )
 SMALL = ("--set", "input_size=128", "--set", "coreset=200")
 
@@ -53,7 +54,9 @@ def test_the_commands_are_these():
     assert tuple(get_group(app).commands) == COMMANDS
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "data list", "data get"])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, *(f"{group} {part}" for group, parts in GROUPS.items() for part in parts)]
+)
 def test_every_help_has_an_example(run, command):
     status, out, _ = run(*command.split(), "--help")
     assert status == 0

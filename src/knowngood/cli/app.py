@@ -24,13 +24,20 @@ COMMANDS = {
     "Choose a method": ("compare", "leaderboard", "study"),
     "Prepare data and hand them on": ("describe", "table", "split", "synthetic", "propose", "export", "data"),
     "Release a line and watch it": ("plan", "gauge", "pod", "shadow", "monitor", "recalibrate"),
+    "Run a line": ("station",),
 }
 """The commands, under the headings of the help; the module of each name has a function of that name."""
 
-GROUPS = {"data": ("list", "get")}
+GROUPS = {
+    "data": ("list", "get"),
+    "station": ("demo", "verify", "replay", "backup", "restore"),
+}
 """Groups of commands; the module of `data` has a function `data_list`, and `data`, whose text is the help."""
 
-WITHOUT_ARGUMENTS = ("detectors", "classifiers", "bench", "plan", "data_list")
+WITHOUT_ARGUMENTS = (
+    *("detectors", "classifiers", "bench", "plan"),
+    *("data_list", "station", "station_demo", "station_verify"),
+)
 """The commands that need none; the others show their help."""
 
 PLAIN = {
@@ -88,7 +95,8 @@ def _add(name: str, heading: str) -> None:
         shows_help = name not in WITHOUT_ARGUMENTS
         app.command(cls=_Command, no_args_is_help=shows_help, rich_help_panel=heading)(command)
         return
-    group = typer.Typer(cls=_Program, no_args_is_help=True)
+    alone = name in WITHOUT_ARGUMENTS
+    group = typer.Typer(cls=_Program, no_args_is_help=not alone, invoke_without_command=alone)
     group.callback()(command)
     for part in parts:
         own = f"{name}_{part}"

@@ -1,0 +1,1 @@
+"""One script for each change, in the order of their numbers."""
