@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from knowngood.data.perlin import perlin_noise
-from knowngood.data.synthetic import synthetic
+from knowngood.inspector.synthetic import synthetic
 from knowngood.data.synthetic_defects import TYPES, VISIBLE, check_types
 from knowngood.errors import DataError, RecipeError
 

@@ -16,8 +16,37 @@ if TYPE_CHECKING:
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From reconstructions and originals, both `(N, C, H, W)` from 0 to 1, to a scalar."""
 
+LEAST_ERROR = 1e-6  # added to the mean squared error, so that constant images have a logarithm
+
 l1: Loss = F.l1_loss
 l2: Loss = F.mse_loss
+
+
+def drawn_code(mean: Tensor, log_variance: Tensor, *, noisy: bool) -> Tensor:
+    """Draw codes `(N, code)` from normal distributions; without noise their means."""
+    noise = torch.randn_like(mean) if noisy else torch.zeros_like(mean)
+    return mean + (log_variance / 2).exp() * noise
+
+
+def evidence_bound(
+    rebuilt: Tensor, original: Tensor, mean: Tensor, log_variance: Tensor, *, weight: float = 1.0
+) -> dict[str, Tensor]:
+    """The negative evidence lower bound per value of images `(N, C, H, W)`, and its two parts.
+
+    Kingma and Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114, of codes whose normal
+    distributions have these means and logarithms of variances `(N, code)`; the variance of a pixel is
+    learned, after Rybkin, Daniilidis and Levine, arXiv:2006.13202. The divergence of the codes counts by a
+    weight, as in "beta-VAE", Higgins et al., ICLR 2017: the larger, the nearer to each other are codes.
+    """
+    divergence = (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean() / 2
+    error = (rebuilt - original).square().mean()
+    # Minus the log-likelihood of the pixels at the variance that maximises it, which is the error.
+    unlikely = (error + LEAST_ERROR).log() / 2
+    return {
+        "loss": unlikely + weight * divergence / original[0].numel(),
+        "error": error,
+        "divergence": divergence,
+    }
 
 
 def ssim(rebuilt: Tensor, original: Tensor) -> Tensor:
