@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from knowngood.detectors.reconstruction import PixelScored, ReconstructionNetwork
-from knowngood.training.losses import drawn_code, evidence_bound
+from knowngood.training.losses import divergence, drawn_code, l2, unlikelihood
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,4 +46,6 @@ class VaeNetwork(ReconstructionNetwork):
         pixels = self.pixels(batch)
         mean, log_variance = self.encoder(pixels).float().chunk(2, dim=1)
         rebuilt = self.decoder(drawn_code(mean, log_variance, noisy=self.training)).float()
-        return evidence_bound(rebuilt, pixels, mean, log_variance)
+        far = divergence(mean, log_variance)
+        loss = unlikelihood(rebuilt, pixels) + far / pixels[0].numel()
+        return {"loss": loss, "error": l2(rebuilt, pixels), "divergence": far}

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from knowngood.training.blocks import Decoder, Encoder
 from knowngood.training.learner import Trainable
-from knowngood.training.losses import drawn_code, evidence_bound
+from knowngood.training.losses import divergence, drawn_code, l2, unlikelihood
 
-BETA = 20.0
-"""How often the divergence of codes counts: with few patches, codes between them shall give patches, too."""
+BETA = 4.0
+"""How often the divergence of codes counts ("beta-VAE", Higgins et al., ICLR 2017): the more, the nearer to
+each other are codes, so that those between real ones give patches, too."""
 
 
 class PatchNetwork(Trainable):
@@ -32,7 +33,7 @@ class PatchNetwork(Trainable):
         torch.Size([2, 32, 32, 4])
     """
 
-    def __init__(self, channels: int, side: int, *, code: int = 16, width: int = 32) -> None:
+    def __init__(self, channels: int, side: int, *, code: int = 32, width: int = 32) -> None:
         super().__init__()
         self.channels = channels
         self.encoder = Encoder(channels + 1, (side, side), code=2 * code, width=width)
@@ -58,7 +59,15 @@ class PatchNetwork(Trainable):
         values = self._values(batch)
         mean, log_variance = self.encoder(values).float().chunk(2, dim=1)
         rebuilt = self.decoder(drawn_code(mean, log_variance, noisy=self.training)).float()
-        return evidence_bound(rebuilt, values, mean, log_variance, weight=BETA)
+        far = divergence(mean, log_variance)
+        # A mask is black and white: with one variance for both, the image would hardly count beside it.
+        image, mask = (
+            unlikelihood(rebuilt[:, some], values[:, some])
+            for some in (slice(self.channels), slice(self.channels, None))
+        )
+        unlikely = (self.channels * image + mask) / (self.channels + 1)
+        loss = unlikely + BETA * far / values[0].numel()
+        return {"loss": loss, "error": l2(rebuilt, values), "divergence": far}
 
     def _values(self, patches: Tensor) -> Tensor:
         """From uint8 `(N, S, S, 4)` to `(N, channels + 1, S, S)` from 0 to 1; grey is the mean of colours."""

@@ -28,25 +28,22 @@ def drawn_code(mean: Tensor, log_variance: Tensor, *, noisy: bool) -> Tensor:
     return mean + (log_variance / 2).exp() * noise
 
 
-def evidence_bound(
-    rebuilt: Tensor, original: Tensor, mean: Tensor, log_variance: Tensor, *, weight: float = 1.0
-) -> dict[str, Tensor]:
-    """The negative evidence lower bound per value of images `(N, C, H, W)`, and its two parts.
+def unlikelihood(rebuilt: Tensor, original: Tensor) -> Tensor:
+    """Minus the log-likelihood per value of images `(N, C, H, W)`, up to a constant.
 
-    Kingma and Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114, of codes whose normal
-    distributions have these means and logarithms of variances `(N, code)`; the variance of a pixel is
-    learned, after Rybkin, Daniilidis and Levine, arXiv:2006.13202. The divergence of the codes counts by a
-    weight, as in "beta-VAE", Higgins et al., ICLR 2017: the larger, the nearer to each other are codes.
+    The variance of a pixel is learned: it is the one that maximises the likelihood, which is the mean squared
+    error. Rybkin, Daniilidis and Levine, "Simple and Effective VAE Training with Calibrated Decoders",
+    arXiv:2006.13202.
     """
-    divergence = (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean() / 2
-    error = (rebuilt - original).square().mean()
-    # Minus the log-likelihood of the pixels at the variance that maximises it, which is the error.
-    unlikely = (error + LEAST_ERROR).log() / 2
-    return {
-        "loss": unlikely + weight * divergence / original[0].numel(),
-        "error": error,
-        "divergence": divergence,
-    }
+    return ((rebuilt - original).square().mean() + LEAST_ERROR).log() / 2
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """The mean divergence from the standard normal distribution of those of codes `(N, code)`.
+
+    Kingma and Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114, appendix B.
+    """
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean() / 2
 
 
 def ssim(rebuilt: Tensor, original: Tensor) -> Tensor:
