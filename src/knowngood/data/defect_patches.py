@@ -139,7 +139,7 @@ def cut_out(marked: Marked) -> DefectPatch | None:
     middle = [(part.start + part.stop) / 2 / whole for part, whole in zip(square, shape, strict=True)]
     return DefectPatch(
         resize(np.ascontiguousarray(marked.image[square]), (SIDE, SIDE)),
-        covered >= min(0.5, covered.max()),  # a hair must not be lost
+        covered >= covered.max() / 2,  # a hair must not be lost
         *marked[:3],
         (middle[0], middle[1]),
         own.shape[0] / min(shape),
@@ -173,7 +173,7 @@ def put_on(good: Image, patch: DefectPatch, rng: np.random.Generator) -> Damaged
     beyond = (top, height - top - side, left, width - left - side)
     whole = cv2.copyMakeBorder(resize(patch.pixels, (side, side)), *beyond, cv2.BORDER_REPLICATE)
     covered = cv2.resize(patch.mask.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
-    marked = np.pad(covered >= min(0.5, covered.max()), [beyond[:2], beyond[2:]])
+    marked = np.pad(covered >= covered.max() / 2, [beyond[:2], beyond[2:]])
     for turn in (False, True):
         made = paste(good, np.asarray(whole, np.uint8), marked, rng, turn=turn, mirror=turn)
         if made is not None:
