@@ -78,3 +78,5 @@ def test_no_real_defects_to_compare_with(table):
         Realism(table[:9])
     with pytest.raises(DataError, match=words.format(0)):
         Realism(np.zeros((3, 32, 32), np.uint8))
+    with pytest.raises(DataError, match="there is no synthetic defect to compare"):
+        realism([], table)

@@ -7,7 +7,7 @@ from PIL import Image
 
 import knowngood
 from knowngood.data.images import read_mask
-from knowngood.data.synthetic import SyntheticDefect
+from knowngood.data.synthetic import SyntheticDefect, Variant
 
 
 def sheet(path):
@@ -108,3 +108,18 @@ def test_generated_defects_are_named_by_what_they_vary(tmp_path, good_images):
     assert table["defect"].tolist() == ["scratch", "scar"]
     assert table["varies"].tolist() == ["real.png", ""]
     assert table["samples rejected"].tolist() == ["mask empty or full: 2", ""]
+
+
+def test_it_says_where_no_generated_sample_could_be_used(run, widget, tmp_path, monkeypatch):
+    def learned(data, **settings):
+        calls = iter(
+            [None, Variant(np.zeros((96, 96, 3), np.uint8), np.ones((96, 96), bool), "dent", "a.png", "")]
+        )
+        return lambda image, rng: next(calls)
+
+    monkeypatch.setattr("knowngood.classifiers.generated.learn_generator", learned)
+    words = ["--types", "generated", "--count", 2]
+    status, out, err = run("synthetic", widget, "--out", tmp_path / "made", *words)
+    assert (status, err) == (0, "")
+    assert out.startswith("1 of 2 defects were drawn: for the others no generated sample could be used\n")
+    assert len(list((tmp_path / "made/images").iterdir())) == 1

@@ -102,6 +102,8 @@ class Realism:
         fold, from `low` to `high` (95 %, percentile bootstrap), and `words`. A type with fewer than `LEAST`
         has no figures.
         """
+        if not self.real:
+            raise DataError("there is no synthetic defect to compare with real ones")
         real = _look(self.real)
         rows: list[list[object]] = []
         for name, crops in self.synthetic.items():

@@ -45,7 +45,7 @@ def write_synthetic(
     *,
     realism: Realism | None = None,
     overwrite: bool = False,
-) -> None:
+) -> int:
     """Write a contact sheet of synthetic defects, or a data set of them.
 
     Args:
@@ -56,6 +56,9 @@ def write_synthetic(
         realism: Compare the defects with real ones, and write how well they are distinguished: to the sheet,
             or to `realism.json` in the folder.
         overwrite: Replace any other file too; never a folder.
+
+    Returns:
+        How many defects came.
 
     Raises:
         DataError: There is no defect.
@@ -69,8 +72,7 @@ def write_synthetic(
     """
     watched = realism.watch(defects) if realism else defects
     if not is_sheet(path):
-        write_drawn(watched, path, realism=(lambda: realism.figures) if realism else None)
-        return
+        return write_drawn(watched, path, realism=(lambda: realism.figures) if realism else None)
     rows: dict[str, list[Picture]] = {}
     ratio = 0.0  # of width to height, the largest
     for defect in watched:
@@ -90,3 +92,4 @@ def write_synthetic(
         ]
         names = [f"{name}\n{words}" for name, words in zip(names, ranges, strict=True)]
     write_pictures(Pictures("Synthetic defects", list(rows.values()), names), path, size, overwrite=overwrite)
+    return sum(map(len, rows.values()))
