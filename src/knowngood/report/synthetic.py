@@ -87,7 +87,7 @@ def write_synthetic(
     if realism:
         found = realism.figures
         ranges = [
-            f"AUROC {auroc:.2f}\n({low:.2f} to {high:.2f})" if auroc == auroc else "AUROC: too few"
+            f"AUROC {auroc:.2f}\n{low:.2f} to {high:.2f}" if auroc == auroc else "AUROC: too few"
             for auroc, low, high in zip(found["auroc"], found["low"], found["high"], strict=True)
         ]
         names = [f"{name}\n{words}" for name, words in zip(names, ranges, strict=True)]
