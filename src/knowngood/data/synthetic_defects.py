@@ -26,9 +26,7 @@ VISIBLE = 10
 LEAST_SIDE = 16
 """Pixels of the shorter side of an image that can be damaged."""
 
-SEEN = 0.15
-"""Of the pixels that a type changes, the share that must be visible."""
-
+SEEN = 0.15  # of the pixels that a type changes, the share that must be visible
 _STRONG = 60  # grey levels by which an image changes where what a type does to it cannot be seen
 _TRIES = 5  # places that are tried, until it is
 _LOW = 0.5  # share of a place where Perlin noise is too low for a texture
@@ -205,8 +203,7 @@ TYPES: Mapping[str, Callable[[Image, np.random.Generator], Damaged]] = MappingPr
 """
 
 
-GENERATED = "generated"
-"""The type of defects that a generative model learns from real ones."""
+GENERATED = "generated"  # the type of defects that a generative model learns from real ones
 
 
 def check_types(names: list[str]) -> None:
