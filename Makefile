@@ -54,6 +54,7 @@ results: .venv/installed
 	$(BIN)/python benchmarks/reconstruction.py
 	$(BIN)/python benchmarks/class_confidence.py
 	$(BIN)/python benchmarks/supervised.py
+	$(BIN)/python benchmarks/synthetic.py
 
 .venv-anomalib/installed:
 	$(PYTHON) -m venv .venv-anomalib

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from knowngood.capability.shadow import shadow as shadow
     from knowngood.capability.shadow import write_shadow as write_shadow
     from knowngood.classifiers import make_classifier as make_classifier
+    from knowngood.classifiers.realism import Realism as Realism
+    from knowngood.classifiers.realism import realism as realism
     from knowngood.data.describe import describe as describe
     from knowngood.data.exports import export as export
     from knowngood.data.geometry import Geometry as Geometry
@@ -56,7 +58,6 @@ if TYPE_CHECKING:
     from knowngood.data.products import load_products as load_products
     from knowngood.data.samples import load_samples as load_samples
     from knowngood.data.split import split as split
-    from knowngood.data.synthetic import synthetic as synthetic
     from knowngood.detectors import make_detector as make_detector
     from knowngood.inspector.comparison import compare as compare
     from knowngood.inspector.cross_validation import CrossValidation as CrossValidation
@@ -76,6 +77,8 @@ if TYPE_CHECKING:
     from knowngood.inspector.speed import Speed as Speed
     from knowngood.inspector.speed import measure_speed as measure_speed
     from knowngood.inspector.suspects import suspects as suspects
+    from knowngood.inspector.suspects import suspects_among as suspects_among
+    from knowngood.inspector.synthetic import synthetic as synthetic
     from knowngood.inspector.threshold import review_at as review_at
     from knowngood.inspector.threshold import review_by_defects as review_by_defects
     from knowngood.inspector.threshold import threshold_at as threshold_at
@@ -105,6 +108,7 @@ _MODULES = {
     "capability.recalibrate": ["recalibrate"],
     "capability.shadow": ["Shadow", "shadow", "write_shadow"],
     "classifiers": ["make_classifier"],
+    "classifiers.realism": ["Realism", "realism"],
     "data.describe": ["describe"],
     "data.exports": ["export"],
     "data.globs": ["table"],
@@ -115,7 +119,6 @@ _MODULES = {
     "data.products": ["load_products"],
     "data.samples": ["load_samples"],
     "data.split": ["split"],
-    "data.synthetic": ["synthetic"],
     "detectors": ["make_detector"],
     "inspector.comparison": ["compare"],
     "inspector.cross_validation": ["CrossValidation", "cross_validate"],
@@ -128,7 +131,8 @@ _MODULES = {
     "inspector.proposals": ["propose"],
     "inspector.reconstructions": ["read_reconstructions", "reconstructions", "write_reconstructions"],
     "inspector.speed": ["Speed", "measure_speed"],
-    "inspector.suspects": ["suspects"],
+    "inspector.suspects": ["suspects", "suspects_among"],
+    "inspector.synthetic": ["synthetic"],
     "inspector.threshold": [
         "review_at",
         "review_by_defects",

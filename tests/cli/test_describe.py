@@ -1,8 +1,13 @@
 """`knowngood describe` and its pictures."""
 
+import importlib
 import json
+import re
+from functools import partial
 
 from PIL import Image
+
+from ..support.parts import write_parts
 
 
 def test_facts_problems_and_expectations(run, widget):
@@ -46,3 +51,25 @@ def test_a_card_and_json(run, widget, tmp_path):
     (tmp_path / "own.html").write_text("my page")
     status, _, err = run("describe", widget, "--out", tmp_path / "own.html")
     assert (status, "is not a result of this type" in err) == (1, True)
+
+
+def test_suspects_among_the_good_images_of_all_splits(run, tmp_path, monkeypatch):
+    folder = write_parts(tmp_path / "nuts", {"train/good": 10, "test/good": 6, "test/dent": 2, "hole": 1})
+    (tmp_path / "nuts/hole/000.png").rename(folder / "test/good/mistaken.png")
+    (tmp_path / "nuts/hole").rmdir()
+    module = importlib.import_module("knowngood.inspector.fit")
+    monkeypatch.setattr(module, "fit", partial(module.fit, detector="gaussian", input_size=64, folds=2))
+    words = ["--suspects", "--out", tmp_path / "card.html"]
+    status, out, _ = run("describe", folder, *words, "--json")
+    assert status == 0
+    found = json.loads(out)["suspects"]
+    assert [one["rank"] for one in found] == list(range(1, 18))
+    assert found[0]["path"].endswith("test/good/mistaken.png")
+    assert found[0]["score"] > found[1]["score"]
+    page = (tmp_path / "card.html").read_text()
+    assert "<h2>Good images that look least like the others</h2>" in page
+    assert re.search(r"1\. .*mistaken\.png\s+score \S+, p 0", page)
+    status, out, _ = run("describe", folder, "--suspects")
+    assert "good images that look least like the others, of 17 (look at their labels):\n  " in out
+    assert out.index("mistaken.png") > out.index("of 17")
+    assert "suspects" not in json.loads(run("describe", folder, "--json").out)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from knowngood.data.perlin import perlin_noise
-from knowngood.data.synthetic import synthetic
 from knowngood.data.synthetic_defects import TYPES, VISIBLE, check_types
 from knowngood.errors import DataError, RecipeError
+from knowngood.inspector.synthetic import synthetic
 
 SIZES = [(16, 16, 1), (16, 16, 3), (17, 40, 3), (64, 48, 1), (96, 96, 3)]
 

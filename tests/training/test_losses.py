@@ -6,6 +6,7 @@ from torch.nn import functional as F
 from knowngood.detectors.autoencoder import LOSSES, make_loss
 from knowngood.metrics import similarity
 from knowngood.training import losses
+from knowngood.training.losses import LEAST_ERROR, divergence, drawn_code, unlikelihood
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +64,12 @@ def test_the_perceptual_loss_sees_what_pixels_do_not(pair):
     seen = make_loss("perceptual")
     assert losses.l2(noisy, original) == pytest.approx(float(losses.l2(shifted, original)), rel=0.05)
     assert seen(shifted, original) < seen(noisy, original)
+
+
+def test_the_parts_of_the_evidence_bound():
+    mean, log_variance = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, np.log(4.0)]])
+    # Of N(1, 1) and N(0, 4) from N(0, 1): 1/2 and (4 - 1 - log 4) / 2.
+    assert divergence(mean, log_variance).item() == pytest.approx(0.5 + (3 - np.log(4)) / 2)
+    assert torch.equal(drawn_code(mean, log_variance, noisy=False), mean)
+    original = torch.zeros(2, 1, 4, 4)
+    assert unlikelihood(original + 0.1, original).item() == pytest.approx(np.log(0.01 + LEAST_ERROR) / 2)

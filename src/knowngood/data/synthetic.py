@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,61 +14,62 @@ from knowngood.data.arguments import Images
 from knowngood.data.decoding import Source, name_of
 from knowngood.data.images import read_image, resize, significant_bits, three_channels
 from knowngood.data.selection import good_sources
-from knowngood.data.synthetic_defects import LEAST_SIDE, TYPES, check_types
+from knowngood.data.synthetic_defects import LEAST_SIDE, Damaged
 from knowngood.errors import DataError
+
+
+class Variant(NamedTuple):
+    """A damaged image, and the real defect that what is on it varies."""
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+    defect: str  # the type of that real defect
+    like: str  # the image of that real defect
+    rejected: str  # why other samples were not taken, with how often
+
+
+Make = Callable[[NDArray[np.uint8], np.random.Generator], Damaged | Variant | None]
+"""Damages an image `(H, W, 3)` by random numbers; None where that fails."""
 
 
 class SyntheticDefect(NamedTuple):
     """A damaged copy of a good image."""
 
     name: str  # of the good image: its path, or its place among images in memory
-    type: str  # a name in `knowngood.data.synthetic_defects.TYPES`
+    type: str  # a name in `knowngood.data.synthetic_defects.TYPES`, or `GENERATED`
     image: NDArray[np.uint8]  # RGB (H, W, 3)
     mask: NDArray[np.bool_]  # the pixels that changed (H, W)
+    defect: str = ""  # the type of the real defect that it varies; empty where it varies none
+    like: str = ""  # the image of that real defect
+    rejected: str = ""  # why other samples were not taken, with how often
 
 
-def synthetic(
-    data: pd.DataFrame | Images,
-    types: Sequence[str] | None = None,
-    *,
-    count: int = 8,
-    seed: int = 0,
-    side: int | None = None,
+def on_good_images(
+    data: pd.DataFrame | Images, makes: Mapping[str, Make], *, count: int, seed: int, side: int | None
 ) -> Iterator[SyntheticDefect]:
-    """Draw synthetic defects on good images, one of each type on each of some images.
-
-    Args:
-        data: A folder, a table or good images, as `fit` takes them.
-        types: Names in `knowngood.data.synthetic_defects.TYPES`; by default all of them.
-        count: How many images, drawn at random; of fewer good images, each is used more than once.
-        seed: The same seed on the same images gives the same defects, whatever other types are drawn.
-        side: Shrink larger images first, to so many pixels on the longer side.
-
-    Returns:
-        An iterator over the images, and for each of them over the types.
+    """Damage some good images in each of several ways, by name; see `knowngood.inspector.synthetic`.
 
     Raises:
         DataError: The data cannot be used, or a good image cannot be read or is too small.
-        RecipeError: A type is not known.
 
     Example:
+        >>> from knowngood.data.synthetic_defects import TYPES
         >>> photographs = np.random.default_rng(0).integers(0, 255, (4, 32, 32), np.uint8)
-        >>> defects = list(synthetic(photographs, ["scar", "blur"], count=3))
-        >>> len(defects), defects[0].type, defects[0].mask.shape
-        (6, 'scar', (32, 32))
+        >>> [one] = on_good_images(photographs, {"scar": TYPES["scar"]}, count=1, seed=0, side=None)
+        >>> one.type, one.mask.shape
+        ('scar', (32, 32))
     """
-    names = list(TYPES) if types is None else list(types)
-    check_types(names)
     if count < 1:
         raise DataError(f"count={count} images; draw on at least 1")
     sources = good_sources(data).sources
     drawn = np.resize(np.random.default_rng(seed).permutation(len(sources)), count)
     bits = significant_bits(sources) or 16
     return (
-        SyntheticDefect(name_of(sources[row], row), name, *TYPES[name](image, _chance(seed, at, name)))
+        SyntheticDefect(name_of(sources[row], row), name, *made)
         for at, row in enumerate(drawn.tolist())
         for image in [_read(sources[row], row, bits, side)]
-        for name in names
+        for name, make in makes.items()
+        if (made := make(image, _chance(seed, at, name))) is not None
     )
 
 
@@ -81,6 +82,17 @@ def _read(source: Source, row: int, bits: int, side: int | None) -> NDArray[np.u
             f"{name_of(source, row)!r} has {width} x {height} pixels, and a synthetic defect needs "
             f"{LEAST_SIDE} a side; take larger images"
         )
+    return shrunk(image, side)
+
+
+def shrunk(image: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
+    """Shrink an image to so many pixels on the longer side; None, or a larger number, leaves it as it is.
+
+    Example:
+        >>> shrunk(np.zeros((64, 128, 3), np.uint8), 32).shape
+        (16, 32, 3)
+    """
+    height, width = image.shape[:2]
     scale = min(1.0, side / max(height, width)) if side else 1.0
     return resize(image, (max(LEAST_SIDE, round(scale * height)), max(LEAST_SIDE, round(scale * width))))
 

@@ -26,8 +26,8 @@ VISIBLE = 10
 LEAST_SIDE = 16
 """Pixels of the shorter side of an image that can be damaged."""
 
+SEEN = 0.15  # of the pixels that a type changes, the share that must be visible
 _STRONG = 60  # grey levels by which an image changes where what a type does to it cannot be seen
-_SEEN = 0.15  # of the pixels that a type changes, the share that must be visible
 _TRIES = 5  # places that are tried, until it is
 _LOW = 0.5  # share of a place where Perlin noise is too low for a texture
 
@@ -56,7 +56,7 @@ def _seen(
         for _ in range(_TRIES):
             other, weights = draw(image, rng)
             damaged = _blend(image, other, weights)
-            if damaged.mask.sum() >= max(1, _SEEN * (weights > 0.5).sum()):
+            if damaged.mask.sum() >= max(1, SEEN * (weights > 0.5).sum()):
                 return damaged
         levels = -_STRONG if image[weights > 0].mean() > 127 else _STRONG
         return _blend(image, np.clip(image.astype(np.int16) + levels, 0, 255), weights)
@@ -203,26 +203,40 @@ TYPES: Mapping[str, Callable[[Image, np.random.Generator], Damaged]] = MappingPr
 """
 
 
+GENERATED = "generated"  # the type of defects that a generative model learns from real ones
+
+
 def check_types(names: list[str]) -> None:
     """Refuse the name of a type that is not known.
 
     Raises:
-        RecipeError: One is not in `TYPES`.
+        RecipeError: One is neither in `TYPES` nor `GENERATED`.
 
     Example:
-        >>> check_types(["scar", "perlin"])
+        >>> check_types(["scar", "perlin", "generated"])
     """
+    known = [*TYPES, GENERATED]
     for name in names:
-        if name not in TYPES:
+        if name not in known:
             raise RecipeError(
-                f"synthetic defect {quoted(name)} is not known; choose one of {', '.join(TYPES)}"
+                f"synthetic defect {quoted(name)} is not known; choose one of {', '.join(known)}"
             )
+
+
+def visible_change(image: Image, other: Image) -> Mask:
+    """Return the pixels `(H, W)` by which two images `(H, W, C)` differ visibly, by `VISIBLE` or more.
+
+    Example:
+        >>> visible_change(np.zeros((1, 2, 3), np.uint8), np.array([[[0, 9, 0], [0, 0, 10]]], np.uint8))
+        array([[False,  True]])
+    """
+    return np.asarray(cv2.absdiff(other, image).reshape(image.shape).max(axis=2) >= VISIBLE)
 
 
 def _blend(image: Image, other: NDArray[Any], weights: Weights) -> Damaged:
     """Mix an image with another by weights."""
     mixed = np.rint(image + weights[..., None] * (other.astype(np.float32) - image)).astype(np.uint8)
-    return Damaged(mixed, cv2.absdiff(mixed, image).reshape(image.shape).max(axis=2) >= VISIBLE)
+    return Damaged(mixed, visible_change(image, mixed))
 
 
 def _blob(image: Image, centre: Point, radius: float, rng: np.random.Generator) -> Weights:

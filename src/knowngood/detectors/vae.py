@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from knowngood.detectors.reconstruction import PixelScored, ReconstructionNetwork
-
-LEAST_ERROR = 1e-6  # added to the mean squared error, so that constant images have a logarithm
+from knowngood.training.losses import divergence, drawn_code, l2, unlikelihood
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +45,7 @@ class VaeNetwork(ReconstructionNetwork):
         """The negative evidence lower bound per pixel value, and its two parts."""
         pixels = self.pixels(batch)
         mean, log_variance = self.encoder(pixels).float().chunk(2, dim=1)
-        noise = torch.randn_like(mean) if self.training else torch.zeros_like(mean)
-        rebuilt = self.decoder(mean + (log_variance / 2).exp() * noise).float()
-        divergence = (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean() / 2
-        error = (rebuilt - pixels).square().mean()
-        # Minus the log-likelihood of the pixels at the variance that maximises it, which is the error.
-        unlikely = (error + LEAST_ERROR).log() / 2
-        values = pixels[0].numel()
-        return {"loss": unlikely + divergence / values, "error": error, "divergence": divergence}
+        rebuilt = self.decoder(drawn_code(mean, log_variance, noisy=self.training)).float()
+        far = divergence(mean, log_variance)
+        loss = unlikelihood(rebuilt, pixels) + far / pixels[0].numel()
+        return {"loss": loss, "error": l2(rebuilt, pixels), "divergence": far}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from knowngood.errors import DataError
+from knowngood.data.held import sources_of
+from knowngood.data.image_names import names_of
+from knowngood.errors import DataError, UnreadableImage
 from knowngood.inspector.file import check_loaded
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import Manifest
 from knowngood.metrics.calibration import p_values
 from knowngood.metrics.outliers import far_outside
+from knowngood.types import Progress
 
 
 def suspects(inspector: Inspector) -> pd.DataFrame:
@@ -48,6 +51,41 @@ def suspects(inspector: Inspector) -> pd.DataFrame:
             "names": names,
         }
     )
+
+
+def suspects_among(
+    samples: pd.DataFrame, *, seed: int = 0, device: str = "auto", progress: Progress | None = None
+) -> pd.DataFrame:
+    """List the good images of a data set that look least like the others: the likeliest to be mislabelled.
+
+    The default detector is fitted to the good images of all splits, each scored by a model that has not
+    learned from it. Nothing is chosen by the result: it is for people who look at the labels.
+
+    Args:
+        samples: A table of samples, such as the one of `knowngood.describe`.
+        seed: The same seed on the same images gives the same list.
+        device: A torch device, or `auto`.
+        progress: Called during long work; without it, a notebook shows a bar.
+
+    Returns:
+        The table of `suspects`, with the column `path` of the image with the highest score of each part.
+
+    Raises:
+        DataError: There are too few good images that can be read, or they are of several products.
+
+    Example::
+
+        description = knowngood.describe("widget/")
+        knowngood.write_card(description, "card.html", suspects=knowngood.suspects_among(description.samples))
+    """
+    from knowngood.inspector.fit import fit  # imports torch
+
+    good = samples[samples["label"] == "good"].assign(split="train")
+    unreadable: list[UnreadableImage] = []
+    inspector = fit(good, seed=seed, device=device, on_unreadable=unreadable.append, progress=progress)
+    found = suspects(inspector)
+    path_of = dict(zip(names_of(sources_of(good)), good["path"], strict=True))
+    return found.assign(path=found["name"].map(path_of))
 
 
 def not_listed(manifest: Manifest) -> str:

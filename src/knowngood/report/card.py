@@ -28,7 +28,8 @@ from knowngood.report.exhibits import Chart, Exhibit, Picture, Pictures, Section
 from knowngood.report.page import template
 from knowngood.report.pictures import outline, shrink
 from knowngood.report.style import NAMED, short
-from knowngood.report.words import count
+from knowngood.report.suspects import headline
+from knowngood.report.words import count, score
 from knowngood.types import Progress
 
 SHOWN = 8
@@ -37,6 +38,9 @@ SHOWN = 8
 MOST_CLASSES = 24
 """Classes with a row of pictures; of others only counts are shown."""
 
+SUSPECTS = 16
+"""Pictures of suspects."""
+
 _SIDE = 240  # pixels of a picture on its longer side
 
 
@@ -44,6 +48,7 @@ def write_card(
     description: Description,
     path: str | os.PathLike[str],
     *,
+    suspects: pd.DataFrame | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
@@ -55,6 +60,7 @@ def write_card(
     Args:
         description: Of `knowngood.describe`.
         path: The file to write; an older report is replaced.
+        suspects: Of `knowngood.suspects_among`: good images that look least like the others are shown.
         overwrite: Replace any other file too.
         progress: Called during long work; without it, a notebook shows a bar.
 
@@ -73,6 +79,7 @@ def write_card(
         "Each class": [_sheet(table, bits)],
         "How images differ": list(_differences(measured, table, bits)),
         "Where defects are": list(_places(measured, table)),
+        "Good images that look least like the others": _suspects(suspects, table, bits),
     }
     page = template("card.html.jinja").render(
         generator=MARK,
@@ -174,6 +181,26 @@ def _differences(measured: Appearances, table: pd.DataFrame, bits: int) -> Itera
             (),
             note,
         )
+
+
+def _suspects(suspects: pd.DataFrame | None, table: pd.DataFrame, bits: int) -> list[Exhibit]:
+    """Show the first suspects with their scores; nothing where they were not searched."""
+    if suspects is None:
+        return []
+    source_of = dict(zip(table["path"], sources_of(table), strict=True))
+    pictures = []
+    for _, one in suspects[:SUSPECTS].iterrows():
+        far = "\nfar above the others" if one["far_outside"] else ""
+        caption = (
+            f"{one['rank']}. {short(one['name'])}\nscore {score(one['score'])}, p {one['p_value']:.2g}{far}"
+        )
+        pictures.append(_picture(source_of[one["path"]], "", bits)._replace(caption=caption))
+    note = (
+        "Each good image was scored by a detector that has not learned from it, the highest first; p is the "
+        "share of the others that score at least as high. Look whether these are good: a defect among the "
+        "good images makes the threshold too high, and in a test it is counted as a false reject."
+    )
+    return [Pictures(headline(int(suspects["far_outside"].sum()), len(suspects)), [pictures], (), note)]
 
 
 def _places(measured: Appearances, table: pd.DataFrame) -> Iterator[Exhibit]:

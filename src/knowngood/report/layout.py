@@ -88,8 +88,8 @@ def draw_pictures(figure: Figure, pictures: Pictures, box: Box, *, size: float) 
     """
     across, down = (float(side) for side in figure.get_size_inches() * box[2:])
     letter, line = LETTER * size / 72, LINE * size / 72
-    names = [short(name) for name in pictures.names]
-    left = letter * (1 + max(map(len, names), default=-1))
+    names = ["\n".join(map(short, name.split("\n"))) for name in pictures.names]
+    left = letter * (1 + max((len(line) for name in names for line in name.split("\n")), default=-1))
     rows, (height, step, head) = _arranged(pictures, across - left, down, (letter, line))
     axes = _blank(figure, box)
     axes.set(xlim=(0, across), ylim=(down, 0))  # in inches, from the top downwards

@@ -123,7 +123,7 @@ def write_suspects(
         method=manifest.method,
         date=manifest.created[:10],
         sign=SIGNS["doubtful"],
-        headline=_headline(far, len(table)),
+        headline=headline(far, len(table)),
         details=list(_details(inspector, shown)),
         parts=parts,
         shown=list(zip(parts, tiles, strict=False)),
@@ -134,8 +134,13 @@ def write_suspects(
         unfinished.write_bytes(page.encode("utf-8", errors="backslashreplace"))
 
 
-def _headline(far: int, parts: int) -> str:
-    """Say how many parts are far above the others."""
+def headline(far: int, parts: int) -> str:
+    """Say how many parts are far above the others.
+
+    Example:
+        >>> headline(1, 20)
+        '1 of 20 held-out good parts stands far above the others.'
+    """
     if far:
         stand = "stands" if far == 1 else "stand"
         return f"{far} of {count(parts, 'held-out good part')} {stand} far above the others."

@@ -16,8 +16,34 @@ if TYPE_CHECKING:
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From reconstructions and originals, both `(N, C, H, W)` from 0 to 1, to a scalar."""
 
+LEAST_ERROR = 1e-6  # added to the mean squared error, so that constant images have a logarithm
+
 l1: Loss = F.l1_loss
 l2: Loss = F.mse_loss
+
+
+def drawn_code(mean: Tensor, log_variance: Tensor, *, noisy: bool) -> Tensor:
+    """Draw codes `(N, code)` from normal distributions; without noise their means."""
+    noise = torch.randn_like(mean) if noisy else torch.zeros_like(mean)
+    return mean + (log_variance / 2).exp() * noise
+
+
+def unlikelihood(rebuilt: Tensor, original: Tensor) -> Tensor:
+    """Minus the log-likelihood per value of images `(N, C, H, W)`, up to a constant.
+
+    The variance of a pixel is learned: it is the one that maximises the likelihood, which is the mean squared
+    error. Rybkin, Daniilidis and Levine, "Simple and Effective VAE Training with Calibrated Decoders",
+    arXiv:2006.13202.
+    """
+    return ((rebuilt - original).square().mean() + LEAST_ERROR).log() / 2
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """The mean divergence from the standard normal distribution of those of codes `(N, code)`.
+
+    Kingma and Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114, appendix B.
+    """
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean() / 2
 
 
 def ssim(rebuilt: Tensor, original: Tensor) -> Tensor:
