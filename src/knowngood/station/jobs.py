@@ -196,7 +196,7 @@ class Jobs:
                     "or choose the detail fast"
                 )
             if said[0] != fitting.PROGRESS:
-                return said
+                return str(said[0]), str(said[1])
             _, stage, done, total = said
             if not self._note(job, message=f"{stage}: {done:,} of {total:,}", progress=done / max(total, 1)):
                 return CANCELLED, ""
@@ -211,7 +211,7 @@ class Jobs:
         """Change a job that runs; whether it does."""
         with self._records.database.writing() as session:
             changed = update(Job).where(Job.id == job.id, Job.state == RUNNING).values(**values)
-            return bool(session.execute(changed).rowcount)
+            return session.scalar(changed.returning(Job.id)) is not None
 
     def _keep(self, job: Job, product: Product, out: Path) -> int:
         """Add what a fit has made as a draft; its number."""

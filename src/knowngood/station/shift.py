@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from knowngood.capability.drift import Change, Monitor
@@ -15,6 +15,8 @@ from knowngood.metrics.rates import Rate, rate
 from knowngood.station.context import Records
 from knowngood.station.inspecting import file_of
 from knowngood.station.models import InspectorVersion, Label, Product, Verdict
+
+Within = tuple[ColumnElement[bool], ...]
 
 WATCHED = 5000
 """Parts in which a change is searched for, at most: the last ones."""
@@ -75,7 +77,7 @@ class Shift(NamedTuple):
 
 def shift_of(records: Records, product: Product, since: datetime, until: datetime) -> Shift:
     """The report on what a product had between two times."""
-    within = Verdict.product_id == product.id, Verdict.received >= since, Verdict.received < until
+    within: Within = (Verdict.product_id == product.id, Verdict.received >= since, Verdict.received < until)
     with records.database.reading() as session:
         labels = session.execute(
             select(Verdict.decision, Verdict.label, func.count())
@@ -105,7 +107,7 @@ def shift_of(records: Records, product: Product, since: datetime, until: datetim
     )
 
 
-def _types(session: Session, within: tuple[object, ...]) -> list[tuple[str, int]]:
+def _types(session: Session, within: Within) -> list[tuple[str, int]]:
     """The defect types of parts that are defects by their label, or else were rejected without one."""
     newest = (
         select(func.max(Label.id)).where(Label.verdict_id == Verdict.id).correlate(Verdict).scalar_subquery()
@@ -123,7 +125,7 @@ def _types(session: Session, within: tuple[object, ...]) -> list[tuple[str, int]
     return found.most_common()
 
 
-def _drift(records: Records, session: Session, within: tuple[object, ...]) -> Drift | None:
+def _drift(records: Records, session: Session, within: Within) -> Drift | None:
     """Watch the scores of the version that inspected last.
 
     Whether a rejected part is good is unknown without a label, so that only parts below the threshold are

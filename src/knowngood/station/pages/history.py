@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, FiniteFloat, StringConstraints
 from sqlalchemy import select
 
 from knowngood.station.access import TheCaller, TheStation
 from knowngood.station.accounts import Caller
 from knowngood.station.context import Station
 from knowngood.station.export import MEDIA_TYPES, exported
-from knowngood.station.history import Page, Search, find_verdicts
+from knowngood.station.history import MOST, PAGE, Page, Search, find_verdicts
 from knowngood.station.lookup import TheVerdict
 from knowngood.station.models import Label, Product, Verdict
 from knowngood.station.pages.shown import page_router, products_of, show
@@ -34,19 +34,22 @@ def _local(value: Any) -> Any:
 
 
 Empty = BeforeValidator(lambda value: None if value == "" else value)
+Name = Annotated[str, StringConstraints(max_length=64)]
+Place = Annotated[str, StringConstraints(max_length=100)]
 Moment = Annotated[datetime | None, BeforeValidator(_local)]
 
 
 class Fields(BaseModel):
     """What the form of the page asks for; an empty field asks for all."""
 
-    product: Annotated[str | None, Empty, Query(max_length=64)] = None
+    product: Annotated[Name | None, Empty] = None
     since: Moment = None
     until: Moment = None
     decision: Annotated[Literal["accept", "reject", "review"] | None, Empty] = None
     label: Annotated[Literal["good", "defect", "none"] | None, Empty] = None
-    score: Annotated[float | None, Empty, Query(allow_inf_nan=False)] = None
-    after: Annotated[str | None, Empty, Query(max_length=100)] = None
+    score: Annotated[FiniteFloat | None, Empty] = None
+    after: Annotated[Place | None, Empty] = None
+    limit: Annotated[int, Query(ge=1, le=MOST)] = PAGE
 
     def search(self) -> Search:
         """What is searched for."""
@@ -54,7 +57,7 @@ class Fields(BaseModel):
 
     def query(self, **more: str) -> str:
         """The query of another page of the same search."""
-        given = {name: value for name, value in self.model_dump(exclude={"after"}).items() if value}
+        given = self.model_dump(exclude={"after"}, exclude_defaults=True)
         for name in given.keys() & {"since", "until"}:
             given[name] = given[name].isoformat(timespec="minutes")
         return urlencode(given | more)

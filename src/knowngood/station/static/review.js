@@ -30,14 +30,20 @@ if (board) {
     if (items[at + 1]) new Image().src = `/api/v1/verdicts/${items[at + 1].dataset.id}/preview`;
   }
 
+  function setBusy(is) {
+    busy = is;
+    board.setAttribute("aria-busy", String(is));
+  }
+
+  // A key that is pressed before the next part is shown would be for a part that nobody has seen: it is ignored.
   async function change(action) {
     if (busy) return;
-    busy = true;
+    setBusy(true);
     place("refusal").hidden = true;
     try { await action(); } catch (error) {
       place("refusal").textContent = error.message;
       place("refusal").hidden = false;
-    } finally { busy = false; }
+    } finally { setBusy(false); }
   }
 
   function decide(decision, type) {

@@ -3,7 +3,8 @@
 
 const chooser = document.getElementById("threshold");
 const BARS = 48;
-const WIDTH = 720, HEIGHT = 220, FOOT = 24;
+const HEIGHT = 220, FOOT = 24;
+const WIDTH = chooser ? Math.max(260, document.getElementById("histogram").clientWidth) : 0;
 
 if (chooser) fetch(chooser.dataset.scores).then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.status)))).then(start, () => {
   document.getElementById("histogram").textContent = "The scores cannot be shown now. Load the page anew.";
@@ -53,7 +54,7 @@ function compare(scores, value) {
 }
 
 const above = (values, at) => values.filter((one) => one > at).length;
-const percent = (share) => `${(100 * share).toPrecision(2)} %`;
+const percent = (share) => (share === 0 ? "0\u00a0%" : `${Number((100 * share).toPrecision(2))}\u00a0%`);
 const format = (value) => Number(value.toPrecision(4)).toString();
 const promised = (scores, at) => percent(scores.bounds[above(scores.held_out, at)]);
 
@@ -80,7 +81,7 @@ function draw(scores, range) {
     const inset = layer === 0 ? 1 : 1 + step * 0.3 * (layer - 1) + step * 0.1;
     svg.append(make("rect", { class: name, x: at * step + inset, y: tall - height, width: layer === 0 ? step - 2 : step * 0.3, height }));
   }));
-  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+  for (const share of WIDTH < 500 ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
     const anchor = share === 0 ? "start" : share === 1 ? "end" : "middle";
     const text = make("text", { x: WIDTH * share, y: HEIGHT - 5, "text-anchor": anchor });
     text.textContent = format(range.low + share * (range.high - range.low));
