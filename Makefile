@@ -1,4 +1,5 @@
 # make demo              fit, evaluate and report on real solar cells; DATA=folder for your own images
+# make station           an inspection station on http://127.0.0.1:8321; prints the link to set it up
 # make test              lint, types, import directions, all tests on all cores
 # make results           measure the accuracy tables again (about four hours)
 # make fuzz              thousands of crafted files, tables, names, pictures and kills (an hour)
@@ -7,9 +8,10 @@
 PYTHON ?= python3
 BIN = .venv/bin
 OUT = demo
+STATION = station
 ANOMALIB = .venv-anomalib/bin
 
-.PHONY: demo test fuzz results bench
+.PHONY: demo station test fuzz results bench
 .DELETE_ON_ERROR:
 
 # The lock pins everything; knowngood itself is installed in place, on top of it. What is never imported need not be
@@ -29,6 +31,9 @@ endif
 	$(BIN)/knowngood fit "$(or $(DATA),$(OUT)/solar-cells.csv)" --out $(OUT)/demo.inspector
 	$(BIN)/knowngood evaluate $(OUT)/demo.inspector "$(or $(DATA),$(OUT)/solar-cells.csv)" --out $(OUT)
 	@echo "Open the report: $$(ls -t "$(abspath $(OUT))"/report-*.html | head -n 1)"
+
+station: .venv/installed
+	$(BIN)/knowngood station --data $(STATION)
 
 test: .venv/installed
 	$(BIN)/ruff check

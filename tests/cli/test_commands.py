@@ -44,6 +44,7 @@ COMMANDS = (
     "shadow",
     "monitor",
     "recalibrate",
+    "station",
 )
 SMALL = ("--set", "input_size=128", "--set", "coreset=200")
 

@@ -29,7 +29,7 @@ def test_a_verdict_is_that_of_the_inspector_and_stays(line, inspector_file, defe
     assert line.get(f"/api/v1/verdicts/{number}").json() == found
     picture = line.get(f"/api/v1/verdicts/{number}/picture")
     assert (picture.content, picture.headers["content-type"]) == (defect, "image/png")
-    for view in ("preview", "heatmap"):
+    for view in ("preview", "thumbnail", "heatmap"):
         shown = line.get(f"/api/v1/verdicts/{number}/{view}")
         assert Image.open(io.BytesIO(shown.content)).size == (96, 96)
     replayed = line.post(f"/api/v1/verdicts/{number}/replay").json()

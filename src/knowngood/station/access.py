@@ -51,6 +51,7 @@ ACCESS = {
     "GET /api/v1/verdicts/{number}": OPERATOR,
     "GET /api/v1/verdicts/{number}/picture": OPERATOR,
     "GET /api/v1/verdicts/{number}/preview": OPERATOR,
+    "GET /api/v1/verdicts/{number}/thumbnail": OPERATOR,
     "GET /api/v1/verdicts/{number}/heatmap": OPERATOR,
     "POST /api/v1/verdicts/{number}/replay": ENGINEER,
     "GET /api/v1/verdicts/{number}/labels": OPERATOR,

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DataError as RefusedValue
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as AnyHTTPException
@@ -128,6 +129,8 @@ async def _failed(request: Request, error: Exception) -> Response:
     """Answer a disk or a database that fails: 507 for a full one, 503 for one that may come back."""
     if is_full(error):
         failure = HTTPException(507, "the disk is full: no more pictures are taken until there is room")
+    elif isinstance(error, RefusedValue):
+        failure = HTTPException(422, f"a value cannot be stored: {reason(error)}")
     elif isinstance(error, SQLAlchemyError):
         failure = HTTPException(503, f"the database does not answer: {reason(error)}", {"Retry-After": "5"})
     else:

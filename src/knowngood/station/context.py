@@ -14,7 +14,7 @@ from knowngood.station.audit import Audit
 from knowngood.station.database import Database
 from knowngood.station.events import Events
 from knowngood.station.metrics import Metrics
-from knowngood.station.models import Verdict
+from knowngood.station.models import RELEASED, InspectorVersion, Verdict
 from knowngood.station.settings import StationSettings
 from knowngood.station.storage import Storage
 from knowngood.station.workers import Workers
@@ -40,10 +40,14 @@ class Records:
                 f"data folder {str(settings.data)!r} cannot be written: {error.strerror}; name another one "
                 "(--data), or change who may write to it"
             ) from error
-        self.audit = Audit(settings.data)
-        self.database = Database(settings.database_url)
-        self.database.migrate()
-        self.storage = Storage(settings.storage_url, settings.incoming)
+        try:
+            self.audit = Audit(settings.data)
+            self.storage = Storage(settings.storage_url, settings.incoming)
+            self.database = Database(settings.database_url)
+            self.database.migrate()
+        except StationError:
+            self._unlock()
+            raise
 
     def is_known(self, digest: str) -> bool:
         """Whether a verdict names a picture."""
@@ -54,6 +58,10 @@ class Records:
     def close(self) -> None:
         """Let go of the database and the folder."""
         self.database.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        """Let another station have the folder."""
         if self._lock is not None:
             self._lock.close()
 
@@ -72,6 +80,13 @@ class Station(Records):
             settings.workers, settings.batch, settings.patience, settings.waiting, self.metrics.restarts.inc
         )
         self.jobs = Jobs(self, self.workers)
+
+        with self.database.reading() as session:
+            hashes = session.scalars(
+                select(InspectorVersion.file_hash).where(InspectorVersion.state == RELEASED)
+            ).all()
+        for digest in hashes[: settings.waiting // 2]:  # compiled before the first picture comes
+            self.workers.describe(settings.inspector(digest))
 
     def close(self) -> None:
         """Finish what is under way, and stop."""

@@ -27,7 +27,7 @@ _PRAGMAS = (
     "synchronous=FULL",  # a commit is on the disk: no acknowledged verdict is lost by a power cut
     "foreign_keys=ON",
     f"busy_timeout={BUSY_SECONDS * 1000}",
-    "cache_size=-65536",
+    "cache_size=-16384",  # of each connection; the system keeps the rest
 )
 
 
@@ -42,7 +42,7 @@ class Database:
         try:
             address = make_url(url)
             with needs_extra():
-                self.engine = create_engine(address, pool_pre_ping=True, pool_size=16, max_overflow=32)
+                self.engine = create_engine(address, pool_pre_ping=True, pool_size=8, max_overflow=40)
         except (ArgumentError, NoSuchModuleError, ValueError) as error:
             raise StationError(
                 f"database {url!r} is no address of one; write such as postgresql+psycopg://user@host/name"

@@ -18,7 +18,8 @@ from knowngood.detectors import make_detector
 from knowngood.inspector.fit import fit
 from knowngood.station.accounts import new_token
 from knowngood.station.context import Records
-from knowngood.station.inspection import About, describe
+from knowngood.station.found import About
+from knowngood.station.inspection import describe
 from knowngood.station.models import Product, Token
 from knowngood.station.versions import add_version, release
 

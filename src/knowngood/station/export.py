@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-import pandas as pd
-
 from knowngood.errors import DataError
 from knowngood.station.context import Station
 from knowngood.station.history import MOST, Search, find_verdicts
@@ -29,6 +27,8 @@ def exported(station: Station, products: Sequence[int], search: Search, form: st
     Raises:
         DataError: There are more than `MOST_ROWS`.
     """
+    import pandas as pd  # the service starts without it
+
     rows: list[dict[str, object]] = []
     search = search._replace(after=None, limit=MOST)
     while products:

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from knowngood.errors import KnowngoodError, UnreadableImage, shortened
+from knowngood.station.workers import prepare_process
 
 PROGRESS, DONE, FAILED = "progress", "done", "failed"
 """The messages: `(PROGRESS, stage, done, total)`, `(DONE, remark)` and `(FAILED, reason)`."""
@@ -21,9 +22,8 @@ _NICE = 10  # so that pictures of the line are inspected first
 def run(results: Connection, source: str | Sequence[str], detail: str, out: Path) -> None:
     """Fit an inspector to good images, a folder or files, and write it to a file."""
     from knowngood.inspector.fit import fit
-    from knowngood.station.inspection import prepare
 
-    prepare()
+    prepare_process()
     if hasattr(os, "nice"):
         os.nice(_NICE)
     left_out: list[UnreadableImage] = []

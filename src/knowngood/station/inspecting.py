@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from knowngood.errors import DataError, StationError
 from knowngood.station.context import Records, Station
-from knowngood.station.inspection import Found
+from knowngood.station.found import Found
 from knowngood.station.models import RELEASED, InspectorVersion, Product, Verdict, now
 from knowngood.station.storage import Received
 
@@ -114,7 +114,7 @@ def released(station: Station, product: Product) -> InspectorVersion:
 
 def file_of(station: Records, version: InspectorVersion) -> Path:
     """The file of a version."""
-    return station.settings.inspectors / f"{version.file_hash}.inspector"
+    return station.settings.inspector(version.file_hash)
 
 
 async def _found(station: Station, version: InspectorVersion, received: Received) -> Found:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,43 +15,16 @@ from knowngood.data.images import read_image
 from knowngood.errors import DataError, InspectorError, KnowngoodError, RecipeError, UnreadableImage
 from knowngood.inspector.inspector import Inspector
 from knowngood.report.heatmaps import draw_heat
+from knowngood.station.found import About, Found
 
 PREVIEW = 1600
 """Pixels of the longer side of a preview, at most."""
 
+THUMBNAIL = 192
+"""The same of a thumbnail."""
+
 _LOADED = 4  # inspectors that stay compiled: of products, and older versions whose heatmaps are looked at
 _QUALITY = 85
-
-
-class Found(NamedTuple):
-    """The result of inspecting a picture, without its map; see `knowngood.Verdict`."""
-
-    score: float
-    p_value: float
-    decision: str
-    predicted_class: str | None
-    size: tuple[int, int]
-    regions: list[dict[str, Any]]
-    notes: list[str]
-    milliseconds: float
-
-
-class About(NamedTuple):
-    """What an inspector is."""
-
-    fingerprint: str
-    method: str
-    threshold: float
-    review: float | None
-    learned_from: str
-
-
-def prepare() -> None:
-    """Prepare a process: Ctrl-C in a terminal ends the service, and the end of the service this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    service = multiprocessing.parent_process()
-    if service is not None:
-        threading.Thread(target=_end_with, args=(service.sentinel,), daemon=True).start()
 
 
 def inspect(inspector: Path, pictures: Sequence[Path | bytes]) -> list[Found | KnowngoodError]:
@@ -107,10 +74,12 @@ def heatmap(inspector: Path, pictures: Sequence[Path | bytes]) -> list[bytes | K
 
 def preview(_: Path, pictures: Sequence[Path | bytes]) -> list[bytes | KnowngoodError]:
     """Show pictures as JPEG."""
-    try:
-        return [_jpeg(_small(read_image(source))) for source in _sources(pictures)]
-    except KnowngoodError as error:
-        return [error]
+    return _shown(pictures, PREVIEW)
+
+
+def thumbnail(_: Path, pictures: Sequence[Path | bytes]) -> list[bytes | KnowngoodError]:
+    """Show pictures as small JPEG."""
+    return _shown(pictures, THUMBNAIL)
 
 
 def describe(inspector: Path, _: Sequence[Path | bytes]) -> list[About | KnowngoodError]:
@@ -131,12 +100,6 @@ def describe(inspector: Path, _: Sequence[Path | bytes]) -> list[About | Knowngo
         return [InspectorError(str(error).replace(repr(str(inspector)), "the file"))]
 
 
-def _end_with(sentinel: int) -> None:
-    """End this process when another one has ended, however that was."""
-    wait([sentinel])
-    os._exit(0)
-
-
 @lru_cache(_LOADED)
 def _loaded(path: Path) -> Inspector:
     """The inspector of a file, compiled at its first use."""
@@ -148,9 +111,17 @@ def _sources(pictures: Sequence[Path | bytes]) -> list[str | bytes]:
     return [picture if isinstance(picture, bytes) else str(picture) for picture in pictures]
 
 
-def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An image of at most `PREVIEW` pixels a side."""
-    scale = PREVIEW / max(image.shape[:2])
+def _shown(pictures: Sequence[Path | bytes], side: int) -> list[bytes | KnowngoodError]:
+    """Pictures as JPEG of at most so many pixels a side."""
+    try:
+        return [_jpeg(_small(read_image(source), side)) for source in _sources(pictures)]
+    except KnowngoodError as error:
+        return [error]
+
+
+def _small(image: NDArray[np.uint8], side: int = PREVIEW) -> NDArray[np.uint8]:
+    """An image of at most so many pixels a side."""
+    scale = side / max(image.shape[:2])
     if scale >= 1:
         return image
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from knowngood.errors import KnowngoodError, StationError
 from knowngood.station.context import Records
+from knowngood.station.found import Found
 from knowngood.station.inspecting import file_of
-from knowngood.station.inspection import Found, inspect
 from knowngood.station.models import Verdict
 
 TOLERANCE = 1e-4
@@ -58,6 +58,8 @@ def replay_number(records: Records, number: int) -> Replay:
         StationError: There is no such verdict, or its picture is missing.
         KnowngoodError: The picture or the inspector cannot be read.
     """
+    from knowngood.station.inspection import inspect
+
     with records.database.reading() as session:
         verdict = session.get(Verdict, number)
     if verdict is None:

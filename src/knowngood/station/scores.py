@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from knowngood.inspector.inspector import Inspector
 from knowngood.metrics.rates import clopper_pearson_upper
 from knowngood.station.context import Records
 from knowngood.station.inspecting import file_of
@@ -61,4 +60,6 @@ def scores_of(records: Records, product: Product, version: InspectorVersion) -> 
 @lru_cache(16)
 def held_out_of(path: Path) -> list[float]:
     """The held-out scores of an inspector file, which never changes."""
+    from knowngood.inspector.inspector import Inspector  # the service starts without it
+
     return Inspector.load(path).manifest.held_out

@@ -105,3 +105,7 @@ class StationSettings(BaseModel):
     def inspectors(self) -> Path:
         """The folder of the uploaded inspectors."""
         return self.data / "inspectors"
+
+    def inspector(self, digest: str) -> Path:
+        """The file of an uploaded inspector, by its SHA-256."""
+        return self.inspectors / f"{digest}.inspector"

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from knowngood.capability.drift import Change, Monitor
-from knowngood.inspector.inspector import Inspector
 from knowngood.metrics.rates import Rate, rate
 from knowngood.station.context import Records
 from knowngood.station.inspecting import file_of
@@ -33,12 +31,12 @@ class Drift(NamedTuple):
     Args:
         version: The number of the inspector's version.
         parts: How many were watched; 0 where it has too few held-out scores for that.
-        changes: What changed.
+        changes: What changed, in sentences.
     """
 
     version: int
     parts: int
-    changes: list[Change]
+    changes: list[str]
 
 
 class Shift(NamedTuple):
@@ -131,6 +129,9 @@ def _drift(records: Records, session: Session, within: Within) -> Drift | None:
     Whether a rejected part is good is unknown without a label, so that only parts below the threshold are
     compared, with held-out good parts that are below it too; a defect by its label is left out.
     """
+    from knowngood.capability.drift import Monitor  # the service starts without them
+    from knowngood.inspector.inspector import Inspector
+
     last = session.scalar(
         select(Verdict).where(*within).order_by(Verdict.received.desc(), Verdict.id.desc()).limit(1)
     )
@@ -150,4 +151,4 @@ def _drift(records: Records, session: Session, within: Within) -> Drift | None:
     monitor = Monitor(inspector.with_manifest(held_out=below, held_out_names=[]))
     for score in reversed(rows):
         monitor.update(score)
-    return Drift(last.version.number, len(rows), monitor.changes)
+    return Drift(last.version.number, len(rows), [one.words for one in monitor.changes])

@@ -60,12 +60,13 @@ class Storage:
         path = self.incoming / uuid4().hex
         digest, size, waiting = hashlib.sha256(), 0, bytearray()
         try:
-            with path.open("xb", buffering=0) as file:
+            with path.open("xb") as file:
 
                 def write(last: bool) -> None:
                     digest.update(waiting)
                     file.write(waiting)
                     if last:
+                        file.flush()
                         os.fsync(file.fileno())
 
                 async for block in blocks:

@@ -8,12 +8,10 @@ from uuid import uuid4
 from sqlalchemy import func, select
 
 from knowngood.errors import StationError
-from knowngood.inspector.inspector import Inspector
-from knowngood.inspector.threshold import threshold_by_value
 from knowngood.output import replacing
 from knowngood.station.context import Records
+from knowngood.station.found import About
 from knowngood.station.inspecting import file_of
-from knowngood.station.inspection import About
 from knowngood.station.models import DRAFT, RELEASED, RETIRED, InspectorVersion, Product
 
 
@@ -53,6 +51,9 @@ def add_version(
 
 def with_threshold(station: Records, version: InspectorVersion, value: float) -> Path:
     """Write the inspector of a version with another threshold into the folder of what arrives."""
+    from knowngood.inspector.inspector import Inspector
+    from knowngood.inspector.threshold import threshold_by_value
+
     path = station.settings.incoming / f"{uuid4().hex}.inspector"
     threshold_by_value(Inspector.load(file_of(station, version)), value).save(path)
     return path

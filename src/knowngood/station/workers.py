@@ -13,16 +13,17 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, TimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 from knowngood.errors import StationError, UnreadableImage
-from knowngood.station import inspection
+from knowngood.station.found import About, Found
 
 
 class Overloaded(StationError):
@@ -67,7 +68,7 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
-    def inspect(self, inspector: Path, picture: Path | bytes) -> Future[inspection.Found]:
+    def inspect(self, inspector: Path, picture: Path | bytes) -> Future[Found]:
         """Inspect a picture, a file or all its bytes.
 
         Raises:
@@ -76,14 +77,18 @@ class Workers:
         return self._add(_Task("inspect", inspector, picture))
 
     def heatmap(self, inspector: Path, picture: Path | bytes) -> Future[bytes]:
-        """Draw the heatmap of a picture as JPEG, at most `inspection.PREVIEW` pixels wide and high."""
+        """Draw the heatmap of a picture as JPEG, at most 1600 pixels wide and high."""
         return self._add(_Task("heatmap", inspector, picture))
 
     def preview(self, picture: Path | bytes) -> Future[bytes]:
-        """Show a picture as JPEG, at most `inspection.PREVIEW` pixels wide and high."""
+        """Show a picture as JPEG, at most 1600 pixels wide and high."""
         return self._add(_Task("preview", Path(), picture))
 
-    def describe(self, inspector: Path) -> Future[inspection.About]:
+    def thumbnail(self, picture: Path | bytes) -> Future[bytes]:
+        """Show a picture as JPEG, at most 192 pixels wide and high."""
+        return self._add(_Task("thumbnail", Path(), picture))
+
+    def describe(self, inspector: Path) -> Future[About]:
         """Load an inspector, and say what it is."""
         return self._add(_Task("describe", inspector, b""))
 
@@ -161,8 +166,8 @@ class Workers:
             BrokenProcessPool: The process ended.
             TimeoutError: It is stuck.
         """
-        function = getattr(inspection, tasks[0].work)
-        running = process.submit(function, tasks[0].inspector, [task.picture for task in tasks])
+        work, inspector = tasks[0].work, tasks[0].inspector
+        running = process.submit(_do, work, inspector, [task.picture for task in tasks])
         error = running.exception(self.patience * len(tasks))
         if isinstance(error, BrokenProcessPool):
             raise error
@@ -175,7 +180,7 @@ class Workers:
     def _start(self, at: int) -> ProcessPoolExecutor:
         """Start a process."""
         while True:
-            process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), inspection.prepare)
+            process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare_process)
             try:
                 self.pids[at] = process.submit(os.getpid).result()
             except BrokenProcessPool:  # as where memory is short for a moment
@@ -192,3 +197,25 @@ class Workers:
         process.shutdown(wait=False, cancel_futures=True)
         self.on_restart()
         return self._start(at)
+
+
+def prepare_process() -> None:
+    """Prepare a process: Ctrl-C in a terminal ends the service, and the end of the service this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    service = multiprocessing.parent_process()
+    if service is not None:
+        threading.Thread(target=_end_with, args=(service.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    """End this process when another one has ended, however that was."""
+    wait([sentinel])
+    os._exit(0)
+
+
+def _do(work: str, inspector: Path, pictures: Sequence[Path | bytes]) -> list[Any]:
+    """Do work in a process that inspects; the service itself starts without what that needs."""
+    from knowngood.station import inspection
+
+    results: list[Any] = getattr(inspection, work)(inspector, pictures)
+    return results

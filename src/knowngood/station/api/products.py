@@ -139,11 +139,14 @@ async def set_threshold(
 
 
 @router.post("/{product}/versions/{number}/release")
-def release_version(
+async def release_version(
     station: TheStation, caller: TheCaller, product: TheProduct, version: TheVersion, body: Why
 ) -> VersionAnswer:
     """Release a version: it inspects from now on, and the one before is retired."""
-    return VersionAnswer.of(release(station, caller.name, product, version, body.reason), product.name)
+    compiled = station.workers.describe(file_of(station, version))
+    await asyncio.wrap_future(compiled)
+    made = await run_in_threadpool(release, station, caller.name, product, version, body.reason)
+    return VersionAnswer.of(made, product.name)
 
 
 @router.post("/{product}/versions/{number}/retire")

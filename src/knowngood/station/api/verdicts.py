@@ -87,6 +87,14 @@ async def show_preview(station: TheStation, verdict: TheVerdict) -> Response:
     return Response(drawn, media_type="image/jpeg", headers=_kept(f"{verdict.picture_hash}-preview"))
 
 
+@router.get("/{number}/thumbnail", response_class=Response)
+async def show_thumbnail(station: TheStation, verdict: TheVerdict) -> Response:
+    """Show the picture as JPEG, at most 192 pixels wide and high."""
+    content = await run_in_threadpool(station.storage.read, verdict.picture_key)
+    drawn = await asyncio.wrap_future(station.workers.thumbnail(content))
+    return Response(drawn, media_type="image/jpeg", headers=_kept(f"{verdict.picture_hash}-thumbnail"))
+
+
 @router.get("/{number}/heatmap", response_class=Response)
 async def show_heatmap(station: TheStation, verdict: TheVerdict) -> Response:
     """Show the heatmap over the picture as JPEG, by the inspector that gave the verdict."""
