@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from playwright.sync_api import Page, sync_playwright
 
 import knowngood
 from knowngood.inspector.threshold import review_at, threshold_at
@@ -22,8 +23,6 @@ from knowngood.station.settings import StationSettings
 
 from ..support.parts import write_parts
 from ..support.station import PASSWORD, as_png
-
-playwright = pytest.importorskip("playwright.sync_api", reason="the extra dev has it")
 
 pytestmark = pytest.mark.slow
 
@@ -65,9 +64,9 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 
 
 @pytest.fixture(scope="module")
-def page(station) -> Iterator[playwright.Page]:
+def page(station) -> Iterator[Page]:
     """A page of a browser, in which no script may fail."""
-    with playwright.sync_playwright() as running:
+    with sync_playwright() as running:
         browser = running.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         )
