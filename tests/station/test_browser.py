@@ -159,6 +159,13 @@ def test_set_up_link_to_shift_report(page, station, parts, inspector_file):
     page.keyboard.press("Enter")
     page.get_by_role("listitem").filter(has_text="Version 2").get_by_text("draft").wait_for()
 
+    page.locator("[name=pictures]").set_input_files([parts / f"train/good/{at:03}.png" for at in range(12)])
+    page.locator("form[data-upload] [name=detail]").select_option("fast")
+    page.get_by_role("button", name="Upload and fit").click()
+    page.get_by_text("version 3 is a draft").wait_for(timeout=180_000)
+    page.get_by_role("link", name="See the versions").click()
+    page.get_by_role("listitem").filter(has_text="Version 3").get_by_text("draft").wait_for()
+
     page.get_by_role("link", name="Report", exact=True).click()
     page.get_by_text("95 % interval").wait_for()
     page.get_by_role("cell", name="scratch").wait_for()

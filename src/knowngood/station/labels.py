@@ -43,7 +43,7 @@ def take_back(station: Station, by: str, verdict: Verdict) -> None:
     """Take back the newest label that a person gave; the verdict then has the one before, if any.
 
     Raises:
-        StationError: There is none.
+        StationError: The person gave no label.
     """
     with station.database.writing() as session:
         labels = session.scalars(
