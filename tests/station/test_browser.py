@@ -164,7 +164,7 @@ def test_set_up_link_to_shift_report(page, station, parts, inspector_file):
     page.get_by_role("button", name="Upload and fit").click()
     page.get_by_text("version 3 is a draft").wait_for(timeout=180_000)
     page.get_by_role("link", name="See the versions").click()
-    page.get_by_role("listitem").filter(has_text="Version 3").get_by_text("draft").wait_for()
+    page.get_by_role("listitem").filter(has_text="Version 3").get_by_role("heading").wait_for()
 
     page.get_by_role("link", name="Report", exact=True).click()
     page.get_by_text("95 % interval").wait_for()
