@@ -11,7 +11,7 @@ from knowngood.station import accounts
 from knowngood.station.access import ACCESS, ANYONE, COOKIE
 from knowngood.station.app import make_app
 from knowngood.station.events import Events
-from knowngood.station.models import ROLES, Verdict
+from knowngood.station.models import ROLES, User, Verdict
 from knowngood.station.settings import StationSettings
 
 from ..support.station import PASSWORD
@@ -222,3 +222,17 @@ def test_every_page_is_shown(line, browser, good, defect):
         assert not re.search(r"<script(?! src=)|style=|\son\w+=", page.text)
     lost = browser.get("/line/nothing", headers={"Accept": "text/html"})
     assert (lost.status_code, "is not known" in lost.text) == (404, True)
+
+
+def test_the_first_link_asks_for_a_name_also_where_people_are_invited(empty):
+    with empty.station.database.writing() as session:
+        session.query(User).filter(User.name == "ada").one().password = None
+    link = accounts.first_link(empty.station.database)
+    assert 'name="name"' in empty.client.get(f"/setup?link={link}").text
+    chosen = {"link": link, "password": PASSWORD}
+    taken = empty.client.post("/setup", data={**chosen, "name": "ada"})
+    assert (taken.status_code, "there already" in taken.text) == (422, True)
+    page = empty.client.post("/setup", data={**chosen, "name": "eve"})
+    assert "There is no product yet" in page.text
+    assert accounts.first_link(empty.station.database) is None
+    assert 'name="name"' not in empty.client.get(f"/setup?link={link}").text

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,11 +13,12 @@ from sqlalchemy import text
 
 from knowngood.errors import DataError, OutputError, StationError
 from knowngood.station import history
+from knowngood.station.audit import Audit, check_log
 from knowngood.station.backup import back_up, restore
 from knowngood.station.context import Records
 from knowngood.station.database import Database
 from knowngood.station.history import Search, counts, find_verdicts
-from knowngood.station.models import Base, InspectorVersion, Product, Verdict
+from knowngood.station.models import AuditEntry, Base, InspectorVersion, Product, Verdict
 from knowngood.station.settings import StationSettings
 from knowngood.station.storage import Received, Storage, key_of
 from knowngood.station.verify import verify
@@ -167,6 +169,20 @@ def test_a_page_reads_an_index_in_its_order(tmp_path, search):
     assert any("SEARCH verdict USING INDEX ix_verdict_product_id" in line for line in plan), plan
     assert not any("TEMP B-TREE" in line or line.startswith("SCAN verdict") for line in plan), plan
     database.close()
+
+
+def test_the_log_has_one_order_whoever_writes(database, tmp_path):
+    audit = Audit(tmp_path)
+
+    def write(number):
+        with database.writing() as session:
+            audit.add(session, "test", "note", after={"number": number})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(40)))
+    with database.reading() as session:
+        assert list(check_log(session, audit)) == []
+        assert session.query(AuditEntry).count() == 40
 
 
 # --- what is altered is found

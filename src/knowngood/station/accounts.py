@@ -90,6 +90,13 @@ def first_link(database: Database) -> str | None:
         return new_link(session, None)
 
 
+def is_first(database: Database, secret: str) -> bool:
+    """Whether a link is that of the first administrator, who also chooses a name."""
+    with database.reading() as session:
+        link = session.scalar(select(Link).where(Link.secret == digest_of(secret)))
+    return link is not None and link.user_id is None
+
+
 def use_link(database: Database, audit: Audit, secret: str, password: str, name: str | None) -> str:
     """Set a password by a link, which ends; return the name of its person.
 
@@ -113,6 +120,8 @@ def use_link(database: Database, audit: Audit, secret: str, password: str, name:
             raise LoginRefused("this link was used, replaced or has expired; ask for a new one")
         if link.user_id is None:
             user = User(name=check_name(name or ""), role="administrator")
+            if session.scalar(select(User.id).where(User.name == user.name)) is not None:
+                raise DataError(f"user {user.name!r} is there already; choose another name")
             session.add(user)
         else:
             user = session.get_one(User, link.user_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from alembic import command
@@ -52,8 +52,8 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _set_up)
             event.listen(self.engine, "begin", _begin)
-        # SQLite has one writer; those of this process wait for it in the order in which they came.
-        self._turn = threading.Lock() if self.is_sqlite else nullcontext()
+        # SQLite has one writer, and the audit log one order; writers wait for each other here.
+        self._turn = threading.Lock()
         self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
 
     def migrate(self) -> None:

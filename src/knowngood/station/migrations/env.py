@@ -4,11 +4,17 @@ from alembic import context
 
 from knowngood.station.models import Base
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
-    render_as_batch=True,
-    transaction_per_migration=False,
-)
-with context.begin_transaction():
-    context.run_migrations()
+
+def upgrade() -> None:
+    """Run the scripts in one transaction."""
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=Base.metadata,
+        render_as_batch=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if hasattr(context, "config"):  # while Alembic runs
+    upgrade()

@@ -6,15 +6,13 @@ from typing import Annotated
 
 from fastapi import Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlalchemy import func, select
 
 from knowngood.errors import DataError
 from knowngood.station.access import COOKIE, TheCaller, TheStation
-from knowngood.station.accounts import LEAST_LETTERS, log_in, log_out, use_link
+from knowngood.station.accounts import LEAST_LETTERS, is_first, log_in, log_out, use_link
 from knowngood.station.api.people import set_cookie
 from knowngood.station.context import Station
 from knowngood.station.history import counts
-from knowngood.station.models import User
 from knowngood.station.pages.shown import midnight, page_router, products_of, show
 
 router = page_router()
@@ -86,8 +84,7 @@ def _setup(
     request: Request, station: Station, link: str, message: str = "", status: int = 200
 ) -> HTMLResponse:
     """The page of a link; the first administrator also chooses a name."""
-    with station.database.reading() as session:
-        first = not session.scalar(select(func.count()).select_from(User))
+    first = is_first(station.database, link)
     return show(
         request, "setup.html.jinja", status, link=link, first=first, message=message, least=LEAST_LETTERS
     )
