@@ -56,8 +56,11 @@ ACCESS = {
     "POST /api/v1/verdicts/{number}/replay": ENGINEER,
     "GET /api/v1/verdicts/{number}/labels": OPERATOR,
     "POST /api/v1/verdicts/{number}/labels": OPERATOR,
+    "DELETE /api/v1/verdicts/{number}/labels": OPERATOR,
     "GET /api/v1/events": OPERATOR,
     "GET /api/v1/jobs": OPERATOR,
+    "POST /api/v1/products/{product}/fits": ENGINEER,
+    "POST /api/v1/jobs/{number}/cancel": ENGINEER,
     "GET /api/v1/users": ADMINISTRATOR,
     "POST /api/v1/users": ADMINISTRATOR,
     "PATCH /api/v1/users/{name}": ADMINISTRATOR,
@@ -83,7 +86,16 @@ ACCESS = {
     "GET /line/{product}/current": OPERATOR,
     "GET /line/{product}/events": OPERATOR,
     "GET /history": OPERATOR,
+    "GET /history/export": OPERATOR,
     "GET /verdicts/{number}": OPERATOR,
+    "GET /review": OPERATOR,
+    "GET /products": OPERATOR,
+    "GET /products/{product}": OPERATOR,
+    "GET /products/{product}/versions/{number}/scores": OPERATOR,
+    "GET /products/{product}/jobs": OPERATOR,
+    "GET /reports": OPERATOR,
+    "GET /administration": ADMINISTRATOR,
+    "GET /administration/check": ADMINISTRATOR,
 }
 """The least role of each route."""
 

@@ -21,7 +21,7 @@ from knowngood.errors import KnowngoodError, StationError
 from knowngood.station import pages
 from knowngood.station.access import NotLoggedIn, check_access
 from knowngood.station.accounts import LoginRefused
-from knowngood.station.api import inspect, operation, people, products, protocols, verdicts
+from knowngood.station.api import inspect, jobs, operation, people, products, protocols, verdicts
 from knowngood.station.context import Station
 from knowngood.station.database import is_full, reason
 from knowngood.station.inspecting import FullDisk, KeyReused, NoVersion
@@ -40,8 +40,8 @@ STATUS: dict[type[Exception], int] = {
 """The status of each error of ours, the special ones first."""
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -68,8 +68,10 @@ def make_app(settings: StationSettings, station: Station | None = None) -> FastA
         dependencies=[Depends(check_access)],
         max_body_size=REQUEST_BYTES,
     )
-    for room in (operation, people, products, inspect, verdicts, protocols, pages):
+    for room in (operation, people, products, inspect, verdicts, jobs, protocols):
         app.include_router(room.router)
+    for router in pages.ROUTERS:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 
     @app.get("/openapi.json", include_in_schema=False)

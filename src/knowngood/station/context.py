@@ -71,12 +71,15 @@ class Station(Records):
 
     def __init__(self, settings: StationSettings) -> None:
         super().__init__(settings)
+        from knowngood.station.jobs import Jobs  # which itself needs `Records`
+
         self.storage.settle(self.is_known)
         self.events = Events()
         self.metrics = Metrics()
         self.workers = Workers(
             settings.workers, settings.batch, settings.patience, settings.waiting, self.metrics.restarts.inc
         )
+        self.jobs = Jobs(self, self.workers)
 
         with self.database.reading() as session:
             hashes = session.scalars(
@@ -87,6 +90,7 @@ class Station(Records):
 
     def close(self) -> None:
         """Finish what is under way, and stop."""
+        self.jobs.close()
         self.workers.close()
         super().close()
 

@@ -57,12 +57,7 @@ async def inspect_stream(
     """
     began, moment = time.perf_counter(), now()
     version = await run_in_threadpool(released, station, product)
-    free = station.storage.free()
-    if free < station.settings.free:
-        raise FullDisk(
-            f"the disk has {free / 1e6:,.0f} MB free, and {station.settings.free / 1e6:,.0f} MB stay free: "
-            "no more pictures are taken until there is room"
-        )
+    check_room(station)
     received = await station.storage.receive(blocks)
     try:
         known = await run_in_threadpool(_known, station, product, origin.idempotency_key, received.digest)
@@ -84,6 +79,20 @@ async def inspect_stream(
     received.path.unlink(missing_ok=True)
     station.metrics.seconds.observe(time.perf_counter() - began)
     return verdict
+
+
+def check_room(station: Station) -> None:
+    """Check that the disk has room for more.
+
+    Raises:
+        FullDisk: It has not.
+    """
+    free = station.storage.free()
+    if free < station.settings.free:
+        raise FullDisk(
+            f"the disk has {free / 1e6:,.0f} MB free, and {station.settings.free / 1e6:,.0f} MB stay free: "
+            "no more pictures are taken until there is room"
+        )
 
 
 def released(station: Station, product: Product) -> InspectorVersion:

@@ -20,6 +20,12 @@ BATCH_BYTES = 4 * PICTURE_BYTES
 BATCH_PICTURES = 64
 """Pictures of a batch, at most."""
 
+FIT_BYTES = 4 << 30
+"""Bytes of the good images of a fit, at most."""
+
+FIT_PICTURES = 5000
+"""Good images of a fit, at most."""
+
 INSPECTOR_BYTES = 512 << 20
 """Bytes of an uploaded inspector, at most; one has about 7 MB."""
 

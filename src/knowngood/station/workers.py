@@ -180,7 +180,7 @@ class Workers:
     def _start(self, at: int) -> ProcessPoolExecutor:
         """Start a process."""
         while True:
-            process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare)
+            process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare_process)
             try:
                 self.pids[at] = process.submit(os.getpid).result()
             except BrokenProcessPool:  # as where memory is short for a moment
@@ -199,7 +199,7 @@ class Workers:
         return self._start(at)
 
 
-def _prepare() -> None:
+def prepare_process() -> None:
     """Prepare a process: Ctrl-C in a terminal ends the service, and the end of the service this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     service = multiprocessing.parent_process()

@@ -14,6 +14,7 @@ Role = Literal["operator", "engineer", "administrator"]
 Reason = Annotated[str, Field(min_length=3, max_length=1000, description="Why; it is kept in the audit log.")]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 ProductName = Annotated[str, Field(pattern=PRODUCT)]
+Detail = Literal["fast", "normal", "fine"]
 Password = Annotated[str, Field(max_length=1000)]
 
 
@@ -62,6 +63,12 @@ class NewLabel(Body):
     decision: Literal["good", "defect"]
     defect_type: Annotated[str | None, Field(max_length=200)] = None
     region: dict[str, Any] | None = None
+
+
+class NewFit(Body):
+    """A folder of good images on the station's machine."""
+
+    folder: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class NewUser(Body):

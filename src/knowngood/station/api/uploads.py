@@ -64,7 +64,9 @@ async def blocks_of(request: Request) -> AsyncIterator[bytes]:
 
 
 @asynccontextmanager
-async def files_of(request: Request, most: int = BATCH_PICTURES) -> AsyncIterator[list[UploadFile]]:
+async def files_of(
+    request: Request, most: int = BATCH_PICTURES, seconds: int = SECONDS
+) -> AsyncIterator[list[UploadFile]]:
     """Give the files of a form.
 
     Raises:
@@ -72,14 +74,14 @@ async def files_of(request: Request, most: int = BATCH_PICTURES) -> AsyncIterato
     """
     form = FormData()
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             form = await request.form(max_files=most, max_fields=20)
         files = [value for _, value in form.multi_items() if not isinstance(value, str)]
         if not files:
             raise HTTPException(400, "the form has no file; send a picture as one")
         yield files
     except TimeoutError:
-        raise HTTPException(408, f"the form did not arrive within {SECONDS} seconds") from None
+        raise HTTPException(408, f"the form did not arrive within {seconds} seconds") from None
     except ClientDisconnect:
         raise HTTPException(400, "the sender went away") from None
     finally:

@@ -15,7 +15,7 @@ from knowngood.station.access import TheCaller, TheStation
 from knowngood.station.api.schemas import HistoryAnswer, LabelAnswer, NewLabel, VerdictAnswer
 from knowngood.station.history import MOST, PAGE, Search, find_verdicts
 from knowngood.station.inspecting import file_of
-from knowngood.station.labels import add_label
+from knowngood.station.labels import add_label, take_back
 from knowngood.station.lookup import TheVerdict, reaches
 from knowngood.station.models import Label, Product
 from knowngood.station.replay import Replay, replay
@@ -124,6 +124,12 @@ def label_verdict(station: TheStation, caller: TheCaller, verdict: TheVerdict, b
     """Say whether the part is good or a defect; it is noted who says so, and earlier labels stay."""
     label = add_label(station, caller.name, verdict, body.decision, body.defect_type, body.region)
     return LabelAnswer.model_validate(label)
+
+
+@router.delete("/{number}/labels", status_code=204)
+def take_label_back(station: TheStation, caller: TheCaller, verdict: TheVerdict) -> None:
+    """Take back the newest label that the caller gave; the audit log keeps it."""
+    take_back(station, caller.name, verdict)
 
 
 def _kept(tag: str) -> dict[str, str]:
