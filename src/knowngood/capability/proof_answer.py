@@ -52,7 +52,7 @@ def bounds_of(files: pd.DataFrame, asked: Asked) -> pd.DataFrame:
         state = SHOWN if within else OPEN if rate is None or rate <= limit else MISSED
         rows.append([what, total, errors, rate, bound, limit, enough(limit, asked.confidence, errors), state])
     columns = ["what", "parts", "errors", "rate", "bound", "limit", "needed", "state"]
-    return pd.DataFrame(rows, columns=columns).astype({"rate": object, "bound": object})
+    return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
 def in_words(row: pd.Series, confidence: float) -> str:
@@ -164,17 +164,18 @@ def not_shown(
 ) -> Iterator[str]:
     """What the sample does not show, in sentences."""
     for parts, rows in bounds.groupby("parts", sort=False):
-        nouns = listed(["good parts" if what == GOOD else f"defects of type {what}" for what in rows["what"]])
+        types = [str(what) for what in rows["what"] if what != GOOD]
+        nouns = listed(["good parts"] * (len(types) < len(rows)) + [", ".join(types)] * bool(types))
         if not parts:
             yield f"Anything about {nouns}: there were none in the test."
         else:
-            least = clopper_pearson_upper(0, parts, asked.confidence)
-            yield f"Rates below {percent(least)} for {nouns}: {parts} cannot show less, even without an error."
+            least = percent(clopper_pearson_upper(0, parts, asked.confidence))
+            yield f"Rates below {least} for {nouns}: {parts} of each cannot show less, even without an error."
     yield "Defects of types that are not in the test: an inspector may detect them or not."
     if study is None:
         yield (
             "Whether a part is decided alike when it is placed and taken again, and whether another station "
-            "or operator decides alike: no gauge study was given (`--gauge`)."
+            "or operator decides alike: no gauge study was given (--gauge)."
         )
     else:
         yield from study.notes
@@ -188,5 +189,5 @@ def not_shown(
         reason = evaluation.metrics["notes"].get("pixel_auroc", "there are no maps or masks")
         yield f"Whether the place of a defect is found: {reason}."
     if files["part"].nunique() == len(files):
-        yield "Which images show the same part: each counts as a part of its own, without a column `group`."
+        yield "Which images show the same part: each counts as a part of its own, without a column group."
     yield "Whether labels are right: who decided what is good and what is a defect is not in the data."

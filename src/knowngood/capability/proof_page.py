@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,7 +89,6 @@ def exhibits_of(proof: Proof) -> Iterator[Exhibit]:
     yield Text("What is not shown", proof.not_shown)
     yield _plan(proof)
     yield _data(proof)
-    yield Text("How the threshold was set", [words.basis(proof.evaluation.metrics, _threshold(proof))])
     yield _rates(proof)
     yield from detection_exhibits(proof.evaluation)
     yield _exchangeability(proof)
@@ -151,7 +149,8 @@ def _data(proof: Proof) -> Table:
 
 def _rates(proof: Proof) -> Table:
     """All rates, held out and of the test, with two-sided intervals."""
-    metrics, threshold, rows = proof.evaluation.metrics, _threshold(proof), []
+    metrics, rows = proof.evaluation.metrics, []
+    threshold = proof.evaluation.provenance["threshold"]
     if threshold["upper_bound"] is not None:
         above, total = threshold["above"], threshold["held_out"]
         bound = f"at most {percent(threshold['upper_bound'])} (one-sided)"
@@ -170,7 +169,8 @@ def _rates(proof: Proof) -> Table:
         if metrics.get(rate) is not None:
             ends = range_of(metrics[f"{rate}_low"], metrics[f"{rate}_high"])
             rows.append([name, f"{number} of {total}", percent(metrics[rate]), ends])
-    note = "Intervals are exact (Clopper-Pearson), two-sided, for 95 %, and of images."
+    basis = words.basis(metrics, threshold)
+    note = f"{basis} Intervals are exact (Clopper-Pearson), two-sided, for 95 %, and of images."
     heads = ["what", "counted", "share", "95 % interval"]
     return Table("Held-out and test figures", heads, rows, numbers=3, note=note)
 
@@ -258,18 +258,12 @@ def _signatures(proof: Proof) -> Table:
     """Where to sign, and what."""
     rows = [[f"\n{role}\n", "", "", ""] for role in ROLES]
     heads = ["", "name".ljust(24), "date".ljust(16), "signature".ljust(32)]
-    graph = proof.versions["graph, SHA-256"]
+    graph = proof.versions["graph, SHA-256"][:16]
     note = (
-        f"Signed is this: {proof.answer.headline} It is of the inspector with the graph {graph} and the "
-        "images in files.csv. No conformity with a standard is claimed."
+        f"This is signed: {proof.answer.headline} It is of the inspector whose graph has the fingerprint "
+        f"{graph}, and of the images in files.csv. No conformity with a standard is claimed."
     )
     return Table("Signatures", heads, rows, note=note)
-
-
-def _threshold(proof: Proof) -> dict[str, Any]:
-    """The threshold as plain values."""
-    threshold: dict[str, Any] = proof.evaluation.provenance["threshold"]
-    return threshold
 
 
 def _noun(what: str) -> str:
