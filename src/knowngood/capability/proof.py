@@ -41,7 +41,7 @@ class Proof:
             would show the limit with as many errors) and `state`; empty cells where there is no part.
         evaluation: Of the inspector on the test images.
         gauge: The study of repeated pictures; None without one.
-        pod: The probability of detection by size, or why there is none.
+        pod: The probability of detection by size, or why it is not known.
         files: One row per test image: what `Evaluation.scores` has, `part`, `day` and `sha256`.
         versions: What inspected, by name, with the fingerprints of the inspector.
         data: SHA-256 of the table of the data; empty for a folder or images in memory.

@@ -163,7 +163,8 @@ def not_shown(
     files: pd.DataFrame,
 ) -> Iterator[str]:
     """What the sample does not show, in sentences."""
-    for parts, rows in bounds.groupby("parts", sort=False):
+    for parts in dict.fromkeys(bounds["parts"].astype(int)):
+        rows = bounds[bounds["parts"] == parts]
         types = [str(what) for what in rows["what"] if what != GOOD]
         nouns = listed(["good parts"] * (len(types) < len(rows)) + [", ".join(types)] * bool(types))
         if not parts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from knowngood.inspector.evaluation import Evaluation
 from knowngood.metrics.review import REJECT
 from knowngood.output import MARK, check_target
 from knowngood.report import words
-from knowngood.report.exhibits import Cell, Exhibit, Picture, Pictures, Table, Text
+from knowngood.report.exhibits import Cell, Chart, Exhibit, Picture, Pictures, Table, Text
 from knowngood.report.subject import product_name, subject
 from knowngood.report.words import count, percent, range_of, score
 
@@ -90,7 +91,9 @@ def exhibits_of(proof: Proof) -> Iterator[Exhibit]:
     yield _plan(proof)
     yield _data(proof)
     yield _rates(proof)
-    yield from detection_exhibits(proof.evaluation)
+    for exhibit in detection_exhibits(proof.evaluation):
+        # There two charts share the width of the page.
+        yield replace(exhibit, size=Chart.size) if isinstance(exhibit, Chart) else exhibit
     yield _exchangeability(proof)
     yield from _worst(proof.evaluation)
     if proof.gauge is not None:
