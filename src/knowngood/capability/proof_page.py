@@ -180,7 +180,7 @@ def _rates(proof: Proof) -> Table:
 
 def _comparisons(proof: Proof) -> pd.DataFrame:
     """Which good test images were compared with the held-out ones."""
-    columns = ["by", "name", "images", "p_value", "superiority"]
+    columns = ["by", "name", "images", "p_value", "superiority", "apart"]
     return pd.DataFrame(proof.evaluation.metrics["exchangeability"]["compared"], columns=columns)
 
 
@@ -197,9 +197,7 @@ def _exchangeability(proof: Proof) -> Exhibit:
             "all good test images" if one["by"] == "all" else f"{one['by']} {one['name']}",
             str(one["images"]),
             percent(one["superiority"]),
-            Cell(f"{one['p_value']:.2g}", "wrong")
-            if one["p_value"] <= found["alpha"]
-            else f"{one['p_value']:.2g}",
+            Cell(f"{one['p_value']:.2g}", "wrong") if one["apart"] else f"{one['p_value']:.2g}",
         ]
         for one in found["compared"]
     ]
