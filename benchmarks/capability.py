@@ -94,7 +94,7 @@ def _true_agreement(chances: NDArray[np.float64]) -> dict[str, float]:
     }
 
 
-def components(draws: int = 500) -> Rows:
+def components(draws: int = 2000) -> Rows:
     """Variance components of the good parts, or the defects, of a study."""
     line = 4.0
     for name, (part, station, both, take) in SPREADS.items():
@@ -115,7 +115,7 @@ def components(draws: int = 500) -> Rows:
                 yield f"{name}, {parts} parts", f"coverage, {figure}", count / draws, draws
 
 
-def sizes(draws: int = 300) -> Rows:
+def sizes(draws: int = 2000) -> Rows:
     """The bound a90/95; samples without one promise nothing and count as covered, and are counted apart."""
     for name, (slope, middle) in CURVES.items():
         rng, a90 = np.random.default_rng(2), math.exp(middle + math.log(9) / slope)

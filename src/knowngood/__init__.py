@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from knowngood.capability.pod import Pod as Pod
     from knowngood.capability.pod import pod as pod
     from knowngood.capability.pod_page import write_pod as write_pod
+    from knowngood.capability.proof import Proof as Proof
+    from knowngood.capability.proof import prove as prove
+    from knowngood.capability.proof_page import write_proof as write_proof
     from knowngood.capability.recalibrate import recalibrate as recalibrate
     from knowngood.capability.shadow import Shadow as Shadow
     from knowngood.capability.shadow import shadow as shadow
@@ -105,6 +108,8 @@ _MODULES = {
     "capability.plan": ["Plan", "plan", "write_plan"],
     "capability.pod": ["Pod", "pod"],
     "capability.pod_page": ["write_pod"],
+    "capability.proof": ["Proof", "prove"],
+    "capability.proof_page": ["write_proof"],
     "capability.recalibrate": ["recalibrate"],
     "capability.shadow": ["Shadow", "shadow", "write_shadow"],
     "classifiers": ["make_classifier"],

@@ -41,6 +41,7 @@ COMMANDS = (
     "plan",
     "gauge",
     "pod",
+    "prove",
     "shadow",
     "monitor",
     "recalibrate",

@@ -32,7 +32,7 @@ def test_every_command_that_takes_a_data_set_takes_patterns():
         if {"--good", "--defect", "--mask", "--ignore"} <= {opt for one in command.params for opt in one.opts}
     }
     of_labelled = {"describe", "fit", "train", "evaluate", "cross-validate", "compare", "threshold", "bench"}
-    assert takes == {*of_labelled, "leaderboard", "synthetic", "split", "export"}
+    assert takes == {*of_labelled, "leaderboard", "synthetic", "split", "export", "prove"}
 
 
 def test_a_folder_that_is_not_understood_is_by_patterns(run, tiles, tmp_path):

@@ -44,6 +44,8 @@ MANIFEST = Manifest(
     tiles=[],
     detail="detail normal",
     augmented="96 augmented copies of them",
+    grouped="2 groups by folder: 1 of 2 stand apart",
+    apart=["The good images of folder night/ score higher than the others."],
 )
 KEYS = [field.name for field in dataclasses.fields(Manifest)]
 THRESHOLD_KEYS = [field.name for field in dataclasses.fields(Threshold)]
@@ -241,6 +243,13 @@ def test_format_6_names_no_data(values):
 def test_format_7_has_two_answers(values):
     del values["review"]
     assert parsed(values | {"format": 7}) == dataclasses.replace(MANIFEST, review=None)
+
+
+def test_format_8_compares_no_groups(values):
+    del values["grouped"], values["apart"]
+    assert parsed(values | {"format": 8}) == dataclasses.replace(MANIFEST, grouped="", apart=[])
+    with pytest.raises(InspectorError, match="lacks 'grouped'"):
+        parsed(values | {"format": FORMAT})
 
 
 def test_format_5_names_no_held_out_images(values):

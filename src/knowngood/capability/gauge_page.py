@@ -39,13 +39,17 @@ def write_gauge(study: Gauge, folder: str | os.PathLike[str], *, overwrite: bool
         OutputError: A file cannot be written, or is not ours to replace.
         MissingExtra: The page's libraries are not installed; the tables are written.
     """
-    tables = {
+    return write_study(_page(study), tables_of(study), folder, overwrite=overwrite)
+
+
+def tables_of(study: Gauge) -> dict[str, pd.DataFrame]:
+    """The tables beside the page, by name."""
+    return {
         "agreement": agreement_table(study),
         "components": components_table(study),
         "parts": study.parts,
         "pictures": study.pictures,
     }
-    return write_study(_page(study), tables, folder, overwrite=overwrite)
 
 
 def agreement_table(study: Gauge) -> pd.DataFrame:
@@ -74,13 +78,16 @@ def _page(study: Gauge) -> Page:
         f"{count(len(study.parts), 'part')}, {good} of them good · {count(len(pictures), 'picture')} · "
         f"{count(pictures['station'].nunique(), 'station')} · rejected above {score(study.line)}"
     )
-    exhibits: list[Exhibit] = [_limits(study), _deciders(study), _chart(study), _risks(study)]
-    exhibits += [_components(study)]
-    exhibits.append(Text("What this does not say", [*study.notes, *_CAVEATS]))
+    exhibits = [*exhibits_of(study), Text("What this does not say", [*study.notes, *CAVEATS])]
     return Page(PAGE, "Gauge study", subtitle, study.answer, exhibits)
 
 
-_CAVEATS = (
+def exhibits_of(study: Gauge) -> list[Exhibit]:
+    """The tables and charts of a study."""
+    return [_limits(study), _deciders(study), _chart(study), _risks(study), _components(study)]
+
+
+CAVEATS = (
     "The figures hold for parts like those of the study, and for the light, lens and position that they were "
     "taken with.",
     "The limits are conventions and settings, not those of a standard; no conformity with one is claimed.",

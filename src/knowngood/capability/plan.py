@@ -157,6 +157,22 @@ def headline(planned: Plan) -> str:
     return f"Show {listed(groups)}, with {wrong}."
 
 
+def check_limits(max_false_reject: float, max_escape: float, confidence: float) -> None:
+    """Refuse rates to be shown, or a confidence, out of range.
+
+    Raises:
+        RecipeError: One is.
+    """
+    _check_range("max_false_reject", max_false_reject, LEAST_RATE, 0.5)
+    _check_range("max_escape", max_escape, LEAST_RATE, 0.5)
+    _check_range("confidence", confidence, 0.5, 0.9999)
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise RecipeError(f"{name} must be between {low:g} and {high:g}; got {quoted(value)}")
+
+
 def _check(
     max_false_reject: float,
     max_escape: float,
@@ -167,16 +183,13 @@ def _check(
     stations: int,
 ) -> None:
     """Refuse settings out of range."""
+    check_limits(max_false_reject, max_escape, confidence)
     for name, value, low, high in (
-        ("max_false_reject", max_false_reject, LEAST_RATE, 0.5),
-        ("max_escape", max_escape, LEAST_RATE, 0.5),
-        ("confidence", confidence, 0.5, 0.9999),
         ("errors", errors, 0, MOST_ERRORS),
         ("takes", takes, 1, MOST_TAKES),
         ("stations", stations, 1, MOST_TAKES),
     ):
-        if not low <= value <= high:
-            raise RecipeError(f"{name} must be between {low:g} and {high:g}; got {quoted(value)}")
+        _check_range(name, value, low, high)
     if not names or "" in names:
         raise RecipeError("types must be names of defects, such as scratch; got an empty one")
     if twice := sorted({name for name in [*names, GOOD] if [*names, GOOD].count(name) > 1}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import NamedTuple
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 from knowngood.brief import brief
 from knowngood.capability.page import Answer
 from knowngood.data.class_names import class_of_each
+from knowngood.data.decoding import Mask
 from knowngood.data.held import masks_of, sources_of
-from knowngood.data.images import read_mask
+from knowngood.data.images import image_size, read_mask
 from knowngood.data.samples import Samples, load_samples
 from knowngood.errors import DataError
+from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.file import check_loaded
 from knowngood.inspector.inspector import Inspector
 from knowngood.metrics.hit_miss import Detection, detection
@@ -95,16 +98,44 @@ def pod(inspector: Inspector, data: Samples, *, progress: Progress | None = None
     if not (defect & masked).any():
         raise DataError("no defect of the test split has a mask, from which its size would come; add masks")
     table = table[~defect | masked].reset_index(drop=True)
-    left_out = int((defect & ~masked).sum())
     verdicts = inspector.inspect(sources_of(table), progress=progress)
-    found = np.array([verdict.decision != "accept" for verdict in verdicts])
-    is_defect = (table["label"] == "defect").to_numpy()
-    of_defects, masks = list(compress(verdicts, is_defect)), compress(masks_of(table), is_defect)
-    sizes = [size_of(read_mask(mask, verdict.size)) for mask, verdict in zip(masks, of_defects, strict=True)]
-    defects = pd.DataFrame(sizes, columns=Size._fields)
-    defects.insert(0, "path", [verdict.row()["path"] for verdict in of_defects])
-    defects.insert(1, "type", np.array(class_of_each(table), object)[is_defect])
-    defects["score"] = [verdict.score for verdict in of_defects]
+    rows = pd.DataFrame([verdict.row() for verdict in verdicts])[["path", "score", "decision"]]
+    sizes = [verdict.size for verdict in verdicts]
+    left_out = int((defect & ~masked).sum())
+    return _of_images(rows.assign(**table[["label", "defect"]]), masks_of(table), sizes, left_out)
+
+
+def pod_of(evaluation: Evaluation) -> Pod:
+    """The same study of the test images of an evaluation; masks that cannot be read are left out.
+
+    Raises:
+        DataError: No defect has a mask that can be read.
+    """
+    kept, masks, sizes = [], [], []
+    broken = {failure.path for failure in evaluation.unreadable}
+    for row, label in enumerate(evaluation.scores["label"]):
+        source, mask = evaluation.image(row)
+        named = isinstance(mask, str)
+        if label == "good" or (len(mask) and not (named and any(path in mask for path in broken))):
+            kept.append(row)
+            masks.append(mask)
+            sizes.append(image_size(source))
+    rows = evaluation.scores.iloc[kept].reset_index(drop=True)
+    if (rows["label"] == "good").all():
+        raise DataError("no defect of the test has a mask that can be read, from which its size would come")
+    return _of_images(rows, masks, sizes, len(evaluation.scores) - len(rows))
+
+
+def _of_images(
+    rows: pd.DataFrame, masks: Sequence[Mask], sizes: Sequence[tuple[int, int]], left_out: int
+) -> Pod:
+    """The study of images with path, label, defect, score and decision, their masks and their sizes."""
+    is_defect, found = (rows["label"] == "defect").to_numpy(), (rows["decision"] != "accept").to_numpy()
+    pairs = compress(zip(masks, sizes, strict=True), is_defect)
+    defects = pd.DataFrame([size_of(read_mask(*pair)) for pair in pairs], columns=Size._fields)
+    defects.insert(0, "path", rows["path"].to_numpy(object)[is_defect])
+    defects.insert(1, "type", np.array(class_of_each(rows), object)[is_defect])
+    defects["score"] = rows["score"].to_numpy(np.float64)[is_defect]
     defects["found"] = found[is_defect]
     notes = [f"{left_out} defects without a mask were left out."] if left_out else []
     good = int((~is_defect).sum())

@@ -34,8 +34,12 @@ def write_pod(study: Pod, folder: str | os.PathLike[str], *, overwrite: bool = F
         OutputError: A file cannot be written, or is not ours to replace.
         MissingExtra: The page's libraries are not installed; the tables are written.
     """
-    tables = {"curves": curves_table(study), "defects": study.defects}
-    return write_study(_page(study), tables, folder, overwrite=overwrite)
+    return write_study(_page(study), tables_of(study), folder, overwrite=overwrite)
+
+
+def tables_of(study: Pod) -> dict[str, pd.DataFrame]:
+    """The tables beside the page, by name."""
+    return {"curves": curves_table(study), "defects": study.defects}
 
 
 def curves_table(study: Pod) -> pd.DataFrame:
@@ -52,8 +56,12 @@ def curves_table(study: Pod) -> pd.DataFrame:
 def _page(study: Pod) -> Page:
     """The study as a page."""
     subtitle = f"{count(len(study.defects), 'defect')} with masks, {int(study.defects['found'].sum())} found"
-    exhibits: list[Exhibit] = [*_charts(study), _table(study), Text("How to read this", _notes(study))]
-    return Page(PAGE, "Probability of detection", subtitle, study.answer, exhibits)
+    return Page(PAGE, "Probability of detection", subtitle, study.answer, exhibits_of(study))
+
+
+def exhibits_of(study: Pod) -> list[Exhibit]:
+    """The curves, their table, and how to read both."""
+    return [*_charts(study), _table(study), Text("How to read this", _notes(study))]
 
 
 def _charts(study: Pod) -> list[Chart]:

@@ -16,10 +16,12 @@ from knowngood.data.seen import Seen
 from knowngood.data.selection import good_sources
 from knowngood.errors import DataError
 from knowngood.inspector.checked_graph import PIXELS
+from knowngood.inspector.exchangeability import compare_held_out, groups_in_words, state_in_words
 from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import by_part
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.manifest import MAX_FALSE_REJECT
+from knowngood.metrics.exchangeability import exchangeability
 from knowngood.metrics.thresholds import conformal
 from knowngood.notebook import followed
 from knowngood.types import Progress
@@ -52,8 +54,6 @@ def recalibrate(
 
         knowngood.recalibrate(inspector, "good of today/").save("widget2.inspector")
     """
-    from scipy.stats import ks_2samp
-
     check_loaded(inspector)
     progress, manifest = followed(progress), inspector.manifest
     sources = good_sources(good).sources
@@ -73,14 +73,20 @@ def recalibrate(
             f"{len(values)} fresh good parts, which the inspector has not learned from, are too few for its "
             f"false-reject rate: {needed} are the least; take {needed - len(values)} more"
         )
-    p_value = float(ks_2samp(values, manifest.held_out).pvalue)
+    p_value = exchangeability(values, manifest.held_out)
     if p_value >= ALIKE:
         raise DataError(
             f"the {len(values)} fresh good parts score like the {len(manifest.held_out)} of before "
-            f"(Kolmogorov-Smirnov test, p = {p_value:.2g}): a new threshold would gain nothing; keep this one"
+            f"(Anderson-Darling test, p = {p_value:.2g}): a new threshold would gain nothing; keep this one"
         )
     rate = manifest.threshold.requested or MAX_FALSE_REJECT
-    changed = inspector.with_manifest(held_out=values.tolist(), held_out_names=names)
+    compared = compare_held_out(scores, sources, None)
+    changed = inspector.with_manifest(
+        held_out=values.tolist(),
+        held_out_names=names,
+        grouped=state_in_words(compared),
+        apart=groups_in_words(compared),
+    )
     chosen = conformal(values, rate)
     threshold = dataclasses.replace(chosen, note=f"{chosen.note} {_history(inspector)}".strip())
     return changed.with_threshold(threshold, validation=digests)

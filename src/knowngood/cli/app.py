@@ -23,7 +23,7 @@ COMMANDS = {
     "Learn from collected defects": ("train", "cross_validate", "classifiers"),
     "Choose a method": ("compare", "leaderboard", "study"),
     "Prepare data and hand them on": ("describe", "table", "split", "synthetic", "propose", "export", "data"),
-    "Release a line and watch it": ("plan", "gauge", "pod", "shadow", "monitor", "recalibrate"),
+    "Release a line and watch it": ("plan", "gauge", "pod", "prove", "shadow", "monitor", "recalibrate"),
     "Run a line": ("station",),
 }
 """The commands, under the headings of the help; the module of each name has a function of that name."""

@@ -88,7 +88,7 @@ def echo_products(products: "knowngood.Products", *, timed: bool = False) -> Non
         echo_detail(inspector, name, timed=timed)
         echo_bits(inspector.manifest.bits, name)
         echo_geometry(inspector.manifest, name)
-        for line in far_outside_in_words(inspector.manifest):
+        for line in [*far_outside_in_words(inspector.manifest), *inspector.manifest.apart]:
             typer.echo(f"{name}: {line}")
 
 
@@ -102,9 +102,18 @@ def echo_held_out(manifest: "Manifest", remedy: str) -> None:
         typer.echo(f"{'left out':14} {', '.join(manifest.left_out)}")
     typer.echo(f"{'held out':14} {held_out_in_words(manifest)}")
     echo_threshold(manifest.threshold, manifest.review)
+    echo_apart(manifest)
     lines = far_outside_in_words(manifest)
     for title, line in zip(("far outside", "", ""), [*lines, remedy] if lines else [], strict=False):
         typer.echo(f"{title:14} {line}")
+
+
+def echo_apart(manifest: "Manifest") -> None:
+    """Print which groups of good images were compared, and those that stand apart."""
+    if manifest.grouped:
+        _echo("groups", manifest.grouped)
+    for sentence in manifest.apart:
+        _echo("warning", sentence)
 
 
 def echo_detail(inspector: "knowngood.Inspector", product: str = "", *, timed: bool) -> None:

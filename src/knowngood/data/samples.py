@@ -142,6 +142,16 @@ def fingerprint(sources: Sequence[Source], *, progress: Progress = silent) -> li
         ...     fingerprint([empty.name])
         ['e3b0c44298fc1c14']
     """
+    return [digest[:16] for digest in sha256_of(sources, progress=progress)]
+
+
+def sha256_of(sources: Sequence[Source], *, progress: Progress = silent) -> list[str]:
+    """Return the SHA-256 of each image in full; see `fingerprint`.
+
+    Example:
+        >>> sha256_of([b""])[0][:16]
+        'e3b0c44298fc1c14'
+    """
     digests: list[str] = []
     for digest in in_threads(_digest, sources):
         digests.append(digest)
@@ -150,7 +160,7 @@ def fingerprint(sources: Sequence[Source], *, progress: Progress = silent) -> li
 
 
 def _digest(source: Source) -> str:
-    """Return the fingerprint of one image."""
+    """Return the SHA-256 of one image, hexadecimal; empty for a file that cannot be opened."""
     if isinstance(source, np.ndarray):
         # No image file begins like this. The lower byte comes first on every machine.
         sha = hashlib.sha256(f"array {source.dtype.name} {source.shape}\n".encode())
@@ -163,7 +173,7 @@ def _digest(source: Source) -> str:
                 sha = hashlib.file_digest(file, "sha256")
         except OSError:
             return ""
-    return sha.hexdigest()[:16]
+    return sha.hexdigest()
 
 
 def named_after(table: pd.DataFrame, path: Path) -> pd.DataFrame:

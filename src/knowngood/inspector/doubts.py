@@ -33,4 +33,4 @@ def doubts(
     }
     far = far_outside_in_words(manifest)
     advice = [f"{'; '.join(far)} `knowngood fit --without`."] if far else []
-    return [f"{count} {words}" for words, count in warnings.items() if count] + advice
+    return [f"{count} {words}" for words, count in warnings.items() if count] + list(manifest.apart) + advice

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,12 @@ from knowngood.inspector.classification import ANSWERS, Classification, classifi
 from knowngood.inspector.detail import detail_in_words
 from knowngood.inspector.display import draw, html, show
 from knowngood.inspector.doubts import doubts
+from knowngood.inspector.exchangeability import (
+    Compared,
+    as_values,
+    compare_test,
+    difference_in_words,
+)
 from knowngood.inspector.file import check_loaded
 from knowngood.inspector.held_out import held_out_in_words
 from knowngood.inspector.inspector import Inspector
@@ -183,7 +190,10 @@ def evaluate(
     metrics["counts"]["unreadable"] = len(unreadable)
     metrics["images_per_second"] = len(verdicts) / seconds
     outside = metrics["outside_region"]
+    compared = _compared(scores, inspected, np.array(manifest.held_out))
+    metrics["exchangeability"] = as_values(compared)
     metrics["warnings"] = [
+        *difference_in_words(compared, len(manifest.held_out)),
         *doubts(list(inspected["digest"]), manifest, len(unreadable), chosen, outside),
         *table.attrs.get(NOTES, ()),
         *note_sentences(manifest, [verdict.notes for verdict in verdicts]),
@@ -257,6 +267,14 @@ def _test_images(table: pd.DataFrame, inspector: Inspector, progress: Progress) 
             " put images into test/good and test/<defect type>, or name a folder of others"
         )
     return test.reset_index(drop=True), int(learned.sum()) if may_have_learned else 0
+
+
+def _compared(scores: pd.DataFrame, inspected: pd.DataFrame, held_out: NDArray[np.float64]) -> list[Compared]:
+    """The good test images, and groups of them, compared with the held-out ones."""
+    good = (scores["label"] == "good").to_numpy()
+    sources = list(compress(sources_of(inspected), good))
+    column = inspected.loc[good, "group"].tolist() if "group" in inspected else None
+    return compare_test(scores["score"].to_numpy(np.float64)[good], held_out, sources, column)
 
 
 def _together(maps: Sequence[NDArray[np.float32]]) -> NDArray[Any]:

@@ -31,6 +31,12 @@ from knowngood.features.extract import few, resolve_device
 from knowngood.inspector.checked_graph import crop_of
 from knowngood.inspector.detail import Looking, choose
 from knowngood.inspector.examples import EXAMPLES, make_examples
+from knowngood.inspector.exchangeability import (
+    Compared,
+    compare_held_out,
+    groups_in_words,
+    state_in_words,
+)
 from knowngood.inspector.exporting import verified_graph
 from knowngood.inspector.few import check_enough
 from knowngood.inspector.held_out import by_part, fit_by_parts
@@ -86,6 +92,7 @@ def learn(
     progress("preparing", 2, 2)
     fit, images = fit_by_parts(recipe, images, seed=seed, device=device, progress=progress, run=run)
     _check_scores(fit, recipe)
+    compared = _compared(fit, images.sources, selection.groups)
     fit, held_out_names = _by_part(fit, images, selection.names or names_of(sources))
     images = _readable(images, unreadable, on_unreadable)
     training = fingerprint(images.sources, progress=progress)
@@ -126,6 +133,8 @@ def learn(
         tiles=[reading.tiling.side, reading.tiling.rim] if reading.tiling else [],
         detail=str(task.looking),
         augmented=fit.augmented,
+        grouped=state_in_words(compared),
+        apart=groups_in_words(compared),
     )
     return _checked(Inspector(manifest, graph, dataclasses.replace(fit.records, examples=examples.files)))
 
@@ -249,6 +258,13 @@ def input_shape(sizes: NDArray[np.int64], size: int, multiple: int) -> tuple[int
     sides = np.array([size * ratio**0.5, size / ratio**0.5])
     height, width = np.maximum(np.round(sides / multiple), 1).astype(int) * multiple
     return int(height), int(width)
+
+
+def _compared(fit: Fit, sources: Sequence[Source], column: Sequence[Any] | None) -> list[Compared]:
+    """The groups of good images, compared by their held-out scores; nothing where all have the same score."""
+    places = fit.places.tolist()
+    groups = None if column is None else [column[place] for place in places]
+    return compare_held_out(fit.held_out, [sources[place] for place in places], groups)
 
 
 def _by_part(fit: Fit, images: ImageSet, names: Sequence[str]) -> tuple[Fit, list[list[str]]]:

@@ -26,7 +26,7 @@ from knowngood.metrics.outliers import far_outside
 from knowngood.metrics.review import DEFECT, LABELS, Review, with_new_threshold
 from knowngood.metrics.thresholds import Threshold
 
-FORMAT = 8
+FORMAT = 9
 """Counts up when an older knowngood could no longer read a new inspector."""
 
 OLDEST = 4
@@ -35,7 +35,9 @@ OLDEST = 4
 RENAMED = {"peaks": "map_maxima"}
 """Keys of format 4 that have another name since."""
 
-ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_names", "tiles"), list) | {
+ADDED: dict[str, type] = dict.fromkeys(
+    ("sizes", "example_scores", "held_out_names", "tiles", "apart"), list
+) | {
     "left_out": dict,
     "data": str,
     "region": dict,
@@ -45,8 +47,9 @@ ADDED: dict[str, type] = dict.fromkeys(("sizes", "example_scores", "held_out_nam
     "pairs": bool,
     "detail": str,
     "augmented": str,
+    "grouped": str,
 }
-"""What formats 6 to 8 have added, empty in older ones."""
+"""What formats 6 to 9 have added, empty in older ones."""
 
 DETECTION, CLASSIFICATION = TASKS = ("detection", "classification")
 """An inspector separates good parts from all others, or also predicts classes of defects."""
@@ -111,6 +114,9 @@ class Manifest:
         detail: How fine to look, as it was asked for, in words; empty in inspectors of older formats.
         augmented: How many copies of the training images were learned from too, and which, in words; empty
             where none were.
+        grouped: Which groups of good images were compared by their held-out scores, and with which result, in
+            words; see `knowngood.inspector.exchangeability`. Empty in inspectors of older formats.
+        apart: The groups that stand apart, a sentence for each.
     """
 
     task: str
@@ -144,6 +150,8 @@ class Manifest:
     tiles: list[int]
     detail: str
     augmented: str
+    grouped: str
+    apart: list[str]
 
     __repr__ = brief
 

@@ -27,8 +27,9 @@ CATEGORIES = 1.41
 SPREADS = 3.0
 """Standard deviations of the gauge that the margin to the threshold should hold."""
 
-# Generalised intervals cover a little less than they say in small studies: these are 96 % for 95 %.
-_ENDS = 0.02, 0.98
+# Generalised intervals cover a little less than they say in small studies: these are 96 % for 95 %. That of
+# the margin covers more, since two stations say little of how far they vary.
+_ENDS, _ENDS_OF_MARGIN = (0.02, 0.98), (0.025, 0.975)
 
 _Draws = Mapping[str, NDArray[np.float64]]
 
@@ -89,7 +90,8 @@ def variance_components(scores: ArrayLike, line: float, *, seed: int = 0) -> dic
     ranges = _figures(drawn, values.shape, line - values.mean(), offsets)
     found = {}
     for name, point in points.items():
-        low, high = np.quantile(ranges[name], _ENDS, method="nearest")
+        ends = _ENDS_OF_MARGIN if name == "margin" else _ENDS
+        low, high = np.quantile(ranges[name], ends, method="nearest")
         found[name] = Estimate(float(point[0]), float(low), float(high))
     return found
 

@@ -31,13 +31,13 @@ WARNING = "#b3261e"  # the colour of a mark that stands on every slide
 _DPI = 200  # of images, so that none loses pixels that a projector could show
 
 
-def write_deck(deck: Deck, path: str | os.PathLike[str]) -> None:
+def write_deck(deck: Deck, path: str | os.PathLike[str], *, overwrite: bool | None = None) -> None:
     """Write slides as PDF; the same exhibits of the same day make the same file.
 
     The title is kept in the metadata of the file, which is replaced whole or not at all.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or, unless `overwrite`, is not ours to replace.
 
     Example::
 
@@ -49,9 +49,14 @@ def write_deck(deck: Deck, path: str | os.PathLike[str]) -> None:
         "Creator": MARK,
         "CreationDate": deck.made,
     }
-    with replacing(path, MARK) as unfinished, style(TYPE), PdfPages(unfinished, metadata=metadata) as pdf:
-        pdf.savefig(_title_slide(deck), dpi=_DPI)
-        for number, slide in enumerate(slides_of(deck.exhibits), 2):
+    with (
+        replacing(path, MARK, overwrite=overwrite) as unfinished,
+        style(TYPE),
+        PdfPages(unfinished, metadata=metadata) as pdf,
+    ):
+        if deck.cover:
+            pdf.savefig(_title_slide(deck), dpi=_DPI)
+        for number, slide in enumerate(slides_of(deck.exhibits), 1 + deck.cover):
             pdf.savefig(_draw(slide, number, deck.mark), dpi=_DPI)
 
 

@@ -56,8 +56,9 @@ def write_editable(deck: Deck, path: str | os.PathLike[str]) -> None:
     about.created = about.modified = made
     about.last_modified_by = ""
     with style(TYPE):
-        _add_title_slide(show, deck)
-        for number, slide in enumerate(slides_of(deck.exhibits), 2):
+        if deck.cover:
+            _add_title_slide(show, deck)
+        for number, slide in enumerate(slides_of(deck.exhibits), 1 + deck.cover):
             _add(show, slide, number, deck.mark)
     whole = BytesIO()
     show.save(whole)

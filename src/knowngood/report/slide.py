@@ -33,7 +33,7 @@ _SENTENCE_LINES, _TABLE_LINES = 22, 20  # of one slide
 
 @dataclass(frozen=True, eq=False)
 class Deck:
-    """A title slide, then one or more slides for each exhibit."""
+    """A title slide, unless it has no cover, then one or more slides for each exhibit."""
 
     title: str
     exhibits: Sequence[Exhibit]
@@ -41,6 +41,7 @@ class Deck:
     author: str = ""
     day: date | None = None
     mark: str = ""  # stands on every slide, where no reader overlooks it
+    cover: bool = True  # whether it begins with its title, or with its first exhibit
 
     @property
     def written_day(self) -> str:

@@ -218,11 +218,8 @@ def basis(metrics: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
         said = f"The threshold {score(threshold['value'])} was set{source} by the rule “{rule}”{promise}."
     sentences = [said, threshold["note"]]
     if bound is not None and low is not None and low > bound:
-        besides = ", or the threshold overfits the images it was chosen on" if labelled else ""
-        sentences.append(
-            "The false-reject rate on the test images is above this bound: the test parts or their lighting "
-            f"probably differ from the training images{besides}."
-        )
+        besides = ": perhaps the threshold overfits the images it was chosen on" if labelled else ""
+        sentences.append(f"The false-reject rate on the test images is above this bound{besides}.")
     return " ".join(filter(None, sentences))
 
 
