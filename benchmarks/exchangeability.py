@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ def redivided(good: pd.DataFrame, seed: int) -> pd.DataFrame:
     return good.assign(split=good["split"].to_numpy()[order])
 
 
-def of_product(samples: pd.DataFrame, detector: str) -> tuple[dict[str, object], list[dict[str, object]]]:
+def of_product(samples: pd.DataFrame, detector: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Compare good test images with those held out: of the official split, and of the others."""
     good = samples[samples["label"] == "good"].reset_index(drop=True)
     found = []

@@ -111,7 +111,7 @@ def drawn(train: pd.DataFrame, types: Sequence[str], seed: int) -> Sequence[Synt
         damaged = put_on(image, patch, rng)
         return None if damaged is None else Variant(*damaged, patch.defect, patch.name, "")
 
-    makes = {**TYPES, PASTED: pasted, GENERATED: learn_generator(train, seed=seed)}
+    makes: dict[str, Any] = {**TYPES, PASTED: pasted, GENERATED: learn_generator(train, seed=seed)}
     chosen = {name: makes[name] for name in types}
     return list(on_good_images(train, chosen, count=COUNT, seed=seed, side=None))
 
