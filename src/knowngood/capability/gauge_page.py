@@ -118,10 +118,16 @@ def _limits(study: Gauge) -> Table:
 def _deciders(study: Gauge) -> Table:
     """All figures of all who decide."""
     rows = [
-        [who, *(f"{_written(name, found.value)} ({_range(name, found)})" for name, found in figures.items())]
-        for who, figures in study.figures.items()
+        [
+            name.replace("_", " "),
+            *(
+                f"{_written(name, one[name].value)} ({_range(name, one[name])})"
+                for one in study.figures.values()
+            ),
+        ]
+        for name in gauge_agreement.FIGURES
     ]
-    heads = ["who", *(name.replace("_", " ") for name in gauge_agreement.FIGURES)]
+    heads = ["figure", *study.figures]
     words = [f"{name.replace('_', ' ')}: {text}" for name, text in gauge_agreement.FIGURES.items()]
     between = [
         f"Kappa of the inspector and {who}: {_written('kappa', found.value)} ({_range('kappa', found)})."

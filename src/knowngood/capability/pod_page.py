@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE = "pod"
+
+_WORDS = 52  # letters of a line in the table
 
 _CHANCES = np.array([0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95])
 """Probabilities at which the bound of a curve is drawn."""
@@ -113,10 +116,10 @@ def _table(study: Pod) -> Table:
         for measure, curve in curves.items():
             unit = MEASURES[measure]
             if isinstance(curve, str):
-                rows.append([name, f"{measure}, {unit}", *[MISSING] * 5, curve])
+                rows.append([name, f"{measure}, {unit}", *[MISSING] * 5, fill(curve, _WORDS)])
                 continue
             sizes = ["–" if size is None else f"{size:.3g}" for size in (curve.a50, curve.a90, curve.a90_95)]
-            share, words = f"{curve.found} of {curve.total}", in_words(curve, measure)
+            share, words = f"{curve.found} of {curve.total}", fill(in_words(curve, measure), _WORDS)
             rows.append([name, f"{measure}, {unit}", share, *sizes, f"{curve.p_size:.2g}", words])
     heads = ["type", "size", "found", "a50", "a90", "a90/95", "p of the size", "in words"]
     return Table("Sizes that are detected", heads, rows)
