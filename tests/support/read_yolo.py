@@ -5,13 +5,14 @@ import json
 import sys
 from pathlib import Path
 
-from ultralytics.cfg import get_cfg
-from ultralytics.data.dataset import YOLODataset
-from ultralytics.data.utils import check_det_dataset
-
 
 def read(task, folder):
     """Each image by its name: its split, pixels, classes, boxes, outlines, and the masks to train on."""
+    # Not above: its import changes how NumPy prints and what Pillow opens, and pytest imports every file of tests.
+    from ultralytics.cfg import get_cfg
+    from ultralytics.data.dataset import YOLODataset
+    from ultralytics.data.utils import check_det_dataset
+
     about = check_det_dataset(str(Path(folder) / "data.yaml"))
     found = {}
     for split in ("train", "val", "test"):
