@@ -33,6 +33,7 @@ def test_a_process_that_ends_is_replaced_and_its_pictures_are_inspected_again(wo
 
 
 def test_a_process_that_is_stuck_is_replaced(workers, inspector_file, good):
+    workers.inspect(inspector_file, good).result()  # so that a process has started
     pid = workers.pids[0]
     workers.patience, usual = 0.2, workers.patience
     os.kill(pid, signal.SIGSTOP)  # as a decoder that never ends

@@ -8,7 +8,7 @@ from pathlib import Path
 
 def read(task, folder):
     """Each image by its name: its split, pixels, classes, boxes, outlines, and the masks to train on."""
-    # Not above: its import changes how NumPy prints and what Pillow opens, and pytest imports every file of tests.
+    # Not above: its import changes how NumPy prints and what Pillow opens, and pytest imports all files here.
     from ultralytics.cfg import get_cfg
     from ultralytics.data.dataset import YOLODataset
     from ultralytics.data.utils import check_det_dataset
