@@ -20,7 +20,6 @@ from knowngood.data.images import image_size, read_mask
 from knowngood.errors import DataError
 from knowngood.extras import needs_extra
 from knowngood.inspector.evaluation import Evaluation
-from knowngood.metrics.review import REJECT
 from knowngood.output import MARK, check_target
 from knowngood.report import words
 from knowngood.report.exhibits import Cell, Chart, Exhibit, Picture, Pictures, Table, Text
@@ -224,19 +223,15 @@ def _worst(evaluation: Evaluation) -> Iterator[Pictures]:
 
 def _pictures(evaluation: Evaluation, row: int) -> list[Picture]:
     """A test image with its mask and its heatmap."""
-    from knowngood.report.cards import pictures
+    from knowngood.report.cards import pictures_of_row
     from knowngood.report.pictures import outline
 
     source, mask = evaluation.image(row)
     facts = evaluation.scores.iloc[row]
-    patch_map = None if evaluation.maps is None else evaluation.maps[row]
-    scale = evaluation.heat_scale
-    if patch_map is not None:
-        scale = scale.of_image(patch_map, rejected=facts["decision"] == REJECT)
     name = f"{facts['defect'] or facts['label']}/{Path(str(facts['path'])).name}"
     caption = f"{name}\n{facts['decision']}, score {score(facts['score'])}"
     try:
-        found = pictures(source, patch_map, scale, evaluation.roi, evaluation.provenance["bits"])
+        found = pictures_of_row(evaluation, row)
         if len(mask):
             found["image"] = outline(found["image"], read_mask(mask, image_size(source)))
     except DataError as error:

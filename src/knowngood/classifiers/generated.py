@@ -26,7 +26,7 @@ from knowngood.data.imageset import ImageSet
 from knowngood.data.reading import Reading
 from knowngood.data.synthetic import Variant
 from knowngood.errors import DataError
-from knowngood.features.extract import extract_pairs
+from knowngood.features.extract import look
 from knowngood.features.frozen import freeze
 from knowngood.features.pooled import OneView
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
@@ -83,7 +83,7 @@ class Generator:
         with torch.inference_mode():
             self.codes = network.encode(torch.from_numpy(_with_masks(learned))).numpy()
         self.features = freeze(OneView, (SIDE, SIDE), backbone=DEFAULT_BACKBONE)
-        self.known = self._look([patch.pixels for patch in learned])
+        self.known = look(self.features, [patch.pixels for patch in learned])[:, 0]
         self.farthest = float(self._distances([patch.pixels for patch in held_out]).max())
 
     def __call__(self, image: NDArray[np.uint8], rng: np.random.Generator) -> Variant | None:
@@ -111,18 +111,13 @@ class Generator:
             reason = "mask empty or full" if empty else "unlike real defects" if is_far else ""
             yield self.patches[row]._replace(pixels=image, mask=covered), reason
 
-    def _look(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """The features `(n, D)` of patches."""
-        pairs = ((place, picture[None]) for place, picture in enumerate(pictures))
-        return np.stack(
-            [seen[0, 0].copy() for _, [seen] in extract_pairs(self.features, pairs, device="cpu")]
-        )
-
     def _distances(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """The distance of the features of each patch from the nearest that was learned from, `(n,)`."""
         from sklearn.metrics import pairwise_distances
 
-        return np.asarray(pairwise_distances(self._look(pictures), self.known).min(axis=1), np.float64)
+        return np.asarray(
+            pairwise_distances(look(self.features, pictures)[:, 0], self.known).min(axis=1), np.float64
+        )
 
 
 def learn_generator(

@@ -12,9 +12,8 @@ from knowngood.classifiers.linear import HeadSettings, Samples, fit_linear
 from knowngood.data.images import image_size, read_mask
 from knowngood.data.imageset import ImageSet
 from knowngood.data.paste import paste_many
-from knowngood.data.reading import Reading
 from knowngood.errors import DataError
-from knowngood.features.extract import extract
+from knowngood.features.extract import look
 from knowngood.features.frozen import freeze
 from knowngood.features.pooled import OneView
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
@@ -85,15 +84,10 @@ def _predict(
 ) -> NDArray[np.int64]:
     """The classes of made images, predicted by a linear classifier of the training samples."""
     features = freeze(OneView, images.shape, backbone=DEFAULT_BACKBONE)
-
-    def look(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        picture_set = ImageSet(list(pictures), Reading(images.shape, bits=None))
-        return np.stack([seen.numpy().copy() for _, [seen] in extract(features, picture_set, device="cpu")])
-
     samples, numbers = kept.samples, kept.labels[kept.train]
-    known = look([samples[row] for row in kept.train])
+    known = look(features, (samples[row] for row in kept.train))
     settings = HeadSettings("class_weights", "mean", False, seed)
     linear = fit_linear(
         Samples(known, numbers, [known.shape[2]], None), int(numbers.max()) + 1, STRENGTH, settings
     )
-    return np.asarray(linear(torch.from_numpy(look(made)[:, 0])).argmax(dim=1).numpy())
+    return np.asarray(linear(torch.from_numpy(look(features, made)[:, 0])).argmax(dim=1).numpy())

@@ -19,7 +19,7 @@ from knowngood.data.images import resize, significant_bits
 from knowngood.data.splits import folds
 from knowngood.data.synthetic import SyntheticDefect
 from knowngood.errors import DataError
-from knowngood.features.extract import extract_pairs
+from knowngood.features.extract import look
 from knowngood.features.frozen import freeze
 from knowngood.features.pooled import OneView
 from knowngood.features.weights import DEFAULT as DEFAULT_BACKBONE
@@ -170,8 +170,7 @@ def realism(
 def _look(crops: list[Crop]) -> NDArray[np.float32]:
     """The features of crops, `(n, D)`."""
     features = freeze(OneView, (SIDE, SIDE), backbone=DEFAULT_BACKBONE)
-    pairs = ((place, crop.pixels[None]) for place, crop in enumerate(crops))
-    return np.stack([seen[0, 0].copy() for _, [seen] in extract_pairs(features, pairs, device="cpu")])
+    return look(features, (crop.pixels for crop in crops))[:, 0]
 
 
 def _out_of_fold(

@@ -78,6 +78,12 @@ def extract_pairs(
             yield tag, list(arrays)
 
 
+def look(features: FrozenFeatures, pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Extract the first of the features of pictures `(H, W, 3)` in memory, on the CPU, `(n, V, ...)`."""
+    pairs = ((None, picture[None]) for picture in pictures)
+    return np.stack([first[0].copy() for _, [first] in extract_pairs(features, pairs, device="cpu")])
+
+
 def _extract_in_torch(
     module: nn.Module, images: ImageSet, device: str, views: int
 ) -> Iterator[tuple[int, list[NDArray[np.float32]]]]:

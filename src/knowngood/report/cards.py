@@ -20,6 +20,7 @@ from knowngood.inspector.product_evaluation import ProductEvaluation
 from knowngood.inspector.products import Products
 from knowngood.inspector.regions import HeatScale
 from knowngood.inspector.verdict import Verdict
+from knowngood.metrics.review import REJECT
 from knowngood.report.heatmaps import draw_heat, magnified
 from knowngood.report.pictures import data_uri, shrink
 from knowngood.report.products import held_out_in_words, product_rows, recognition_in_words
@@ -149,6 +150,21 @@ def pictures(
     if patch_map is not None and scale is not None:
         shown["heatmap"] = draw_heat(image, patch_map, scale, roi)
     return shown
+
+
+def pictures_of_row(evaluation: Evaluation, row: int) -> dict[str, NDArray[np.uint8]]:
+    """Make the pictures of a row of `scores`: its image, and its heatmap where there are maps.
+
+    Raises:
+        UnreadableImage: The image cannot be read.
+    """
+    source, _ = evaluation.image(row)
+    patch_map = None if evaluation.maps is None else evaluation.maps[row]
+    scale = evaluation.heat_scale
+    if patch_map is not None:
+        rejected = evaluation.scores["decision"].iloc[row] == REJECT
+        scale = scale.of_image(patch_map, rejected=rejected)
+    return pictures(source, patch_map, scale, evaluation.roi, evaluation.provenance["bits"])
 
 
 def _named(names: Sequence[str], values: Sequence[str]) -> str:

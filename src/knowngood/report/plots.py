@@ -21,8 +21,8 @@ from knowngood.inspector.evaluation import Evaluation
 from knowngood.inspector.inspector import Inspector
 from knowngood.inspector.verdict import Verdict
 from knowngood.metrics.ranking import cut
-from knowngood.metrics.review import DECISIONS, LABELS, REJECT
-from knowngood.report.cards import pictures
+from knowngood.metrics.review import DECISIONS, LABELS
+from knowngood.report.cards import pictures, pictures_of_row
 from knowngood.report.charts import SHARE, Group, draw_histogram, draw_roc, finish_roc, last_bar
 from knowngood.report.class_charts import draw_confusion_on
 from knowngood.report.detection import limits_of, lines_in_use, score_groups
@@ -78,12 +78,7 @@ def image(subject: Evaluation, axes: Axes | None, row: int) -> Axes:
     """Draw the image of a row of `scores`: its heatmap where there are maps, and the outline of its mask."""
     source, mask = subject.image(row)
     facts = subject.scores.iloc[row]
-    patch_map = None if subject.maps is None else subject.maps[row]
-    scale = subject.heat_scale
-    if patch_map is not None:
-        scale = scale.of_image(patch_map, rejected=facts["decision"] == REJECT)
-    shown = pictures(source, patch_map, scale, subject.roi, subject.provenance["bits"])
-    drawn = list(shown.values())[-1]
+    drawn = list(pictures_of_row(subject, row).values())[-1]
     if len(mask):
         drawn = outline(drawn, read_mask(mask, image_size(source)))
     title = f"{facts['defect'] or facts['label']}: {facts['decision']}, score {score(facts['score'])}"

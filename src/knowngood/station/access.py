@@ -126,7 +126,7 @@ async def check_access(request: Request) -> None:
     caller = await run_in_threadpool(_caller, request)
     if caller is None:
         raise NotLoggedIn
-    if ROLES.index(caller.role) < ROLES.index(least):
+    if not caller.may(least):
         raise HTTPException(403, f"this needs the role {least}; {caller.name} has the role {caller.role}")
     if caller.session is not None and request.method not in ("GET", "HEAD"):
         given = request.headers.get(CSRF) or await _form_field(request)

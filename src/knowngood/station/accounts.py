@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session as Transaction
 from knowngood.errors import DataError
 from knowngood.station.audit import Audit
 from knowngood.station.database import Database
-from knowngood.station.models import Link, Session, Token, User, now
+from knowngood.station.models import ROLES, Link, Session, Token, User, now
 
 LEAST_LETTERS = 12
 """Letters of a password, at least."""
@@ -59,6 +59,10 @@ class Caller(NamedTuple):
     role: str
     products: frozenset[str] | None = None
     session: Session | None = None
+
+    def may(self, role: str) -> bool:
+        """Whether it has at least a role."""
+        return ROLES.index(self.role) >= ROLES.index(role)
 
 
 class LoginRefused(DataError):

@@ -27,27 +27,9 @@ FIRST = "0" * 64
 """What stands for the hash before the first entry."""
 
 SEALED = (
-    *(
-        "product_id",
-        "version_id",
-        "received",
-        "picture_hash",
-        "picture_key",
-        "width",
-        "height",
-        "score",
-        "p_value",
-    ),
-    *(
-        "decision",
-        "predicted_class",
-        "threshold",
-        "regions",
-        "notes",
-        "milliseconds",
-        "idempotency_key",
-        "source",
-    ),
+    *("product_id", "version_id", "received", "picture_hash", "picture_key", "width", "height", "score"),
+    *("p_value", "decision", "predicted_class", "threshold", "regions", "notes", "milliseconds"),
+    *("idempotency_key", "source"),
 )
 """The columns of a verdict that never change."""
 

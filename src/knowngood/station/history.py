@@ -31,9 +31,9 @@ class Search(NamedTuple):
         until: Verdicts received before.
         decision: `accept`, `reject` or `review`.
         label: `good` or `defect`, what people said; `none` for no label.
-        score: Scores of at least this; the verdicts then come with the highest score first, else the newest
-        first. after: The place behind which the page begins, as the page before gave it. limit: Verdicts of
-        the page.
+        score: Scores of at least this; the verdicts then come with the highest score first, else the newest.
+        after: The place behind which the page begins, as the page before gave it.
+        limit: Verdicts of the page.
     """
 
     since: datetime | None = None

@@ -5,7 +5,6 @@ The table of jobs is the queue. A job that a stop of the station interrupts says
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import shutil
 import threading
@@ -216,8 +215,5 @@ class Jobs:
     def _keep(self, job: Job, product: Product, out: Path) -> int:
         """Add what a fit has made as a draft; its number."""
         about = self._workers.describe(out).result()
-        digest = hashlib.sha256(out.read_bytes()).hexdigest()
-        made = add_version(
-            self._records, job.created_by, product, out, digest, about, f"fitted by job {job.id}"
-        )
+        made = add_version(self._records, job.created_by, product, out, about, f"fitted by job {job.id}")
         return made.number

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Path
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from knowngood.station.access import TheCaller, TheStation
 from knowngood.station.accounts import Caller
@@ -62,6 +63,12 @@ def find_verdict(
 
 TheVerdict = Annotated[Verdict, Depends(find_verdict)]
 """The verdict of a route, as its parameter."""
+
+
+def products_of(session: Session, caller: Caller) -> list[Product]:
+    """The products that a caller may reach, by name."""
+    found = session.scalars(select(Product).order_by(Product.name))
+    return [one for one in found if reaches(caller, one.name)]
 
 
 def reaches(caller: Caller, product: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,9 +17,11 @@ from knowngood.station.models import DRAFT, RELEASED, RETIRED, InspectorVersion,
 
 
 def add_version(
-    station: Records, by: str, product: Product, path: Path, digest: str, about: About, reason: str = ""
+    station: Records, by: str, product: Product, path: Path, about: About, reason: str = ""
 ) -> InspectorVersion:
     """Add a draft of a file, which is copied."""
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
     with station.database.writing() as session:
         last = session.scalar(
             select(func.max(InspectorVersion.number)).where(InspectorVersion.product_id == product.id)
@@ -37,7 +40,7 @@ def add_version(
         kept = file_of(station, version)
         if not kept.exists():
             with replacing(kept) as unfinished:
-                unfinished.write_bytes(path.read_bytes())
+                unfinished.write_bytes(content)
         session.add(version)
         after = {
             "product": product.name,

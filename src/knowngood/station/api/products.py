@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -17,7 +16,7 @@ from knowngood.station.api.schemas import NewProduct, NewThreshold, ProductAnswe
 from knowngood.station.api.uploads import INSPECTOR_BODY, blocks_of
 from knowngood.station.history import counts
 from knowngood.station.inspecting import file_of
-from knowngood.station.lookup import TheProduct, TheVersion, reaches
+from knowngood.station.lookup import TheProduct, TheVersion, products_of, reaches
 from knowngood.station.models import RELEASED, InspectorVersion, Product
 from knowngood.station.settings import INSPECTOR_BYTES
 from knowngood.station.versions import add_version, release, retire, with_threshold
@@ -38,8 +37,7 @@ def list_products(station: TheStation, caller: TheCaller) -> list[ProductAnswer]
         )
         return [
             ProductAnswer(name=one.name, created=one.created, released=numbers.get(one.id))
-            for one in session.scalars(select(Product).order_by(Product.name))
-            if reaches(caller, one.name)
+            for one in products_of(session, caller)
         ]
 
 
@@ -100,9 +98,7 @@ async def upload_version(
     received = await station.storage.receive(blocks_of(request))
     try:
         about = await asyncio.wrap_future(station.workers.describe(received.path))
-        version = await run_in_threadpool(
-            add_version, station, caller.name, product, received.path, received.digest, about
-        )
+        version = await run_in_threadpool(add_version, station, caller.name, product, received.path, about)
     finally:
         received.path.unlink(missing_ok=True)
     return VersionAnswer.of(version, product.name)
@@ -129,10 +125,7 @@ async def set_threshold(
     path = await run_in_threadpool(with_threshold, station, version, body.value)
     try:
         about = await asyncio.wrap_future(station.workers.describe(path))
-        digest = hashlib.sha256(await run_in_threadpool(path.read_bytes)).hexdigest()
-        made = await run_in_threadpool(
-            add_version, station, caller.name, product, path, digest, about, body.reason
-        )
+        made = await run_in_threadpool(add_version, station, caller.name, product, path, about, body.reason)
     finally:
         path.unlink(missing_ok=True)
     return VersionAnswer.of(made, product.name)

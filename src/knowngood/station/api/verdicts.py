@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query
@@ -13,11 +14,12 @@ from starlette.concurrency import run_in_threadpool
 
 from knowngood.station.access import TheCaller, TheStation
 from knowngood.station.api.schemas import HistoryAnswer, LabelAnswer, NewLabel, VerdictAnswer
+from knowngood.station.context import Station
 from knowngood.station.history import MOST, PAGE, Search, find_verdicts
 from knowngood.station.inspecting import file_of
 from knowngood.station.labels import add_label, take_back
-from knowngood.station.lookup import TheVerdict, reaches
-from knowngood.station.models import Label, Product
+from knowngood.station.lookup import TheVerdict, products_of
+from knowngood.station.models import Label, Verdict
 from knowngood.station.replay import Replay, replay
 
 router = APIRouter(prefix="/api/v1/verdicts", tags=["verdicts"])
@@ -52,11 +54,7 @@ def search(station: TheStation, caller: TheCaller, filters: Annotated[Filters, Q
     given = filters.model_dump()
     name = given.pop("product")
     with station.database.reading() as session:
-        products = [
-            one.id
-            for one in session.scalars(select(Product))
-            if reaches(caller, one.name) and name in (None, one.name)
-        ]
+        products = [one.id for one in products_of(session, caller) if name in (None, one.name)]
         if name is not None and not products:
             raise HTTPException(404, f"product {name!r} is not known")
         page = find_verdicts(session, products, Search(**given))
@@ -82,31 +80,26 @@ def show_picture(station: TheStation, verdict: TheVerdict) -> Response:
 @router.get("/{number}/preview", response_class=Response)
 async def show_preview(station: TheStation, verdict: TheVerdict) -> Response:
     """Show the picture as JPEG, at most 1600 pixels wide and high."""
-    content = await run_in_threadpool(station.storage.read, verdict.picture_key)
-    drawn = await asyncio.wrap_future(station.workers.preview(content))
-    return Response(drawn, media_type="image/jpeg", headers=_kept(f"{verdict.picture_hash}-preview"))
+    return await _jpeg(station.workers.preview(await _picture(station, verdict)), verdict, "preview")
 
 
 @router.get("/{number}/thumbnail", response_class=Response)
 async def show_thumbnail(station: TheStation, verdict: TheVerdict) -> Response:
     """Show the picture as JPEG, at most 192 pixels wide and high."""
-    content = await run_in_threadpool(station.storage.read, verdict.picture_key)
-    drawn = await asyncio.wrap_future(station.workers.thumbnail(content))
-    return Response(drawn, media_type="image/jpeg", headers=_kept(f"{verdict.picture_hash}-thumbnail"))
+    return await _jpeg(station.workers.thumbnail(await _picture(station, verdict)), verdict, "thumbnail")
 
 
 @router.get("/{number}/heatmap", response_class=Response)
 async def show_heatmap(station: TheStation, verdict: TheVerdict) -> Response:
     """Show the heatmap over the picture as JPEG, by the inspector that gave the verdict."""
-    content = await run_in_threadpool(station.storage.read, verdict.picture_key)
-    drawn = await asyncio.wrap_future(station.workers.heatmap(file_of(station, verdict.version), content))
-    return Response(drawn, media_type="image/jpeg", headers=_kept(f"{verdict.picture_hash}-heatmap"))
+    inspector, picture = file_of(station, verdict.version), await _picture(station, verdict)
+    return await _jpeg(station.workers.heatmap(inspector, picture), verdict, "heatmap")
 
 
 @router.post("/{number}/replay")
 async def replay_verdict(station: TheStation, verdict: TheVerdict) -> Replay:
     """Inspect the kept picture again, and compare."""
-    content = await run_in_threadpool(station.storage.read, verdict.picture_key)
+    content = await _picture(station, verdict)
     found = await asyncio.wrap_future(station.workers.inspect(file_of(station, verdict.version), content))
     return replay(station, verdict, content, found)
 
@@ -130,6 +123,17 @@ def label_verdict(station: TheStation, caller: TheCaller, verdict: TheVerdict, b
 def take_label_back(station: TheStation, caller: TheCaller, verdict: TheVerdict) -> None:
     """Take back the newest label that the caller gave; the audit log keeps it."""
     take_back(station, caller.name, verdict)
+
+
+async def _picture(station: Station, verdict: Verdict) -> bytes:
+    """The picture of a verdict, read beside the event loop."""
+    return await run_in_threadpool(station.storage.read, verdict.picture_key)
+
+
+async def _jpeg(drawn: Future[bytes], verdict: Verdict, what: str) -> Response:
+    """What a process draws of a verdict's picture."""
+    content = await asyncio.wrap_future(drawn)
+    return Response(content, media_type="image/jpeg", headers=_kept(f"{verdict.picture_hash}-{what}"))
 
 
 def _kept(tag: str) -> dict[str, str]:

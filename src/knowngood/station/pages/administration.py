@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 from knowngood.station.access import TheCaller, TheStation
 from knowngood.station.audit import check_log
 from knowngood.station.context import Station
+from knowngood.station.lookup import products_of
 from knowngood.station.models import ROLES, AuditEntry, Token, User, Verdict, now
-from knowngood.station.pages.shown import page_router, products_of, show
+from knowngood.station.pages.shown import page_router, show
 
 router = page_router()
 
@@ -61,10 +62,5 @@ def _room(station: Station) -> dict[str, float]:
     """Gigabytes of the disk: all, free, and those that stay free; and of the database in the folder."""
     disk = shutil.disk_usage(station.settings.data)
     files = sum(path.stat().st_size for path in station.settings.data.glob("station.db*"))
-    keep = station.settings.free
-    return {
-        name: value / 1e9
-        for name, value in zip(
-            ("all", "free", "kept", "database"), (disk.total, disk.free, keep, files), strict=True
-        )
-    }
+    found = {"all": disk.total, "free": disk.free, "kept": station.settings.free, "database": files}
+    return {name: value / 1e9 for name, value in found.items()}

@@ -16,9 +16,9 @@ from knowngood.station.accounts import Caller
 from knowngood.station.context import Station
 from knowngood.station.export import MEDIA_TYPES, exported
 from knowngood.station.history import MOST, PAGE, Page, Search, find_verdicts
-from knowngood.station.lookup import TheVerdict
+from knowngood.station.lookup import TheVerdict, products_of
 from knowngood.station.models import Label, Product, Verdict
-from knowngood.station.pages.shown import page_router, products_of, show
+from knowngood.station.pages.shown import page_router, show
 
 router = page_router()
 

@@ -13,7 +13,8 @@ from knowngood.station.accounts import LEAST_LETTERS, is_first, log_in, log_out,
 from knowngood.station.api.people import set_cookie
 from knowngood.station.context import Station
 from knowngood.station.history import counts
-from knowngood.station.pages.shown import midnight, page_router, products_of, show
+from knowngood.station.lookup import products_of
+from knowngood.station.pages.shown import midnight, page_router, show
 
 router = page_router()
 

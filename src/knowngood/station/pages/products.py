@@ -7,10 +7,10 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy import select
 
 from knowngood.station.access import TheCaller, TheStation
-from knowngood.station.lookup import TheProduct, TheVersion
+from knowngood.station.lookup import TheProduct, TheVersion, products_of
 from knowngood.station.models import RELEASED, InspectorVersion
 from knowngood.station.pages.fits import jobs_of
-from knowngood.station.pages.shown import page_router, products_of, show
+from knowngood.station.pages.shown import page_router, show
 from knowngood.station.scores import scores_of
 
 router = page_router()

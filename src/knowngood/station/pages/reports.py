@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import HTTPException, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
 from knowngood.station.access import TheCaller, TheStation
+from knowngood.station.lookup import products_of
 from knowngood.station.models import now
 from knowngood.station.pages.history import Moment
-from knowngood.station.pages.shown import midnight, page_router, products_of, show
+from knowngood.station.pages.shown import chosen, midnight, page_router, show
 from knowngood.station.shift import shift_of
 
 router = page_router()
@@ -31,18 +32,16 @@ def show_report(
     end = until or max(begin, midnight()) + timedelta(days=1)
     with station.database.reading() as session:
         products = products_of(session, caller)
-    chosen = next((one for one in products if product in (None, "", one.name)), None)
-    if chosen is None and product:
-        raise HTTPException(404, f"product {product!r} is not known")
+    shown = chosen(products, product)
     return show(
         request,
         "report.html.jinja",
-        product=chosen,
+        product=shown,
         products=[one.name for one in products],
         since=begin,
         until=end,
         made=now(),
-        shift=shift_of(station, chosen, begin.astimezone(UTC), end.astimezone(UTC)) if chosen else None,
+        shift=shift_of(station, shown, begin.astimezone(UTC), end.astimezone(UTC)) if shown else None,
         ranges=_ranges(),
     )
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from knowngood.station.accounts import Caller
 from knowngood.station.api.operation import problems
-from knowngood.station.lookup import reaches
-from knowngood.station.models import ROLES, Product
+from knowngood.station.models import Product
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
@@ -44,7 +41,7 @@ def show(request: Request, template: str, status: int = 200, **values: Any) -> H
         problems=found,
         path=request.url.path,
         zone=datetime.now().astimezone().tzname(),
-        may=lambda role: may(caller, role),
+        may=lambda role: caller is not None and caller.may(role),
         **values,
     )
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
@@ -55,15 +52,16 @@ def show_error(request: Request, status: int, message: str) -> HTMLResponse:
     return show(request, "error.html.jinja", status, message=message)
 
 
-def may(caller: Caller | None, role: str) -> bool:
-    """Whether a caller has at least a role."""
-    return caller is not None and ROLES.index(caller.role) >= ROLES.index(role)
+def chosen(products: Sequence[Product], name: str | None) -> Product | None:
+    """The product of a name, the first one unless named; None without any product.
 
-
-def products_of(session: Session, caller: Caller) -> list[Product]:
-    """The products that a caller may reach, by name."""
-    found = session.scalars(select(Product).order_by(Product.name))
-    return [one for one in found if reaches(caller, one.name)]
+    Raises:
+        HTTPException: 404 for a name that is not among them.
+    """
+    found = next((one for one in products if name in (None, "", one.name)), None)
+    if found is None and name:
+        raise HTTPException(404, f"product {name!r} is not known")
+    return found
 
 
 def midnight(day: date | None = None) -> datetime:
