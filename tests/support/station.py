@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from fastapi import FastAPI
@@ -41,9 +42,7 @@ class Line:
     def token(self, role: str, products: list[str] | None = None, name: str | None = None) -> dict[str, str]:
         """Headers of a program with a role."""
         with self.station.database.writing() as session:
-            secret, _ = new_token(
-                session, "test", name or f"{role} {products} {id(session)}", role, products, None
-            )
+            secret, _ = new_token(session, "test", name or f"{role} {uuid4().hex}", role, products, None)
         return {"Authorization": f"Bearer {secret}"}
 
     def get(self, path: str, **more: Any) -> Any:
